@@ -1,0 +1,3 @@
+/* The usual way: one file holds the implementation ... */
+#define NORMALIZE_IMPLEMENTATION
+#include "normalize.h"

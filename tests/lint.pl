@@ -1,0 +1,167 @@
+#!/usr/bin/perl
+# lint.pl - what a compiler does not check, as TAP: text, names, versions, lists that must agree.
+use strict;
+use warnings;
+
+my ($count, $failed) = (0, 0);
+
+# One test; what is wrong, if anything, line by line.
+sub check {
+    my ($text, @wrong) = @_;
+    $count++;
+    $failed++ if @wrong;
+    print @wrong ? 'not ok' : 'ok', " $count - $text\n";
+    print "#   $_\n" for @wrong > 12 ? (@wrong[0 .. 11], '... ' . (@wrong - 12) . ' more') : @wrong;
+}
+
+sub slurp {
+    my ($file) = @_;
+    open my $in, '<', $file or return '';
+    local $/;
+    return scalar <$in>;
+}
+
+my @files = grep { -f } qw(normalize.h Makefile README.md CHANGELOG.md LICENSE .clang-format
+                           .gitignore .ci/run),
+    glob('tests/* tests/include/* examples/* bench/*');
+my %text = map { $_ => slurp($_) } @files;
+my $header = $text{'normalize.h'};
+
+# ---- Text ---------------------------------------------------------------------------------------
+
+# Every line that a test of the line finds fault with, as file:line.
+sub lines_where {
+    my ($fault, @in) = @_;
+    my @wrong;
+    for my $file (@in) {
+        my $number = 0;
+        for my $line (split /\n/, $text{$file}) {
+            $number++;
+            push @wrong, "$file:$number" if $fault->($line);
+        }
+    }
+    return @wrong;
+}
+
+my $unfinished = join '|', 'TO' . 'DO', 'FIX' . 'ME', 'X' . 'XX';
+check('ASCII', lines_where(sub { $_[0] =~ /[^\x20-\x7e\t]/ }, @files));
+# A row of a Markdown table cannot be broken.
+check('lines of at most 100 characters',
+      lines_where(sub { length $_[0] > 100 && $_[0] !~ /^\|/ }, @files));
+check('no tabs', lines_where(sub { $_[0] =~ /\t/ }, grep { $_ ne 'Makefile' } @files));
+check('no blanks at the end of a line', lines_where(sub { $_[0] =~ /[ \t]$/ }, @files));
+check('no marks of unfinished work', lines_where(sub { $_[0] =~ /\b(?:$unfinished)\b/ }, @files));
+check('files end in a newline', grep { $text{$_} !~ /\n\z/ } @files);
+
+# ---- Names --------------------------------------------------------------------------------------
+
+my $prefix = qr/^(?:nrmi?_|NRMI?_|NORMALIZE_)/;
+my %known = map { $_ => 1 } qw(auto const double enum extern float inline int long register return
+    short signed sizeof static struct typedef union unsigned void volatile char restrict _Bool
+    _Alignas _Atomic _Thread_local size_t ptrdiff_t int8_t int16_t int32_t int64_t uint8_t uint16_t
+    uint32_t uint64_t intptr_t uintptr_t);
+
+# The file-scope identifiers of preprocessed C: those outside of all braces and parentheses, the
+# constants of enumerations, and X in (*X). Types of the compiler start with an underscore.
+sub file_scope_names {
+    my ($code) = @_;
+    my (%names, $parens, @braces, $last_enum);
+    $parens = 0;
+    $code =~ s/"(?:[^"\\]|\\.)*"/""/g;
+    $code =~ s/extern "" \{//g;
+    while ($code =~ /([A-Za-z_]\w*)|(\(\s*\*\s*([A-Za-z_]\w*))|([(){};])|(\d[\w.+-]*)/g) {
+        my ($word, $pointer, $pointed, $mark) = ($1, $2, $3, $4);
+        if (defined $pointer) {
+            $names{$pointed} = 1 if !@braces and !$parens;
+            $parens++;
+        } elsif (defined $word) {
+            $last_enum = 1 if $word eq 'enum';
+            next if $parens or grep { $_ ne 'enum' } @braces;
+            $names{$word} = 1 unless $known{$word} or $word =~ /^_/;
+        } elsif (defined $mark) {
+            $parens++ if $mark eq '(';
+            $parens-- if $mark eq ')' and $parens;
+            if ($mark eq '{') {
+                push @braces, $last_enum && !$parens ? 'enum' : 'other';
+            }
+            pop @braces if $mark eq '}';
+            $last_enum = 0 if $mark =~ /[{;]/;
+        }
+    }
+    return sort keys %names;
+}
+
+# What the preprocessor leaves of normalize.h itself, without the system headers.
+sub own_code {
+    my ($options) = @_;
+    my ($own, $code) = (0, '');
+    for (split /\n/, `gcc -std=c99 -E -DNORMALIZE_IMPLEMENTATION $options -x c normalize.h`) {
+        if (/^# \d+ "([^"]*)"/) { $own = $1 =~ /normalize\.h$/ }
+        elsif ($own and !/^\s*#/) { $code .= "$_\n" }
+    }
+    return $code;
+}
+
+for my $options ('', '-DNORMALIZE_STATIC', '-DNRM_NO_SIMD') {
+    my @names = file_scope_names(own_code($options));
+    check("prefixes of the identifiers in the preprocessed text $options",
+          @names < 40 ? 'only ' . @names . ' names found' : grep { !/$prefix/ } @names);
+}
+
+# Names that live in one function carry a number after a dot (static variables) and are no matter;
+# nor are those of system headers, with two underscores.
+mkdir 'build';
+system("gcc -std=c99 -O0 -fkeep-static-functions -DNORMALIZE_IMPLEMENTATION -x c -c normalize.h"
+    . ' -o build/lint.o') == 0 or print "# gcc failed\n";
+my @symbols = map { (split)[-1] } grep { !/ U / } `nm build/lint.o`;
+check('prefixes of the symbols that nm shows',
+      @symbols < 20 ? 'only ' . @symbols . ' symbols' : grep { !/$prefix|\.\d+$|^__/ } @symbols);
+
+my %defined = map { $_ => 1 } $header =~ /^[ \t]*#[ \t]*define[ \t]+(\w+)/mg;
+my %undefined = map { $_ => 1 } $header =~ /^[ \t]*#[ \t]*undef[ \t]+(\w+)/mg;
+check('macros without the prefix are undefined again',
+      grep { !/$prefix/ && !$undefined{$_} } sort keys %defined);
+
+# ---- Lists that must agree ----------------------------------------------------------------------
+
+sub difference {
+    my ($what_a, $a, $what_b, $b) = @_;
+    my %a = map { $_ => 1 } @$a;
+    my %b = map { $_ => 1 } @$b;
+    return ((map { "$_: only in $what_a" } grep { !$b{$_} } sort keys %a),
+            (map { "$_: only in $what_b" } grep { !$a{$_} } sort keys %b));
+}
+
+(my $bare = $header) =~ s{/\*.*?\*/}{ }gs;
+my @declared = $bare =~ /^NRM_API\s[^;{(]*?\b(nrm_\w+)\s*\(/mg;
+my @listed = $text{'tests/include/public.h'} =~ /PUBLIC\((nrm_\w+)\)/g;
+check('tests/include/public.h lists the public functions',
+      difference('normalize.h', \@declared, 'public.h', \@listed));
+
+my %number = $header =~ /^#define NRM_VERSION_(MAJOR|MINOR|PATCH) (\d+)$/mg;
+my $version = join '.', map { defined $number{$_} ? $number{$_} : '?' } qw(MAJOR MINOR PATCH);
+my ($first_line) = $header =~ /\A([^\n]*)/;
+my ($changelog) = ($text{'CHANGELOG.md'} || '') =~ /^## (\d+\.\d+\.\d+)/m;
+check("version $version on line 1", $first_line =~ /\bv\Q$version\E\b/ ? () : $first_line);
+check("version $version at the top of CHANGELOG.md",
+      defined $changelog && $changelog eq $version ? () : $changelog || 'no version there');
+
+# An instruction set is written in three places: its operations, its pass, its row of the table.
+my %hook = map { $_ => [sort $header =~ /ISA HOOK $_: (\w[\w-]*)/g] } 'op block', 'pass', 'row';
+print '# ISA HOOK ', join('; ', map { "$_: @{$hook{$_}}" } sort keys %hook), "\n";
+check('ISA HOOK marks: the same instruction sets in all three places',
+      difference('op blocks', $hook{'op block'}, 'passes', $hook{pass}),
+      difference('op blocks', $hook{'op block'}, 'rows', $hook{row}),
+      @{$hook{row}} ? () : 'none at all');
+
+# What README tells to type exists.
+my @targets = $text{'Makefile'} =~ /^([a-z-]+):.*##/mg;
+my %target = map { $_ => 1 } @targets;
+my @commands = map { split ' ' } ($text{'README.md'} || '') =~ /`make ([a-z -]+)`/g;
+check('the make targets that README names exist', grep { !$target{$_} } @commands);
+my @paths = ($text{'README.md'} || '') =~ m{\b((?:examples|tests|bench)/[\w./-]*\w)}g;
+check('the files that README names exist', grep { !-e } @paths);
+
+print "1..$count\n";
+print "# failed $failed of $count\n" if $failed;
+exit($failed ? 1 : 0);

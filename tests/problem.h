@@ -1,0 +1,702 @@
+/* problem.h - random problems for the tests that compare bits. A problem holds its numbers once, in
+ * canonical order (NCHW, packed); a run lays them out as its setup says, calls one verb and
+ * collects the outputs in canonical order again. Two runs of one problem can so be compared
+ * whatever their layout, pitches, alignment, instruction set or sharing of buffers.
+ *
+ *   problem *p = problem_draw(seed);
+ *   setup s = {NRM_SCALAR, NRM_NHWC, 0, ...};
+ *   outcome *o = run(p, VERB_FORWARD, &s);
+ *   ... same_outcome(o, other), outcome_hash(o), o->clean ...
+ *   outcome_free(o); problem_free(p);
+ *
+ * Include normalize.h, test.h and gen.h before it.
+ */
+#ifndef PROBLEM_H
+#define PROBLEM_H
+
+/* Every buffer a call can have. SLOT_NONE is 0, so that a zeroed setup shares no buffers. */
+enum slot {
+    SLOT_NONE,
+    SLOT_X, SLOT_RESIDUAL, SLOT_SUM, SLOT_DX, SLOT_DSUM,            /* tensors by x_pitch  */
+    SLOT_Y, SLOT_DY,                                                /* tensors by y_pitch  */
+    SLOT_GAMMA, SLOT_BETA, SLOT_DGAMMA, SLOT_DBETA,                 /* c or n*c floats     */
+    SLOT_RUNNING_MEAN, SLOT_RUNNING_VAR,                            /* c floats            */
+    SLOT_MEAN, SLOT_RSTD,                                           /* statistics: doubles */
+    SLOT_MOMENTS, SLOT_SUMS,                                        /* 3*c doubles         */
+    SLOTS
+};
+
+static const char *const slot_name[SLOTS] = {
+    "none", "x", "residual", "sum", "dx", "dsum", "y", "dy", "gamma", "beta", "dgamma", "dbeta",
+    "running_mean", "running_var", "mean", "rstd", "moments", "sums"};
+
+enum verb {
+    VERB_FORWARD, VERB_INFER, VERB_BACKWARD, VERB_INFER_BACKWARD,
+    VERB_REDUCE, VERB_APPLY, VERB_BACKWARD_REDUCE, VERB_BACKWARD_APPLY,
+    VERBS
+};
+
+static const char *const verb_name[VERBS] = {"forward", "infer", "backward", "infer_backward",
+                                             "reduce", "apply", "backward_reduce",
+                                             "backward_apply"};
+static const char *const kind_name[] = {"batch", "layer", "instance", "group", "rms"};
+
+/* What each verb does with each slot, in the order of the enumerators: I reads, O writes; small
+   letters are optional: i reads, o writes, u updates, a writes or, with accumulate, updates. */
+static const char *const verb_roles[VERBS] = {
+    "." "Iio.." "O." "ii.." "uu" "oo" "..", /* forward         */
+    "." "Iio.." "O." "ii.." "II" ".." "..", /* infer           */
+    "." "Ii.oi" ".I" "iiaa" ".." "II" "..", /* backward        */
+    "." "Ii.oi" ".I" "iiaa" "II" ".." "..", /* infer_backward  */
+    "." "Ii..." ".." "...." ".." ".." "O.", /* reduce          */
+    "." "Iio.." "O." "ii.." "uu" "oo" "I.", /* apply           */
+    "." "Ii..." ".I" "iiaa" ".." "II" ".O", /* backward_reduce */
+    "." "Ii.Oi" ".I" "ii.." ".." "II" ".I", /* backward_apply  */
+};
+
+typedef struct problem {
+    uint64_t seed;
+    nrm_desc d;                    /* layout and pitches are set by each run */
+    size_t line_gap[2], sample_gap[2]; /* unused elements after each line, sample: of x, of y */
+    unsigned given;                /* a bit for each slot whose pointer is given where optional */
+    double running_rate;
+    int running_population, accumulate;
+    void *value[SLOTS];            /* canonical contents before a call */
+    int borrowed;                  /* the values belong to another problem */
+} problem;
+
+typedef struct setup {
+    nrm_isa isa;
+    nrm_layout layout;
+    size_t shift;                  /* 0: all buffers 64-byte aligned; 1 to 63: at odd addresses */
+    enum slot y_is, sum_is, dx_is; /* output shares the buffer of this slot */
+    const nrm_pool *pool;
+    size_t workspace_size;
+} setup;
+
+typedef struct outcome {
+    nrm_status status;
+    int clean;                     /* nothing was written but elements of outputs */
+    size_t count[SLOTS];
+    void *value[SLOTS];            /* outputs in canonical order; NULL: not one */
+} outcome;
+
+/* ---- sizes ----------------------------------------------------------------------------------- */
+
+static inline size_t problem_volume(const nrm_desc *d)
+{
+    return d->n * d->c * d->s;
+}
+
+static inline size_t problem_stats(const nrm_desc *d)
+{
+    switch (d->kind) {
+    case NRM_BATCH: return d->c;
+    case NRM_INSTANCE: return d->n * d->c;
+    case NRM_GROUP: return d->n * d->groups;
+    default: return d->n * d->s;
+    }
+}
+
+static inline int slot_is_tensor(enum slot slot)
+{
+    return slot <= SLOT_DY;
+}
+
+static inline size_t slot_size(enum slot slot)
+{
+    return slot < SLOT_MEAN ? sizeof(float) : sizeof(double);
+}
+
+static inline size_t slot_count(const nrm_desc *d, enum slot slot)
+{
+    if (slot_is_tensor(slot)) return problem_volume(d);
+    if (slot <= SLOT_DBETA) return d->affine_per_sample ? d->n * d->c : d->c;
+    if (slot <= SLOT_RUNNING_VAR) return d->c;
+    return slot <= SLOT_RSTD ? problem_stats(d) : 3 * d->c;
+}
+
+static inline size_t line_count(const nrm_desc *d)
+{
+    return d->layout == NRM_NCHW ? d->c : d->s;
+}
+
+static inline size_t line_length(const nrm_desc *d)
+{
+    return d->layout == NRM_NCHW ? d->s : d->c;
+}
+
+/* ---- laying out and collecting tensors ------------------------------------------------------- */
+
+static inline nrm_pitch full_pitch(const nrm_desc *d, enum slot slot)
+{
+    nrm_pitch p = slot < SLOT_Y ? d->x_pitch : d->y_pitch;
+    if (!p.line) p.line = line_length(d);
+    if (!p.sample) p.sample = line_count(d) * p.line;
+    return p;
+}
+
+/* Elements from the first to one past the last: the last line's gap is not the tensor's. */
+static inline size_t tensor_extent(const nrm_desc *d, enum slot slot)
+{
+    nrm_pitch p = full_pitch(d, slot);
+    if (!problem_volume(d)) return 0;
+    return (d->n - 1) * p.sample + (line_count(d) - 1) * p.line + line_length(d);
+}
+
+static inline size_t slot_bytes(const nrm_desc *d, enum slot slot)
+{
+    return slot_size(slot) * (slot_is_tensor(slot) ? tensor_extent(d, slot) : slot_count(d, slot));
+}
+
+enum direction { LAY_OUT, COLLECT };
+
+/* Copies line by line or, where the canonical order runs across the lines, value by value. */
+static inline void tensor_copy(const nrm_desc *d, enum slot slot, float *canonical,
+                               unsigned char *data, enum direction direction)
+{
+    nrm_pitch p = full_pitch(d, slot);
+    size_t i, j, k, run = d->layout == NRM_NCHW ? d->s : 1;
+    for (i = 0; i < d->n; ++i)
+        for (j = 0; j < d->c; ++j)
+            for (k = 0; k < d->s; k += run) {
+                float *value = canonical + (i * d->c + j) * d->s + k;
+                size_t at = d->layout == NRM_NCHW ? j * p.line + k : k * p.line + j;
+                unsigned char *place = data + sizeof(float) * (i * p.sample + at);
+                if (direction == LAY_OUT)
+                    memcpy(place, value, sizeof(float) * run);
+                else
+                    memcpy(value, place, sizeof(float) * run);
+            }
+}
+
+static inline void slot_copy(const nrm_desc *d, enum slot slot, void *canonical,
+                             unsigned char *data, enum direction direction)
+{
+    size_t bytes = slot_size(slot) * slot_count(d, slot);
+    if (slot_is_tensor(slot))
+        tensor_copy(d, slot, (float *)canonical, data, direction);
+    else if (bytes && direction == LAY_OUT)
+        memcpy(data, canonical, bytes);
+    else if (bytes)
+        memcpy(canonical, data, bytes);
+}
+
+/* Puts the elements of `from` back into `to`, so that all that is left of a difference between
+   the two lies outside of the tensor. */
+static inline void slot_restore(const nrm_desc *d, enum slot slot, unsigned char *to,
+                                const unsigned char *from)
+{
+    nrm_pitch p = full_pitch(d, slot);
+    size_t i, line, size = slot_size(slot);
+    if (!slot_is_tensor(slot)) {
+        memcpy(to, from, size * slot_count(d, slot));
+        return;
+    }
+    for (i = 0; i < d->n; ++i)
+        for (line = 0; line < line_count(d); ++line) {
+            size_t at = size * (i * p.sample + line * p.line);
+            memcpy(to + at, from + at, size * line_length(d));
+        }
+}
+
+/* ---- running --------------------------------------------------------------------------------- */
+
+/* 1 when the verb can be called for this kind. */
+static inline int verb_fits(enum verb verb, nrm_kind kind)
+{
+    if (verb == VERB_FORWARD || verb == VERB_BACKWARD) return 1;
+    return kind == NRM_BATCH || (kind == NRM_INSTANCE && verb < VERB_REDUCE);
+}
+
+/* The role of a slot in this call; '.' when its pointer is not given or not used. */
+static inline char slot_role(const problem *p, enum verb verb, enum slot slot)
+{
+    char role = verb_roles[verb][slot];
+    nrm_kind kind = p->d.kind;
+    if (role >= 'a' && !(p->given >> slot & 1)) return '.';
+    if (slot == SLOT_MEAN && kind == NRM_RMS) return '.';
+    if ((slot == SLOT_RUNNING_MEAN || slot == SLOT_RUNNING_VAR) && kind != NRM_BATCH &&
+        kind != NRM_INSTANCE)
+        return '.';
+    if (role == 'a' && p->accumulate) return 'u';
+    return role == 'a' ? 'o' : role;
+}
+
+static inline int role_reads(char role)
+{
+    return role == 'I' || role == 'i' || role == 'u';
+}
+
+static inline int role_writes(char role)
+{
+    return role == 'O' || role == 'o' || role == 'u';
+}
+
+/* The buffers of one call, in one block of memory that lives on from call to call. */
+typedef struct bed {
+    nrm_desc d;
+    nrm_args a;
+    char role[SLOTS];
+    unsigned char *data[SLOTS];
+    unsigned char *base;           /* 64-byte aligned */
+    size_t used;
+    unsigned char *workspace;      /* with a canary of 64 bytes behind it */
+} bed;
+
+static struct {
+    unsigned char *memory, *before;
+    size_t size;
+} bed_store;
+
+#define BED_MARGIN 64 /* canary bytes before and after each buffer */
+
+static inline nrm_pitch gap_pitch(const problem *p, const nrm_desc *d, int which)
+{
+    nrm_pitch pitch = {0, 0};
+    size_t length = line_length(d), line = length + p->line_gap[which];
+    if (p->line_gap[which]) pitch.line = line;
+    if (p->sample_gap[which]) pitch.sample = line_count(d) * line + p->sample_gap[which];
+    return pitch;
+}
+
+static inline enum slot bed_shared(const setup *s, enum slot slot)
+{
+    if (slot == SLOT_Y) return s->y_is;
+    if (slot == SLOT_SUM) return s->sum_is;
+    return slot == SLOT_DX ? s->dx_is : SLOT_NONE;
+}
+
+/* Decides where each buffer lies, as offsets from the base; returns the bytes needed. With a shift
+   each buffer has its own offset, and shifts 0 to 63 show every offset to every buffer, since the
+   factors are odd. */
+static inline size_t bed_plan(bed *b, const setup *s, size_t offset[SLOTS])
+{
+    size_t at = 0;
+    int slot;
+    for (slot = SLOT_X; slot < SLOTS; ++slot) {
+        offset[slot] = 0;
+        if (b->role[slot] == '.' || bed_shared(s, (enum slot)slot)) continue;
+        at = (at + 63) / 64 * 64 + BED_MARGIN + s->shift * (2 * (size_t)slot + 1) % 64;
+        offset[slot] = at;
+        at += slot_bytes(&b->d, (enum slot)slot) + BED_MARGIN;
+    }
+    return (at + 63) / 64 * 64;
+}
+
+static inline void bed_grow(size_t bytes)
+{
+    if (bytes <= bed_store.size) return;
+    free(bed_store.memory);
+    free(bed_store.before);
+    bed_store.size = bytes + bytes / 2;
+    bed_store.memory = (unsigned char *)test_alloc(bed_store.size + 64, 1);
+    bed_store.before = (unsigned char *)test_alloc(bed_store.size, 1);
+}
+
+static inline void bed_point(bed *b, const problem *p, const setup *s)
+{
+    unsigned char **at = b->data;
+    nrm_args *a = &b->a;
+    a->x = at[SLOT_X], a->residual = at[SLOT_RESIDUAL], a->sum = at[SLOT_SUM], a->y = at[SLOT_Y];
+    a->dx = at[SLOT_DX], a->dsum = at[SLOT_DSUM], a->dy = at[SLOT_DY];
+    a->gamma = at[SLOT_GAMMA], a->beta = at[SLOT_BETA];
+    a->dgamma = at[SLOT_DGAMMA], a->dbeta = at[SLOT_DBETA];
+    a->running_mean = at[SLOT_RUNNING_MEAN], a->running_var = at[SLOT_RUNNING_VAR];
+    a->mean = (double *)(void *)at[SLOT_MEAN], a->rstd = (double *)(void *)at[SLOT_RSTD];
+    a->running_rate = p->running_rate, a->running_population = p->running_population;
+    a->accumulate = p->accumulate, a->isa = s->isa, a->pool = s->pool;
+    if (!s->workspace_size) return;
+    b->workspace = (unsigned char *)test_alloc(s->shift + s->workspace_size + BED_MARGIN, 1);
+    a->workspace = b->workspace + s->shift;
+    a->workspace_size = s->workspace_size;
+    gen_canary(b->workspace, s->shift + s->workspace_size + BED_MARGIN);
+}
+
+/* 1 when nothing was written around the workspace. */
+static inline int bed_release(bed *b)
+{
+    int kept = 1;
+    if (b->workspace)
+        kept = gen_intact(b->workspace, (size_t)((unsigned char *)b->a.workspace - b->workspace)) &&
+               gen_intact((unsigned char *)b->a.workspace + b->a.workspace_size, BED_MARGIN);
+    free(b->workspace);
+    return kept;
+}
+
+/* All of a call but where its buffers lie. */
+static inline void bed_describe(bed *b, const problem *p, enum verb verb, const setup *s)
+{
+    int slot, shares = s->y_is || s->sum_is || s->dx_is;
+    memset(b, 0, sizeof *b);
+    b->d = p->d;
+    b->d.layout = s->layout;
+    b->d.x_pitch = gap_pitch(p, &b->d, 0);
+    b->d.y_pitch = gap_pitch(p, &b->d, shares ? 0 : 1); /* only equal pitches may share */
+    for (slot = SLOT_X; slot < SLOTS; ++slot)
+        b->role[slot] = slot_role(p, verb, (enum slot)slot);
+}
+
+/* Lays a problem out for one call. */
+static inline void bed_make(bed *b, const problem *p, enum verb verb, const setup *s)
+{
+    size_t offset[SLOTS];
+    int slot;
+    bed_describe(b, p, verb, s);
+    b->used = bed_plan(b, s, offset);
+    bed_grow(b->used);
+    b->base = bed_store.memory + (64 - (uintptr_t)bed_store.memory % 64) % 64;
+    gen_canary(b->base, b->used);
+    for (slot = SLOT_X; slot < SLOTS; ++slot) {
+        if (!offset[slot]) continue;
+        b->data[slot] = b->base + offset[slot];
+        if (role_reads(b->role[slot]))
+            slot_copy(&b->d, (enum slot)slot, p->value[slot], b->data[slot], LAY_OUT);
+    }
+    for (slot = SLOT_X; slot < SLOTS; ++slot)
+        if (b->role[slot] != '.' && bed_shared(s, (enum slot)slot))
+            b->data[slot] = b->data[bed_shared(s, (enum slot)slot)];
+    bed_point(b, p, s);
+    memcpy(bed_store.before, b->base, b->used);
+}
+
+static inline nrm_status verb_call(enum verb verb, const nrm_desc *d, const nrm_args *a,
+                                   void *moments, void *sums)
+{
+    switch (verb) {
+    case VERB_FORWARD: return nrm_forward(d, a);
+    case VERB_INFER: return nrm_infer(d, a);
+    case VERB_BACKWARD: return nrm_backward(d, a);
+    case VERB_INFER_BACKWARD: return nrm_infer_backward(d, a);
+    case VERB_REDUCE: return nrm_reduce(d, a, (nrm_moments *)moments);
+    case VERB_APPLY: return nrm_apply(d, a, (const nrm_moments *)moments);
+    case VERB_BACKWARD_REDUCE: return nrm_backward_reduce(d, a, (nrm_sums *)sums);
+    default: return nrm_backward_apply(d, a, (const nrm_sums *)sums);
+    }
+}
+
+static inline void bed_collect(bed *b, outcome *o)
+{
+    int slot, wrote = o->status == NRM_OK || o->status == NRM_ERR_NONFINITE;
+    for (slot = SLOT_X; wrote && slot < SLOTS; ++slot) {
+        if (!role_writes(b->role[slot])) continue;
+        o->count[slot] = slot_count(&b->d, (enum slot)slot);
+        o->value[slot] = test_alloc(o->count[slot], slot_size((enum slot)slot));
+        slot_copy(&b->d, (enum slot)slot, o->value[slot], b->data[slot], COLLECT);
+    }
+    for (slot = SLOT_X; wrote && slot < SLOTS; ++slot) {
+        size_t at;
+        if (!role_writes(b->role[slot])) continue;
+        at = (size_t)(b->data[slot] - b->base);
+        slot_restore(&b->d, (enum slot)slot, b->data[slot], bed_store.before + at);
+    }
+    o->clean = !memcmp(b->base, bed_store.before, b->used);
+}
+
+/* Calls one verb of a problem. A call that fails has no outputs. */
+static inline outcome *run(const problem *p, enum verb verb, const setup *s)
+{
+    outcome *o = (outcome *)test_alloc(1, sizeof *o);
+    bed b;
+    bed_make(&b, p, verb, s);
+    o->status = verb_call(verb, &b.d, &b.a, b.data[SLOT_MOMENTS], b.data[SLOT_SUMS]);
+    bed_collect(&b, o);
+    o->clean &= bed_release(&b);
+    return o;
+}
+
+static inline void outcome_free(outcome *o)
+{
+    int slot;
+    for (slot = 0; slot < SLOTS; ++slot) free(o->value[slot]);
+    free(o);
+}
+
+/* ---- comparing ------------------------------------------------------------------------------- */
+
+static struct {
+    unsigned long buffers, values;
+} compared;
+
+/* Where two outcomes differ. */
+typedef struct difference {
+    enum slot slot; /* SLOT_NONE: nowhere, or in the status */
+    size_t index;
+} difference;
+
+static inline size_t values_differ(enum slot slot, const void *a, const void *b, size_t count)
+{
+    ++compared.buffers;
+    compared.values += (unsigned long)count;
+    if (slot_size(slot) == sizeof(float))
+        return diff_f32((const float *)a, (const float *)b, count);
+    return diff_f64((const double *)a, (const double *)b, count);
+}
+
+/* 1 when the status and every output that both have are the same, NaNs counted as one value. */
+static inline int same_outcome(const outcome *a, const outcome *b, difference *where)
+{
+    int slot;
+    where->slot = SLOT_NONE, where->index = 0;
+    if (a->status != b->status) return 0;
+    for (slot = SLOT_X; slot < SLOTS; ++slot) {
+        if (!a->value[slot] || !b->value[slot]) continue;
+        where->index = values_differ((enum slot)slot, a->value[slot], b->value[slot],
+                                     a->count[slot]);
+        where->slot = (enum slot)slot;
+        if (where->index < a->count[slot]) return 0;
+    }
+    where->slot = SLOT_NONE;
+    return 1;
+}
+
+#define FNV_START UINT64_C(0xcbf29ce484222325)
+
+/* 64-bit FNV-1a over the bytes of an integer, lowest first on every machine. */
+static inline uint64_t fnv(uint64_t hash, uint64_t value, int bytes)
+{
+    for (; bytes > 0; --bytes, value >>= 8)
+        hash = (hash ^ (value & 0xff)) * UINT64_C(0x100000001b3);
+    return hash;
+}
+
+/* The bits of all outputs in canonical order; every NaN is hashed as one. */
+static inline uint64_t outcome_hash(const outcome *o)
+{
+    uint64_t hash = fnv(FNV_START, (uint64_t)o->status, 1);
+    size_t i;
+    int slot;
+    for (slot = SLOT_X; slot < SLOTS; ++slot) {
+        const float *f = (const float *)o->value[slot];
+        const double *w = (const double *)o->value[slot];
+        if (!f) continue;
+        for (i = 0; i < o->count[slot]; ++i)
+            if (slot_size((enum slot)slot) == sizeof(float))
+                hash = fnv(hash, is_nan_f32(f[i]) ? 0x7fc00000u : bits_f32(f[i]), 4);
+            else
+                hash = fnv(hash, is_nan_f64(w[i]) ? UINT64_C(0x7ff8) << 48 : bits_f64(w[i]), 8);
+    }
+    return hash;
+}
+
+/* ---- drawing --------------------------------------------------------------------------------- */
+
+static inline void problem_alloc(problem *p)
+{
+    int slot;
+    for (slot = SLOT_X; slot < SLOTS; ++slot)
+        p->value[slot] = test_alloc(slot_count(&p->d, (enum slot)slot), slot_size((enum slot)slot));
+}
+
+static inline void problem_free(problem *p)
+{
+    int slot;
+    for (slot = SLOT_X; slot < SLOTS && !p->borrowed; ++slot) free(p->value[slot]);
+    free(p);
+}
+
+/* The axes that one statistic runs over get the length; the others stay short. */
+static inline void draw_long(gen *g, nrm_desc *d)
+{
+    size_t length = 130 + gen_below(g, gen_one_in(g, 3) ? 5200 : 1200);
+    d->n = 1 + gen_below(g, 2), d->c = 1 + gen_below(g, 3), d->s = 1 + gen_below(g, 3);
+    switch (d->kind) {
+    case NRM_BATCH:
+        if (gen_one_in(g, 2))
+            d->s = length;
+        else
+            d->n = length / d->s + 1;
+        break;
+    case NRM_INSTANCE: d->s = length; break;
+    case NRM_GROUP:
+        if (gen_one_in(g, 2))
+            d->s = length;
+        else
+            d->c = length, d->s = gen_one_in(g, 2) ? 1 : d->s;
+        break;
+    default: d->c = length;
+    }
+}
+
+static inline void draw_shape(gen *g, nrm_desc *d)
+{
+    size_t most = gen_one_in(g, 3) ? 200 : 40, volume = gen_one_in(g, 4) ? 20000 : 2500;
+    if (gen_one_in(g, 5)) {
+        draw_long(g, d);
+    } else if (gen_one_in(g, 12)) { /* more channels than are handled at once */
+        d->n = 1 + gen_below(g, 3), d->c = 200 + gen_below(g, 900), d->s = 1 + gen_below(g, 6);
+    } else {
+        do {
+            d->n = 1 + gen_below(g, gen_one_in(g, 2) ? most : 4);
+            d->c = 1 + gen_below(g, most);
+            d->s = 1 + gen_below(g, gen_one_in(g, 3) ? 20 : most);
+            if (gen_one_in(g, 6)) d->s = 1;
+        } while (problem_volume(d) > volume);
+    }
+    do
+        d->groups = gen_one_in(g, 6) ? d->c : 1 + gen_below(g, d->c);
+    while (d->c % d->groups);
+}
+
+/* Index of value i of statistics group `which`, in canonical order. */
+static inline size_t list_place(const nrm_desc *d, size_t which, size_t i)
+{
+    switch (d->kind) {
+    case NRM_BATCH:
+        if (d->s < 16 && !d->affine_per_sample) return (i % d->n * d->c + which) * d->s + i / d->n;
+        return (i / d->s * d->c + which) * d->s + i % d->s;
+    case NRM_INSTANCE: return which * d->s + i;
+    case NRM_GROUP: return which * (d->c / d->groups) * d->s + i;
+    default: return (which / d->s * d->c + i) * d->s + which % d->s;
+    }
+}
+
+/* Fills a tensor statistics group by group: one distribution, or one for each group. Hard ones may
+   also get a NaN or an infinity. */
+static inline void draw_tensor(gen *g, const nrm_desc *d, int hard, float *x)
+{
+    size_t lists = problem_stats(d), length = problem_volume(d) / lists, which, i;
+    float *list = (float *)test_alloc(length, sizeof *list);
+    int each = hard && gen_one_in(g, 2);
+    gen_dist dist = hard ? (gen_dist)gen_below(g, GEN_DISTS) : GEN_NORMAL;
+    for (which = 0; which < lists; ++which) {
+        if (each) dist = (gen_dist)gen_below(g, GEN_DISTS);
+        gen_fill(g, dist, list, length);
+        for (i = 0; i < length; ++i) x[list_place(d, which, i)] = list[i];
+    }
+    free(list);
+    if (hard && gen_one_in(g, 8)) {
+        static const uint32_t special[] = {0x7fc00000u, 0x7f800000u, 0xff800000u, 0xffc12345u};
+        x[gen_below(g, problem_volume(d))] = gen_from_bits(special[gen_below(g, 4)]);
+    }
+}
+
+static inline void draw_floats(gen *g, gen_dist dist, void *value, size_t count)
+{
+    gen_fill(g, dist, (float *)value, count);
+}
+
+/* Zeros of both signs among the parameters: y is then a zero whose sign must be right. */
+static inline void draw_zeros(gen *g, void *value, size_t count)
+{
+    size_t i;
+    for (i = 0; i < count; ++i)
+        if (gen_one_in(g, 2)) ((float *)value)[i] = gen_sign(g, 0.0f);
+}
+
+/* Gamma about 1 and beta about 0, or anything; running variances are seldom negative. */
+static inline void draw_parameters(gen *g, problem *p, int hard)
+{
+    size_t count = slot_count(&p->d, SLOT_GAMMA), i;
+    float *gamma = (float *)p->value[SLOT_GAMMA], *var = (float *)p->value[SLOT_RUNNING_VAR];
+    int wild = hard && gen_one_in(g, 4);
+    draw_floats(g, wild ? (gen_dist)gen_below(g, GEN_DISTS) : GEN_NORMAL, gamma, count);
+    for (i = 0; i < count && !wild && !gen_one_in(g, 50); ++i) gamma[i] += 1;
+    wild = hard && gen_one_in(g, 4);
+    draw_floats(g, wild ? (gen_dist)gen_below(g, GEN_DISTS) : GEN_NORMAL, p->value[SLOT_BETA],
+                count);
+    if (hard && gen_one_in(g, 8)) {
+        draw_zeros(g, gamma, count);
+        draw_zeros(g, p->value[SLOT_BETA], count);
+    }
+    draw_floats(g, GEN_NORMAL, p->value[SLOT_DGAMMA], count);
+    draw_floats(g, GEN_NORMAL, p->value[SLOT_DBETA], count);
+    wild = hard && gen_one_in(g, 3);
+    draw_floats(g, wild ? (gen_dist)gen_below(g, GEN_DISTS) : GEN_NORMAL,
+                p->value[SLOT_RUNNING_MEAN], p->d.c);
+    draw_floats(g, wild ? (gen_dist)gen_below(g, GEN_DISTS) : GEN_NORMAL, var, p->d.c);
+    for (i = 0; i < p->d.c; ++i)
+        if (var[i] < 0 && !(wild && gen_one_in(g, 10))) var[i] = -var[i];
+}
+
+static inline void draw_options(gen *g, problem *p)
+{
+    static const double eps[] = {0, 1e-12, 1e-5, 1e-5, 1, 1e3}, rate[] = {0, 0.1, 0.1, 0.999, 1};
+    int which;
+    p->d.act = gen_one_in(g, 3) ? NRM_RELU : NRM_IDENTITY;
+    p->d.eps = eps[gen_below(g, sizeof eps / sizeof *eps)];
+    p->d.gamma_offset = gen_one_in(g, 4) ? 1 : 0;
+    p->d.affine_per_sample = gen_one_in(g, 5);
+    p->running_rate = rate[gen_below(g, sizeof rate / sizeof *rate)];
+    p->running_population = gen_one_in(g, 2);
+    p->accumulate = gen_one_in(g, 3);
+    p->given = (unsigned)gen_u64(g) | (unsigned)gen_u64(g); /* three in four */
+    if (gen_one_in(g, 2)) p->given &= ~(1u << SLOT_RESIDUAL);
+    if (gen_one_in(g, 2)) p->given &= ~(1u << SLOT_DSUM);
+    if (gen_one_in(g, 4)) p->given &= ~(1u << SLOT_DGAMMA | 1u << SLOT_DBETA);
+    if (!(p->given & (1u << SLOT_DGAMMA | 1u << SLOT_DBETA))) p->given |= 1u << SLOT_DX;
+    for (which = 0; which < 2; ++which) {
+        if (gen_one_in(g, 3)) p->line_gap[which] = 1 + gen_below(g, 20);
+        if (gen_one_in(g, 4)) p->sample_gap[which] = 1 + gen_below(g, 40);
+    }
+}
+
+/* What backward and apply read is what the library itself wrote, in scalar code. */
+static inline void problem_prepare(problem *p)
+{
+    static const enum verb chain[] = {VERB_FORWARD, VERB_REDUCE, VERB_BACKWARD_REDUCE};
+    setup s = {NRM_SCALAR, NRM_NCHW, 0, SLOT_NONE, SLOT_NONE, SLOT_NONE, NULL, 0};
+    unsigned given = p->given;
+    size_t i;
+    int slot;
+    for (i = 0; i < sizeof chain / sizeof *chain && verb_fits(chain[i], p->d.kind); ++i) {
+        outcome *o;
+        p->given = given | 1u << SLOT_MEAN | 1u << SLOT_RSTD;
+        p->given &= ~(1u << SLOT_RUNNING_MEAN | 1u << SLOT_RUNNING_VAR | 1u << SLOT_DGAMMA |
+                      1u << SLOT_DBETA);
+        o = run(p, chain[i], &s);
+        for (slot = SLOT_MEAN; slot < SLOTS; ++slot)
+            if (o->value[slot])
+                memcpy(p->value[slot], o->value[slot], sizeof(double) * o->count[slot]);
+        outcome_free(o);
+    }
+    p->given = given;
+}
+
+static inline problem *problem_draw(uint64_t seed)
+{
+    problem *p = (problem *)test_alloc(1, sizeof *p);
+    gen g = gen_seed(seed);
+    int hard = !gen_one_in(&g, 3);
+    p->seed = seed;
+    p->d.kind = (nrm_kind)gen_below(&g, 5);
+    draw_shape(&g, &p->d);
+    draw_options(&g, p);
+    problem_alloc(p);
+    draw_tensor(&g, &p->d, hard, (float *)p->value[SLOT_X]);
+    draw_tensor(&g, &p->d, hard && gen_one_in(&g, 2), (float *)p->value[SLOT_RESIDUAL]);
+    draw_tensor(&g, &p->d, hard && gen_one_in(&g, 2), (float *)p->value[SLOT_DY]);
+    draw_tensor(&g, &p->d, hard && gen_one_in(&g, 4), (float *)p->value[SLOT_DSUM]);
+    draw_parameters(&g, p, hard);
+    problem_prepare(p);
+    return p;
+}
+
+/* Sample i of a problem as a problem of its own, on the same values. */
+static inline problem *problem_sample(const problem *p, size_t i)
+{
+    problem *one = (problem *)test_alloc(1, sizeof *one);
+    int slot;
+    *one = *p;
+    one->borrowed = 1;
+    one->d.n = 1;
+    for (slot = SLOT_X; slot < SLOTS; ++slot) {
+        size_t all = slot_count(&p->d, (enum slot)slot);
+        size_t mine = slot_count(&one->d, (enum slot)slot);
+        if (all == p->d.n * mine)
+            one->value[slot] = (unsigned char *)p->value[slot] +
+                               i * mine * slot_size((enum slot)slot);
+    }
+    return one;
+}
+
+static inline const char *problem_text(const problem *p)
+{
+    static char text[200];
+    snprintf(text, sizeof text, "seed %llu: %s %zux%zux%zu groups %zu act %d eps %g%s given %x",
+             (unsigned long long)p->seed, kind_name[p->d.kind], p->d.n, p->d.c, p->d.s, p->d.groups,
+             (int)p->d.act, p->d.eps, p->d.affine_per_sample ? " per sample" : "", p->given);
+    return text;
+}
+
+#endif /* PROBLEM_H */

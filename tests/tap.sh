@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# Runs one test for prove, and keeps what it said in build/tap, where .ci/run adds everything up.
+#
+#   tests/tap.sh PROGRAM...             a TAP program
+#   tests/tap.sh --status PROGRAM...    any program: one test, passed when it exits with 0
+#
+# What TAP cannot say by itself becomes a failure here: a crash, a short run, no tests at all.
+set -uo pipefail
+
+# prove shows the numbers of failed tests only; it lets through what goes to stderr.
+tell()
+{
+    { echo "# ---- $name"; grep -E '^(not ok|#)' "$file" | head -n 60; } >&2
+}
+
+status_only=0
+if [ "$1" = --status ]; then
+    status_only=1
+    shift
+fi
+name=$*
+mkdir -p build/tap
+file=build/tap/$(tr -c 'A-Za-z0-9\n' _ <<<"$name").tap
+
+if [ $status_only = 1 ]; then
+    "$@" 2>&1 | sed 's/^/# /' >"$file"
+    status=$?
+    [ $status = 0 ] && echo "ok 1 - $name" >>"$file"
+    [ $status = 0 ] || echo "not ok 1 - $name: exit status $status" >>"$file"
+    echo 1..1 >>"$file"
+    cat "$file"
+    [ $status = 0 ] || tell
+    exit $status
+fi
+
+"$@" | tee "$file"
+status=$?
+run=$(grep -cE '^(not )?ok\b' "$file")
+plan=$(sed -n 's/^1\.\.\([0-9]*\).*/\1/p' "$file")
+if [ "$run" = 0 ] || [ "$run" != "${plan:-none}" ]; then
+    echo "not ok - $name: ran $run of ${plan:-no} planned tests, exit status $status" >>"$file"
+    tell
+    exit 1
+fi
+if [ $status != 0 ] && ! grep -q '^not ok\b' "$file"; then
+    echo "not ok - $name: exit status $status after passing" >>"$file"
+fi
+[ $status = 0 ] || tell
+exit $status

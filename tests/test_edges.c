@@ -1,0 +1,1023 @@
+/* Edge cases: what the manual says about constants, empty tensors, one value, NaN and Inf; numbers
+ * from bug reports about other libraries; and relations that hold to the bit.
+ */
+#define NORMALIZE_IMPLEMENTATION
+#include "../normalize.h"
+
+#include "shapes.h"
+#include "test.h"
+
+static uint64_t next_seed = 1;
+
+static const nrm_kind kinds[] = {NRM_BATCH, NRM_LAYER, NRM_INSTANCE, NRM_GROUP, NRM_RMS};
+static const nrm_layout layouts[] = {NRM_NCHW, NRM_NHWC};
+
+/* ---- 1 Everything that a case gives, in one order for both layouts -------------------------- */
+
+typedef struct outcome {
+    nrm_status forward, backward;
+    size_t count, stats, affines;
+    float *y, *dx, *dgamma, *dbeta; /* y, dx: [n][c][s] */
+    double *mean, *rstd;
+} outcome;
+
+static float *gather(const nrm_desc *d, nrm_pitch pitch, const float *tensor)
+{
+    size_t i, j, k;
+    float *packed = canary_floats(d->n * d->c * d->s);
+    REF_EACH(d, i, j, k) packed[ref_own(d, i, j, k)] = tensor[ref_at(d, pitch, i, j, k)];
+    return packed;
+}
+
+static void *copy_of(const void *from, size_t bytes)
+{
+    void *to = test_alloc(bytes, 1);
+    if (bytes) memcpy(to, from, bytes);
+    return to;
+}
+
+static nrm_args case_args(tcase *t)
+{
+    nrm_args a = t->a;
+    case_reset(t);
+    a.y = t->y;
+    a.mean = t->mean;
+    a.rstd = t->rstd;
+    a.dy = t->dy;
+    a.dx = t->dx;
+    a.dgamma = t->dgamma;
+    a.dbeta = t->dbeta;
+    a.sum = t->options & OPT_SUM ? t->sum : NULL;
+    a.dsum = t->options & OPT_DSUM ? t->dsum : NULL;
+    return a;
+}
+
+/* Forward and backward with these pointers, which lead into the buffers of the case. */
+static outcome outcome_of(tcase *t, const nrm_args *a)
+{
+    outcome o;
+    const nrm_desc *d = &t->d;
+    o.count = d->n * d->c * d->s;
+    o.stats = ref_stats(d);
+    o.affines = ref_affines(d);
+    o.forward = nrm_forward(d, a);
+    o.y = gather(d, d->y_pitch, (const float *)a->y);
+    o.backward = nrm_backward(d, a);
+    o.dx = gather(d, d->x_pitch, (const float *)a->dx);
+    o.dgamma = (float *)copy_of(a->dgamma, o.affines * sizeof(float));
+    o.dbeta = (float *)copy_of(a->dbeta, o.affines * sizeof(float));
+    o.mean = (double *)copy_of(a->mean, o.stats * sizeof(double));
+    o.rstd = (double *)copy_of(a->rstd, o.stats * sizeof(double));
+    return o;
+}
+
+static outcome plain_outcome(tcase *t)
+{
+    nrm_args a = case_args(t);
+    return outcome_of(t, &a);
+}
+
+static void outcome_free(outcome *o)
+{
+    free(o->y);
+    free(o->dx);
+    free(o->dgamma);
+    free(o->dbeta);
+    free(o->mean);
+    free(o->rstd);
+}
+
+static void check_same(const outcome *a, const outcome *b, const char *label)
+{
+    size_t at = diff_f32(a->y, b->y, a->count);
+    check(a->forward == NRM_OK && b->forward == NRM_OK, "forward status (%s)", label);
+    check(a->backward == NRM_OK && b->backward == NRM_OK, "backward status (%s)", label);
+    check(at == a->count, "y[%zu] (%s)", at, label);
+    at = diff_f32(a->dx, b->dx, a->count);
+    check(at == a->count, "dx[%zu] (%s)", at, label);
+    check(same_bits_f64(a->mean, b->mean, a->stats), "mean (%s)", label);
+    check(same_bits_f64(a->rstd, b->rstd, a->stats), "rstd (%s)", label);
+    check(same_bits_f32(a->dgamma, b->dgamma, a->affines), "dgamma (%s)", label);
+    check(same_bits_f32(a->dbeta, b->dbeta, a->affines), "dbeta (%s)", label);
+}
+
+/* Forward and backward of a case against the oracle. */
+static void check_oracle(tcase *t)
+{
+    nrm_args a = case_args(t);
+    ref r = ref_new(&t->d, &a);
+    check(nrm_forward(&t->d, &a) == NRM_OK, "forward status (%s)", t->label);
+    check_worst(t, "y", "AUTO", ref_record(t->d.kind, 0, REF_Y, ref_compare_y(&r, t->y)));
+    if (t->d.kind != NRM_RMS)
+        check_worst(t, "mean", "AUTO",
+                    ref_record(t->d.kind, 0, REF_MEAN, ref_compare_mean(&r, t->mean)));
+    check_worst(t, "rstd", "AUTO",
+                ref_record(t->d.kind, 0, REF_RSTD, ref_compare_rstd(&r, t->rstd)));
+    ref_backward(&r, &a, t->y, 0);
+    check(nrm_backward(&t->d, &a) == NRM_OK, "backward status (%s)", t->label);
+    check_worst(t, "dx", "AUTO", ref_record(t->d.kind, 0, REF_DX, ref_compare_dx(&r, t->dx)));
+    check_worst(t, "dgamma", "AUTO",
+                ref_record(t->d.kind, 0, REF_DGAMMA,
+                           ref_compare(t->dgamma, r.dgamma, r.dgamma_bound, r.affines)));
+    check_worst(t, "dbeta", "AUTO",
+                ref_record(t->d.kind, 0, REF_DBETA,
+                           ref_compare(t->dbeta, r.dbeta, r.dbeta_bound, r.affines)));
+    ref_free(&r);
+}
+
+static void run_oracle(size_t n, size_t c, size_t s, size_t groups, nrm_kind kind,
+                       nrm_layout layout, gen_dist dist, gen_dist dy)
+{
+    shape sh = {"", 0, 0, 0, 0};
+    tcase t;
+    sh.n = n;
+    sh.c = c;
+    sh.s = s;
+    sh.groups = groups;
+    t = case_new(&sh, kind, layout, 0, dist, dy, next_seed++);
+    check_oracle(&t);
+    case_free(&t);
+}
+
+/* A shape that puts m values into every statistics group of the kind. */
+static shape shape_of_group(nrm_kind kind, size_t m, int turn)
+{
+    shape sh = {"", 1, 1, 1, 1};
+    switch (kind) {
+    case NRM_BATCH:
+        sh.c = 3;
+        if (turn % 2) sh.n = m;
+        else sh.s = m;
+        break;
+    case NRM_INSTANCE:
+        sh.n = 2;
+        sh.c = 3;
+        sh.s = m;
+        break;
+    case NRM_GROUP:
+        sh.groups = 2;
+        sh.c = sh.groups * (turn % 2 ? m : 1);
+        if (!(turn % 2)) sh.s = m;
+        break;
+    default:
+        sh.n = 2;
+        sh.c = m;
+        sh.s = turn % 2 ? 3 : 1;
+    }
+    return sh;
+}
+
+/* ---- 2 The table "what input gets what" ----------------------------------------------------- */
+
+static void check_constant(tcase *t, float value, const float *beta)
+{
+    size_t i, j, k, q, wrong = 0, wrong_dx = 0;
+    nrm_args a = case_args(t);
+    for (i = 0; i < t->x_len; ++i) t->x[i] = value;
+    a.beta = beta;
+    check(nrm_forward(&t->d, &a) == NRM_OK && nrm_backward(&t->d, &a) == NRM_OK, "status (%s)",
+          t->label);
+    REF_EACH(&t->d, i, j, k) {
+        size_t at = ref_at(&t->d, t->d.y_pitch, i, j, k);
+        wrong += !same_f32(t->y[at], beta ? beta[j] : 0.0f);
+        wrong_dx += is_nan_f32(t->dx[at]) || (t->d.eps == 0 && t->dx[at] != 0);
+    }
+    check(wrong == 0, "%zu of %zu values of y are not beta: %g (%s)", wrong, t->y_len,
+          (double)t->y[0], t->label);
+    check(wrong_dx == 0, "%zu values of dx (%s)", wrong_dx, t->label);
+    for (q = 0; q < ref_stats(&t->d); ++q) {
+        check(t->d.kind == NRM_RMS || t->mean[q] == (double)value, "mean is %.17g, not %.9g (%s)",
+              t->mean[q], (double)value, t->label);
+        check(t->d.eps > 0 || t->rstd[q] == 0, "rstd is %g (%s)", t->rstd[q], t->label);
+    }
+}
+
+static void test_constants(void)
+{
+    static const float values[] = {0.1f, 100.1f, 1e7f + 1, 3.3e10f, 3e38f, -3e38f, 1e-40f, 0};
+    static const size_t sizes[] = {1, 3, 7, 128, 129, 768, 1000, 4096};
+    size_t v, m, kind, layout;
+    int turn;
+    group("a constant group gives exactly beta, also with eps = 0");
+    for (v = 0; v < COUNT_OF(values); ++v)
+        for (m = 0; m < COUNT_OF(sizes); ++m)
+            for (kind = 0; kind < 5; ++kind)
+                for (layout = 0; layout < 2; ++layout)
+                    for (turn = 0; turn < 2; ++turn) {
+                        shape sh = shape_of_group(kinds[kind], sizes[m], turn);
+                        tcase t;
+                        if (kinds[kind] == NRM_RMS && values[v] != 0) continue; /* no mean */
+                        t = case_new(&sh, kinds[kind], layouts[layout], turn ? OPT_NO_GAMMA : 0u,
+                                     GEN_CONSTANT, GEN_NORMAL, next_seed++);
+                        case_eps(&t, turn == 0 ? 0 : 1e-5);
+                        check_constant(&t, values[v], t.beta);
+                        case_eps(&t, turn == 0 ? 1e-5 : 0);
+                        check_constant(&t, values[v], NULL);
+                        case_free(&t);
+                    }
+    group_end();
+}
+
+/* 17.6 million ones, where float sums stop counting at 2^24. */
+static void test_ones(void)
+{
+    size_t layout, i, half = (size_t)4200 * 4200, wrong;
+    int good;
+    float *x = (float *)test_alloc(2 * half, sizeof(float));
+    for (layout = 0; layout < 2; ++layout) {
+        double mean[2] = {0, 0}, rstd[2] = {0, 0};
+        nrm_desc d = {0};
+        nrm_args a = {0};
+        d.n = 1;
+        d.c = 2;
+        d.s = half;
+        d.layout = layouts[layout];
+        d.eps = 0.25;
+        for (i = 0; i < 2 * half; ++i) x[i] = 1;
+        a.x = x;
+        a.y = x;
+        a.mean = mean;
+        a.rstd = rstd;
+        good = nrm_forward(&d, &a) == NRM_OK && mean[0] == 1 && mean[1] == 1 && rstd[0] == 2 &&
+               rstd[1] == 2;
+        ok(good, "1x2x4200x4200 ones, %s: mean %.17g and %.17g", layout ? "NHWC" : "NCHW", mean[0],
+           mean[1]);
+        for (i = wrong = 0; i < 2 * half; ++i) wrong += x[i] != 0;
+        ok(wrong == 0, "... and y is 0 everywhere");
+    }
+    free(x);
+}
+
+/* x with one value replaced: its own group is NaN, every other has the bits it had. */
+static void run_poison(nrm_kind kind, nrm_layout layout, unsigned options, float poison, int in_dy)
+{
+    static const shape shapes[] = {{"", 3, 24, 40, 4}, {"", 2, 6, 300, 3}, {"", 20, 4, 3, 2}};
+    const shape *sh = &shapes[next_seed % COUNT_OF(shapes)];
+    tcase t = case_new(sh, kind, layout, options, GEN_OFFSET_1E2, GEN_NORMAL, next_seed++);
+    outcome clean = plain_outcome(&t), poisoned;
+    size_t pi = gen_below(&t.g, sh->n), pj = gen_below(&t.g, sh->c), pk = gen_below(&t.g, sh->s);
+    size_t spoiled = ref_stat(&t.d, pi, pj, pk), i, j, k, touched = 0, finite = 0, wrong_stat = 0;
+    (in_dy ? t.dy : t.x)[ref_at(&t.d, t.d.x_pitch, pi, pj, pk)] = poison;
+    poisoned = plain_outcome(&t);
+    REF_EACH(&t.d, i, j, k) {
+        size_t e = ref_own(&t.d, i, j, k);
+        int own = ref_stat(&t.d, i, j, k) == spoiled;
+        if (!own || in_dy) touched += !same_f32(clean.y[e], poisoned.y[e]);
+        else finite += !is_nan_f32(poisoned.y[e]);
+        if (!own) touched += !same_f32(clean.dx[e], poisoned.dx[e]);
+        /* An infinite dy leaves room for Inf in dx; anything else that is spoiled is NaN. */
+        else if (!in_dy || is_nan_f32(poison)) finite += !is_nan_f32(poisoned.dx[e]);
+    }
+    for (i = 0; i < clean.stats; ++i)
+        if (i == spoiled && !in_dy)
+            wrong_stat += !is_nan_f64(poisoned.rstd[i]) ||
+                          (kind != NRM_RMS && !is_nan_f64(poisoned.mean[i]));
+        else
+            wrong_stat += !same_f64(clean.mean[i], poisoned.mean[i]) ||
+                          !same_f64(clean.rstd[i], poisoned.rstd[i]);
+    check(poisoned.forward == NRM_OK && poisoned.backward == NRM_OK, "status (%s)", t.label);
+    check(touched == 0, "%g in %s changed %zu values of other groups (%s)", (double)poison,
+          in_dy ? "dy" : "x", touched, t.label);
+    check(finite == 0, "%g in %s left %zu values of its group without NaN (%s)", (double)poison,
+          in_dy ? "dy" : "x", finite, t.label);
+    check(wrong_stat == 0, "%g in %s: %zu statistics (%s)", (double)poison, in_dy ? "dy" : "x",
+          wrong_stat, t.label);
+    outcome_free(&clean);
+    outcome_free(&poisoned);
+    case_free(&t);
+}
+
+static void test_poison(void)
+{
+    static const float poison[] = {NAN, INFINITY, -INFINITY};
+    size_t kind, layout, p, round;
+    group("NaN or Inf spoils its own group and no other");
+    for (kind = 0; kind < 5; ++kind)
+        for (layout = 0; layout < 2; ++layout)
+            for (p = 0; p < 3; ++p)
+                for (round = 0; round < 6; ++round) {
+                    run_poison(kinds[kind], layouts[layout], 0, poison[p], round % 2 == 1);
+                    if (round % 2 == 0)
+                        run_poison(kinds[kind], layouts[layout], OPT_RELU, poison[p], 0);
+                }
+    group_end();
+}
+
+/* In nrm_infer an element stands alone. */
+static void run_poison_infer(nrm_kind kind, nrm_layout layout, float poison)
+{
+    static const shape sh = {"", 3, 20, 19, 1};
+    tcase t = case_new(&sh, kind, layout, 0, GEN_NORMAL, GEN_NORMAL, next_seed++);
+    nrm_args a = case_args(&t);
+    size_t at = gen_below(&t.g, t.x_len), i, channel = 7, j, k, wrong = 0;
+    float *clean;
+    a.running_mean = t.running_mean;
+    a.running_var = t.running_var;
+    check(nrm_infer(&t.d, &a) == NRM_OK, "status (%s)", t.label);
+    clean = (float *)copy_of(t.y, t.y_len * sizeof(float));
+    t.x[at] = poison;
+    check(nrm_infer(&t.d, &a) == NRM_OK, "status (%s)", t.label);
+    check(diff_f32(clean, t.y, t.y_len) == at &&
+              same_bits_f32(clean + at + 1, t.y + at + 1, t.y_len - at - 1),
+          "%g touched other elements (%s)", (double)poison, t.label);
+    check((bits_f32(t.y[at]) & 0x7f800000u) == 0x7f800000u, "%g became %g (%s)", (double)poison,
+          (double)t.y[at], t.label);
+    t.x[at] = 0;
+    a.y = t.dx; /* only the spoiled channel may differ now */
+    check(nrm_infer(&t.d, &a) == NRM_OK, "status (%s)", t.label);
+    a.y = t.y;
+    t.running_var[channel] = next_seed % 2 ? -3.0f : (float)NAN;
+    check(nrm_infer(&t.d, &a) == NRM_OK, "status (%s)", t.label);
+    REF_EACH(&t.d, i, j, k) {
+        size_t e = ref_at(&t.d, t.d.y_pitch, i, j, k);
+        wrong += j == channel ? !is_nan_f32(t.y[e]) : !same_f32(t.y[e], t.dx[e]);
+    }
+    check(wrong == 0, "running variance without a root: %zu values (%s)", wrong, t.label);
+    free(clean);
+    case_free(&t);
+}
+
+static void test_poison_infer(void)
+{
+    static const float poison[] = {NAN, INFINITY, -INFINITY};
+    size_t p, layout, round;
+    group("inference: NaN or Inf spoils its own element; a bad variance its own channel");
+    for (p = 0; p < 3; ++p)
+        for (layout = 0; layout < 2; ++layout)
+            for (round = 0; round < 4; ++round) {
+                run_poison_infer(NRM_BATCH, layouts[layout], poison[p]);
+                run_poison_infer(NRM_INSTANCE, layouts[layout], poison[p]);
+            }
+    group_end();
+}
+
+/* How the new running values come to be other than finite numbers of their type. */
+enum { BAD_NAN, BAD_INF, BAD_OVERFLOW, BAD_OLD, BADS };
+
+static void run_nonfinite(nrm_kind kind, nrm_layout layout, int bad)
+{
+    static const shape sh = {"", 4, 6, 10, 1};
+    tcase t = case_new(&sh, kind, layout, 0, GEN_NORMAL, GEN_NORMAL, next_seed++);
+    nrm_args a;
+    nrm_moments moments[6];
+    size_t at = ref_at(&t.d, t.d.x_pitch, 2, 3, 4);
+    float *y;
+    if (bad == BAD_NAN) t.x[at] = NAN;
+    if (bad == BAD_INF) t.x[at] = INFINITY;
+    if (bad == BAD_OVERFLOW) t.x[at] = 3e38f; /* the variance is 1e75 */
+    if (bad == BAD_OLD) t.old_var[3] = NAN;
+    a = case_args(&t);
+    nrm_forward(&t.d, &a);
+    y = (float *)copy_of(t.y, t.y_len * sizeof(float));
+    a = case_args(&t);
+    a.running_mean = t.running_mean;
+    a.running_var = t.running_var;
+    a.running_rate = 0.5;
+    check(nrm_forward(&t.d, &a) == NRM_ERR_NONFINITE, "status of kind %d (%s)", bad, t.label);
+    check(same_bits_f32(t.running_mean, t.old_mean, sh.c) &&
+              same_bits_f32(t.running_var, t.old_var, sh.c),
+          "running values moved at kind %d (%s)", bad, t.label);
+    check(same_bits_f32(y, t.y, t.y_len), "y is not written as without them (%s)", t.label);
+    if (kind == NRM_BATCH) {
+        a = case_args(&t);
+        a.running_mean = t.running_mean;
+        a.running_var = t.running_var;
+        a.running_rate = 0.5;
+        nrm_reduce(&t.d, &a, moments);
+        check(nrm_apply(&t.d, &a, moments) == NRM_ERR_NONFINITE, "apply, kind %d (%s)", bad,
+              t.label);
+        check(same_bits_f32(t.running_mean, t.old_mean, sh.c) &&
+                  same_bits_f32(t.running_var, t.old_var, sh.c) && same_bits_f32(y, t.y, t.y_len),
+              "apply, kind %d (%s)", bad, t.label);
+    }
+    free(y);
+    case_free(&t);
+}
+
+static void test_nonfinite(void)
+{
+    size_t layout;
+    int bad;
+    group("running statistics are never poisoned");
+    for (bad = 0; bad < BADS; ++bad)
+        for (layout = 0; layout < 2; ++layout) {
+            run_nonfinite(NRM_BATCH, layouts[layout], bad);
+            run_nonfinite(NRM_INSTANCE, layouts[layout], bad);
+        }
+    group_end();
+}
+
+/* ---- 3 Empty tensors and single values ------------------------------------------------------ */
+
+/* Buffers for one value more than an empty tensor needs: all must stay as they are. */
+static void run_empty(nrm_kind kind, nrm_layout layout, size_t n, size_t c, size_t s,
+                      int per_sample, int accumulate)
+{
+    float x[8] = {0}, y[8], dx[8], sum[8], dgamma[8], dbeta[8], running_mean[8], running_var[8];
+    double mean[8], rstd[8];
+    size_t i, zeros = accumulate ? 0 : per_sample ? n * c : c;
+    nrm_desc d = {0};
+    nrm_args a = {0};
+    d.n = n;
+    d.c = c;
+    d.s = s;
+    d.groups = kind == NRM_GROUP ? 1 : 0;
+    d.kind = kind;
+    d.layout = layout;
+    d.affine_per_sample = per_sample;
+    d.eps = 1e-5;
+    a.x = a.dy = x;
+    a.y = y, a.dx = dx, a.sum = sum, a.dgamma = dgamma, a.dbeta = dbeta;
+    a.mean = mean, a.rstd = rstd, a.accumulate = accumulate, a.running_rate = 0.5;
+    if (kind == NRM_BATCH || kind == NRM_INSTANCE)
+        a.running_mean = running_mean, a.running_var = running_var;
+    for (i = 0; i < 8; ++i) {
+        y[i] = dx[i] = sum[i] = dgamma[i] = dbeta[i] = running_mean[i] = running_var[i] = 5;
+        mean[i] = rstd[i] = 5;
+    }
+    check(nrm_forward(&d, &a) == NRM_OK, "forward %d %zux%zux%zu", (int)kind, n, c, s);
+    check(nrm_backward(&d, &a) == NRM_OK, "backward %d %zux%zux%zu", (int)kind, n, c, s);
+    for (i = 0; i < 8; ++i) {
+        float gradient = i < zeros ? 0.0f : 5.0f;
+        check(y[i] == 5 && dx[i] == 5 && sum[i] == 5 && mean[i] == 5 && rstd[i] == 5 &&
+                  running_mean[i] == 5 && running_var[i] == 5,
+              "kind %d, %zux%zux%zu wrote something", (int)kind, n, c, s);
+        check(same_f32(dgamma[i], gradient) && same_f32(dbeta[i], gradient),
+              "kind %d, %zux%zux%zu: dgamma[%zu] = %g", (int)kind, n, c, s, i, (double)dgamma[i]);
+        dgamma[i] = dbeta[i] = 5;
+    }
+    if (kind != NRM_BATCH && kind != NRM_INSTANCE) return;
+    check(nrm_infer(&d, &a) == NRM_OK && nrm_infer_backward(&d, &a) == NRM_OK, "infer, empty");
+    for (i = 0; i < 8; ++i)
+        check(y[i] == 5 && dx[i] == 5 && sum[i] == 5 && running_mean[i] == 5 &&
+                  same_f32(dgamma[i], i < zeros ? 0.0f : 5.0f) && same_f32(dbeta[i], dgamma[i]),
+              "infer %zux%zux%zu wrote something", n, c, s);
+}
+
+static void test_empty(void)
+{
+    static const size_t sizes[][3] = {{0, 3, 2}, {2, 0, 2}, {2, 3, 0}, {0, 0, 0}, {0, 1, 1},
+                                      {1, 1, 0}, {1, 0, 1}};
+    size_t kind, layout, i;
+    int mix;
+    group("empty tensors: NRM_OK, and zero gradients");
+    for (kind = 0; kind < 5; ++kind)
+        for (layout = 0; layout < 2; ++layout)
+            for (i = 0; i < COUNT_OF(sizes); ++i)
+                for (mix = 0; mix < 4; ++mix)
+                    run_empty(kinds[kind], layouts[layout], sizes[i][0], sizes[i][1], sizes[i][2],
+                              mix & 1, mix >> 1);
+    group_end();
+}
+
+static void run_one_value(nrm_kind kind, nrm_layout layout, const shape *sh)
+{
+    tcase t = case_new(sh, kind, layout, 0, GEN_ANY_FINITE, GEN_NORMAL, next_seed++);
+    nrm_args a = case_args(&t);
+    size_t i, j, k;
+    check(nrm_forward(&t.d, &a) == NRM_OK && nrm_backward(&t.d, &a) == NRM_OK, "status (%s)",
+          t.label);
+    REF_EACH(&t.d, i, j, k) {
+        size_t at = ref_at(&t.d, t.d.y_pitch, i, j, k);
+        check(same_f32(t.y[at], t.beta[j]), "y is %g, beta %g (%s)", (double)t.y[at],
+              (double)t.beta[j], t.label);
+        check(t.dx[at] == 0, "dx is %g (%s)", (double)t.dx[at], t.label);
+    }
+    if (kind == NRM_BATCH || kind == NRM_INSTANCE) {
+        size_t f32 = sizeof(float), stats = ref_stats(&t.d);
+        a = case_args(&t);
+        a.sum = t.sum;
+        a.running_var = t.running_var;
+        a.running_rate = 0.5;
+        check(nrm_forward(&t.d, &a) == NRM_ERR_SAMPLES, "status (%s)", t.label);
+        a.running_mean = t.running_mean;
+        check(nrm_forward(&t.d, &a) == NRM_ERR_SAMPLES, "status (%s)", t.label);
+        check(gen_intact(t.y, t.y_len * f32) && gen_intact(t.sum, t.x_len * f32) &&
+                  gen_intact(t.mean, stats * sizeof(double)) &&
+                  gen_intact(t.rstd, stats * sizeof(double)) &&
+                  same_bits_f32(t.running_mean, t.old_mean, sh->c) &&
+                  same_bits_f32(t.running_var, t.old_var, sh->c),
+              "NRM_ERR_SAMPLES wrote something (%s)", t.label);
+        a.running_var = NULL;
+        a.running_rate = 0;
+        check(nrm_forward(&t.d, &a) == NRM_OK, "running_mean alone needs no two values (%s)",
+              t.label);
+    }
+    case_free(&t);
+}
+
+static void test_one_value(void)
+{
+    static const shape batch = {"", 1, 21, 1, 1}, instance = {"", 3, 18, 1, 1};
+    static const shape layer = {"", 3, 1, 19, 1}, grouped = {"", 3, 8, 1, 8};
+    size_t layout, round;
+    group("one value per statistic: y = beta, dx = 0, no unbiased variance");
+    for (round = 0; round < 5; ++round)
+        for (layout = 0; layout < 2; ++layout) {
+            run_one_value(NRM_BATCH, layouts[layout], &batch);
+            run_one_value(NRM_INSTANCE, layouts[layout], &instance);
+            run_one_value(NRM_LAYER, layouts[layout], &layer);
+            run_one_value(NRM_GROUP, layouts[layout], &grouped);
+        }
+    group_end();
+}
+
+/* ---- 4 Shapes and data that went wrong elsewhere -------------------------------------------- */
+
+static void test_short_planes(void)
+{
+    size_t s, n, kind, layout, c;
+    group("every s from 1 to 17 with n from 1 to 3");
+    for (s = 1; s <= 17; ++s)
+        for (n = 1; n <= 3; ++n)
+            for (kind = 0; kind < 5; ++kind)
+                for (layout = 0; layout < 2; ++layout)
+                    for (c = 6; c <= 20; c += 14)
+                        run_oracle(n, c, s, 2, kinds[kind], layouts[layout],
+                                   s % 2 ? GEN_NORMAL : GEN_OFFSET_1E6, GEN_NORMAL);
+    group_end();
+}
+
+/* A huge value wherever the pilot may look, which drags it away from the mean. */
+static void test_pilot(void)
+{
+    static const size_t sizes[] = {129, 200, 1000, 4096};
+    static const float huge[] = {1e6f, -1e30f, 3e38f};
+    unsigned place, i, turn = 0;
+    size_t kind, q, stat;
+    group("an outlier at each place that the pilot samples");
+    for (place = 0; place < 32; ++place)
+        for (i = 0; i < COUNT_OF(sizes); ++i)
+            for (kind = 0; kind < 4; ++kind, ++turn) {
+                shape sh = shape_of_group(kinds[kind], sizes[i], (int)(turn / 4 % 2));
+                tcase t = case_new(&sh, kinds[kind], layouts[turn / 8 % 2], 0, GEN_NORMAL,
+                                   GEN_NORMAL, next_seed++);
+                size_t a, j, k;
+                stat = gen_below(&t.g, ref_stats(&t.d));
+                REF_EACH(&t.d, a, j, k) {
+                    q = gen_pilot_place(place, sizes[i]);
+                    if (ref_stat(&t.d, a, j, k) == stat && list_place(&t.d, a, j, k) == q)
+                        t.x[ref_at(&t.d, t.d.x_pitch, a, j, k)] = huge[turn % COUNT_OF(huge)];
+                }
+                check_oracle(&t);
+                case_free(&t);
+            }
+    group_end();
+}
+
+/* All the sampled places moved together, by up to 1000 deviations: from pilots that are still good
+   enough to such that the variance is mostly theirs. */
+static void test_pulled_pilot(void)
+{
+    static const float pull[] = {0.3f, 0.7f, 1, 1.4f, 2, 3, 10, 1000};
+    static const size_t sizes[] = {200, 1500, 6000};
+    size_t kind, i, p, n, j, k;
+    unsigned place;
+    group("pilots pulled off the mean");
+    for (kind = 0; kind < 4; ++kind)
+        for (i = 0; i < COUNT_OF(sizes); ++i)
+            for (p = 0; p < 2 * COUNT_OF(pull); ++p) {
+                shape sh = shape_of_group(kinds[kind], sizes[i], (int)(i + p));
+                tcase t = case_new(&sh, kinds[kind], layouts[p % 2], 0, GEN_NORMAL, GEN_NORMAL,
+                                   next_seed++);
+                REF_EACH(&t.d, n, j, k) {
+                    int sampled = 0;
+                    for (place = 0; place < 32; ++place)
+                        sampled |= gen_pilot_place(place, sizes[i]) == list_place(&t.d, n, j, k);
+                    if (sampled) t.x[ref_at(&t.d, t.d.x_pitch, n, j, k)] += pull[p / 2];
+                }
+                check_oracle(&t);
+                case_free(&t);
+            }
+    group_end();
+}
+
+/* dy = y: the gradient has hardly anything but what the norm takes out of it. */
+static void test_cancelled_gradients(void)
+{
+    static const gen_dist dists[] = {GEN_NORMAL, GEN_OFFSET_1E4, GEN_OFFSET_1E6, GEN_UNIFORM,
+                                     GEN_SIGN_1E30, GEN_DENORMAL, GEN_OUTLIER_ANY};
+    size_t i, j, kind, layout;
+    group("dy = y, where dx cancels");
+    for (kind = 0; kind < 5; ++kind)
+        for (layout = 0; layout < 2; ++layout)
+            for (i = 0; i < COUNT_OF(small_shapes); ++i) {
+                tcase t = case_new(&small_shapes[i], kinds[kind], layouts[layout],
+                                   OPT_NO_GAMMA | OPT_NO_BETA, dists[i % COUNT_OF(dists)],
+                                   GEN_ZERO, next_seed++);
+                nrm_args a = case_args(&t);
+                nrm_forward(&t.d, &a);
+                for (j = 0; j < t.y_len; ++j) t.dy[j] = t.y[j];
+                check_oracle(&t);
+                case_free(&t);
+            }
+    group_end();
+}
+
+static void test_data(void)
+{
+    static const gen_dist dists[] = {
+        GEN_NORMAL,     GEN_OFFSET_1E2, GEN_OFFSET_1E3, GEN_OFFSET_1E4,  GEN_OFFSET_1E5,
+        GEN_OFFSET_1E6, GEN_OFFSET_1E7, GEN_ULPS,       GEN_SIGN_1E30,   GEN_HUGE,
+        GEN_SIGN_3E38,  GEN_DENORMAL,   GEN_TINIEST,    GEN_OUTLIER_ANY, GEN_OUTLIER_FIRST,
+        GEN_ALMOST,     GEN_ANY_FINITE, GEN_MIXED};
+    static const gen_dist dys[] = {GEN_NORMAL, GEN_SIGN_3E38, GEN_HUGE, GEN_SPARSE, GEN_DENORMAL};
+    size_t i, j, kind, layout, m;
+    group("4096 and 1024 values: offsets, neighbouring floats, huge, tiny; forward and backward");
+    for (kind = 0; kind < 5; ++kind)
+        for (layout = 0; layout < 2; ++layout)
+            for (i = 0; i < COUNT_OF(dists); ++i)
+                for (j = 0; j < COUNT_OF(dys); ++j)
+                    for (m = 1024; m <= 4096 && (j == 0 || m == 1024); m *= 4) {
+                        shape sh = shape_of_group(kinds[kind], m, (int)(i + j));
+                        run_oracle(sh.n, sh.c, sh.s, sh.groups, kinds[kind], layouts[layout],
+                                   dists[i], dys[j]);
+                    }
+    group_end();
+    group("128x128 images with a dark border");
+    for (layout = 0; layout < 2; ++layout) {
+        run_oracle(1, 3, 128 * 128, 3, NRM_INSTANCE, layouts[layout], GEN_BORDER, GEN_NORMAL);
+        run_oracle(1, 3, 128 * 128, 3, NRM_BATCH, layouts[layout], GEN_BORDER, GEN_NORMAL);
+        run_oracle(1, 2, 128 * 128, 2, NRM_GROUP, layouts[layout], GEN_BORDER, GEN_NORMAL);
+        run_oracle(2, 2, 128 * 128, 1, NRM_GROUP, layouts[layout], GEN_BORDER, GEN_NORMAL);
+    }
+    group_end();
+}
+
+/* Constant huge gradients: t - mean(t) cancels, though t * rstd overflows on the way. */
+static void test_huge_gradients(void)
+{
+    static const float values[] = {3e38f, -3e38f, 3.4028234e38f};
+    static const float scales[] = {1, 1e-3f, 1e3f};
+    size_t kind, layout, v, i, scale;
+    group("dy = +-3e38 everywhere");
+    for (kind = 0; kind < 5; ++kind)
+        for (layout = 0; layout < 2; ++layout)
+            for (v = 0; v < COUNT_OF(values); ++v)
+                for (scale = 0; scale < COUNT_OF(scales); ++scale) {
+                    shape sh = {"", 2, 6, 30, 2};
+                    tcase t = case_new(&sh, kinds[kind], layouts[layout], 0, GEN_NORMAL,
+                                       GEN_NORMAL, next_seed++);
+                    for (i = 0; i < t.x_len; ++i) t.x[i] *= scales[scale];
+                    for (i = 0; i < t.y_len; ++i) t.dy[i] = values[v];
+                    check_oracle(&t);
+                    case_free(&t);
+                }
+    group_end();
+}
+
+/* ---- 5 Numbers from reports ----------------------------------------------------------------- */
+
+static void layer_row(const float *x, double eps, const double *expected, double tolerance,
+                      const char *what)
+{
+    float y[4];
+    int i, good = nrm_layernorm(y, x, 1, 4, NULL, NULL, eps) == NRM_OK;
+    for (i = 0; i < 4; ++i) good &= fabs((double)y[i] - expected[i]) <= tolerance;
+    ok(good, "%s: %.8f %.8f %.8f %.8f", what, (double)y[0], (double)y[1], (double)y[2],
+       (double)y[3]);
+}
+
+static void test_known_rows(void)
+{
+    static const float at_40000[] = {40000, 40001, 40002, 40003};
+    static const float at_80000[] = {80000, 80001, 80002, 80003};
+    static const float huge[] = {1e20f, -1e20f, 3e19f, 0}, tiny[] = {1e-30f, -1e-30f, 3e-30f, 0};
+    static const float root[] = {2e19f, 2e19f, -2e19f, 1e19f};
+    static const double step[] = {-1.34163542, -0.44721181, 0.44721181, 1.34163542};
+    static const double huge_y[] = {1.28662, -1.49526, 0.31296, -0.10432};
+    static const double tiny_y[] = {0.16903, -1.18322, 1.52128, -0.50709};
+    float y[4];
+    int good;
+    layer_row(at_40000, 1e-5, step, 4e-7, "layer norm of 40000 .. 40003");
+    layer_row(at_80000, 1e-5, step, 4e-7, "layer norm of 80000 .. 80003");
+    layer_row(huge, 1e-5, huge_y, 6e-6, "layer norm of 1e20, -1e20, 3e19, 0");
+    layer_row(tiny, 0, tiny_y, 6e-6, "layer norm of 1e-30, -1e-30, 3e-30, 0, eps 0");
+    good = nrm_rmsnorm(y, root, 1, 4, NULL, 1e-5) == NRM_OK;
+    ok(good && fabs((double)y[0] - 1.10940) < 1e-5 && same_f32(y[0], y[1]) &&
+           same_f32(y[2], -y[0]) && fabs((double)y[3] - 0.55470) < 1e-5,
+       "RMS norm at 2e19 is finite: %.6f %.6f", (double)y[0], (double)y[3]);
+}
+
+static void test_known_running(void)
+{
+    static const float x[] = {1, 2, 3, 4};
+    int population;
+    for (population = 0; population < 2; ++population) {
+        float y[4], running_mean = 0, running_var = 1;
+        nrm_desc d = {0};
+        nrm_args a = {0};
+        double expected = population ? 1.025 : 1.066667;
+        nrm_status status;
+        d.n = 4;
+        d.c = d.s = 1;
+        a.x = x;
+        a.y = y;
+        a.running_mean = &running_mean;
+        a.running_var = &running_var;
+        a.running_rate = 0.1;
+        a.running_population = population;
+        status = nrm_forward(&d, &a);
+        ok(status == NRM_OK && fabs((double)running_var - expected) < 1e-6 &&
+               same_f32(running_mean, 0.25f),
+           "1 2 3 4, rate 0.1, %s: running variance %.6f",
+           population ? "population" : "unbiased", (double)running_var);
+        a.running_rate = 0;
+        ok(nrm_forward(&d, &a) == NRM_OK && fabs((double)running_var - expected) < 1e-6,
+           "rate 0 keeps it");
+        a.running_rate = 1;
+        ok(nrm_forward(&d, &a) == NRM_OK && same_f32(running_mean, 2.5f) &&
+               same_f32(running_var, population ? 1.25f : (float)(5.0 / 3)),
+           "rate 1 replaces it");
+    }
+}
+
+static void test_known_gradient(void)
+{
+    shape sh = {"", 1, 4, 1, 1};
+    tcase t = case_new(&sh, NRM_RMS, NRM_NCHW, OPT_NO_GAMMA | OPT_NO_BETA, GEN_ZERO, GEN_ZERO, 1);
+    case_eps(&t, 1e-4);
+    t.x[0] = t.dy[0] = 1;
+    group("RMS backward of x = dy = 1 0 0 0, eps 1e-4: 7.9952e-4");
+    check_oracle(&t);
+    check(fabs((double)t.dx[0] - 7.99520e-4) < 1e-6 && t.dx[1] == 0 && t.dx[3] == 0,
+          "dx is %g %g %g %g", (double)t.dx[0], (double)t.dx[1], (double)t.dx[2], (double)t.dx[3]);
+    group_end();
+    case_free(&t);
+}
+
+/* ---- 6 Relations that hold to the bit ------------------------------------------------------- */
+
+static const gen_dist relation_dists[] = {GEN_NORMAL,      GEN_OFFSET_1E4, GEN_UNIFORM, GEN_BORDER,
+                                          GEN_OUTLIER_ANY, GEN_OFFSET_1E6, GEN_SPARSE,  GEN_HUGE};
+
+/* Calls `run` over shapes, kinds, layouts and distributions. */
+typedef void relation(const shape *, nrm_kind, nrm_layout, gen_dist, uint64_t);
+
+static void test_relation(relation *run, const char *what)
+{
+    size_t i, kind, layout;
+    group("%s", what);
+    for (kind = 0; kind < 5; ++kind)
+        for (i = 0; i < COUNT_OF(small_shapes) + COUNT_OF(medium_shapes); ++i)
+            for (layout = 0; layout < 2; ++layout) {
+                const shape *sh = i < COUNT_OF(small_shapes)
+                                      ? &small_shapes[i]
+                                      : &medium_shapes[i - COUNT_OF(small_shapes)];
+                run(sh, kinds[kind], layouts[layout],
+                    relation_dists[next_seed % COUNT_OF(relation_dists)], next_seed);
+                ++next_seed;
+            }
+    group_end();
+}
+
+/* The other layout, and a slice of a larger tensor, hold the same numbers: same bits. */
+static void same_elsewhere(const shape *sh, nrm_kind kind, nrm_layout layout, gen_dist dist,
+                           uint64_t seed)
+{
+    nrm_layout other = layout == NRM_NCHW ? NRM_NHWC : NRM_NCHW;
+    unsigned options = (unsigned)seed % 2 ? OPT_RELU | OPT_DSUM : OPT_RESIDUAL | OPT_PER_SAMPLE;
+    tcase t = case_new(sh, kind, layout, options, dist, GEN_NORMAL, seed);
+    tcase u = case_new(sh, kind, other, options, dist, GEN_NORMAL, seed);
+    tcase v = case_new(sh, kind, layout, options | OPT_PITCH, dist, GEN_NORMAL, seed);
+    outcome a = plain_outcome(&t), b = plain_outcome(&u), c = plain_outcome(&v);
+    check_same(&a, &b, u.label);
+    check_same(&a, &c, v.label);
+    outcome_free(&a);
+    outcome_free(&b);
+    outcome_free(&c);
+    case_free(&t);
+    case_free(&u);
+    case_free(&v);
+}
+
+/* y over x or residual, sum over the other; dx over x, dy or dsum. */
+static void same_in_place(const shape *sh, nrm_kind kind, nrm_layout layout, gen_dist dist,
+                          uint64_t seed)
+{
+    tcase t = case_new(sh, kind, layout, OPT_RESIDUAL | OPT_SUM | OPT_DSUM | OPT_IN_PLACE |
+                       (seed % 3 ? 0u : OPT_PITCH), dist, GEN_NORMAL, seed);
+    size_t bytes = t.x_len * sizeof(float), way;
+    outcome apart = plain_outcome(&t);
+    float *sum = (float *)copy_of(t.sum, bytes), *dy = (float *)copy_of(t.dy, bytes);
+    float *dsum = (float *)copy_of(t.dsum, bytes), *x = (float *)copy_of(t.x, bytes);
+    float *residual = (float *)copy_of(t.residual, bytes);
+    for (way = 0; way < 3; ++way) {
+        nrm_args a = case_args(&t);
+        outcome o;
+        memcpy(t.x, x, bytes);
+        memcpy(t.residual, residual, bytes);
+        memcpy(t.dy, dy, bytes);
+        memcpy(t.dsum, dsum, bytes);
+        a.y = way == 1 ? t.residual : t.x;
+        a.sum = way == 0 ? t.residual : way == 1 ? t.x : t.sum;
+        check(nrm_forward(&t.d, &a) == NRM_OK, "status (%s)", t.label);
+        o = apart;
+        o.y = gather(&t.d, t.d.y_pitch, (const float *)a.y);
+        check(same_bits_f32((const float *)a.sum, sum, t.x_len), "sum (%s)", t.label);
+        a.x = a.sum;
+        a.residual = NULL;
+        a.sum = NULL;
+        a.dx = way == 0 ? t.dy : way == 1 ? t.dsum : t.sum;
+        check(nrm_backward(&t.d, &a) == NRM_OK, "status (%s)", t.label);
+        o.dx = gather(&t.d, t.d.x_pitch, (const float *)a.dx);
+        o.dgamma = t.dgamma;
+        o.dbeta = t.dbeta;
+        o.mean = t.mean;
+        o.rstd = t.rstd;
+        check_same(&apart, &o, t.label);
+        free(o.y);
+        free(o.dx);
+    }
+    outcome_free(&apart);
+    free(sum);
+    free(dy);
+    free(dsum);
+    free(x);
+    free(residual);
+    case_free(&t);
+}
+
+/* -x gives -y and -dgamma, and the same dx: up to the sign of zero. */
+static void same_negated(const shape *sh, nrm_kind kind, nrm_layout layout, gen_dist dist,
+                         uint64_t seed)
+{
+    tcase t = case_new(sh, kind, layout, OPT_NO_BETA, dist, GEN_NORMAL, seed);
+    outcome a = plain_outcome(&t), b;
+    size_t i, wrong = 0;
+    for (i = 0; i < t.x_len; ++i) t.x[i] = -t.x[i];
+    b = plain_outcome(&t);
+    for (i = 0; i < a.count; ++i) wrong += a.y[i] != -b.y[i] || a.dx[i] != b.dx[i];
+    for (i = 0; i < a.affines; ++i)
+        wrong += a.dgamma[i] != -b.dgamma[i] || a.dbeta[i] != b.dbeta[i];
+    check(wrong == 0, "%zu values (%s)", wrong, t.label);
+    outcome_free(&a);
+    outcome_free(&b);
+    case_free(&t);
+}
+
+/* 2^k x with 4^k eps: the same y, dgamma and dbeta, and 2^-k dx. */
+static void same_scaled(const shape *sh, nrm_kind kind, nrm_layout layout, gen_dist dist,
+                        uint64_t seed)
+{
+    static const float scales[] = {0.5f, 2, 0x1p-9f, 0x1p8f};
+    tcase t = case_new(sh, kind, layout, 0, dist, GEN_NORMAL, seed);
+    float scale = scales[gen_below(&t.g, COUNT_OF(scales))];
+    outcome a, b;
+    size_t i, wrong = 0;
+    if (dist == GEN_HUGE)
+        for (i = 0; i < t.x_len; ++i) t.x[i] *= 0x1p-100f; /* to leave room */
+    case_eps(&t, 0x1p-17);
+    a = plain_outcome(&t);
+    case_eps(&t, t.d.eps * (double)scale * (double)scale);
+    for (i = 0; i < t.x_len; ++i) t.x[i] *= scale;
+    b = plain_outcome(&t);
+    for (i = 0; i < a.count; ++i) wrong += !same_f32(a.y[i], b.y[i]);
+    for (i = 0; i < a.count; ++i) wrong += !same_f32(a.dx[i], b.dx[i] * scale);
+    for (i = 0; i < a.stats; ++i) wrong += !same_f64(a.rstd[i], b.rstd[i] * (double)scale);
+    check(wrong == 0, "%zu values (%s, times %g)", wrong, t.label, (double)scale);
+    check(same_bits_f32(a.dgamma, b.dgamma, a.affines) &&
+              same_bits_f32(a.dbeta, b.dbeta, a.affines),
+          "dgamma or dbeta (%s, times %g)", t.label, (double)scale);
+    outcome_free(&a);
+    outcome_free(&b);
+    case_free(&t);
+}
+
+/* One sample alone gives what it gives among others, wherever it stands. */
+static void same_alone(const shape *sh, nrm_kind kind, nrm_layout layout, gen_dist dist,
+                       uint64_t seed)
+{
+    size_t sample, values = sh->c * sh->s, stats;
+    tcase t;
+    outcome a;
+    nrm_args one;
+    nrm_desc d;
+    int same;
+    if (kind == NRM_BATCH) return; /* the one kind whose samples share statistics */
+    t = case_new(sh, kind, layout, seed % 2 ? OPT_RESIDUAL : OPT_RELU, dist, GEN_NORMAL, seed);
+    sample = gen_below(&t.g, sh->n);
+    stats = ref_stats(&t.d) / sh->n;
+    d = t.d;
+    a = plain_outcome(&t);
+    one = case_args(&t);
+    d.n = 1;
+    one.x = t.x + sample * values;
+    if (one.residual) one.residual = t.residual + sample * values;
+    one.dy = t.dy + sample * values;
+    same = nrm_forward(&d, &one) == NRM_OK && nrm_backward(&d, &one) == NRM_OK;
+    if (same) {
+        float *y = gather(&d, d.y_pitch, t.y), *dx = gather(&d, d.x_pitch, t.dx);
+        same = same_bits_f32(y, a.y + sample * values, values) &&
+               same_bits_f32(dx, a.dx + sample * values, values) &&
+               same_bits_f64(t.mean, a.mean + sample * stats, stats) &&
+               same_bits_f64(t.rstd, a.rstd + sample * stats, stats);
+        free(y);
+        free(dx);
+    }
+    check(same, "sample %zu (%s)", sample, t.label);
+    outcome_free(&a);
+    case_free(&t);
+}
+
+/* beta NULL is beta of zeros, gamma NULL is ones, residual given is x + residual summed before;
+   gamma_offset is gamma + offset; accumulating on zeros is overwriting. */
+static void same_written_otherwise(const shape *sh, nrm_kind kind, nrm_layout layout,
+                                   gen_dist dist, uint64_t seed)
+{
+    tcase t = case_new(sh, kind, layout, OPT_NO_GAMMA | OPT_NO_BETA | OPT_RESIDUAL | OPT_SUM, dist,
+                       GEN_NORMAL, seed);
+    outcome a = plain_outcome(&t), b;
+    nrm_args args;
+    size_t i, affines = ref_affines(&t.d), at = seed % 2;
+    for (i = 0; i < affines; ++i) {
+        t.gamma[i] = 1 - (float)at * 0.5f;
+        t.beta[i] = 0;
+        t.old_dgamma[i] = t.old_dbeta[i] = 0;
+    }
+    t.d.gamma_offset = (double)at * 0.5;
+    memcpy(t.x, t.sum, t.x_len * sizeof(float));
+    t.a.gamma = t.gamma;
+    t.a.beta = t.beta;
+    t.a.residual = NULL;
+    t.a.accumulate = 1;
+    args = case_args(&t);
+    b = outcome_of(&t, &args);
+    check_same(&a, &b, t.label);
+    outcome_free(&a);
+    outcome_free(&b);
+    case_free(&t);
+}
+
+/* NRM_RELU changes y after everything else, and dy before. */
+static void same_relu(const shape *sh, nrm_kind kind, nrm_layout layout, gen_dist dist,
+                      uint64_t seed)
+{
+    tcase t = case_new(sh, kind, layout, OPT_DSUM, dist, GEN_NORMAL, seed);
+    outcome a = plain_outcome(&t), b, c;
+    size_t i, wrong = 0;
+    t.d.act = NRM_RELU;
+    b = plain_outcome(&t);
+    for (i = 0; i < a.count; ++i) wrong += !same_f32(b.y[i], a.y[i] > 0 ? a.y[i] : 0.0f);
+    check(wrong == 0, "%zu values of y (%s)", wrong, t.label);
+    for (i = 0; i < t.y_len; ++i) t.dy[i] = t.y[i] > 0 ? t.dy[i] : 0.0f;
+    t.d.act = NRM_IDENTITY;
+    c = plain_outcome(&t);
+    check(same_bits_f32(b.dx, c.dx, b.count) && same_bits_f32(b.dgamma, c.dgamma, b.affines) &&
+              same_bits_f32(b.dbeta, c.dbeta, b.affines),
+          "gradients (%s)", t.label);
+    outcome_free(&a);
+    outcome_free(&b);
+    outcome_free(&c);
+    case_free(&t);
+}
+
+/* One channel per group is instance norm; one group is the norm over an image. */
+static void same_groups(const shape *sh, nrm_kind kind, nrm_layout layout, gen_dist dist,
+                        uint64_t seed)
+{
+    tcase t;
+    outcome a, b;
+    if (kind != NRM_GROUP) return;
+    t = case_new(sh, NRM_INSTANCE, layout, seed % 2 ? OPT_RELU : OPT_PER_SAMPLE, dist, GEN_NORMAL,
+                 seed);
+    a = plain_outcome(&t);
+    t.d.kind = NRM_GROUP;
+    t.d.groups = sh->c;
+    b = plain_outcome(&t);
+    check_same(&a, &b, t.label);
+    outcome_free(&a);
+    outcome_free(&b);
+    case_free(&t);
+    run_oracle(sh->n, sh->c, sh->s, 1, NRM_GROUP, layout, dist, GEN_NORMAL);
+}
+
+int main(void)
+{
+    test_constants();
+    test_ones();
+    test_poison();
+    test_poison_infer();
+    test_nonfinite();
+    test_empty();
+    test_one_value();
+    test_short_planes();
+    test_pilot();
+    test_pulled_pilot();
+    test_cancelled_gradients();
+    test_data();
+    test_huge_gradients();
+    test_known_rows();
+    test_known_running();
+    test_known_gradient();
+    test_relation(same_elsewhere, "both layouts and slices of larger tensors: the same bits");
+    test_relation(same_in_place, "in place: the same bits");
+    test_relation(same_negated, "-x: -y");
+    test_relation(same_scaled, "2^k x with 4^k eps: the same y, 2^-k dx");
+    test_relation(same_alone, "a sample alone and in a batch: the same bits");
+    test_relation(same_written_otherwise, "defaults, sums and offsets written out: the same bits");
+    test_relation(same_relu, "relu is max(y, 0), and a mask on dy: the same bits");
+    test_relation(same_groups, "groups = c is instance norm to the bit, groups = 1 the image norm");
+    ref_print_table();
+    return done_testing();
+}

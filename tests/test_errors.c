@@ -1,0 +1,903 @@
+/* test_errors.c - every status, from every verb that can give it, and that a call which fails has
+ * written nothing: all buffers lie in one block, which is compared byte for byte. Also what is
+ * allowed though it looks wrong: pointers that a call does not need, interleaved slices, tensors
+ * without elements.
+ */
+#define NORMALIZE_IMPLEMENTATION
+#include "../normalize.h"
+
+#include <math.h>
+
+#include "test.h"
+#include "gen.h"
+#include "problem.h"
+
+/* Types that the header declares and does not compute yet; a type that comes leaves this list. */
+static const nrm_dtype future_types[] = {NRM_F64, NRM_BF16, NRM_F16};
+
+#define COUNT(array) (sizeof(array) / sizeof *(array))
+#define KINDS 5
+
+static const char *const status_name[] = {"OK", "NULL", "DESC", "SIZE", "EPS", "RATE", "ALIAS",
+                                          "SAMPLES", "ISA", "NONFINITE"};
+
+/* One call about to be made, valid until something is changed. */
+typedef struct trial {
+    problem *p;
+    enum verb verb;
+    bed b;
+    void *moments, *sums;
+} trial;
+
+static trial now; /* one at a time: a bed's memory is shared */
+
+/* 3 x c x 5 values with every optional pointer given and the activation on, which needs most. */
+static problem *fixed_problem(nrm_kind kind, size_t c)
+{
+    problem *p = (problem *)test_alloc(1, sizeof *p);
+    gen g = gen_seed(5);
+    p->d.kind = kind, p->d.n = 3, p->d.c = c, p->d.s = 5, p->d.groups = 2;
+    p->d.act = NRM_RELU, p->d.eps = 1e-5, p->running_rate = 0.1;
+    p->given = ~0u;
+    problem_alloc(p);
+    draw_tensor(&g, &p->d, 0, (float *)p->value[SLOT_X]);
+    draw_tensor(&g, &p->d, 0, (float *)p->value[SLOT_RESIDUAL]);
+    draw_tensor(&g, &p->d, 0, (float *)p->value[SLOT_DY]);
+    draw_tensor(&g, &p->d, 0, (float *)p->value[SLOT_DSUM]);
+    draw_parameters(&g, p, 0);
+    problem_prepare(p);
+    return p;
+}
+
+static problem *fixed[KINDS];
+
+static void begin_with(problem *p, enum verb verb)
+{
+    setup s;
+    memset(&s, 0, sizeof s);
+    s.layout = p->d.layout;
+    now.p = p, now.verb = verb;
+    bed_make(&now.b, p, verb, &s);
+    now.moments = now.b.data[SLOT_MOMENTS], now.sums = now.b.data[SLOT_SUMS];
+}
+
+static void begin(nrm_kind kind, enum verb verb)
+{
+    begin_with(fixed[kind], verb);
+}
+
+static nrm_status call_now(void)
+{
+    return verb_call(now.verb, &now.b.d, &now.b.a, now.moments, now.sums);
+}
+
+/* After something was changed in the inputs by hand, these are the bytes to compare with. */
+static void remember(void)
+{
+    memcpy(bed_store.before, now.b.base, now.b.used);
+}
+
+static int untouched(void)
+{
+    return !memcmp(bed_store.before, now.b.base, now.b.used);
+}
+
+static void expect(nrm_status want, const char *what)
+{
+    nrm_status got = call_now();
+    check(got == want, "%s %s, %s: %s instead of %s", kind_name[now.p->d.kind],
+          verb_name[now.verb], what, (unsigned)got < COUNT(status_name) ? status_name[got] : "?",
+          status_name[want]);
+    if (want != NRM_OK)
+        check(untouched(), "%s %s, %s: wrote though it failed", kind_name[now.p->d.kind],
+              verb_name[now.verb], what);
+}
+
+static void point(enum slot slot, void *to)
+{
+    nrm_args *a = &now.b.a;
+    switch (slot) {
+    case SLOT_X: a->x = to; break;
+    case SLOT_RESIDUAL: a->residual = to; break;
+    case SLOT_SUM: a->sum = to; break;
+    case SLOT_DX: a->dx = to; break;
+    case SLOT_DSUM: a->dsum = to; break;
+    case SLOT_Y: a->y = to; break;
+    case SLOT_DY: a->dy = to; break;
+    case SLOT_GAMMA: a->gamma = to; break;
+    case SLOT_BETA: a->beta = to; break;
+    case SLOT_DGAMMA: a->dgamma = to; break;
+    case SLOT_DBETA: a->dbeta = to; break;
+    case SLOT_RUNNING_MEAN: a->running_mean = to; break;
+    case SLOT_RUNNING_VAR: a->running_var = to; break;
+    case SLOT_MEAN: a->mean = (double *)to; break;
+    case SLOT_RSTD: a->rstd = (double *)to; break;
+    case SLOT_MOMENTS: now.moments = to; break;
+    case SLOT_SUMS: now.sums = to; break;
+    default: break;
+    }
+}
+
+/* Every kind with every verb that fits it. */
+typedef void (*each_call)(nrm_kind kind, enum verb verb);
+
+static void for_each_call(each_call visit)
+{
+    int kind, verb;
+    for (kind = 0; kind < KINDS; ++kind)
+        for (verb = 0; verb < VERBS; ++verb)
+            if (verb_fits((enum verb)verb, (nrm_kind)kind)) visit((nrm_kind)kind, (enum verb)verb);
+}
+
+/* ---- the description ------------------------------------------------------------------------- */
+
+static void valid_call(nrm_kind kind, enum verb verb)
+{
+    begin(kind, verb);
+    expect(NRM_OK, "nothing wrong");
+    check(!untouched(), "%s %s wrote nothing", kind_name[kind], verb_name[verb]);
+}
+
+static void wrong_enumerators(nrm_kind kind, enum verb verb)
+{
+    size_t i;
+    static const int wrong[] = {-1, 5, 1000};
+    for (i = 0; i < COUNT(wrong); ++i) {
+        begin(kind, verb), now.b.d.kind = (nrm_kind)wrong[i], expect(NRM_ERR_DESC, "kind");
+        begin(kind, verb), now.b.d.layout = (nrm_layout)wrong[i], expect(NRM_ERR_DESC, "layout");
+        begin(kind, verb), now.b.d.dtype = (nrm_dtype)wrong[i], expect(NRM_ERR_DESC, "dtype");
+        begin(kind, verb), now.b.d.act = (nrm_act)wrong[i], expect(NRM_ERR_DESC, "act");
+    }
+    begin(kind, verb), now.b.d.layout = (nrm_layout)2, expect(NRM_ERR_DESC, "layout 2");
+    begin(kind, verb), now.b.d.dtype = (nrm_dtype)4, expect(NRM_ERR_DESC, "dtype 4");
+    begin(kind, verb), now.b.d.act = (nrm_act)2, expect(NRM_ERR_DESC, "act 2");
+    for (i = 0; i < COUNT(future_types); ++i)
+        begin(kind, verb), now.b.d.dtype = future_types[i], expect(NRM_ERR_DESC, "future type");
+}
+
+static void wrong_groups(nrm_kind kind, enum verb verb)
+{
+    static const size_t wrong[] = {0, 3, 5, 8, SIZE_MAX};
+    size_t i;
+    for (i = 0; i < COUNT(wrong); ++i) {
+        begin(kind, verb);
+        now.b.d.groups = wrong[i];
+        expect(kind == NRM_GROUP ? NRM_ERR_DESC : NRM_OK, "groups");
+    }
+}
+
+static void wrong_eps(nrm_kind kind, enum verb verb)
+{
+    const double wrong[] = {-1, -1e-300, -HUGE_VAL, HUGE_VAL, (double)NAN};
+    size_t i;
+    for (i = 0; i < COUNT(wrong); ++i)
+        begin(kind, verb), now.b.d.eps = wrong[i], expect(NRM_ERR_EPS, "eps");
+    begin(kind, verb), now.b.d.eps = 0, expect(NRM_OK, "eps 0");
+}
+
+static void wrong_offset(nrm_kind kind, enum verb verb)
+{
+    const double wrong[] = {-HUGE_VAL, HUGE_VAL, (double)NAN};
+    size_t i;
+    for (i = 0; i < COUNT(wrong) && verb != VERB_REDUCE; ++i) {
+        begin(kind, verb), now.b.d.gamma_offset = wrong[i], expect(NRM_ERR_DESC, "gamma_offset");
+        begin(kind, verb), now.b.d.gamma_offset = wrong[i];
+        point(SLOT_GAMMA, NULL), expect(NRM_OK, "gamma_offset without gamma");
+    }
+}
+
+static void wrong_sizes(nrm_kind kind, enum verb verb)
+{
+    static const size_t size[][3] = {
+        {SIZE_MAX, 2, 1}, {2, SIZE_MAX / 2 + 1, 1}, {SIZE_MAX / 2, SIZE_MAX / 2, 4},
+        {1, 3, SIZE_MAX / 3 + 1}, {SIZE_MAX / 16, 4, 8}, {SIZE_MAX / 4 + 1, 1, 1},
+        {1, SIZE_MAX / 4 + 1, 1}, {1, 1, SIZE_MAX / 4 + 1}, {1, 1, SIZE_MAX}};
+    size_t i;
+    for (i = 0; i < COUNT(size); ++i) {
+        begin(kind, verb);
+        now.b.d.n = size[i][0], now.b.d.c = size[i][1], now.b.d.s = size[i][2];
+        now.b.d.groups = 1;
+        expect(NRM_ERR_SIZE, "sizes");
+    }
+    if (kind == NRM_LAYER && verb == VERB_FORWARD) {
+        begin(kind, verb); /* the floats fit, their statistics do not */
+        now.b.d.n = SIZE_MAX / 8 + 1, now.b.d.c = now.b.d.s = 1;
+        expect(NRM_ERR_SIZE, "bytes of mean");
+    }
+    if (verb == VERB_REDUCE || verb == VERB_BACKWARD_REDUCE) {
+        begin(kind, verb);
+        now.b.d.n = now.b.d.s = 1, now.b.d.c = SIZE_MAX / 24 + 1;
+        expect(NRM_ERR_SIZE, "bytes of the array");
+    }
+}
+
+/* c = 4 and s = 5: packed lines are 4 times 5 in NCHW, 5 times 4 in NHWC. */
+static void wrong_pitches(nrm_kind kind, enum verb verb)
+{
+    static const nrm_pitch nchw[] = {{0, 4}, {0, 1}, {19, 0}, {1, 0}, {23, 6}, {0, SIZE_MAX / 2},
+                                     {SIZE_MAX / 2, 0}, {SIZE_MAX / 8, 0}, {SIZE_MAX, 0},
+                                     {0, SIZE_MAX}, {0, SIZE_MAX / 4 + 1}};
+    static const nrm_pitch nhwc[] = {{0, 3}, {0, 1}, {19, 0}, {1, 0}, {24, 5}, {0, SIZE_MAX / 2},
+                                     {SIZE_MAX / 2, 0}, {SIZE_MAX / 8, 0}, {SIZE_MAX, 0},
+                                     {0, SIZE_MAX}, {0, SIZE_MAX / 4 + 1}};
+    size_t i;
+    int which;
+    for (i = 0; i < COUNT(nchw); ++i)
+        for (which = 0; which < (verb == VERB_REDUCE ? 1 : 2); ++which) {
+            begin(kind, verb);
+            *(which ? &now.b.d.y_pitch : &now.b.d.x_pitch) = nchw[i];
+            expect(NRM_ERR_SIZE, "pitch");
+            begin(kind, verb);
+            now.b.d.layout = NRM_NHWC;
+            *(which ? &now.b.d.y_pitch : &now.b.d.x_pitch) = nhwc[i];
+            expect(NRM_ERR_SIZE, "pitch in NHWC");
+        }
+    begin(kind, verb), now.b.d.x_pitch.line = 5, now.b.d.x_pitch.sample = 20;
+    expect(NRM_OK, "the packed pitch spelt out");
+}
+
+static void test_unfit_kinds(void)
+{
+    int kind, verb;
+    group("a kind that does not fit the call");
+    for (verb = 0; verb < VERBS; ++verb)
+        for (kind = 0; kind < KINDS; ++kind) {
+            if (verb_fits((enum verb)verb, (nrm_kind)kind)) continue;
+            begin(NRM_BATCH, (enum verb)verb);
+            now.b.d.kind = (nrm_kind)kind;
+            expect(NRM_ERR_DESC, kind_name[kind]);
+        }
+    group_end();
+}
+
+/* ---- pointers -------------------------------------------------------------------------------- */
+
+static void missing_pointers(nrm_kind kind, enum verb verb)
+{
+    int slot;
+    for (slot = SLOT_X; slot < SLOTS; ++slot) {
+        char role = verb_roles[verb][slot];
+        begin(kind, verb);
+        if (now.b.role[slot] == '.') continue;
+        point((enum slot)slot, NULL);
+        expect(role < 'a' ? NRM_ERR_NULL : NRM_OK, slot_name[slot]);
+    }
+    if (verb == VERB_BACKWARD || verb == VERB_INFER_BACKWARD) {
+        begin(kind, verb);
+        point(SLOT_DX, NULL), point(SLOT_DGAMMA, NULL), point(SLOT_DBETA, NULL);
+        expect(NRM_ERR_NULL, "no output at all");
+    }
+}
+
+static void missing_structs(nrm_kind kind, enum verb verb)
+{
+    begin(kind, verb);
+    check(verb_call(verb, NULL, &now.b.a, now.moments, now.sums) == NRM_ERR_NULL && untouched(),
+          "%s without desc", verb_name[verb]);
+    check(verb_call(verb, &now.b.d, NULL, now.moments, now.sums) == NRM_ERR_NULL && untouched(),
+          "%s without args", verb_name[verb]);
+}
+
+/* A pointer that the call does not need may be anything: here an output, where being looked at for
+   overlap, read or written would show. */
+static void ignored_pointers(nrm_kind kind, enum verb verb)
+{
+    unsigned char *clean;
+    int slot;
+    begin(kind, verb);
+    call_now();
+    clean = (unsigned char *)test_alloc(now.b.used, 1);
+    memcpy(clean, now.b.base, now.b.used);
+    for (slot = SLOT_X; slot < SLOTS; ++slot) {
+        enum slot target = SLOT_X;
+        begin(kind, verb);
+        if (now.b.role[slot] != '.') continue;
+        while (!role_writes(now.b.role[target])) target = (enum slot)(target + 1);
+        point((enum slot)slot, now.b.data[target]);
+        if (verb != VERB_FORWARD && verb != VERB_APPLY) now.b.a.running_rate = (double)NAN;
+        if (kind != NRM_BATCH && kind != NRM_INSTANCE) now.b.a.running_rate = -7;
+        expect(NRM_OK, slot_name[slot]);
+        check(!memcmp(clean, now.b.base, now.b.used), "%s %s: %s is not needed and changes bits",
+              kind_name[kind], verb_name[verb], slot_name[slot]);
+    }
+    free(clean);
+}
+
+static void missing_isa(nrm_kind kind, enum verb verb)
+{
+    int isa;
+    for (isa = -1; isa < 9; ++isa) {
+        begin(kind, verb);
+        now.b.a.isa = (nrm_isa)isa;
+        expect(isa == NRM_AUTO || nrm_has_isa((nrm_isa)isa) ? NRM_OK : NRM_ERR_ISA, "isa");
+    }
+}
+
+/* ---- overlap --------------------------------------------------------------------------------- */
+
+static int may_be_same(enum slot out, enum slot other)
+{
+    if (out == SLOT_Y || out == SLOT_SUM) return other == SLOT_X || other == SLOT_RESIDUAL;
+    return out == SLOT_DX && (other == SLOT_X || other == SLOT_DY || other == SLOT_DSUM);
+}
+
+/* Puts each output at, into and across each other buffer of the call. */
+static void overlaps(nrm_kind kind, enum verb verb)
+{
+    int out, other, i;
+    for (out = SLOT_X; out < SLOTS; ++out)
+        for (other = SLOT_X; other < SLOTS; ++other)
+            for (i = 0; i < 6; ++i) {
+                ptrdiff_t at[6] = {0, 1, 4, -4, 0, 0};
+                char text[80];
+                begin(kind, verb);
+                if (out == other || !role_writes(now.b.role[out]) || now.b.role[other] == '.')
+                    break;
+                at[4] = (ptrdiff_t)slot_bytes(&now.b.d, (enum slot)other) - 1;
+                at[5] = 1 - (ptrdiff_t)slot_bytes(&now.b.d, (enum slot)out);
+                snprintf(text, sizeof text, "%s at %s %+td", slot_name[out], slot_name[other],
+                         at[i]);
+                point((enum slot)out, now.b.data[other] + at[i]);
+                expect(i == 0 && may_be_same((enum slot)out, (enum slot)other) ? NRM_OK
+                                                                              : NRM_ERR_ALIAS,
+                       text);
+            }
+}
+
+/* Inputs may be each other. */
+static void shared_inputs(nrm_kind kind, enum verb verb)
+{
+    int one, other;
+    for (one = SLOT_X; one < SLOTS; ++one)
+        for (other = SLOT_X; other < SLOTS; ++other) {
+            begin(kind, verb);
+            if (one == other || !role_reads(now.b.role[one]) || !role_reads(now.b.role[other]) ||
+                role_writes(now.b.role[one]) || role_writes(now.b.role[other]) ||
+                slot_bytes(&now.b.d, (enum slot)one) > slot_bytes(&now.b.d, (enum slot)other))
+                continue;
+            point((enum slot)one, now.b.data[other]);
+            expect(NRM_OK, slot_name[one]);
+        }
+}
+
+/* The combinations of more than two. */
+static void test_three_way(void)
+{
+    int kind;
+    group("three buffers at once");
+    for (kind = 0; kind < KINDS; ++kind) {
+        begin((nrm_kind)kind, VERB_FORWARD);
+        point(SLOT_Y, now.b.data[SLOT_X]), point(SLOT_SUM, now.b.data[SLOT_RESIDUAL]);
+        expect(NRM_OK, "y is x, sum is residual");
+        begin((nrm_kind)kind, VERB_FORWARD);
+        point(SLOT_SUM, now.b.data[SLOT_X]), point(SLOT_Y, now.b.data[SLOT_RESIDUAL]);
+        expect(NRM_OK, "sum is x, y is residual");
+        begin((nrm_kind)kind, VERB_FORWARD);
+        point(SLOT_SUM, now.b.data[SLOT_X]), point(SLOT_Y, now.b.data[SLOT_X]);
+        expect(NRM_ERR_ALIAS, "y and sum are x");
+        begin((nrm_kind)kind, VERB_FORWARD);
+        point(SLOT_RESIDUAL, now.b.data[SLOT_X]), point(SLOT_Y, now.b.data[SLOT_X]);
+        expect(NRM_OK, "x, residual and y are one");
+        begin((nrm_kind)kind, VERB_BACKWARD);
+        point(SLOT_DY, now.b.data[SLOT_X]), point(SLOT_DX, now.b.data[SLOT_X]);
+        point(SLOT_DSUM, now.b.data[SLOT_X]);
+        expect(NRM_OK, "x, dy, dsum and dx are one");
+        begin((nrm_kind)kind, VERB_BACKWARD);
+        point(SLOT_DSUM, now.b.data[SLOT_X] + 4);
+        expect(NRM_OK, "inputs that overlap in part");
+        begin((nrm_kind)kind, VERB_BACKWARD);
+        point(SLOT_DSUM, now.b.data[SLOT_X] + 4), point(SLOT_DX, now.b.data[SLOT_X]);
+        expect(NRM_ERR_ALIAS, "dx is x and overlaps dsum in part");
+    }
+    group_end();
+}
+
+/* ---- overlap of slices ----------------------------------------------------------------------- */
+
+#define FIELD 8192 /* bytes that hold two slices */
+
+/* Marks the bytes of a tensor; returns 1 if one was marked already. */
+static int mark(unsigned char *field, const nrm_desc *d, enum slot slot, size_t at)
+{
+    nrm_pitch p = full_pitch(d, slot);
+    size_t i, line, byte;
+    int met = 0;
+    for (i = 0; i < d->n; ++i)
+        for (line = 0; line < line_count(d); ++line)
+            for (byte = 0; byte < 4 * line_length(d); ++byte)
+                met |= field[at + 4 * (i * p.sample + line * p.line) + byte]++;
+    return met != 0;
+}
+
+static void draw_pitch(gen *g, const nrm_desc *d, nrm_pitch *pitch)
+{
+    size_t line = line_length(d) + (gen_one_in(g, 4) ? 0 : gen_below(g, 9));
+    size_t sample = line * line_count(d) + (gen_one_in(g, 2) ? 0 : gen_below(g, 20));
+    int spelt = gen_one_in(g, 2);
+    memset(pitch, 0, sizeof *pitch);
+    if (line > line_length(d) || spelt) pitch->line = line;
+    if (sample > line * line_count(d) || spelt) pitch->sample = sample;
+}
+
+/* Moves the output of a call over its input byte by byte. With equal pitches elements count, with
+   different ones the ranges from the first to the last element. */
+static void slide(gen *g, int equal, int backward)
+{
+    static unsigned char field[FIELD], copy[FIELD], other[FIELD];
+    double mean[64], rstd[64];
+    nrm_desc d;
+    nrm_args a;
+    size_t at, x = FIELD / 2, xsize, ysize, bad = 0;
+    memset(&d, 0, sizeof d), memset(&a, 0, sizeof a);
+    memset(mean, 0, sizeof mean), memset(rstd, 0, sizeof rstd);
+    d.kind = (nrm_kind)gen_below(g, KINDS), d.layout = (nrm_layout)gen_below(g, 2);
+    d.n = 2 + gen_below(g, 2), d.c = 2 + gen_below(g, 4), d.s = 2 + gen_below(g, 4), d.groups = 1;
+    draw_pitch(g, &d, &d.x_pitch);
+    do
+        draw_pitch(g, &d, &d.y_pitch);
+    while (full_pitch(&d, SLOT_X).line == full_pitch(&d, SLOT_Y).line);
+    if (equal) d.y_pitch = gen_one_in(g, 2) ? full_pitch(&d, SLOT_X) : d.x_pitch;
+    xsize = 4 * tensor_extent(&d, SLOT_X), ysize = 4 * tensor_extent(&d, SLOT_Y);
+    for (at = x - ysize - 3; at <= x + xsize + 3 && bad < 3; ++at) {
+        int meets, want = NRM_OK;
+        nrm_status got;
+        memset(copy, 0, FIELD), memset(field, 0, FIELD);
+        mark(copy, &d, SLOT_X, x);
+        meets = mark(copy, &d, SLOT_Y, at);
+        if (!equal) meets = at < x + xsize && x < at + ysize;
+        if (meets && !(equal && at == x)) want = NRM_ERR_ALIAS;
+        a.x = backward ? other : field + x, a.y = field + at;
+        /* dy, with the pitch of y, is the input; dx, with that of x, the output that it meets */
+        a.dx = field + x, a.dy = field + at, a.mean = mean, a.rstd = rstd;
+        if (!backward) a.mean = a.rstd = NULL;
+        got = backward ? nrm_backward(&d, &a) : nrm_forward(&d, &a);
+        bad += !check((int)got == want, "%s %zux%zux%zu %s: at %td of %zu bytes: %d, not %d",
+                      kind_name[d.kind], d.n, d.c, d.s, d.layout ? "NHWC" : "NCHW",
+                      (ptrdiff_t)at - (ptrdiff_t)x, xsize, (int)got, want);
+    }
+}
+
+static void test_slices(void)
+{
+    gen g = gen_seed(11);
+    int i;
+    group("one slice moved over another, byte by byte");
+    for (i = 0; i < 160; ++i) slide(&g, i % 4 != 0, i % 8 >= 4);
+    group_end();
+}
+
+/* Two halves of the columns of one matrix: the common case, spelt out. */
+static void test_columns(void)
+{
+    float matrix[8 * 32], gamma[16];
+    nrm_desc d;
+    nrm_args a;
+    size_t i;
+    memset(&d, 0, sizeof d), memset(&a, 0, sizeof a);
+    for (i = 0; i < 8 * 32; ++i) matrix[i] = (float)(i % 7);
+    for (i = 0; i < 16; ++i) gamma[i] = 1;
+    d.n = 8, d.c = 16, d.s = 1, d.kind = NRM_LAYER;
+    d.x_pitch.sample = d.y_pitch.sample = 32;
+    d.layout = NRM_NHWC;
+    a.x = matrix, a.y = matrix + 16, a.gamma = gamma;
+    ok(nrm_forward(&d, &a) == NRM_OK, "the right columns of a matrix from the left ones");
+    a.y = matrix + 15;
+    ok(nrm_forward(&d, &a) == NRM_ERR_ALIAS, "columns that overlap by one");
+    a.y = matrix + 17;
+    ok(nrm_forward(&d, &a) == NRM_ERR_ALIAS, "columns that run into the next row's");
+    a.y = matrix + 16;
+    a.gamma = matrix + 40; /* parameters have no pitch: for them it is the range that counts */
+    ok(nrm_forward(&d, &a) == NRM_ERR_ALIAS, "gamma in a gap of y");
+}
+
+/* ---- running statistics ---------------------------------------------------------------------- */
+
+static void wrong_rates(nrm_kind kind, enum verb verb)
+{
+    const double wrong[] = {-0.1, -1e-300, 1.0000001, HUGE_VAL, -HUGE_VAL, (double)NAN};
+    int written = role_writes(slot_role(fixed[kind], verb, SLOT_RUNNING_MEAN)), i, without;
+    for (i = 0; i < (int)COUNT(wrong); ++i)
+        for (without = 0; without < 4; ++without) {
+            begin(kind, verb);
+            now.b.a.running_rate = wrong[i];
+            if (!written && without) continue;
+            if (without & 1) point(SLOT_RUNNING_MEAN, NULL);
+            if (without & 2) point(SLOT_RUNNING_VAR, NULL);
+            expect(written && without < 3 ? NRM_ERR_RATE : NRM_OK, "rate");
+        }
+    begin(kind, verb), now.b.a.running_rate = 0, expect(NRM_OK, "rate 0");
+    begin(kind, verb), now.b.a.running_rate = 1, expect(NRM_OK, "rate 1");
+}
+
+static void one_value(nrm_kind kind, enum verb verb)
+{
+    begin(kind, verb);
+    now.b.d.s = 1;
+    if (kind == NRM_BATCH) now.b.d.n = 1;
+    if (verb == VERB_APPLY) {
+        int c;
+        for (c = 0; c < 4; ++c) ((nrm_moments *)now.moments)[c].count = 1;
+        remember();
+    }
+}
+
+static void test_samples(void)
+{
+    static const struct {
+        nrm_kind kind;
+        enum verb verb;
+    } one[] = {{NRM_BATCH, VERB_FORWARD}, {NRM_BATCH, VERB_APPLY}, {NRM_INSTANCE, VERB_FORWARD}};
+    size_t i;
+    group("one value per channel");
+    for (i = 0; i < COUNT(one); ++i) {
+        one_value(one[i].kind, one[i].verb), expect(NRM_ERR_SAMPLES, "unbiased");
+        one_value(one[i].kind, one[i].verb), point(SLOT_RUNNING_MEAN, NULL);
+        expect(NRM_ERR_SAMPLES, "unbiased, variance only");
+        one_value(one[i].kind, one[i].verb), now.b.a.running_population = 1;
+        expect(NRM_OK, "population");
+        one_value(one[i].kind, one[i].verb), point(SLOT_RUNNING_VAR, NULL);
+        expect(NRM_OK, "mean only");
+    }
+    begin(NRM_BATCH, VERB_APPLY); /* one value here, 15 in the whole batch */
+    now.b.d.n = now.b.d.s = 1;
+    expect(NRM_OK, "one value of a larger batch");
+    begin(NRM_BATCH, VERB_FORWARD), now.b.d.n = 1, expect(NRM_OK, "one sample of several values");
+    begin(NRM_INSTANCE, VERB_FORWARD), now.b.d.n = 1, expect(NRM_OK, "one sample");
+    group_end();
+}
+
+/* Runs twice, without and with running statistics: the same in everything else, and those kept. */
+static void nonfinite(problem *p, enum verb verb, double rate, nrm_status want, const char *what)
+{
+    static const unsigned running = 1u << SLOT_RUNNING_MEAN | 1u << SLOT_RUNNING_VAR;
+    setup s;
+    outcome *apart, *with;
+    difference at;
+    int same;
+    memset(&s, 0, sizeof s);
+    s.layout = p->d.layout, s.workspace_size = p->seed; /* 0: none */
+    p->running_rate = rate;
+    p->given &= ~running;
+    apart = run(p, verb, &s);
+    p->given |= running;
+    with = run(p, verb, &s);
+    check(apart->status == NRM_OK && with->status == want, "%s %s %s: status %d, and %d without",
+          kind_name[p->d.kind], verb_name[verb], what, (int)with->status, (int)apart->status);
+    apart->status = with->status;
+    same = same_outcome(apart, with, &at);
+    check(same && with->clean, "%s %s %s: another %s", kind_name[p->d.kind], verb_name[verb], what,
+          slot_name[at.slot]);
+    if (want == NRM_ERR_NONFINITE && with->status == want)
+        check(same_bits_f32((float *)with->value[SLOT_RUNNING_MEAN],
+                            (float *)p->value[SLOT_RUNNING_MEAN], p->d.c) &&
+                  same_bits_f32((float *)with->value[SLOT_RUNNING_VAR],
+                                (float *)p->value[SLOT_RUNNING_VAR], p->d.c),
+              "%s %s %s: a running value was moved", kind_name[p->d.kind], verb_name[verb], what);
+    outcome_free(apart);
+    outcome_free(with);
+}
+
+/* One channel of them all has a value of the given kind in it. */
+static void nonfinite_cases(problem *p, enum verb verb, float odd)
+{
+    float *x = (float *)p->value[SLOT_X], *var = (float *)p->value[SLOT_RUNNING_VAR];
+    size_t k, volume = problem_volume(&p->d);
+    x[volume / 2] = odd, problem_prepare(p);
+    nonfinite(p, verb, 0.1, NRM_ERR_NONFINITE, "in x");
+    nonfinite(p, verb, 0, NRM_ERR_NONFINITE, "rate 0");
+    for (k = 0; k < volume; ++k) x[k] = k & 1 ? 1e38f : -1e38f;
+    problem_prepare(p); /* the mean fits a float, the variance does not */
+    nonfinite(p, verb, 0.1, NRM_ERR_NONFINITE, "overflow");
+    nonfinite(p, verb, 0, NRM_OK, "overflow, rate 0");
+    for (k = 0; k < volume; ++k) x[k] = (float)(k % 7);
+    problem_prepare(p), var[p->d.c - 1] = odd;
+    nonfinite(p, verb, 0.1, NRM_ERR_NONFINITE, "already");
+}
+
+/* Few channels and many; with a place for statistics, with a workspace, with neither. */
+static void test_nonfinite(void)
+{
+    static const size_t channels[] = {4, 700}, workspace[] = {0, 50, 20000};
+    const float odd[] = {(float)INFINITY, -(float)INFINITY, (float)NAN};
+    int kind, verb, i;
+    group("running statistics that would not be finite");
+    for (kind = 0; kind <= NRM_INSTANCE; kind += NRM_INSTANCE)
+        for (verb = 0; verb <= VERB_APPLY; verb += VERB_APPLY)
+            for (i = 0; i < 24 && verb_fits((enum verb)verb, (nrm_kind)kind); ++i) {
+                problem *p = fixed_problem((nrm_kind)kind, channels[i & 1]);
+                p->d.layout = (nrm_layout)(i >> 1 & 1);
+                p->seed = workspace[i >> 2 & 3 ? (i >> 2 & 3) - 1 : 0];
+                if (i >> 2 & 1) p->given &= ~(1u << SLOT_MEAN | 1u << SLOT_RSTD);
+                p->given &= ~(1u << SLOT_RESIDUAL);
+                nonfinite_cases(p, (enum verb)verb, odd[i % 3]);
+                problem_free(p);
+            }
+    group_end();
+}
+
+/* ---- tensors without elements ---------------------------------------------------------------- */
+
+/* After a call on nothing: these are zeros, and all else is as it was. */
+static void expect_zeros(enum slot slot, size_t count)
+{
+    static const unsigned char zeros[512];
+    size_t bytes = count * slot_size(slot);
+    unsigned char *data = now.b.data[slot];
+    if (!data || !role_writes(now.b.role[slot])) return;
+    check(!memcmp(data, zeros, bytes), "%s %s: %s is not zero", kind_name[now.p->d.kind],
+          verb_name[now.verb], slot_name[slot]);
+    memcpy(data, bed_store.before + (data - now.b.base), bytes);
+}
+
+static void empty_call(nrm_kind kind, enum verb verb, int axis, int accumulate, int null)
+{
+    nrm_desc *d = &now.b.d;
+    int c;
+    begin(kind, verb);
+    *(axis == 0 ? &d->n : axis == 1 ? &d->c : &d->s) = 0;
+    now.b.a.accumulate = accumulate;
+    if (null) {
+        point(SLOT_X, NULL), point(SLOT_Y, NULL), point(SLOT_DY, NULL);
+        if (verb == VERB_BACKWARD_APPLY) point(SLOT_DX, NULL);
+    }
+    if (verb == VERB_APPLY) { /* its emptiness is that of the whole batch */
+        for (c = 0; c < 4; ++c) memset((nrm_moments *)now.moments + c, 0, sizeof(nrm_moments));
+        remember();
+    }
+    expect(NRM_OK, "empty");
+    if (!accumulate) expect_zeros(SLOT_DGAMMA, d->c), expect_zeros(SLOT_DBETA, d->c);
+    if (verb == VERB_REDUCE) expect_zeros(SLOT_MOMENTS, 3 * d->c);
+    if (verb == VERB_BACKWARD_REDUCE) expect_zeros(SLOT_SUMS, 3 * d->c);
+    check(untouched(), "%s %s, axis %d empty: wrote something", kind_name[kind], verb_name[verb],
+          axis);
+}
+
+static void empty(nrm_kind kind, enum verb verb)
+{
+    int axis, accumulate, null;
+    for (axis = 0; axis < 3; ++axis)
+        for (accumulate = 0; accumulate < 2; ++accumulate)
+            for (null = 0; null < 2; ++null) empty_call(kind, verb, axis, accumulate, null);
+    begin(kind, verb), now.b.d.n = 0, now.b.d.act = (nrm_act)9;
+    expect(NRM_ERR_DESC, "empty and wrong");
+    begin(kind, verb), now.b.d.s = 0, now.b.d.eps = -1;
+    expect(NRM_ERR_EPS, "empty with a wrong eps");
+}
+
+/* An empty share of a batch that is not: statistics are written all the same. */
+static void test_empty_share(void)
+{
+    nrm_moments *m;
+    size_t c;
+    begin(NRM_BATCH, VERB_APPLY);
+    now.b.d.n = 0;
+    m = (nrm_moments *)now.moments;
+    for (c = 0; c < 4; ++c) m[c].count = 10, m[c].mean = (double)c, m[c].m2 = 40;
+    now.b.d.eps = 0, now.b.a.running_rate = 1, now.b.a.running_population = 1;
+    point(SLOT_X, NULL), point(SLOT_Y, NULL);
+    ok(call_now() == NRM_OK, "apply on an empty share of a batch");
+    group("its statistics");
+    for (c = 0; c < 4; ++c) {
+        const float *mean = (const float *)now.b.a.running_mean;
+        const float *var = (const float *)now.b.a.running_var;
+        check(same_f64(now.b.a.mean[c], (double)c) && same_f64(now.b.a.rstd[c], 0.5),
+              "mean %g and rstd %g of channel %zu", now.b.a.mean[c], now.b.a.rstd[c], c);
+        check(same_f32(mean[c], (float)c) && same_f32(var[c], 4),
+              "running %g and %g of channel %zu", (double)mean[c], (double)var[c], c);
+    }
+    group_end();
+}
+
+/* ---- helpers --------------------------------------------------------------------------------- */
+
+static void test_strings(void)
+{
+    int i, j;
+    group("status strings");
+    for (i = -2; i < 14; ++i) {
+        const char *text = nrm_status_string((nrm_status)i);
+        check(text && *text && !strchr(text, '\n'), "string of %d", i);
+        for (j = 0; j < i && i < (int)COUNT(status_name); ++j)
+            check(strcmp(text, nrm_status_string((nrm_status)j)) != 0, "%d and %d are alike", i, j);
+    }
+    group_end();
+}
+
+static void counts(const nrm_desc *d, size_t want, const char *what)
+{
+    check(nrm_stat_count(d) == want, "nrm_stat_count: %s: %zu", what, nrm_stat_count(d));
+    if (!want)
+        check(nrm_workspace_size(d, 1) == 0 && nrm_workspace_size(d, 8) == 0,
+              "nrm_workspace_size: %s", what);
+}
+
+static void test_counts(void)
+{
+    int kind;
+    group("nrm_stat_count and nrm_workspace_size");
+    counts(NULL, 0, "no desc");
+    for (kind = 0; kind < KINDS; ++kind) {
+        nrm_desc good = fixed[kind]->d, d;
+        counts(&good, problem_stats(&good), kind_name[kind]);
+        d = good, d.kind = (nrm_kind)5, counts(&d, 0, "kind");
+        d = good, d.layout = (nrm_layout)2, counts(&d, 0, "layout");
+        d = good, d.dtype = (nrm_dtype)4, counts(&d, 0, "dtype");
+        d = good, d.dtype = future_types[0], counts(&d, 0, "future type");
+        d = good, d.act = (nrm_act)2, counts(&d, 0, "act");
+        d = good, d.eps = -1, counts(&d, 0, "eps");
+        d = good, d.eps = (double)NAN, counts(&d, 0, "eps");
+        d = good, d.n = SIZE_MAX, counts(&d, 0, "size");
+        d = good, d.x_pitch.line = 1, counts(&d, 0, "pitch of x");
+        d = good, d.y_pitch.sample = 1, counts(&d, 0, "pitch of y");
+        d = good, d.n = d.c = d.s = 0, counts(&d, 0, "empty");
+        if (kind == NRM_GROUP) d = good, d.groups = 3, counts(&d, 0, "groups");
+        if (kind == NRM_GROUP) d = good, d.groups = 0, counts(&d, 0, "groups");
+    }
+    group_end();
+}
+
+/* The short forms share one shape here: 6 rows of 4, or 2 x 3 x 4. */
+static nrm_status short_form(int form, float *y, const float *x, const float *gamma,
+                             const float *beta, size_t n, double eps)
+{
+    static const float var[3] = {1, 2, 3};
+    switch (form) {
+    case 0: return nrm_layernorm(y, x, n * 3, 4, gamma, beta, eps);
+    case 1: return nrm_rmsnorm(y, x, n * 3, 4, gamma, eps);
+    case 2: return nrm_batchnorm_infer(y, x, n, 3, 4, NRM_NCHW, var, var, gamma, beta, eps);
+    case 3: return nrm_instancenorm(y, x, n, 3, 4, NRM_NHWC, gamma, beta, eps);
+    default: return nrm_groupnorm(y, x, n, 3, 4, 3, NRM_NCHW, gamma, beta, eps);
+    }
+}
+
+static void short_fails(int form, float *y, const float *x, const float *gamma, size_t n,
+                        double eps, nrm_status want)
+{
+    float before[64];
+    nrm_status got;
+    memset(before, 0x55, sizeof before);
+    if (y) memcpy(before, y, 24 * sizeof *y);
+    got = short_form(form, y, x, gamma, NULL, n, eps);
+    check(got == want, "short form %d: %d instead of %d", form, (int)got, (int)want);
+    check(!y || !memcmp(before, y, 24 * sizeof *y), "short form %d wrote though it failed", form);
+}
+
+static void test_short_forms(void)
+{
+    float x[64], y[64], one[4] = {1, 1, 1, 1};
+    int form;
+    size_t i;
+    for (i = 0; i < 64; ++i) x[i] = (float)(i % 5), y[i] = 7;
+    group("the short forms");
+    for (form = 0; form < 5; ++form) {
+        check(short_form(form, y, x, one, one, 2, 1e-5) == NRM_OK, "short form %d", form);
+        check(short_form(form, y, x, NULL, NULL, 2, 0) == NRM_OK, "short form %d, bare", form);
+        check(short_form(form, y, y, NULL, NULL, 2, 0) == NRM_OK, "short form %d in place", form);
+        check(short_form(form, NULL, NULL, NULL, NULL, 0, 0) == NRM_OK, "%d on nothing", form);
+        short_fails(form, NULL, x, NULL, 2, 1e-5, NRM_ERR_NULL);
+        short_fails(form, y, NULL, NULL, 2, 1e-5, NRM_ERR_NULL);
+        short_fails(form, y, x, NULL, 2, -1, NRM_ERR_EPS);
+        short_fails(form, y, x, NULL, 2, (double)NAN, NRM_ERR_EPS);
+        short_fails(form, y, x, NULL, SIZE_MAX / 3, 1e-5, NRM_ERR_SIZE);
+        short_fails(form, y, y + 1, NULL, 2, 1e-5, NRM_ERR_ALIAS);
+        short_fails(form, y, x, y, 2, 1e-5, NRM_ERR_ALIAS);
+    }
+    check(nrm_layernorm(y, x, SIZE_MAX, 2, NULL, NULL, 0) == NRM_ERR_SIZE, "rows times cols");
+    check(nrm_rmsnorm(y, x, SIZE_MAX / 4 + 1, 1, NULL, 0) == NRM_ERR_SIZE, "bytes");
+    check(nrm_groupnorm(y, x, 2, 3, 4, 2, NRM_NCHW, NULL, NULL, 0) == NRM_ERR_DESC, "groups 2");
+    check(nrm_groupnorm(y, x, 2, 3, 4, 0, NRM_NCHW, NULL, NULL, 0) == NRM_ERR_DESC, "groups 0");
+    check(nrm_groupnorm(y, x, 2, 3, 4, 3, (nrm_layout)2, NULL, NULL, 0) == NRM_ERR_DESC, "layout");
+    check(nrm_instancenorm(y, x, 2, 3, 4, (nrm_layout)-1, NULL, NULL, 0) == NRM_ERR_DESC,
+          "layout");
+    check(nrm_batchnorm_infer(y, x, 2, 3, 4, NRM_NCHW, NULL, one, NULL, NULL, 0) == NRM_ERR_NULL,
+          "no mean");
+    check(nrm_batchnorm_infer(y, x, 2, 3, 4, NRM_NHWC, one, NULL, NULL, NULL, 0) == NRM_ERR_NULL,
+          "no variance");
+    check(nrm_batchnorm_infer(y, x, 2, 3, 4, (nrm_layout)9, one, one, NULL, NULL, 0) ==
+              NRM_ERR_DESC, "layout");
+    group_end();
+}
+
+/* ---- nrm_fold -------------------------------------------------------------------------------- */
+
+/* 3 rows of 5 weights; each array 16 floats apart in one field. */
+typedef struct folding {
+    float field[9 * 16], before[9 * 16];
+    float *weight_out, *bias_out, *weight, *bias, *mean, *var, *gamma, *beta;
+    size_t c, k;
+    double eps;
+} folding;
+
+static folding fold;
+
+static void fold_begin(void)
+{
+    float **pointer[] = {&fold.weight_out, &fold.bias_out, &fold.weight, &fold.bias,
+                         &fold.mean, &fold.var, &fold.gamma, &fold.beta};
+    size_t i;
+    for (i = 0; i < COUNT(fold.field); ++i) fold.field[i] = (float)(1 + i % 11);
+    for (i = 0; i < COUNT(pointer); ++i) *pointer[i] = fold.field + 16 * i;
+    fold.c = 3, fold.k = 5, fold.eps = 1e-5;
+    memcpy(fold.before, fold.field, sizeof fold.before);
+}
+
+static void fold_expect(nrm_status want, const char *what)
+{
+    nrm_status got = nrm_fold(fold.weight_out, fold.bias_out, fold.weight, fold.bias, fold.c,
+                              fold.k, fold.mean, fold.var, fold.gamma, fold.beta, fold.eps);
+    check(got == want, "nrm_fold, %s: %d instead of %d", what, (int)got, (int)want);
+    if (want != NRM_OK)
+        check(!memcmp(fold.before, fold.field, sizeof fold.before), "nrm_fold, %s: wrote", what);
+    fold_begin();
+}
+
+static void test_fold(void)
+{
+    group("nrm_fold");
+    fold_begin();
+    fold_expect(NRM_OK, "plain");
+    fold.bias = NULL, fold_expect(NRM_OK, "no bias");
+    fold.gamma = NULL, fold.beta = NULL, fold_expect(NRM_OK, "no gamma, no beta");
+    fold.weight_out = fold.weight, fold.bias_out = fold.bias, fold_expect(NRM_OK, "in place");
+    fold.weight_out = NULL, fold_expect(NRM_ERR_NULL, "no weight_out");
+    fold.bias_out = NULL, fold_expect(NRM_ERR_NULL, "no bias_out");
+    fold.weight = NULL, fold_expect(NRM_ERR_NULL, "no weight");
+    fold.mean = NULL, fold_expect(NRM_ERR_NULL, "no mean");
+    fold.var = NULL, fold_expect(NRM_ERR_NULL, "no var");
+    fold.eps = -1, fold_expect(NRM_ERR_EPS, "eps");
+    fold.eps = HUGE_VAL, fold_expect(NRM_ERR_EPS, "eps");
+    fold.eps = (double)NAN, fold_expect(NRM_ERR_EPS, "eps");
+    fold.c = SIZE_MAX / 2, fold_expect(NRM_ERR_SIZE, "c times k");
+    fold.c = 1, fold.k = SIZE_MAX / 4 + 1, fold_expect(NRM_ERR_SIZE, "bytes");
+    fold.weight_out = fold.weight + 1, fold_expect(NRM_ERR_ALIAS, "weight_out in weight");
+    fold.weight_out = fold.weight - 14, fold_expect(NRM_ERR_ALIAS, "weight_out before weight");
+    fold.bias_out = fold.bias + 1, fold_expect(NRM_ERR_ALIAS, "bias_out in bias");
+    fold.bias_out = fold.weight_out, fold_expect(NRM_ERR_ALIAS, "both outputs the same");
+    fold.bias_out = fold.weight, fold_expect(NRM_ERR_ALIAS, "bias_out is weight");
+    fold.bias_out = fold.mean, fold_expect(NRM_ERR_ALIAS, "bias_out is mean");
+    fold.bias_out = fold.var, fold_expect(NRM_ERR_ALIAS, "bias_out is var");
+    fold.bias_out = fold.gamma, fold_expect(NRM_ERR_ALIAS, "bias_out is gamma");
+    fold.bias_out = fold.beta, fold_expect(NRM_ERR_ALIAS, "bias_out is beta");
+    fold.weight_out = fold.gamma, fold_expect(NRM_ERR_ALIAS, "weight_out is gamma");
+    memset(&fold, 0, sizeof fold);
+    check(nrm_fold(NULL, NULL, NULL, NULL, 0, 5, NULL, NULL, NULL, NULL, 0) == NRM_OK,
+          "nothing to fold");
+    group_end();
+}
+
+/* ---- all ------------------------------------------------------------------------------------- */
+
+int main(void)
+{
+    static const struct {
+        const char *name;
+        each_call visit;
+    } each[] = {{"valid calls", valid_call}, {"enumerators out of range", wrong_enumerators},
+                {"groups", wrong_groups}, {"eps", wrong_eps}, {"gamma_offset", wrong_offset},
+                {"sizes", wrong_sizes}, {"pitches", wrong_pitches},
+                {"missing pointers", missing_pointers}, {"missing structs", missing_structs},
+                {"pointers that are not needed", ignored_pointers},
+                {"instruction sets", missing_isa}, {"outputs that overlap", overlaps},
+                {"inputs that are each other", shared_inputs}, {"running_rate", wrong_rates},
+                {"tensors without elements", empty}};
+    size_t i;
+    for (i = 0; i < KINDS; ++i) fixed[i] = fixed_problem((nrm_kind)i, 4);
+    for (i = 0; i < COUNT(each); ++i) {
+        group("%s", each[i].name);
+        for_each_call(each[i].visit);
+        group_end();
+    }
+    test_unfit_kinds();
+    test_three_way();
+    test_slices();
+    test_columns();
+    test_samples();
+    test_nonfinite();
+    test_empty_share();
+    test_strings();
+    test_counts();
+    test_short_forms();
+    test_fold();
+    for (i = 0; i < KINDS; ++i) problem_free(fixed[i]);
+    return done_testing();
+}

@@ -1,0 +1,390 @@
+/* test_golden.c - the bits of a fixed list of problems, on every machine: a hash of the outputs of
+ * each, in tests/golden.txt. Every instruction set here and both layouts must give it.
+ *
+ *   ./t [file]      checks against the file, tests/golden.txt unless named
+ *   ./t --print     writes the list. A change of any hash belongs into the changelog
+ *
+ * The data come from integers and powers of two alone: no compiler, flag or libm can alter them.
+ */
+#define NORMALIZE_IMPLEMENTATION
+#include "../normalize.h"
+
+#include "test.h"
+#include "gen.h"
+#include "problem.h"
+
+#define COUNT(array) (sizeof(array) / sizeof *(array))
+
+static const nrm_isa all_isa[] = {NRM_SCALAR, NRM_AVX2, NRM_AVX512, NRM_NEON, NRM_WASM};
+
+/* ---- data ------------------------------------------------------------------------------------ */
+
+enum data {
+    PLAIN,    /* multiples of 1/128 within +-4                                              */
+    OFFSET,   /* 2^20 and up to 8 more, in sixteenths                                       */
+    CONSTANT, /* 1e7 + 1 everywhere                                                         */
+    OUTLIER,  /* plain, but for one value in 97                                             */
+    EDGE,     /* plain, but 2^20 where each list is sampled first                           */
+    LARGE,    /* +-2^100 times 1 to 2: its squares overflow                                 */
+    HIGHEST,  /* +-2^127 times 1 to 2                                                       */
+    SMALL,    /* +-2^-100 times 1 to 2                                                      */
+    DENORMAL, /* any denormal                                                               */
+    SPAN,     /* exponents from -60 to 60                                                   */
+    FINITE,   /* any finite pattern                                                         */
+    SPECIAL,  /* plain with a NaN, an infinity, a negative zero and a denormal              */
+    DATA
+};
+
+static const char *const data_name[DATA] = {"plain", "offset", "constant", "outlier", "edge",
+                                            "large", "highest", "small", "denormal", "span",
+                                            "finite", "special"};
+
+static uint64_t stream;
+
+static uint32_t next_bits(void)
+{
+    stream = stream * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    return (uint32_t)(stream >> 32);
+}
+
+/* A sign and 23 bits of fraction, with this biased exponent. */
+static float with_exponent(uint32_t exponent)
+{
+    return gen_from_bits((next_bits() & 0x807fffffu) | exponent << 23);
+}
+
+static float fraction(int32_t below, float unit)
+{
+    return (float)((int32_t)(next_bits() >> 8) % (2 * below) - below) * unit;
+}
+
+static float one_value(enum data data, size_t i)
+{
+    uint32_t u;
+    switch (data) {
+    case OFFSET: return 1048576.0f + (float)(next_bits() >> 25) * 0.0625f;
+    case CONSTANT: return 10000001.0f;
+    case OUTLIER: return i % 97 == 41 ? 262144.0f : fraction(512, 0.0078125f);
+    case LARGE: return with_exponent(127 + 100);
+    case HIGHEST: return with_exponent(127 + 127);
+    case SMALL: return with_exponent(127 - 100);
+    case DENORMAL: return with_exponent(0);
+    case SPAN: u = next_bits() >> 8; return with_exponent(127 - 60 + u % 121);
+    case FINITE: u = next_bits() >> 8; return with_exponent(u % 255);
+    default: return fraction(512, 0.0078125f);
+    }
+}
+
+static void fill(enum data data, void *values, size_t count)
+{
+    static const uint32_t special[] = {0x7fc00000u, 0x7f800000u, 0x80000000u, 0x00000003u};
+    float *x = (float *)values;
+    size_t i;
+    for (i = 0; i < count; ++i) x[i] = one_value(data, i);
+    for (i = 0; i < 4 && data == SPECIAL; ++i)
+        x[count * (2 * i + 1) / 8] = gen_from_bits(special[i]);
+}
+
+/* ---- problems -------------------------------------------------------------------------------- */
+
+enum option {
+    RELU = 1, RESIDUAL = 2, DSUM = 4, PER_SAMPLE = 8, GAMMA_1 = 16, NO_GAMMA = 32, NO_BETA = 64,
+    ACCUMULATE = 128, POPULATION = 256, EPS_0 = 512, EPS_1000 = 1024, DY = 2048
+};
+
+static const char *const option_name[] = {"relu", "residual", "dsum", "per-sample", "gamma+1",
+                                          "no-gamma", "no-beta", "accumulate", "population",
+                                          "eps0", "eps1000", "dy"};
+
+typedef struct golden {
+    nrm_kind kind;
+    size_t n, c, s, groups;
+    enum data data; /* of x, and with the option DY of dy, which else is plain */
+    unsigned options;
+} golden;
+
+static const golden list[] = {
+    {NRM_BATCH, 1, 1, 2, 1, PLAIN, 0},
+    {NRM_BATCH, 3, 5, 7, 1, PLAIN, 0},
+    {NRM_BATCH, 2, 3, 16, 1, PLAIN, RELU | RESIDUAL | DSUM},
+    {NRM_BATCH, 130, 17, 1, 1, PLAIN, ACCUMULATE | POPULATION},
+    {NRM_BATCH, 1100, 5, 3, 1, OFFSET, NO_GAMMA},
+    {NRM_BATCH, 2, 3, 2500, 1, PLAIN, RELU | GAMMA_1},
+    {NRM_BATCH, 3, 2, 1025, 1, OUTLIER, NO_BETA | RESIDUAL},
+    {NRM_BATCH, 4, 6, 33, 1, EDGE, PER_SAMPLE | RELU},
+    {NRM_BATCH, 9, 4, 5, 1, PLAIN, PER_SAMPLE | NO_GAMMA | ACCUMULATE},
+    {NRM_BATCH, 3, 3, 50, 1, LARGE, DSUM},
+    {NRM_BATCH, 3, 3, 50, 1, SMALL, EPS_0 | GAMMA_1 | POPULATION},
+    {NRM_BATCH, 2, 4, 200, 1, FINITE, DY | RELU},
+    {NRM_BATCH, 2, 4, 200, 1, SPECIAL, RESIDUAL},
+    {NRM_BATCH, 2, 3, 70, 1, CONSTANT, EPS_0},
+    {NRM_BATCH, 3, 300, 4, 1, PLAIN, RESIDUAL},
+    {NRM_BATCH, 5, 2, 40, 1, HIGHEST, DY | EPS_1000},
+    {NRM_INSTANCE, 2, 3, 5, 1, PLAIN, 0},
+    {NRM_INSTANCE, 2, 5, 129, 1, PLAIN, RELU | RESIDUAL | DSUM},
+    {NRM_INSTANCE, 1, 3, 2500, 1, OFFSET, GAMMA_1 | POPULATION},
+    {NRM_INSTANCE, 3, 4, 256, 1, EDGE, PER_SAMPLE | ACCUMULATE},
+    {NRM_INSTANCE, 2, 2, 1100, 1, OUTLIER, NO_GAMMA | NO_BETA | EPS_0},
+    {NRM_INSTANCE, 2, 17, 20, 1, LARGE, RELU},
+    {NRM_INSTANCE, 2, 3, 60, 1, DENORMAL, EPS_0},
+    {NRM_INSTANCE, 2, 3, 300, 1, SPECIAL, RESIDUAL | ACCUMULATE},
+    {NRM_INSTANCE, 3, 270, 6, 1, PLAIN, RELU | DSUM},
+    {NRM_INSTANCE, 2, 2, 150, 1, FINITE, DY},
+    {NRM_LAYER, 3, 4, 1, 1, PLAIN, 0},
+    {NRM_LAYER, 5, 768, 1, 1, PLAIN, RESIDUAL | DSUM},
+    {NRM_LAYER, 2, 2300, 1, 1, OFFSET, GAMMA_1},
+    {NRM_LAYER, 2, 37, 19, 1, PLAIN, RELU | ACCUMULATE},
+    {NRM_LAYER, 130, 7, 1, 1, PLAIN, NO_BETA},
+    {NRM_LAYER, 2, 200, 17, 1, EDGE, PER_SAMPLE},
+    {NRM_LAYER, 4, 300, 2, 1, OUTLIER, RESIDUAL | RELU | NO_GAMMA},
+    {NRM_LAYER, 3, 65, 3, 1, LARGE, DSUM},
+    {NRM_LAYER, 3, 65, 3, 1, SMALL, EPS_0},
+    {NRM_LAYER, 3, 130, 2, 1, DENORMAL, EPS_0 | GAMMA_1},
+    {NRM_LAYER, 3, 50, 4, 1, SPECIAL, RELU},
+    {NRM_LAYER, 4, 140, 1, 1, FINITE, DY | ACCUMULATE},
+    {NRM_LAYER, 2, 1025, 1, 1, CONSTANT, EPS_0},
+    {NRM_LAYER, 2, 90, 3, 1, SPAN, DY | EPS_1000},
+    {NRM_GROUP, 2, 4, 5, 2, PLAIN, 0},
+    {NRM_GROUP, 2, 32, 49, 8, PLAIN, RELU | RESIDUAL},
+    {NRM_GROUP, 1, 6, 1100, 1, OFFSET, GAMMA_1 | DSUM},
+    {NRM_GROUP, 3, 300, 1, 2, PLAIN, ACCUMULATE},
+    {NRM_GROUP, 2, 12, 20, 3, EDGE, PER_SAMPLE},
+    {NRM_GROUP, 2, 8, 130, 4, OUTLIER, NO_GAMMA | RELU},
+    {NRM_GROUP, 1, 2200, 1, 1, PLAIN, NO_BETA | RESIDUAL},
+    {NRM_GROUP, 2, 600, 3, 2, PLAIN, ACCUMULATE | RELU},
+    {NRM_GROUP, 3, 270, 2, 270, PLAIN, DSUM},
+    {NRM_GROUP, 2, 6, 15, 3, LARGE, DSUM | EPS_0},
+    {NRM_GROUP, 2, 6, 40, 2, SMALL, EPS_0 | PER_SAMPLE | RELU},
+    {NRM_GROUP, 2, 6, 30, 2, SPECIAL, ACCUMULATE},
+    {NRM_GROUP, 2, 4, 70, 2, FINITE, DY},
+    {NRM_GROUP, 2, 9, 33, 3, CONSTANT, EPS_0},
+    {NRM_RMS, 3, 4, 1, 1, PLAIN, 0},
+    {NRM_RMS, 3, 1024, 1, 1, PLAIN, GAMMA_1 | RESIDUAL | DSUM},
+    {NRM_RMS, 2, 2300, 1, 1, OFFSET, NO_BETA},
+    {NRM_RMS, 2, 40, 19, 1, PLAIN, RELU | ACCUMULATE},
+    {NRM_RMS, 2, 200, 17, 1, OUTLIER, PER_SAMPLE},
+    {NRM_RMS, 3, 65, 3, 1, LARGE, NO_GAMMA},
+    {NRM_RMS, 3, 65, 3, 1, SMALL, EPS_0},
+    {NRM_RMS, 3, 130, 2, 1, DENORMAL, EPS_0 | RELU},
+    {NRM_RMS, 3, 50, 4, 1, SPECIAL, RESIDUAL},
+    {NRM_RMS, 4, 140, 1, 1, FINITE, DY | ACCUMULATE},
+    {NRM_RMS, 2, 90, 3, 1, SPAN, DY | EPS_1000},
+};
+
+static void options_of(problem *p, const golden *g)
+{
+    unsigned o = g->options;
+    p->d.kind = g->kind, p->d.n = g->n, p->d.c = g->c, p->d.s = g->s, p->d.groups = g->groups;
+    p->d.act = o & RELU ? NRM_RELU : NRM_IDENTITY;
+    p->d.eps = o & EPS_0 ? 0 : o & EPS_1000 ? 1000 : 0.0000152587890625; /* 2^-16 */
+    p->d.gamma_offset = o & GAMMA_1 ? 1 : 0;
+    p->d.affine_per_sample = (o & PER_SAMPLE) != 0;
+    p->accumulate = (o & ACCUMULATE) != 0;
+    p->running_population = (o & POPULATION) != 0;
+    p->running_rate = 0.125;
+    p->given = ~0u;
+    if (!(o & RESIDUAL)) p->given &= ~(1u << SLOT_RESIDUAL | 1u << SLOT_SUM);
+    if (!(o & DSUM)) p->given &= ~(1u << SLOT_DSUM);
+    if (o & NO_GAMMA) p->given &= ~(1u << SLOT_GAMMA);
+    if (o & NO_BETA) p->given &= ~(1u << SLOT_BETA);
+}
+
+static problem *golden_problem(size_t index)
+{
+    const golden *g = &list[index];
+    problem *p = (problem *)test_alloc(1, sizeof *p);
+    float *x, *var;
+    size_t i, volume, lists;
+    options_of(p, g);
+    problem_alloc(p);
+    stream = 1000 + index;
+    x = (float *)p->value[SLOT_X], var = (float *)p->value[SLOT_RUNNING_VAR];
+    volume = problem_volume(&p->d), lists = problem_stats(&p->d);
+    fill(g->data, x, volume);
+    for (i = 0; i < lists && g->data == EDGE; ++i)
+        x[list_place(&p->d, i, (size_t)(UINT64_C(0x9e3779b97f4a7c16) / 65536 *
+                                        (uint64_t)(volume / lists) >> 48))] = 1048576.0f;
+    fill(PLAIN, p->value[SLOT_RESIDUAL], volume);
+    fill(g->options & DY ? g->data : PLAIN, p->value[SLOT_DY], volume);
+    fill(PLAIN, p->value[SLOT_DSUM], volume);
+    for (i = SLOT_GAMMA; i <= SLOT_RUNNING_VAR; ++i)
+        fill(PLAIN, p->value[i], slot_count(&p->d, (enum slot)i));
+    for (i = 0; i < g->c; ++i) var[i] = var[i] * var[i];
+    problem_prepare(p);
+    return p;
+}
+
+/* ---- the list and the file ------------------------------------------------------------------- */
+
+static struct line {
+    char name[80];
+    uint64_t hash;
+    int met;
+} lines[1000];
+
+static size_t line_total;
+static int printing;
+
+static int read_lines(const char *path)
+{
+    char text[200], hash[40];
+    FILE *file = fopen(path, "r");
+    if (!file) return 0;
+    while (line_total < COUNT(lines) && fgets(text, sizeof text, file)) {
+        struct line *l = &lines[line_total];
+        if (text[0] == '#' || sscanf(text, "%79s %39s", l->name, hash) != 2) continue;
+        l->hash = strtoull(hash, NULL, 16);
+        ++line_total;
+    }
+    fclose(file);
+    return line_total > 0;
+}
+
+/* Prints a line, or holds a hash against the file's. */
+static void report(const char *name, uint64_t hash, const char *where)
+{
+    size_t i = 0;
+    if (printing) {
+        printf("%s %016llx\n", name, (unsigned long long)hash);
+        return;
+    }
+    while (i < line_total && strcmp(lines[i].name, name) != 0) ++i;
+    if (!check(i < line_total, "%s is not in the file", name)) return;
+    lines[i].met = 1;
+    check(lines[i].hash == hash, "%s, %s: %016llx, not %016llx", name, where,
+          (unsigned long long)hash, (unsigned long long)lines[i].hash);
+}
+
+static void name_of(const golden *g, enum verb verb, char *name, size_t size)
+{
+    size_t i, at;
+    snprintf(name, size, "%s/%zux%zux%zu", kind_name[g->kind], g->n, g->c, g->s);
+    at = strlen(name);
+    if (g->kind == NRM_GROUP) snprintf(name + at, size - at, "/g%zu", g->groups), at = strlen(name);
+    snprintf(name + at, size - at, "/%s", data_name[g->data]);
+    for (i = 0; i < COUNT(option_name); ++i) {
+        at = strlen(name);
+        if (g->options >> i & 1) snprintf(name + at, size - at, "/%s", option_name[i]);
+    }
+    at = strlen(name);
+    snprintf(name + at, size - at, "/%s", verb_name[verb]);
+}
+
+static void all_problems(nrm_isa isa, nrm_layout layout)
+{
+    char where[40], name[80];
+    size_t i;
+    int verb;
+    snprintf(where, sizeof where, "%s %s", nrm_isa_name(isa), layout ? "NHWC" : "NCHW");
+    for (i = 0; i < COUNT(list); ++i) {
+        problem *p = golden_problem(i);
+        setup s;
+        memset(&s, 0, sizeof s);
+        s.isa = isa, s.layout = layout;
+        for (verb = 0; verb < VERBS; ++verb) {
+            outcome *o;
+            if (!verb_fits((enum verb)verb, p->d.kind)) continue;
+            o = run(p, (enum verb)verb, &s);
+            name_of(&list[i], (enum verb)verb, name, sizeof name);
+            report(name, outcome_hash(o), where);
+            outcome_free(o);
+        }
+        problem_free(p);
+    }
+}
+
+/* ---- what has no verb ------------------------------------------------------------------------ */
+
+static uint64_t hash_floats(const float *values, size_t count)
+{
+    uint64_t hash = FNV_START;
+    size_t i;
+    for (i = 0; i < count; ++i)
+        hash = fnv(hash, is_nan_f32(values[i]) ? 0x7fc00000u : bits_f32(values[i]), 4);
+    return hash;
+}
+
+static uint64_t hash_moments(const nrm_moments *m, size_t count)
+{
+    uint64_t hash = FNV_START;
+    for (; count > 0; --count, ++m)
+        hash = fnv(fnv(fnv(hash, bits_f64(m->count), 8), bits_f64(m->mean), 8), bits_f64(m->m2), 8);
+    return hash;
+}
+
+/* Parts of 0, 1, 2 ... values, merged one by one. */
+static void merges(void)
+{
+    nrm_moments all[3], part[3];
+    nrm_sums sums[3], more[3];
+    int i, k;
+    memset(all, 0, sizeof all), memset(sums, 0, sizeof sums);
+    for (i = 0; i < 9; ++i) {
+        for (k = 0; k < 3; ++k) {
+            part[k].count = (i * 2 + k) % 5, part[k].mean = i == 4 ? 1e6 : k + i * 0.5;
+            part[k].m2 = i * 0.375 + k;
+            more[k].count = i, more[k].dy = i * 0.3125, more[k].dy_xhat = i * 0.625 - k;
+        }
+        nrm_merge(all, part, 3);
+        nrm_merge_sums(sums, more, 3);
+    }
+    report("merge", hash_moments(all, 3), "");
+    for (k = 0; k < 3; ++k) /* the same three doubles each */
+        all[k].count = sums[k].count, all[k].mean = sums[k].dy, all[k].m2 = sums[k].dy_xhat;
+    report("merge_sums", hash_moments(all, 3), "");
+}
+
+static void short_forms(void)
+{
+    static float x[600], y[600], gamma[60], beta[60], var[60], bias[60];
+    size_t i;
+    stream = 7;
+    fill(PLAIN, x, 600), fill(PLAIN, gamma, 60), fill(PLAIN, beta, 60), fill(PLAIN, var, 60);
+    for (i = 0; i < 60; ++i) var[i] = var[i] * var[i];
+    nrm_layernorm(y, x, 10, 60, gamma, beta, 0.0625);
+    report("layernorm", hash_floats(y, 600), "");
+    nrm_rmsnorm(y, x, 10, 60, gamma, 0.0625);
+    report("rmsnorm", hash_floats(y, 600), "");
+    nrm_batchnorm_infer(y, x, 2, 60, 5, NRM_NHWC, beta, var, gamma, beta, 0.0625);
+    report("batchnorm_infer", hash_floats(y, 600), "");
+    nrm_instancenorm(y, x, 2, 3, 100, NRM_NHWC, gamma, beta, 0.0625);
+    report("instancenorm", hash_floats(y, 600), "");
+    nrm_groupnorm(y, x, 2, 6, 50, 3, NRM_NHWC, gamma, beta, 0.0625);
+    report("groupnorm", hash_floats(y, 600), "");
+    nrm_fold(y, bias, x, beta, 60, 10, beta, var, gamma, beta, 0.0625);
+    report("fold/weight", hash_floats(y, 600), "");
+    report("fold/bias", hash_floats(bias, 60), "");
+}
+
+static void check_all(void)
+{
+    size_t i;
+    int layout;
+    for (i = 0; i < COUNT(all_isa); ++i)
+        for (layout = 0; layout < 2 && nrm_has_isa(all_isa[i]); ++layout) {
+            group("%s, %s", nrm_isa_name(all_isa[i]), layout ? "NHWC" : "NCHW");
+            all_problems(all_isa[i], (nrm_layout)layout);
+            group_end();
+        }
+    group("merging and the short forms");
+    merges();
+    short_forms();
+    group_end();
+    group("lines of the file that are met");
+    for (i = 0; i < line_total; ++i) check(lines[i].met, "%s is in the file only", lines[i].name);
+    group_end();
+}
+
+int main(int argc, char **argv)
+{
+    const char *path = argc > 1 ? argv[1] : "tests/golden.txt";
+    printing = !strcmp(path, "--print");
+    if (printing) {
+        all_problems(NRM_SCALAR, NRM_NCHW);
+        merges();
+        short_forms();
+        return EXIT_SUCCESS;
+    }
+    if (ok(read_lines(path), "%s can be read", path)) check_all();
+    return done_testing();
+}

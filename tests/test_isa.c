@@ -1,0 +1,506 @@
+/* test_isa.c - the same bits: thousands of random problems, run by every instruction set, in both
+ * layouts, a sample alone and in its batch, in place and apart, at every address; and the slow
+ * paths, entered on purpose. Compares bits only; that they are right is for other tests.
+ *
+ *   cc -O2 tests/test_isa.c -o t -lm && ./t [problems [first seed]]
+ */
+enum road_taken {
+    TOOK_NRMI_TRACE_RETRY, TOOK_NRMI_TRACE_WIDE_STATS, TOOK_NRMI_TRACE_WIDE_APPLY,
+    TOOK_NRMI_TRACE_WIDE_SUMS, TOOK_NRMI_TRACE_AGAIN, ROADS
+};
+static unsigned long traced[ROADS]; /* how often each of the library's paths was taken */
+#define NRMI_TRACE(what) ((void)++traced[TOOK_##what])
+#define NORMALIZE_IMPLEMENTATION
+#include "../normalize.h"
+
+#include "test.h"
+#include "gen.h"
+#include "problem.h"
+
+static const nrm_isa all_isa[] = {NRM_SCALAR, NRM_AVX2, NRM_AVX512, NRM_NEON, NRM_WASM};
+static const char *const layout_name[] = {"NCHW", "NHWC"};
+
+#define ISAS (sizeof all_isa / sizeof *all_isa)
+
+/* Which of these a machine of another family lacks says nothing; on x86 both are expected. */
+static int isa_expected(nrm_isa isa)
+{
+#if defined(__x86_64__) || defined(__i386__) || defined(_M_X64)
+    return isa == NRM_AVX2 || isa == NRM_AVX512;
+#elif defined(__aarch64__) || defined(_M_ARM64)
+    return isa == NRM_NEON;
+#elif defined(__wasm_simd128__)
+    return isa == NRM_WASM;
+#else
+    return 0 * (int)isa;
+#endif
+}
+
+static setup plain(nrm_isa isa, nrm_layout layout)
+{
+    setup s;
+    memset(&s, 0, sizeof s);
+    s.isa = isa, s.layout = layout;
+    return s;
+}
+
+/* One line of the running group: `got` has the status and the bits of `want`, and wrote nothing
+   but its outputs. */
+static void expect_same(const problem *p, enum verb verb, const setup *s, const outcome *want,
+                        const outcome *got, const char *what)
+{
+    difference at;
+    int same = same_outcome(want, got, &at);
+    check(same, "%s, %s %s %s shift %zu: %s differs at %zu, status %d and %d; %s", what,
+          verb_name[verb], nrm_isa_name(s->isa), layout_name[s->layout], s->shift,
+          slot_name[at.slot], at.index, (int)want->status, (int)got->status, problem_text(p));
+    check(got->clean, "%s, %s %s %s: wrote outside of its outputs; %s", what, verb_name[verb],
+          nrm_isa_name(s->isa), layout_name[s->layout], problem_text(p));
+}
+
+static void run_and_compare(const problem *p, enum verb verb, const setup *s, const outcome *want,
+                            const char *what)
+{
+    outcome *got = run(p, verb, s);
+    expect_same(p, verb, s, want, got, what);
+    outcome_free(got);
+}
+
+/* ---- instruction sets and layouts ------------------------------------------------------------ */
+
+static void across_isas(const problem *p, enum verb verb, const outcome *want)
+{
+    size_t i;
+    int layout;
+    for (i = 0; i < ISAS; ++i)
+        for (layout = 0; layout < 2 && nrm_has_isa(all_isa[i]); ++layout) {
+            setup s = plain(all_isa[i], (nrm_layout)layout);
+            s.shift = (size_t)(p->seed >> 2) % 3 == 0 ? 0 : (size_t)(p->seed + i) % 64;
+            run_and_compare(p, verb, &s, want, "isa and layout");
+        }
+}
+
+/* ---- a sample alone -------------------------------------------------------------------------- */
+
+/* What of a batch's outcome belongs to sample i, shaped like the outcome of that sample alone. */
+static int slice_same(const problem *p, const outcome *all, const outcome *one, size_t i)
+{
+    int slot, same = all->status == one->status;
+    for (slot = SLOT_X; slot < SLOTS && same; ++slot) {
+        size_t size = slot_size((enum slot)slot);
+        int per_sample = slot_is_tensor((enum slot)slot) || slot == SLOT_MEAN || slot == SLOT_RSTD;
+        if (slot == SLOT_DGAMMA || slot == SLOT_DBETA) per_sample = p->d.affine_per_sample;
+        if (!all->value[slot] || !one->value[slot] || !per_sample) continue;
+        same = values_differ((enum slot)slot,
+                             (unsigned char *)all->value[slot] + i * one->count[slot] * size,
+                             one->value[slot], one->count[slot]) == one->count[slot];
+    }
+    return same;
+}
+
+static void sample_alone(const problem *p, enum verb verb, const outcome *all, gen *g)
+{
+    size_t i = gen_below(g, p->d.n);
+    problem *one;
+    setup s = plain(NRM_AUTO, (nrm_layout)gen_below(g, 2));
+    outcome *o;
+    if (p->d.kind == NRM_BATCH && verb != VERB_INFER && verb != VERB_INFER_BACKWARD) return;
+    if (all->status != NRM_OK) return;
+    one = problem_sample(p, i);
+    one->given &= ~(1u << SLOT_RUNNING_MEAN | 1u << SLOT_RUNNING_VAR); /* shared by the samples */
+    o = run(one, verb, &s);
+    check(slice_same(p, all, o, i) && o->clean, "sample %zu alone, %s %s; %s", i,
+          verb_name[verb], layout_name[s.layout], problem_text(p));
+    outcome_free(o);
+    problem_free(one);
+}
+
+/* ---- in place -------------------------------------------------------------------------------- */
+
+static void shared(const problem *p, enum verb verb, const outcome *want, setup s, enum slot out,
+                   enum slot in)
+{
+    if (!role_writes(slot_role(p, verb, out)) || !role_reads(slot_role(p, verb, in))) return;
+    if (out == SLOT_Y) s.y_is = in;
+    if (out == SLOT_SUM) s.sum_is = in;
+    if (out == SLOT_DX) s.dx_is = in;
+    run_and_compare(p, verb, &s, want, slot_name[in]);
+    if (out != SLOT_Y || !role_writes(slot_role(p, verb, SLOT_SUM))) return;
+    s.sum_is = in == SLOT_X ? SLOT_RESIDUAL : SLOT_X; /* both outputs in place, crosswise */
+    if (role_reads(slot_role(p, verb, s.sum_is)))
+        run_and_compare(p, verb, &s, want, "both in place");
+}
+
+static void in_place(const problem *p, enum verb verb, const outcome *want, gen *g)
+{
+    static const enum slot pair[][2] = {{SLOT_Y, SLOT_X}, {SLOT_Y, SLOT_RESIDUAL},
+                                        {SLOT_SUM, SLOT_X}, {SLOT_SUM, SLOT_RESIDUAL},
+                                        {SLOT_DX, SLOT_X}, {SLOT_DX, SLOT_DY},
+                                        {SLOT_DX, SLOT_DSUM}};
+    size_t i, which = gen_below(g, ISAS);
+    setup s = plain(NRM_AUTO, (nrm_layout)gen_below(g, 2));
+    if (nrm_has_isa(all_isa[which])) s.isa = all_isa[which];
+    s.shift = gen_below(g, 64);
+    for (i = 0; i < sizeof pair / sizeof *pair; ++i)
+        shared(p, verb, want, s, pair[i][0], pair[i][1]);
+}
+
+/* ---- workspaces and pools -------------------------------------------------------------------- */
+
+/* A pool of one thread that runs its tasks in an order of its own: forward, backward, or the even
+   ones first. */
+static void run_tasks(void *user, size_t tasks, void (*task)(void *arg, size_t index), void *arg)
+{
+    const int order = *(const int *)user;
+    const size_t even = (tasks + 1) / 2;
+    size_t i;
+    for (i = 0; i < tasks; ++i)
+        if (order == 2)
+            task(arg, i < even ? 2 * i : 2 * (i - even) + 1);
+        else
+            task(arg, order == 1 ? tasks - 1 - i : i);
+}
+
+static void pools(const problem *p, enum verb verb, const outcome *want, gen *g)
+{
+    setup s = plain(NRM_AUTO, (nrm_layout)gen_below(g, 2));
+    nrm_desc d = p->d;
+    nrm_pool pool;
+    int order = (int)gen_below(g, 3);
+    d.layout = s.layout;
+    s.shift = gen_below(g, 64);
+    s.workspace_size = 1 + gen_below(g, 5000);
+    run_and_compare(p, verb, &s, want, "workspace of any size");
+    s.workspace_size = nrm_workspace_size(&d, 1);
+    run_and_compare(p, verb, &s, want, "workspace for one thread");
+    pool.run = run_tasks, pool.user = &order, pool.threads = 2 + gen_below(g, 9);
+    s.pool = &pool;
+    run_and_compare(p, verb, &s, want, "threads, workspace of one");
+    s.workspace_size = gen_one_in(g, 2) ? nrm_workspace_size(&d, pool.threads) : 0;
+    run_and_compare(p, verb, &s, want, "threads, workspace full or none");
+}
+
+/* ---- one call against several ---------------------------------------------------------------- */
+
+/* Compares those outputs that both calls have. */
+static void equal_calls(const problem *p, enum verb a, enum verb b, const setup *s)
+{
+    outcome *one = run(p, a, s), *two = run(p, b, s);
+    expect_same(p, b, s, one, two, "parts");
+    outcome_free(one);
+    outcome_free(two);
+}
+
+/* Batch norm in parts, on one share, gives the bits of the whole. */
+static void parts(const problem *p)
+{
+    setup s = plain(NRM_AUTO, (nrm_layout)(p->seed & 1));
+    problem other = *p;
+    if (p->d.kind != NRM_BATCH) return;
+    equal_calls(p, VERB_FORWARD, VERB_APPLY, &s);
+    equal_calls(p, VERB_BACKWARD, VERB_BACKWARD_REDUCE, &s);
+    other.given |= 1u << SLOT_DX;
+    equal_calls(&other, VERB_BACKWARD, VERB_BACKWARD_APPLY, &s);
+}
+
+/* Backward from x and residual, and from their sum as forward left it. */
+static void from_sum(problem *p)
+{
+    setup s = plain(NRM_AUTO, (nrm_layout)(p->seed & 1));
+    unsigned given = p->given;
+    outcome *apart, *forward;
+    p->given |= 1u << SLOT_RESIDUAL | 1u << SLOT_SUM | 1u << SLOT_DX;
+    p->given &= ~(1u << SLOT_RUNNING_MEAN | 1u << SLOT_RUNNING_VAR);
+    problem_prepare(p);
+    forward = run(p, VERB_FORWARD, &s);
+    apart = run(p, VERB_BACKWARD, &s);
+    memcpy(p->value[SLOT_X], forward->value[SLOT_SUM], forward->count[SLOT_SUM] * sizeof(float));
+    p->given &= ~(1u << SLOT_RESIDUAL);
+    run_and_compare(p, VERB_BACKWARD, &s, apart, "sum");
+    outcome_free(apart);
+    outcome_free(forward);
+    p->given = given;
+}
+
+/* The same numbers seen as another shape or kind; statistics and tensors keep their order. */
+static void reshaped(const problem *p, nrm_kind kind, size_t n, size_t c, size_t s, size_t groups)
+{
+    static const enum verb verb[] = {VERB_FORWARD, VERB_BACKWARD};
+    setup how = plain(NRM_AUTO, (nrm_layout)(p->seed & 1));
+    problem other = *p;
+    size_t i;
+    other.d.kind = kind, other.d.n = n, other.d.c = c, other.d.s = s, other.d.groups = groups;
+    for (i = 0; i < 2; ++i) {
+        outcome *a = run(p, verb[i], &how), *b = run(&other, verb[i], &how);
+        expect_same(&other, verb[i], &how, a, b, "reshaped");
+        outcome_free(a);
+        outcome_free(b);
+    }
+}
+
+/* Groups of one channel are instance norm; and a channel of instance norm, a group of group norm,
+   may as well be a sample of its own. */
+static void other_shapes(const problem *p)
+{
+    const nrm_desc *d = &p->d;
+    problem bare = *p;
+    bare.given &= ~(1u << SLOT_RUNNING_MEAN | 1u << SLOT_RUNNING_VAR);
+    if (d->s == 1) bare.given &= ~(1u << SLOT_GAMMA); /* dx is 0, whose sign a gamma of -0 turns */
+    if (d->kind == NRM_INSTANCE) reshaped(&bare, NRM_GROUP, d->n, d->c, d->s, d->c);
+    bare.given &= ~(1u << SLOT_GAMMA | 1u << SLOT_BETA | 1u << SLOT_DGAMMA | 1u << SLOT_DBETA);
+    bare.given |= 1u << SLOT_DX;
+    if (d->kind == NRM_INSTANCE) reshaped(&bare, NRM_INSTANCE, d->n * d->c, 1, d->s, 1);
+    if (d->kind == NRM_GROUP)
+        reshaped(&bare, NRM_GROUP, d->n * d->groups, d->c / d->groups, d->s, 1);
+}
+
+/* Layer and RMS norm of a position of an image are those of a row of a matrix. */
+static void one_row(const problem *p)
+{
+    const nrm_desc *d = &p->d;
+    setup s = plain(NRM_AUTO, (nrm_layout)(p->seed & 1));
+    problem image = *p, row;
+    outcome *all, *one;
+    size_t k = p->seed % (d->n * d->s), i;
+    float *x;
+    if (d->kind != NRM_LAYER && d->kind != NRM_RMS) return;
+    image.d.affine_per_sample = 0, image.given &= ~(1u << SLOT_RESIDUAL);
+    row = image;
+    row.d.n = row.d.s = 1;
+    row.value[SLOT_X] = x = (float *)test_alloc(d->c, sizeof *x);
+    for (i = 0; i < d->c; ++i) x[i] = ((float *)p->value[SLOT_X])[list_place(d, k, i)];
+    all = run(&image, VERB_FORWARD, &s);
+    one = run(&row, VERB_FORWARD, &s);
+    for (i = 0; i < d->c; ++i)
+        if (!same_f32(((float *)one->value[SLOT_Y])[i],
+                      ((float *)all->value[SLOT_Y])[list_place(d, k, i)]))
+            break;
+    ++compared.buffers;
+    check(i == d->c, "row %zu, channel %zu; %s", k, i, problem_text(p));
+    free(x);
+    outcome_free(all);
+    outcome_free(one);
+}
+
+/* ---- the random problems --------------------------------------------------------------------- */
+
+enum task { ISA, SAMPLE, PLACE, POOL, PARTS, SHAPES, ROW, SUM, TASKS };
+
+static struct {
+    const char *name;
+    unsigned long compared, differed;
+} tally[TASKS] = {{"every instruction set, both layouts", 0, 0},
+                  {"a sample alone and in its batch", 0, 0},
+                  {"in place and apart", 0, 0},
+                  {"workspaces, and tasks in any order", 0, 0},
+                  {"batch norm in parts and at once", 0, 0},
+                  {"instance norm and groups of one channel; channels as samples", 0, 0},
+                  {"a position of an image and a row of a matrix", 0, 0},
+                  {"backward from x + residual and from sum", 0, 0}};
+
+/* Books on a task what was compared since the last booking. */
+static void book(enum task task)
+{
+    static unsigned long compared_before, differed_before;
+    tally[task].compared += test_state.compared - compared_before;
+    tally[task].differed += test_state.differed - differed_before;
+    compared_before = test_state.compared, differed_before = test_state.differed;
+}
+
+static void all_tasks(problem *p, gen *g)
+{
+    int verb;
+    for (verb = 0; verb < VERBS; ++verb) {
+        setup s = plain(NRM_SCALAR, NRM_NCHW);
+        outcome *want;
+        if (!verb_fits((enum verb)verb, p->d.kind)) continue;
+        want = run(p, (enum verb)verb, &s);
+        across_isas(p, (enum verb)verb, want), book(ISA);
+        sample_alone(p, (enum verb)verb, want, g), book(SAMPLE);
+        in_place(p, (enum verb)verb, want, g), book(PLACE);
+        pools(p, (enum verb)verb, want, g), book(POOL);
+        outcome_free(want);
+    }
+    parts(p), book(PARTS);
+    other_shapes(p), book(SHAPES);
+    one_row(p), book(ROW);
+    if (p->seed % 4 == 0) from_sum(p), book(SUM); /* last: it changes x */
+}
+
+static void test_random(uint64_t first, size_t problems)
+{
+    size_t i;
+    int task;
+    group("random problems");
+    for (i = 0; i < problems; ++i) {
+        gen g = gen_seed(~(first + i));
+        problem *p = problem_draw(first + i);
+        all_tasks(p, &g);
+        problem_free(p);
+    }
+    note("%zu random problems", problems);
+    for (task = 0; task < TASKS; ++task)
+        ok(tally[task].compared > 0 && !tally[task].differed, "%s: %lu of %lu fail",
+           tally[task].name, tally[task].differed, tally[task].compared);
+}
+
+/* Every byte offset of every buffer. Few problems, since each is run 64 times for each verb. */
+static void test_offsets(uint64_t first, size_t problems)
+{
+    size_t i, isa;
+    group("every buffer at byte offsets 0 to 63: %zu problems", problems);
+    for (i = 0; i < problems; ++i) {
+        problem *p = problem_draw(first + i);
+        int verb;
+        for (verb = 0; verb < VERBS; ++verb) {
+            setup s = plain(NRM_SCALAR, NRM_NCHW);
+            outcome *want;
+            if (!verb_fits((enum verb)verb, p->d.kind) || problem_volume(&p->d) > 1500) continue;
+            want = run(p, (enum verb)verb, &s);
+            for (isa = 0; isa < ISAS; ++isa)
+                for (s.shift = 0; s.shift < 64 && nrm_has_isa(all_isa[isa]); ++s.shift) {
+                    s.isa = all_isa[isa];
+                    s.layout = (nrm_layout)((s.shift + i) & 1);
+                    run_and_compare(p, (enum verb)verb, &s, want, "offset");
+                    s.layout = (nrm_layout)!s.layout;
+                    if (s.shift % 8 == 4) run_and_compare(p, (enum verb)verb, &s, want, "offset");
+                }
+            outcome_free(want);
+        }
+        problem_free(p);
+    }
+    group_end();
+}
+
+/* ---- the slow paths -------------------------------------------------------------------------- */
+
+/* A problem whose values are all alike, to drive the library onto one path. */
+typedef struct road {
+    const char *name;
+    enum road_taken trace;
+    enum verb verb;
+    double eps;
+    gen_dist x, dy;
+    float scale; /* of x, a power of two or an exact product */
+    int rms;     /* 1: RMS norm comes here too */
+    int spike;   /* 1: two dy of each list are +-3e38 and every gamma 2: dy * gamma overflows */
+} road;
+
+/* The two cancel, and stand over the same x: their sums stay small, and so in float. */
+static void set_spikes(problem *p)
+{
+    size_t which, i, k, lists = problem_stats(&p->d);
+    for (which = 0; which < lists; ++which)
+        for (k = 0; k < 2; ++k) {
+            size_t place = list_place(&p->d, which, 5 + which + 100 * k);
+            ((float *)p->value[SLOT_X])[place] = 4;
+            ((float *)p->value[SLOT_DY])[place] = k ? 3e38f : -3e38f;
+        }
+    for (i = 0; i < p->d.c; ++i)
+        ((float *)p->value[SLOT_GAMMA])[i] = 2, ((float *)p->value[SLOT_BETA])[i] = 1;
+}
+
+static problem *road_problem(const road *r, nrm_kind kind, int act, size_t seed)
+{
+    problem *p = (problem *)test_alloc(1, sizeof *p);
+    gen g = gen_seed(seed);
+    size_t i, which, length;
+    float *list;
+    p->seed = seed, p->d.kind = kind, p->d.groups = 2, p->d.eps = r->eps;
+    p->d.act = act ? NRM_RELU : NRM_IDENTITY;
+    p->given = ~(1u << SLOT_RESIDUAL | 1u << SLOT_DSUM | 1u << SLOT_RUNNING_MEAN |
+                 1u << SLOT_RUNNING_VAR);
+    /* 900 values: an outlier of a few hundred, sampled once in 32, is not far enough off */
+    p->d.n = 3, p->d.c = 4, p->d.s = 900;
+    if (kind == NRM_LAYER || kind == NRM_RMS) p->d.c = 900, p->d.s = 4;
+    problem_alloc(p);
+    length = problem_volume(&p->d) / problem_stats(&p->d);
+    list = (float *)test_alloc(length, sizeof *list);
+    for (which = 0; which < problem_stats(&p->d); ++which) {
+        gen_fill(&g, r->x, list, length);
+        for (i = 0; i < length; ++i)
+            ((float *)p->value[SLOT_X])[list_place(&p->d, which, i)] = list[i] * r->scale;
+    }
+    free(list);
+    gen_fill(&g, r->dy, (float *)p->value[SLOT_DY], problem_volume(&p->d));
+    draw_parameters(&g, p, 0);
+    if (r->spike) set_spikes(p);
+    problem_prepare(p);
+    return p;
+}
+
+static void road_run(const road *r, const problem *p, nrm_isa isa, unsigned long *entered)
+{
+    setup plain_setup = plain(NRM_SCALAR, NRM_NCHW);
+    outcome *want = run(p, r->verb, &plain_setup);
+    int layout;
+    for (layout = 0; layout < 2; ++layout) {
+        setup s = plain(isa, (nrm_layout)layout);
+        unsigned long before = traced[r->trace];
+        run_and_compare(p, r->verb, &s, want, r->name);
+        entered[layout] += traced[r->trace] - before;
+        check(traced[r->trace] > before, "%s %s %s does not take this path", r->name,
+              kind_name[p->d.kind], layout_name[layout]);
+    }
+    outcome_free(want);
+}
+
+static void test_roads(void)
+{
+    static const road roads[] = {
+        {"statistics again around the mean", TOOK_NRMI_TRACE_RETRY, VERB_FORWARD, 1e-5,
+         GEN_OUTLIER_PILOT, GEN_NORMAL, 1, 0, 0},
+        {"statistics in double: overflow", TOOK_NRMI_TRACE_WIDE_STATS, VERB_FORWARD, 1e-5,
+         GEN_SIGN_1E30, GEN_NORMAL, 1, 1, 0},
+        {"statistics in double: underflow, eps 0", TOOK_NRMI_TRACE_WIDE_STATS, VERB_FORWARD, 0,
+         GEN_NORMAL, GEN_NORMAL, 1e-30f, 1, 0},
+        {"statistics in double: denormals, eps 0", TOOK_NRMI_TRACE_WIDE_STATS, VERB_FORWARD, 0,
+         GEN_DENORMAL, GEN_NORMAL, 1, 1, 0},
+        {"applied in double: rstd 1e30", TOOK_NRMI_TRACE_WIDE_APPLY, VERB_FORWARD, 0, GEN_NORMAL,
+         GEN_NORMAL, 1e-30f, 1, 0},
+        {"applied in double: rstd 3e-38", TOOK_NRMI_TRACE_WIDE_APPLY, VERB_FORWARD, 1e-5,
+         GEN_SIGN_3E38, GEN_NORMAL, 1, 1, 0},
+        {"gradient applied in double", TOOK_NRMI_TRACE_WIDE_APPLY, VERB_BACKWARD, 0, GEN_NORMAL,
+         GEN_NORMAL, 1e-30f, 1, 0},
+        {"gradient sums in double", TOOK_NRMI_TRACE_WIDE_SUMS, VERB_BACKWARD, 1e-5, GEN_NORMAL,
+         GEN_SIGN_3E38, 1, 1, 0},
+        {"single gradients again in double", TOOK_NRMI_TRACE_AGAIN, VERB_BACKWARD, 1e-5, GEN_NORMAL,
+         GEN_NORMAL, 16, 1, 1},
+    };
+    size_t i, isa;
+    for (isa = 0; isa < ISAS; ++isa)
+        for (i = 0; i < sizeof roads / sizeof *roads && nrm_has_isa(all_isa[isa]); ++i) {
+            unsigned long entered[2] = {0, 0};
+            int kind, act;
+            group("%s, %s", nrm_isa_name(all_isa[isa]), roads[i].name);
+            for (kind = 0; kind < (roads[i].rms ? 5 : 4); ++kind)
+                for (act = 0; act < 2; ++act) {
+                    problem *p = road_problem(&roads[i], (nrm_kind)kind, act, 77 + i);
+                    road_run(&roads[i], p, all_isa[isa], entered);
+                    problem_free(p);
+                }
+            group_end();
+            note("  entered %lu times in NCHW, %lu in NHWC", entered[0], entered[1]);
+        }
+}
+
+int main(int argc, char **argv)
+{
+    size_t problems = argc > 1 ? (size_t)strtoull(argv[1], NULL, 10) : 2000, i;
+    uint64_t first = argc > 2 ? (uint64_t)strtoull(argv[2], NULL, 10) : 1;
+    for (i = 0; i < ISAS; ++i)
+        if (nrm_has_isa(all_isa[i]))
+            note("%s runs here", nrm_isa_name(all_isa[i]));
+        else if (isa_expected(all_isa[i]))
+            skip("%s is not on this machine", nrm_isa_name(all_isa[i]));
+    test_random(first, problems);
+    test_offsets(first, problems / 25 + 1);
+    test_roads();
+    note("%lu same-bits comparisons of buffers, %lu values", compared.buffers, compared.values);
+    note("paths: again in float %lu, statistics in double %lu, applied in double %lu",
+         traced[TOOK_NRMI_TRACE_RETRY], traced[TOOK_NRMI_TRACE_WIDE_STATS],
+         traced[TOOK_NRMI_TRACE_WIDE_APPLY]);
+    note("paths: gradient sums in double %lu, single gradients in double %lu",
+         traced[TOOK_NRMI_TRACE_WIDE_SUMS], traced[TOOK_NRMI_TRACE_AGAIN]);
+    return done_testing();
+}
