@@ -989,7 +989,7 @@ static int nrmi_times(size_t a, size_t b, size_t *product)
         nrmi_##A##_scalar r = nrmi_set1_##A##_scalar(0);                                           \
         size_t i;                                                                                  \
         for (i = 0; i < n; i++)                                                                    \
-            r.l[i] = nrmi_f32_at(p, i);                                                            \
+            r.l[i] = (nrmi_##A)nrmi_f32_at(p, i);                                                  \
         return r;                                                                                  \
     }                                                                                              \
     static NRMI_INLINE_##A nrmi_##A##_scalar nrmi_load_f32_##A##_scalar(const void *p)             \
@@ -1019,7 +1019,7 @@ static int nrmi_times(size_t a, size_t b, size_t *product)
     static NRMI_INLINE_##A nrmi_##A##_scalar nrmi_stored_f32_##A##_scalar(nrmi_##A##_scalar x)     \
     {                                                                                              \
         int i;                                                                                     \
-        NRMI_EACH(i) x.l[i] = (float)x.l[i];                                                       \
+        NRMI_EACH(i) x.l[i] = (nrmi_##A)(float)x.l[i];                                             \
         return x;                                                                                  \
     }
 NRMI_SCALAR_OPS(f32, (nrmi_bits32(x.l[i]) & 0x7fffffffu) <= nrmi_bits32(limit))
