@@ -3,6 +3,8 @@
  *
  *   gen g = gen_seed(7);
  *   gen_fill(&g, GEN_OFFSET_1E6, x, count);     one vector, e.g. one statistics group
+ *   gen_fill_f64(&g, GEN_OFFSET_1E6, x, count); the same in double, extremes at those of double
+ *   gen_fit_f16(x, count);                      moves a vector into the range of f16
  *   gen_canary(buffer, bytes); ... gen_intact(buffer, bytes)
  */
 #ifndef GEN_H
@@ -190,17 +192,20 @@ static inline float gen_value(gen *g, gen_dist dist)
     }
 }
 
-/* Zeros around a square image of `count` pixels, an eighth of its width on every side. */
+/* 1 for a pixel of a square image that is an eighth of its width or less from a side. */
+static inline int gen_on_border(size_t pixel, size_t width)
+{
+    size_t border = width / 8, row = pixel / width, col = pixel % width;
+    return row < border || col < border || row + border >= width || col + border >= width;
+}
+
+/* Zeros around a square image of `count` pixels. */
 static inline void gen_border(float *x, size_t count)
 {
-    size_t width = 1, border, i;
+    size_t width = 1, i;
     while (width * width < count) ++width;
-    border = width / 8;
-    for (i = 0; i < count; ++i) {
-        size_t row = i / width, col = i % width;
-        if (row < border || col < border || row + border >= width || col + border >= width)
-            x[i] = 0;
-    }
+    for (i = 0; i < count; ++i)
+        if (gen_on_border(i, width)) x[i] = 0;
 }
 
 /* A vector of `count` values. */
@@ -218,6 +223,109 @@ static inline void gen_fill(gen *g, gen_dist dist, float *x, size_t count)
         x[gen_pilot_place((unsigned)gen_below(g, 32), count)] = gen_sign(g, 1e6f);
     if (dist == GEN_BORDER) gen_border(x, count);
 }
+
+/* ---- double ---------------------------------------------------------------------------------- */
+
+static inline double gen_from_bits_f64(uint64_t u)
+{
+    double v;
+    memcpy(&v, &u, sizeof v);
+    return v;
+}
+
+static inline double gen_constant_f64(gen *g)
+{
+    static const double value[] = {0.1, 100.1, 1e15 + 1, 3.3e100, 1.7e308, -1.7e308, 1e-310, 1.0,
+                                   -7.3, 0.0, 1e-200};
+    return value[gen_below(g, sizeof value / sizeof *value)];
+}
+
+static inline double gen_any_finite_f64(gen *g)
+{
+    uint64_t u;
+    do
+        u = gen_u64(g);
+    while ((u >> 52 & 0x7ff) == 0x7ff);
+    return gen_from_bits_f64(u);
+}
+
+static inline double gen_mixed_f64(gen *g)
+{
+    uint64_t u = gen_u64(g), exponent = (uint64_t)(1023 - 60 + gen_below(g, 121));
+    return gen_from_bits_f64((u & UINT64_C(0x800fffffffffffff)) | exponent << 52);
+}
+
+/* The distributions as doubles: 1e7 is 1e12 here, 1e30 is 1e300, 3e38 is 1.7e308, 1e-38 is 1e-300,
+   1e-40 is 1e-318 and 2^-149 is 2^-1074. */
+static inline double gen_value_f64(gen *g, gen_dist dist)
+{
+    static const double offset[] = {1e2, 1e3, 1e4, 1e5, 1e6, 1e12};
+    switch (dist) {
+    case GEN_ZERO: return 0;
+    case GEN_UNIFORM: return 2 * gen_uniform(g) - 1;
+    case GEN_OFFSET_1E2:
+    case GEN_OFFSET_1E3:
+    case GEN_OFFSET_1E4:
+    case GEN_OFFSET_1E5:
+    case GEN_OFFSET_1E6:
+    case GEN_OFFSET_1E7: return gen_normal(g) + offset[dist - GEN_OFFSET_1E2];
+    case GEN_NARROW: return 1e-3 + 1e-6 * gen_normal(g);
+    case GEN_ULPS: return gen_from_bits_f64(UINT64_C(0x412e848000000000) - 1 + gen_below(g, 3));
+    case GEN_CONSTANT: return gen_constant_f64(g);
+    case GEN_SPARSE: return gen_one_in(g, 10) ? gen_normal(g) : 0.0;
+    case GEN_BORDER: return 10 + 0.01 * gen_normal(g);
+    case GEN_SIGN_1E30: return gen_u64(g) >> 63 ? 1e300 : -1e300;
+    case GEN_HUGE: return (2 * gen_uniform(g) - 1) * 1.7e308;
+    case GEN_SIGN_3E38: return gen_u64(g) >> 63 ? 1.7e308 : -1.7e308;
+    case GEN_SMALL: return gen_normal(g) * 1e-300;
+    case GEN_DENORMAL: return gen_normal(g) * 1e-318;
+    case GEN_TINIEST:
+        return gen_from_bits_f64((gen_u64(g) >> 63 << 63) | (uint64_t)gen_below(g, 4));
+    case GEN_MIXED: return gen_mixed_f64(g);
+    case GEN_ANY_FINITE: return gen_any_finite_f64(g);
+    default: return gen_normal(g);
+    }
+}
+
+/* A vector of doubles. */
+static inline void gen_fill_f64(gen *g, gen_dist dist, double *x, size_t count)
+{
+    const double constant = gen_constant_f64(g), outlier = gen_u64(g) >> 63 ? 1e12 : -1e12;
+    size_t i, width = 1;
+    uint64_t u;
+    for (i = 0; i < count; ++i)
+        x[i] = dist == GEN_CONSTANT || dist == GEN_ALMOST ? constant : gen_value_f64(g, dist);
+    if (!count) return;
+    if (dist == GEN_ALMOST) {
+        i = gen_below(g, count), memcpy(&u, &x[i], sizeof u);
+        x[i] = gen_from_bits_f64(u + 1);
+    }
+    if (dist == GEN_OUTLIER_FIRST) x[0] = outlier;
+    if (dist == GEN_OUTLIER_ANY) x[gen_below(g, count)] = outlier;
+    if (dist == GEN_OUTLIER_PILOT) x[gen_pilot_place((unsigned)gen_below(g, 32), count)] = outlier;
+    while (width * width < count) ++width;
+    for (i = 0; i < count && dist == GEN_BORDER; ++i)
+        if (gen_on_border(i, width)) x[i] = 0;
+}
+
+/* ---- f16 ------------------------------------------------------------------------------------- */
+
+/* Moves a vector by a power of two to where f16 has numbers: the largest below 2^15, and not below
+   2^-16, which leaves denormals. */
+static inline void gen_fit_f16(float *x, size_t count)
+{
+    double largest = 0, scale = 1;
+    size_t i;
+    for (i = 0; i < count; ++i) {
+        double v = x[i] < 0 ? -(double)x[i] : (double)x[i];
+        if (v > largest) largest = v;
+    }
+    while (largest * scale >= 32768) scale *= 0.5;
+    while (largest > 0 && largest * scale < 0x1p-16) scale *= 2;
+    for (i = 0; i < count && (scale < 1 || scale > 1); ++i) x[i] = (float)((double)x[i] * scale);
+}
+
+/* ---- canaries -------------------------------------------------------------------------------- */
 
 /* Bytes that are NaN in every type: whoever reads them shows it, whoever writes there too. */
 #define GEN_CANARY 0xff

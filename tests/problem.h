@@ -9,18 +9,21 @@
  *   ... same_outcome(o, other), outcome_hash(o), o->clean ...
  *   outcome_free(o); problem_free(p);
  *
- * Include normalize.h, test.h and gen.h before it.
+ * problem_draw gives float data, problem_draw_as any storage type, problem_as the same values in
+ * another one. Include normalize.h, test.h and gen.h before it.
  */
 #ifndef PROBLEM_H
 #define PROBLEM_H
+
+#include "types.h"
 
 /* Every buffer a call can have. SLOT_NONE is 0, so that a zeroed setup shares no buffers. */
 enum slot {
     SLOT_NONE,
     SLOT_X, SLOT_RESIDUAL, SLOT_SUM, SLOT_DX, SLOT_DSUM,            /* tensors by x_pitch  */
     SLOT_Y, SLOT_DY,                                                /* tensors by y_pitch  */
-    SLOT_GAMMA, SLOT_BETA, SLOT_DGAMMA, SLOT_DBETA,                 /* c or n*c floats     */
-    SLOT_RUNNING_MEAN, SLOT_RUNNING_VAR,                            /* c floats            */
+    SLOT_GAMMA, SLOT_BETA, SLOT_DGAMMA, SLOT_DBETA,                 /* c or n*c parameters */
+    SLOT_RUNNING_MEAN, SLOT_RUNNING_VAR,                            /* c parameters        */
     SLOT_MEAN, SLOT_RSTD,                                           /* statistics: doubles */
     SLOT_MOMENTS, SLOT_SUMS,                                        /* 3*c doubles         */
     SLOTS
@@ -77,6 +80,7 @@ typedef struct setup {
 typedef struct outcome {
     nrm_status status;
     int clean;                     /* nothing was written but elements of outputs */
+    nrm_dtype dtype;               /* of the problem */
     size_t count[SLOTS];
     void *value[SLOTS];            /* outputs in canonical order; NULL: not one */
 } outcome;
@@ -103,9 +107,16 @@ static inline int slot_is_tensor(enum slot slot)
     return slot <= SLOT_DY;
 }
 
-static inline size_t slot_size(enum slot slot)
+/* What a slot holds beside data of this type. */
+static inline nrm_dtype slot_type(nrm_dtype dtype, enum slot slot)
 {
-    return slot < SLOT_MEAN ? sizeof(float) : sizeof(double);
+    if (slot_is_tensor(slot)) return dtype;
+    return slot < SLOT_MEAN ? type_of_parameters(dtype) : NRM_F64;
+}
+
+static inline size_t slot_size(nrm_dtype dtype, enum slot slot)
+{
+    return type_size(slot_type(dtype, slot));
 }
 
 static inline size_t slot_count(const nrm_desc *d, enum slot slot)
@@ -146,36 +157,37 @@ static inline size_t tensor_extent(const nrm_desc *d, enum slot slot)
 
 static inline size_t slot_bytes(const nrm_desc *d, enum slot slot)
 {
-    return slot_size(slot) * (slot_is_tensor(slot) ? tensor_extent(d, slot) : slot_count(d, slot));
+    return slot_size(d->dtype, slot) *
+           (slot_is_tensor(slot) ? tensor_extent(d, slot) : slot_count(d, slot));
 }
 
 enum direction { LAY_OUT, COLLECT };
 
 /* Copies line by line or, where the canonical order runs across the lines, value by value. */
-static inline void tensor_copy(const nrm_desc *d, enum slot slot, float *canonical,
+static inline void tensor_copy(const nrm_desc *d, enum slot slot, unsigned char *canonical,
                                unsigned char *data, enum direction direction)
 {
     nrm_pitch p = full_pitch(d, slot);
-    size_t i, j, k, run = d->layout == NRM_NCHW ? d->s : 1;
+    size_t i, j, k, run = d->layout == NRM_NCHW ? d->s : 1, size = type_size(d->dtype);
     for (i = 0; i < d->n; ++i)
         for (j = 0; j < d->c; ++j)
             for (k = 0; k < d->s; k += run) {
-                float *value = canonical + (i * d->c + j) * d->s + k;
+                unsigned char *value = canonical + size * ((i * d->c + j) * d->s + k);
                 size_t at = d->layout == NRM_NCHW ? j * p.line + k : k * p.line + j;
-                unsigned char *place = data + sizeof(float) * (i * p.sample + at);
+                unsigned char *place = data + size * (i * p.sample + at);
                 if (direction == LAY_OUT)
-                    memcpy(place, value, sizeof(float) * run);
+                    memcpy(place, value, size * run);
                 else
-                    memcpy(value, place, sizeof(float) * run);
+                    memcpy(value, place, size * run);
             }
 }
 
 static inline void slot_copy(const nrm_desc *d, enum slot slot, void *canonical,
                              unsigned char *data, enum direction direction)
 {
-    size_t bytes = slot_size(slot) * slot_count(d, slot);
+    size_t bytes = slot_size(d->dtype, slot) * slot_count(d, slot);
     if (slot_is_tensor(slot))
-        tensor_copy(d, slot, (float *)canonical, data, direction);
+        tensor_copy(d, slot, (unsigned char *)canonical, data, direction);
     else if (bytes && direction == LAY_OUT)
         memcpy(data, canonical, bytes);
     else if (bytes)
@@ -188,7 +200,7 @@ static inline void slot_restore(const nrm_desc *d, enum slot slot, unsigned char
                                 const unsigned char *from)
 {
     nrm_pitch p = full_pitch(d, slot);
-    size_t i, line, size = slot_size(slot);
+    size_t i, line, size = slot_size(d->dtype, slot);
     if (!slot_is_tensor(slot)) {
         memcpy(to, from, size * slot_count(d, slot));
         return;
@@ -378,10 +390,11 @@ static inline nrm_status verb_call(enum verb verb, const nrm_desc *d, const nrm_
 static inline void bed_collect(bed *b, outcome *o)
 {
     int slot, wrote = o->status == NRM_OK || o->status == NRM_ERR_NONFINITE;
+    o->dtype = b->d.dtype;
     for (slot = SLOT_X; wrote && slot < SLOTS; ++slot) {
         if (!role_writes(b->role[slot])) continue;
         o->count[slot] = slot_count(&b->d, (enum slot)slot);
-        o->value[slot] = test_alloc(o->count[slot], slot_size((enum slot)slot));
+        o->value[slot] = test_alloc(o->count[slot], slot_size(o->dtype, (enum slot)slot));
         slot_copy(&b->d, (enum slot)slot, o->value[slot], b->data[slot], COLLECT);
     }
     for (slot = SLOT_X; wrote && slot < SLOTS; ++slot) {
@@ -424,13 +437,11 @@ typedef struct difference {
     size_t index;
 } difference;
 
-static inline size_t values_differ(enum slot slot, const void *a, const void *b, size_t count)
+static inline size_t values_differ(nrm_dtype type, const void *a, const void *b, size_t count)
 {
     ++compared.buffers;
     compared.values += (unsigned long)count;
-    if (slot_size(slot) == sizeof(float))
-        return diff_f32((const float *)a, (const float *)b, count);
-    return diff_f64((const double *)a, (const double *)b, count);
+    return type_diff(type, a, b, count);
 }
 
 /* 1 when the status and every output that both have are the same, NaNs counted as one value. */
@@ -438,11 +449,11 @@ static inline int same_outcome(const outcome *a, const outcome *b, difference *w
 {
     int slot;
     where->slot = SLOT_NONE, where->index = 0;
-    if (a->status != b->status) return 0;
+    if (a->status != b->status || a->dtype != b->dtype) return 0;
     for (slot = SLOT_X; slot < SLOTS; ++slot) {
         if (!a->value[slot] || !b->value[slot]) continue;
-        where->index = values_differ((enum slot)slot, a->value[slot], b->value[slot],
-                                     a->count[slot]);
+        where->index = values_differ(slot_type(a->dtype, (enum slot)slot), a->value[slot],
+                                     b->value[slot], a->count[slot]);
         where->slot = (enum slot)slot;
         if (where->index < a->count[slot]) return 0;
     }
@@ -467,14 +478,9 @@ static inline uint64_t outcome_hash(const outcome *o)
     size_t i;
     int slot;
     for (slot = SLOT_X; slot < SLOTS; ++slot) {
-        const float *f = (const float *)o->value[slot];
-        const double *w = (const double *)o->value[slot];
-        if (!f) continue;
-        for (i = 0; i < o->count[slot]; ++i)
-            if (slot_size((enum slot)slot) == sizeof(float))
-                hash = fnv(hash, is_nan_f32(f[i]) ? 0x7fc00000u : bits_f32(f[i]), 4);
-            else
-                hash = fnv(hash, is_nan_f64(w[i]) ? UINT64_C(0x7ff8) << 48 : bits_f64(w[i]), 8);
+        nrm_dtype type = slot_type(o->dtype, (enum slot)slot);
+        for (i = 0; o->value[slot] && i < o->count[slot]; ++i)
+            hash = fnv(hash, type_bits(type, o->value[slot], i), (int)type_size(type));
     }
     return hash;
 }
@@ -485,7 +491,8 @@ static inline void problem_alloc(problem *p)
 {
     int slot;
     for (slot = SLOT_X; slot < SLOTS; ++slot)
-        p->value[slot] = test_alloc(slot_count(&p->d, (enum slot)slot), slot_size((enum slot)slot));
+        p->value[slot] = test_alloc(slot_count(&p->d, (enum slot)slot),
+                                    slot_size(p->d.dtype, (enum slot)slot));
 }
 
 static inline void problem_free(problem *p)
@@ -551,62 +558,110 @@ static inline size_t list_place(const nrm_desc *d, size_t which, size_t i)
     }
 }
 
+/* A list of values of any storage type from one distribution. f16 holds so little of what the
+   distributions have that a list is moved into its range by a power of two, most of the time. */
+static inline void draw_list(gen *g, gen_dist dist, nrm_dtype type, void *values, size_t count)
+{
+    float *list;
+    if (type == NRM_F32) {
+        gen_fill(g, dist, (float *)values, count);
+        return;
+    }
+    if (type == NRM_F64) {
+        gen_fill_f64(g, dist, (double *)values, count);
+        return;
+    }
+    list = (float *)test_alloc(count, sizeof *list);
+    gen_fill(g, dist, list, count);
+    if (type == NRM_F16 && !gen_one_in(g, 30)) gen_fit_f16(list, count);
+    type_convert(type, values, NRM_F32, list, count);
+    free(list);
+}
+
+static inline void copy_element(nrm_dtype type, void *to, size_t i, const void *from, size_t k)
+{
+    size_t size = type_size(type);
+    memcpy((unsigned char *)to + i * size, (const unsigned char *)from + k * size, size);
+}
+
 /* Fills a tensor statistics group by group: one distribution, or one for each group. Hard ones may
    also get a NaN or an infinity. */
-static inline void draw_tensor(gen *g, const nrm_desc *d, int hard, float *x)
+static inline void draw_tensor(gen *g, const nrm_desc *d, int hard, void *x)
 {
     size_t lists = problem_stats(d), length = problem_volume(d) / lists, which, i;
-    float *list = (float *)test_alloc(length, sizeof *list);
+    void *list = test_alloc(length, type_size(d->dtype));
     int each = hard && gen_one_in(g, 2);
     gen_dist dist = hard ? (gen_dist)gen_below(g, GEN_DISTS) : GEN_NORMAL;
     for (which = 0; which < lists; ++which) {
         if (each) dist = (gen_dist)gen_below(g, GEN_DISTS);
-        gen_fill(g, dist, list, length);
-        for (i = 0; i < length; ++i) x[list_place(d, which, i)] = list[i];
+        draw_list(g, dist, d->dtype, list, length);
+        for (i = 0; i < length; ++i) copy_element(d->dtype, x, list_place(d, which, i), list, i);
     }
     free(list);
     if (hard && gen_one_in(g, 8)) {
         static const uint32_t special[] = {0x7fc00000u, 0x7f800000u, 0xff800000u, 0xffc12345u};
-        x[gen_below(g, problem_volume(d))] = gen_from_bits(special[gen_below(g, 4)]);
+        float value = gen_from_bits(special[gen_below(g, 4)]);
+        size_t place = gen_below(g, problem_volume(d));
+        if (d->dtype == NRM_F32)
+            ((float *)x)[place] = value;
+        else
+            type_put(d->dtype, x, place, (double)value);
     }
 }
 
-static inline void draw_floats(gen *g, gen_dist dist, void *value, size_t count)
+/* Gamma, beta, running statistics and so on. */
+static inline void draw_slot(gen *g, problem *p, enum slot slot, int wild)
 {
-    gen_fill(g, dist, (float *)value, count);
+    gen_dist dist = wild ? (gen_dist)gen_below(g, GEN_DISTS) : GEN_NORMAL;
+    draw_list(g, dist, slot_type(p->d.dtype, slot), p->value[slot], slot_count(&p->d, slot));
 }
 
 /* Zeros of both signs among the parameters: y is then a zero whose sign must be right. */
-static inline void draw_zeros(gen *g, void *value, size_t count)
+static inline void draw_zeros(gen *g, problem *p, enum slot slot)
 {
-    size_t i;
+    size_t i, count = slot_count(&p->d, slot);
     for (i = 0; i < count; ++i)
-        if (gen_one_in(g, 2)) ((float *)value)[i] = gen_sign(g, 0.0f);
+        if (gen_one_in(g, 2))
+            type_put(slot_type(p->d.dtype, slot), p->value[slot], i, (double)gen_sign(g, 0.0f));
 }
 
-/* Gamma about 1 and beta about 0, or anything; running variances are seldom negative. */
+/* Seldom negative, and then only wild ones. */
+static inline void draw_variances(gen *g, problem *p, int wild)
+{
+    float *single = (float *)p->value[SLOT_RUNNING_VAR];
+    double *wide = (double *)p->value[SLOT_RUNNING_VAR];
+    size_t i;
+    draw_slot(g, p, SLOT_RUNNING_VAR, wild);
+    for (i = 0; i < p->d.c; ++i) {
+        int negative = p->d.dtype == NRM_F64 ? wide[i] < 0 : single[i] < 0;
+        if (!negative || (wild && gen_one_in(g, 10))) continue;
+        if (p->d.dtype == NRM_F64)
+            wide[i] = -wide[i];
+        else
+            single[i] = -single[i];
+    }
+}
+
+/* Gamma about 1 and beta about 0, or anything. */
 static inline void draw_parameters(gen *g, problem *p, int hard)
 {
+    nrm_dtype type = slot_type(p->d.dtype, SLOT_GAMMA);
     size_t count = slot_count(&p->d, SLOT_GAMMA), i;
-    float *gamma = (float *)p->value[SLOT_GAMMA], *var = (float *)p->value[SLOT_RUNNING_VAR];
+    void *gamma = p->value[SLOT_GAMMA];
     int wild = hard && gen_one_in(g, 4);
-    draw_floats(g, wild ? (gen_dist)gen_below(g, GEN_DISTS) : GEN_NORMAL, gamma, count);
-    for (i = 0; i < count && !wild && !gen_one_in(g, 50); ++i) gamma[i] += 1;
-    wild = hard && gen_one_in(g, 4);
-    draw_floats(g, wild ? (gen_dist)gen_below(g, GEN_DISTS) : GEN_NORMAL, p->value[SLOT_BETA],
-                count);
+    draw_slot(g, p, SLOT_GAMMA, wild);
+    for (i = 0; i < count && !wild && !gen_one_in(g, 50); ++i)
+        type_put(type, gamma, i, type_get(type, gamma, i) + 1);
+    draw_slot(g, p, SLOT_BETA, hard && gen_one_in(g, 4));
     if (hard && gen_one_in(g, 8)) {
-        draw_zeros(g, gamma, count);
-        draw_zeros(g, p->value[SLOT_BETA], count);
+        draw_zeros(g, p, SLOT_GAMMA);
+        draw_zeros(g, p, SLOT_BETA);
     }
-    draw_floats(g, GEN_NORMAL, p->value[SLOT_DGAMMA], count);
-    draw_floats(g, GEN_NORMAL, p->value[SLOT_DBETA], count);
+    draw_slot(g, p, SLOT_DGAMMA, 0);
+    draw_slot(g, p, SLOT_DBETA, 0);
     wild = hard && gen_one_in(g, 3);
-    draw_floats(g, wild ? (gen_dist)gen_below(g, GEN_DISTS) : GEN_NORMAL,
-                p->value[SLOT_RUNNING_MEAN], p->d.c);
-    draw_floats(g, wild ? (gen_dist)gen_below(g, GEN_DISTS) : GEN_NORMAL, var, p->d.c);
-    for (i = 0; i < p->d.c; ++i)
-        if (var[i] < 0 && !(wild && gen_one_in(g, 10))) var[i] = -var[i];
+    draw_slot(g, p, SLOT_RUNNING_MEAN, wild);
+    draw_variances(g, p, wild);
 }
 
 static inline void draw_options(gen *g, problem *p)
@@ -653,23 +708,47 @@ static inline void problem_prepare(problem *p)
     p->given = given;
 }
 
-static inline problem *problem_draw(uint64_t seed)
+/* One seed has the same shape and options in every storage type, and values of the same kind. */
+static inline problem *problem_draw_as(uint64_t seed, nrm_dtype dtype)
 {
     problem *p = (problem *)test_alloc(1, sizeof *p);
     gen g = gen_seed(seed);
     int hard = !gen_one_in(&g, 3);
     p->seed = seed;
+    p->d.dtype = dtype;
     p->d.kind = (nrm_kind)gen_below(&g, 5);
     draw_shape(&g, &p->d);
     draw_options(&g, p);
     problem_alloc(p);
-    draw_tensor(&g, &p->d, hard, (float *)p->value[SLOT_X]);
-    draw_tensor(&g, &p->d, hard && gen_one_in(&g, 2), (float *)p->value[SLOT_RESIDUAL]);
-    draw_tensor(&g, &p->d, hard && gen_one_in(&g, 2), (float *)p->value[SLOT_DY]);
-    draw_tensor(&g, &p->d, hard && gen_one_in(&g, 4), (float *)p->value[SLOT_DSUM]);
+    draw_tensor(&g, &p->d, hard, p->value[SLOT_X]);
+    draw_tensor(&g, &p->d, hard && gen_one_in(&g, 2), p->value[SLOT_RESIDUAL]);
+    draw_tensor(&g, &p->d, hard && gen_one_in(&g, 2), p->value[SLOT_DY]);
+    draw_tensor(&g, &p->d, hard && gen_one_in(&g, 4), p->value[SLOT_DSUM]);
     draw_parameters(&g, p, hard);
     problem_prepare(p);
     return p;
+}
+
+static inline problem *problem_draw(uint64_t seed)
+{
+    return problem_draw_as(seed, NRM_F32);
+}
+
+/* The same values in another storage type, each rounded once where that one is narrower. */
+static inline problem *problem_as(const problem *p, nrm_dtype dtype)
+{
+    problem *other = (problem *)test_alloc(1, sizeof *other);
+    int slot;
+    *other = *p;
+    other->borrowed = 0;
+    other->d.dtype = dtype;
+    problem_alloc(other);
+    for (slot = SLOT_X; slot < SLOTS; ++slot)
+        type_convert(slot_type(dtype, (enum slot)slot), other->value[slot],
+                     slot_type(p->d.dtype, (enum slot)slot), p->value[slot],
+                     slot_count(&p->d, (enum slot)slot));
+    problem_prepare(other);
+    return other;
 }
 
 /* Sample i of a problem as a problem of its own, on the same values. */
@@ -685,7 +764,7 @@ static inline problem *problem_sample(const problem *p, size_t i)
         size_t mine = slot_count(&one->d, (enum slot)slot);
         if (all == p->d.n * mine)
             one->value[slot] = (unsigned char *)p->value[slot] +
-                               i * mine * slot_size((enum slot)slot);
+                               i * mine * slot_size(p->d.dtype, (enum slot)slot);
     }
     return one;
 }
@@ -693,9 +772,9 @@ static inline problem *problem_sample(const problem *p, size_t i)
 static inline const char *problem_text(const problem *p)
 {
     static char text[200];
-    snprintf(text, sizeof text, "seed %llu: %s %zux%zux%zu groups %zu act %d eps %g%s given %x",
-             (unsigned long long)p->seed, kind_name[p->d.kind], p->d.n, p->d.c, p->d.s, p->d.groups,
-             (int)p->d.act, p->d.eps, p->d.affine_per_sample ? " per sample" : "", p->given);
+    snprintf(text, sizeof text, "seed %llu: %s %s %zux%zux%zu groups %zu act %d eps %g%s given %x",
+             (unsigned long long)p->seed, type_name[p->d.dtype], kind_name[p->d.kind], p->d.n,
+             p->d.c, p->d.s, p->d.groups, (int)p->d.act, p->d.eps, p->d.affine_per_sample ? " per sample" : "", p->given);
     return text;
 }
 

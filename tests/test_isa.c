@@ -87,12 +87,12 @@ static int slice_same(const problem *p, const outcome *all, const outcome *one, 
 {
     int slot, same = all->status == one->status;
     for (slot = SLOT_X; slot < SLOTS && same; ++slot) {
-        size_t size = slot_size((enum slot)slot);
+        nrm_dtype type = slot_type(p->d.dtype, (enum slot)slot);
         int per_sample = slot_is_tensor((enum slot)slot) || slot == SLOT_MEAN || slot == SLOT_RSTD;
         if (slot == SLOT_DGAMMA || slot == SLOT_DBETA) per_sample = p->d.affine_per_sample;
         if (!all->value[slot] || !one->value[slot] || !per_sample) continue;
-        same = values_differ((enum slot)slot,
-                             (unsigned char *)all->value[slot] + i * one->count[slot] * size,
+        same = values_differ(type, (unsigned char *)all->value[slot] +
+                                       i * one->count[slot] * type_size(type),
                              one->value[slot], one->count[slot]) == one->count[slot];
     }
     return same;
@@ -214,7 +214,8 @@ static void from_sum(problem *p)
     problem_prepare(p);
     forward = run(p, VERB_FORWARD, &s);
     apart = run(p, VERB_BACKWARD, &s);
-    memcpy(p->value[SLOT_X], forward->value[SLOT_SUM], forward->count[SLOT_SUM] * sizeof(float));
+    memcpy(p->value[SLOT_X], forward->value[SLOT_SUM],
+           forward->count[SLOT_SUM] * type_size(p->d.dtype));
     p->given &= ~(1u << SLOT_RESIDUAL);
     run_and_compare(p, VERB_BACKWARD, &s, apart, "sum");
     outcome_free(apart);
@@ -262,18 +263,19 @@ static void one_row(const problem *p)
     problem image = *p, row;
     outcome *all, *one;
     size_t k = p->seed % (d->n * d->s), i;
-    float *x;
+    void *x;
     if (d->kind != NRM_LAYER && d->kind != NRM_RMS) return;
     image.d.affine_per_sample = 0, image.given &= ~(1u << SLOT_RESIDUAL);
     row = image;
     row.d.n = row.d.s = 1;
-    row.value[SLOT_X] = x = (float *)test_alloc(d->c, sizeof *x);
-    for (i = 0; i < d->c; ++i) x[i] = ((float *)p->value[SLOT_X])[list_place(d, k, i)];
+    row.value[SLOT_X] = x = test_alloc(d->c, type_size(d->dtype));
+    for (i = 0; i < d->c; ++i)
+        copy_element(d->dtype, x, i, p->value[SLOT_X], list_place(d, k, i));
     all = run(&image, VERB_FORWARD, &s);
     one = run(&row, VERB_FORWARD, &s);
     for (i = 0; i < d->c; ++i)
-        if (!same_f32(((float *)one->value[SLOT_Y])[i],
-                      ((float *)all->value[SLOT_Y])[list_place(d, k, i)]))
+        if (type_bits(d->dtype, one->value[SLOT_Y], i) !=
+            type_bits(d->dtype, all->value[SLOT_Y], list_place(d, k, i)))
             break;
     ++compared.buffers;
     check(i == d->c, "row %zu, channel %zu; %s", k, i, problem_text(p));
