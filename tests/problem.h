@@ -772,9 +772,11 @@ static inline problem *problem_sample(const problem *p, size_t i)
 static inline const char *problem_text(const problem *p)
 {
     static char text[200];
-    snprintf(text, sizeof text, "seed %llu: %s %s %zux%zux%zu groups %zu act %d eps %g%s given %x",
+    snprintf(text, sizeof text,
+             "seed %llu: %s %s %zux%zux%zu groups %zu act %d eps %g%s given %x",
              (unsigned long long)p->seed, type_name[p->d.dtype], kind_name[p->d.kind], p->d.n,
-             p->d.c, p->d.s, p->d.groups, (int)p->d.act, p->d.eps, p->d.affine_per_sample ? " per sample" : "", p->given);
+             p->d.c, p->d.s, p->d.groups, (int)p->d.act, p->d.eps,
+             p->d.affine_per_sample ? " per sample" : "", p->given);
     return text;
 }
 

@@ -122,7 +122,8 @@ static void test_states(const char *name, const state *states, int count, size_t
         if (!nrm_has_isa(all_isa[isa])) continue;
         group("%s, %s: %zu problems", nrm_isa_name(all_isa[isa]), name, problems);
         for (i = 0; i < problems; ++i) {
-            problem *p = problem_draw(1000 + i);
+            nrm_dtype type = i % 3 ? NRM_F32 : (nrm_dtype)(i / 3 % TYPES);
+            problem *p = problem_draw_as(1000 + i, type_is_here(type) ? type : NRM_F32);
             int verb;
             for (verb = 0; verb < VERBS; ++verb)
                 if (verb_fits((enum verb)verb, p->d.kind) && problem_volume(&p->d) < 4000)
@@ -134,21 +135,21 @@ static void test_states(const char *name, const state *states, int count, size_t
 }
 
 /* Denormal and tiny values in everything, so that flushing would show in every output. */
-static void test_denormals(const state *states, int count)
+static void test_denormals(nrm_dtype type, const state *states, int count)
 {
     static const gen_dist dist[] = {GEN_SMALL, GEN_DENORMAL, GEN_TINIEST};
     size_t isa, i;
-    group("denormal inputs");
-    for (i = 0; i < 30; ++i) {
-        problem *p = problem_draw(5000 + i);
+    group("%s: denormal inputs", type_name[type]);
+    for (i = 0; i < (type == NRM_F32 ? 30 : 12); ++i) {
+        problem *p = problem_draw_as(5000 + i, type);
         gen g = gen_seed(i);
         size_t volume = problem_volume(&p->d);
         int verb;
         p->d.eps = i % 4 ? 0 : 1e-12;
-        gen_fill(&g, dist[i % 3], (float *)p->value[SLOT_X], volume);
-        gen_fill(&g, i % 2 ? GEN_SMALL : GEN_NORMAL, (float *)p->value[SLOT_DY], volume);
-        gen_fill(&g, i % 5 ? GEN_NORMAL : GEN_SMALL, (float *)p->value[SLOT_GAMMA],
-                 slot_count(&p->d, SLOT_GAMMA));
+        draw_list(&g, dist[i % 3], type, p->value[SLOT_X], volume);
+        draw_list(&g, i % 2 ? GEN_SMALL : GEN_NORMAL, type, p->value[SLOT_DY], volume);
+        draw_list(&g, i % 5 ? GEN_NORMAL : GEN_SMALL, type_of_parameters(type),
+                  p->value[SLOT_GAMMA], slot_count(&p->d, SLOT_GAMMA));
         problem_prepare(p);
         for (isa = 0; isa < ISAS; ++isa)
             for (verb = 0; verb < VERBS && nrm_has_isa(all_isa[isa]); ++verb)
@@ -218,7 +219,7 @@ static void test_refused(const state *states, int count)
 int main(void)
 {
     state set[9], unmasked[5];
-    int i, count = 0;
+    int i, type, count = 0;
     usual = state_get() & ~STATE_FLAGS;
     for (i = 1; i < 4; ++i) set[count++] = usual | STATE_ROUNDING(i);
     for (i = 0; i < 4; ++i) set[count++] = usual | STATE_ROUNDING(i) | STATE_FTZ | STATE_DAZ;
@@ -227,11 +228,13 @@ int main(void)
     for (i = 0; i < 4; ++i) unmasked[i] = STATE_UNMASKED(usual | STATE_ROUNDING(i));
     unmasked[4] = STATE_UNMASKED(usual | STATE_FTZ | STATE_DAZ);
     test_states("rounding and flushing", set, count, 150);
-    test_denormals(set, count);
+    for (type = 0; type < TYPES; ++type)
+        if (type_is_here((nrm_dtype)type)) test_denormals((nrm_dtype)type, set, count);
     test_short_forms(set, count);
     test_refused(set, count);
     test_states("exceptions unmasked", unmasked, 5, 80);
-    test_denormals(unmasked, 5);
+    for (type = 0; type < TYPES; ++type)
+        if (type_is_here((nrm_dtype)type)) test_denormals((nrm_dtype)type, unmasked, 5);
     test_short_forms(unmasked, 5);
     test_refused(unmasked, 5);
     note("%lu same-bits comparisons of buffers", compared.buffers);
