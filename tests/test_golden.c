@@ -85,6 +85,90 @@ static void fill(enum data data, void *values, size_t count)
         x[count * (2 * i + 1) / 8] = gen_from_bits(special[i]);
 }
 
+/* The same kinds of data in the other storage types, at the limits of each, and made of integers
+   alone: a float that is denormal would be flushed by some flags. */
+typedef struct format {
+    int fraction, bias;                     /* bits of the fraction, and of the exponent's zero */
+    int offset, large, small, least, most;  /* exponents; FINITE has those up to `most`         */
+} format;
+
+static const format formats[TYPES] = {
+    {23, 127, 20, 100, -100, -60, 127},
+    {52, 1023, 40, 800, -800, -300, 1023},
+    {7, 127, 4, 100, -100, -60, 127},
+    {10, 15, 7, 14, -13, -14, 15},
+};
+
+static void put_pattern(nrm_dtype type, void *to, size_t i, uint64_t u)
+{
+    uint16_t half = (uint16_t)u;
+    if (type == NRM_F64)
+        memcpy((uint64_t *)to + i, &u, sizeof u);
+    else
+        memcpy((uint16_t *)to + i, &half, sizeof half);
+}
+
+/* A sign and a fraction, with this exponent: that of denormals is -bias. */
+static void put_exponent(nrm_dtype type, void *to, size_t i, int exponent)
+{
+    const format *f = &formats[type];
+    uint64_t u = (uint64_t)next_bits() << 32, fraction;
+    u |= next_bits();
+    fraction = u & ((UINT64_C(1) << f->fraction) - 1);
+    put_pattern(type, to, i,
+                (u >> 63) << (8 * type_size(type) - 1) |
+                    (uint64_t)(exponent + f->bias) << f->fraction | fraction);
+}
+
+/* Small numbers of few digits, which every type holds; the offset leaves them three bits. */
+static double few_digits(const format *f, enum data data, size_t i)
+{
+    const double offset = (double)(UINT64_C(1) << f->offset);
+    switch (data) {
+    case OFFSET: return offset + (double)(next_bits() >> 25) * 0.0625;
+    case CONSTANT: return f->bias == 15 ? 1001.5 : 1000001.0;
+    case OUTLIER: return i % 97 == 41 ? 256 * offset : (double)fraction(512, 0.0078125f);
+    default: return (double)fraction(512, 0.0078125f);
+    }
+}
+
+static void put_value(nrm_dtype type, void *to, size_t i, enum data data)
+{
+    const format *f = &formats[type];
+    uint32_t u;
+    switch (data) {
+    case LARGE: put_exponent(type, to, i, f->large); return;
+    case HIGHEST: put_exponent(type, to, i, f->most); return;
+    case SMALL: put_exponent(type, to, i, f->small); return;
+    case DENORMAL: put_exponent(type, to, i, -f->bias); return;
+    case SPAN:
+        u = next_bits() >> 8;
+        put_exponent(type, to, i, f->least + (int)(u % (uint32_t)(1 - 2 * f->least)));
+        return;
+    case FINITE:
+        u = next_bits() >> 8;
+        put_exponent(type, to, i, (int)(u % (uint32_t)(2 * f->bias + 1)) - f->bias);
+        return;
+    default: type_put(type, to, i, few_digits(f, data, i));
+    }
+}
+
+static void fill_as(nrm_dtype type, enum data data, void *values, size_t count)
+{
+    const format *f = &formats[type];
+    const uint64_t inf = (uint64_t)(2 * f->bias + 1) << f->fraction;
+    const uint64_t special[] = {inf | UINT64_C(1) << (f->fraction - 1), inf,
+                                UINT64_C(1) << (8 * type_size(type) - 1), 3};
+    size_t i;
+    if (type == NRM_F32) {
+        fill(data, values, count);
+        return;
+    }
+    for (i = 0; i < count; ++i) put_value(type, values, i, data);
+    for (i = 0; i < 4 && data == SPECIAL; ++i)
+        put_pattern(type, values, count * (2 * i + 1) / 8, special[i]);
+}
+
 /* ---- problems -------------------------------------------------------------------------------- */
 
 enum option {
@@ -171,6 +255,42 @@ static const golden list[] = {
     {NRM_RMS, 2, 90, 3, 1, SPAN, DY | EPS_1000},
 };
 
+/* The other storage types: each of these in each of them. */
+static const golden typed_list[] = {
+    {NRM_BATCH, 3, 5, 7, 1, PLAIN, 0},
+    {NRM_BATCH, 2, 3, 300, 1, PLAIN, RELU | RESIDUAL | DSUM},
+    {NRM_BATCH, 40, 35, 3, 1, OFFSET, ACCUMULATE | POPULATION},
+    {NRM_BATCH, 4, 6, 33, 1, EDGE, PER_SAMPLE | RELU},
+    {NRM_BATCH, 3, 3, 50, 1, LARGE, NO_GAMMA | DSUM},
+    {NRM_BATCH, 3, 3, 50, 1, SMALL, EPS_0 | GAMMA_1},
+    {NRM_BATCH, 2, 4, 200, 1, FINITE, DY | RELU},
+    {NRM_BATCH, 2, 4, 200, 1, SPECIAL, RESIDUAL},
+    {NRM_BATCH, 2, 3, 70, 1, CONSTANT, EPS_0},
+    {NRM_INSTANCE, 2, 5, 129, 1, PLAIN, RELU | RESIDUAL | DSUM},
+    {NRM_INSTANCE, 2, 2, 1100, 1, OUTLIER, NO_BETA},
+    {NRM_INSTANCE, 2, 35, 20, 1, OFFSET, PER_SAMPLE | ACCUMULATE},
+    {NRM_INSTANCE, 2, 3, 60, 1, DENORMAL, EPS_0},
+    {NRM_INSTANCE, 2, 2, 150, 1, HIGHEST, EPS_1000},
+    {NRM_LAYER, 3, 300, 1, 1, PLAIN, RESIDUAL | DSUM},
+    {NRM_LAYER, 2, 37, 19, 1, OFFSET, RELU | ACCUMULATE},
+    {NRM_LAYER, 2, 1100, 2, 1, EDGE, PER_SAMPLE | GAMMA_1},
+    {NRM_LAYER, 3, 65, 3, 1, LARGE, NO_BETA},
+    {NRM_LAYER, 3, 130, 2, 1, DENORMAL, EPS_0 | GAMMA_1},
+    {NRM_LAYER, 3, 50, 4, 1, SPECIAL, RELU},
+    {NRM_LAYER, 4, 140, 1, 1, FINITE, DY | ACCUMULATE},
+    {NRM_LAYER, 2, 90, 3, 1, SPAN, DY | EPS_1000},
+    {NRM_GROUP, 2, 32, 49, 8, PLAIN, RELU | RESIDUAL},
+    {NRM_GROUP, 3, 300, 1, 2, PLAIN, ACCUMULATE},
+    {NRM_GROUP, 2, 12, 90, 3, OUTLIER, PER_SAMPLE | DSUM},
+    {NRM_GROUP, 2, 6, 40, 2, SMALL, EPS_0 | RELU},
+    {NRM_GROUP, 2, 9, 33, 3, CONSTANT, EPS_0},
+    {NRM_RMS, 3, 1024, 1, 1, PLAIN, GAMMA_1 | RESIDUAL | DSUM},
+    {NRM_RMS, 2, 40, 19, 1, OFFSET, RELU | ACCUMULATE},
+    {NRM_RMS, 3, 65, 3, 1, LARGE, NO_GAMMA | PER_SAMPLE},
+    {NRM_RMS, 4, 140, 1, 1, FINITE, DY | ACCUMULATE},
+    {NRM_RMS, 3, 50, 4, 1, SPECIAL, RESIDUAL},
+};
+
 static void options_of(problem *p, const golden *g)
 {
     unsigned o = g->options;
@@ -189,27 +309,39 @@ static void options_of(problem *p, const golden *g)
     if (o & NO_BETA) p->given &= ~(1u << SLOT_BETA);
 }
 
-static problem *golden_problem(size_t index)
+/* Where each statistics group is sampled first. */
+static void put_edge(problem *p)
 {
-    const golden *g = &list[index];
+    const nrm_dtype type = p->d.dtype;
+    const double edge = (double)(UINT64_C(1) << formats[type].offset);
+    size_t i, lists = problem_stats(&p->d), length = problem_volume(&p->d) / lists;
+    for (i = 0; i < lists; ++i)
+        type_put(type, p->value[SLOT_X],
+                 list_place(&p->d, i, (size_t)(UINT64_C(0x9e3779b97f4a7c16) / 65536 *
+                                               (uint64_t)length >> 48)), edge);
+}
+
+static problem *golden_problem(const golden *g, size_t index, nrm_dtype type)
+{
+    const nrm_dtype held = type_of_parameters(type);
     problem *p = (problem *)test_alloc(1, sizeof *p);
-    float *x, *var;
-    size_t i, volume, lists;
+    void *var;
+    size_t i, volume;
     options_of(p, g);
+    p->d.dtype = type;
     problem_alloc(p);
     stream = 1000 + index;
-    x = (float *)p->value[SLOT_X], var = (float *)p->value[SLOT_RUNNING_VAR];
-    volume = problem_volume(&p->d), lists = problem_stats(&p->d);
-    fill(g->data, x, volume);
-    for (i = 0; i < lists && g->data == EDGE; ++i)
-        x[list_place(&p->d, i, (size_t)(UINT64_C(0x9e3779b97f4a7c16) / 65536 *
-                                        (uint64_t)(volume / lists) >> 48))] = 1048576.0f;
-    fill(PLAIN, p->value[SLOT_RESIDUAL], volume);
-    fill(g->options & DY ? g->data : PLAIN, p->value[SLOT_DY], volume);
-    fill(PLAIN, p->value[SLOT_DSUM], volume);
+    var = p->value[SLOT_RUNNING_VAR];
+    volume = problem_volume(&p->d);
+    fill_as(type, g->data, p->value[SLOT_X], volume);
+    if (g->data == EDGE) put_edge(p);
+    fill_as(type, PLAIN, p->value[SLOT_RESIDUAL], volume);
+    fill_as(type, g->options & DY ? g->data : PLAIN, p->value[SLOT_DY], volume);
+    fill_as(type, PLAIN, p->value[SLOT_DSUM], volume);
     for (i = SLOT_GAMMA; i <= SLOT_RUNNING_VAR; ++i)
-        fill(PLAIN, p->value[i], slot_count(&p->d, (enum slot)i));
-    for (i = 0; i < g->c; ++i) var[i] = var[i] * var[i];
+        fill_as(held, PLAIN, p->value[i], slot_count(&p->d, (enum slot)i));
+    for (i = 0; i < g->c; ++i)
+        type_put(held, var, i, type_get(held, var, i) * type_get(held, var, i));
     problem_prepare(p);
     return p;
 }
@@ -255,10 +387,11 @@ static void report(const char *name, uint64_t hash, const char *where)
           (unsigned long long)hash, (unsigned long long)lines[i].hash);
 }
 
-static void name_of(const golden *g, enum verb verb, char *name, size_t size)
+static void name_of(const golden *g, nrm_dtype type, enum verb verb, char *name, size_t size)
 {
     size_t i, at;
-    snprintf(name, size, "%s/%zux%zux%zu", kind_name[g->kind], g->n, g->c, g->s);
+    snprintf(name, size, "%s%s%s/%zux%zux%zu", type == NRM_F32 ? "" : type_name[type],
+             type == NRM_F32 ? "" : "/", kind_name[g->kind], g->n, g->c, g->s);
     at = strlen(name);
     if (g->kind == NRM_GROUP) snprintf(name + at, size - at, "/g%zu", g->groups), at = strlen(name);
     snprintf(name + at, size - at, "/%s", data_name[g->data]);
@@ -270,14 +403,16 @@ static void name_of(const golden *g, enum verb verb, char *name, size_t size)
     snprintf(name + at, size - at, "/%s", verb_name[verb]);
 }
 
-static void all_problems(nrm_isa isa, nrm_layout layout)
+static void all_problems(nrm_dtype type, nrm_isa isa, nrm_layout layout)
 {
+    const golden *these = type == NRM_F32 ? list : typed_list;
+    const size_t count = type == NRM_F32 ? COUNT(list) : COUNT(typed_list);
     char where[40], name[80];
     size_t i;
     int verb;
     snprintf(where, sizeof where, "%s %s", nrm_isa_name(isa), layout ? "NHWC" : "NCHW");
-    for (i = 0; i < COUNT(list); ++i) {
-        problem *p = golden_problem(i);
+    for (i = 0; i < count; ++i) {
+        problem *p = golden_problem(&these[i], i, type);
         setup s;
         memset(&s, 0, sizeof s);
         s.isa = isa, s.layout = layout;
@@ -285,7 +420,7 @@ static void all_problems(nrm_isa isa, nrm_layout layout)
             outcome *o;
             if (!verb_fits((enum verb)verb, p->d.kind)) continue;
             o = run(p, (enum verb)verb, &s);
-            name_of(&list[i], (enum verb)verb, name, sizeof name);
+            name_of(&these[i], type, (enum verb)verb, name, sizeof name);
             report(name, outcome_hash(o), where);
             outcome_free(o);
         }
@@ -359,13 +494,16 @@ static void short_forms(void)
 static void check_all(void)
 {
     size_t i;
-    int layout;
-    for (i = 0; i < COUNT(all_isa); ++i)
-        for (layout = 0; layout < 2 && nrm_has_isa(all_isa[i]); ++layout) {
-            group("%s, %s", nrm_isa_name(all_isa[i]), layout ? "NHWC" : "NCHW");
-            all_problems(all_isa[i], (nrm_layout)layout);
-            group_end();
-        }
+    int type, layout;
+    for (type = 0; type < TYPES; ++type)
+        for (i = 0; i < COUNT(all_isa); ++i)
+            for (layout = 0; layout < 2 && nrm_has_isa(all_isa[i]); ++layout) {
+                if (!type_is_here((nrm_dtype)type)) continue;
+                group("%s, %s, %s", type_name[type], nrm_isa_name(all_isa[i]),
+                      layout ? "NHWC" : "NCHW");
+                all_problems((nrm_dtype)type, all_isa[i], (nrm_layout)layout);
+                group_end();
+            }
     group("merging and the short forms");
     merges();
     short_forms();
@@ -375,14 +513,23 @@ static void check_all(void)
     group_end();
 }
 
+static void print_all(void)
+{
+    int type;
+    all_problems(NRM_F32, NRM_SCALAR, NRM_NCHW);
+    merges();
+    short_forms();
+    for (type = 0; type < TYPES; ++type) /* of a later version than what is above */
+        if (type != NRM_F32 && type_is_here((nrm_dtype)type))
+            all_problems((nrm_dtype)type, NRM_SCALAR, NRM_NCHW);
+}
+
 int main(int argc, char **argv)
 {
     const char *path = argc > 1 ? argv[1] : "tests/golden.txt";
     printing = !strcmp(path, "--print");
     if (printing) {
-        all_problems(NRM_SCALAR, NRM_NCHW);
-        merges();
-        short_forms();
+        print_all();
         return EXIT_SUCCESS;
     }
     if (ok(read_lines(path), "%s can be read", path)) check_all();
