@@ -3,7 +3,9 @@
  * It shares no code with normalize.h, only the types of its interface: include normalize.h first.
  * Whoever wants to know what the library computes can read it from here: sections 2 to 4 are the
  * definitions, in loops over sample i, channel j and position k. It needs long double to be at
- * least a double; nothing here overflows or underflows for float data even then.
+ * least a double; nothing here overflows or underflows for float data even then. For double data
+ * define REF_REAL as a wider type before including: long double has only 11 bits more than double,
+ * or none.
  */
 #ifndef REF_H
 #define REF_H
@@ -13,100 +15,179 @@
 #include <string.h>
 
 #include "test.h"
+#include "types.h"
+
+#ifdef REF_REAL
+typedef REF_REAL ref_real;
+#else
+typedef long double ref_real;
+#endif
+
+static inline ref_real ref_abs(ref_real v)
+{
+    return v < 0 ? -v : v;
+}
+
+static inline int ref_isnan(ref_real v)
+{
+    return v != v;
+}
+
+static inline int ref_finite(ref_real v)
+{
+    return v - v == 0;
+}
+
+/* One step of Newton's doubles the digits of the square root of a long double. */
+static inline ref_real ref_sqrt(ref_real v)
+{
+    long double root = sqrtl((long double)v);
+#ifdef REF_REAL
+    if (root > 0 && ref_finite(root)) return (root + v / root) / 2;
+#endif
+    return root;
+}
 
 /* ---- 1 The error bounds: the one place that states them ------------------------------------- */
 
-/* For every finite float input (manual, A6), with g = gamma + gamma_offset, b = beta and
-   xhat = (z - mean) * rstd:
+/* For every finite input (manual, A6), with g = gamma + gamma_offset, b = beta,
+   xhat = (z - mean) * rstd, and for float e = 2^-23, tiny = 2^-149:
 
-       |y - exact| <= 4 * 2^-23 * (|g| * (1 + |xhat|) + |b|) + 2^-149
+       |y - exact| <= 4 * e * (|g| * (1 + |xhat|) + |b|) + tiny
 
-   and a result overflows when the exact one, or one within the bound of it, does. */
+   and a result overflows when the exact one, or one within the bound of it, does.
+   Halves are computed as float and rounded once: half a unit in the last place of y, dx is added.
+   For double e = 2^-52, tiny = 2^-1074; and since the mean is no wider than the data its rounding
+   counts: |mean| * rstd * 2^-53 in every xhat. */
 #define REF_ULPS (4 * 0x1p-23L)
 #define REF_TINY 0x1p-149L              /* the smallest float; its half is lost by rounding   */
 #define REF_OVERFLOW 0x1.ffffffp127L    /* from here on, rounding to nearest gives Inf        */
 
-static inline long double ref_bound_y(long double g, long double b, long double xhat)
+/* The same of each storage type. REF_REAL may have no literals, so wide ones are made of these. */
+typedef struct ref_precision {
+    ref_real ulps, tiny; /* of the arithmetic: float for halves            */
+    ref_real mean_ulp;   /* what rounding the mean costs: times |mean|     */
+    ref_real overflow;   /* of what is stored                              */
+} ref_precision;
+
+static inline ref_precision ref_precision_of(nrm_dtype type)
 {
-    return REF_ULPS * (fabsl(g) * (1 + fabsl(xhat)) + fabsl(b)) + REF_TINY;
+    ref_precision p = {REF_ULPS, REF_TINY, 0, REF_OVERFLOW};
+    if (type == NRM_F16) p.overflow = 65520;
+    if (type == NRM_BF16) p.overflow = 0x1.ffp127L;
+    if (type != NRM_F64) return p;
+    p.ulps = 4 * 0x1p-52L;
+    p.tiny = 0x1p-537L;
+    p.tiny *= 0x1p-537L;
+    p.mean_ulp = 0x1p-53L;
+    p.overflow = 0x1.fffffffffffff8p511L;
+    p.overflow *= (ref_real)0x1p256L * (ref_real)0x1p256L;
+    return p;
 }
 
-/* Gradients have the same bound on their natural scale, plus m * 2^-149 for m values summed. With
+/* Half a unit in the last place of a half float of this size; 0 for the other types, whose last
+   rounding is in the bound already. */
+static inline ref_real ref_half_ulp(nrm_dtype type, ref_real magnitude)
+{
+    int exponent, digits = type == NRM_F16 ? 11 : 8, least = type == NRM_F16 ? -14 : -126;
+    if (!type_is_half(type) || !ref_finite(magnitude)) return 0;
+    frexpl((long double)magnitude, &exponent); /* 0.5 * 2^exponent or more */
+    return ldexpl(1, (exponent - 1 > least ? exponent - 1 : least) - digits);
+}
+
+static inline ref_real ref_bound_y(const ref_precision *p, ref_real g, ref_real b, ref_real xhat,
+                                   ref_real xhat_error)
+{
+    return p->ulps * (ref_abs(g) * (1 + ref_abs(xhat)) + ref_abs(b)) + ref_abs(g) * xhat_error +
+           p->tiny;
+}
+
+/* Gradients have the same bound on their natural scale, plus m * tiny for m values summed. With
    t = dy' * g, where dy' is dy after the activation, the scale of dx is
 
        |rstd| * (|t| * (1 + |xhat|) + mean|t| + (1 + |xhat|) * mean|t * xhat|)
 
-   Running statistics leave |rstd * t| of it, and m = 1. Adding dsum rounds once more: 2^-23 *
-   |dsum| (2^-24 of it, and 2^-24 of the rest, which the scale already holds). */
-static inline long double ref_bound_dx(long double rstd, long double t, long double xhat,
-                                       long double mean_t, long double mean_txhat, size_t m,
-                                       long double dsum)
+   Running statistics leave |rstd * t| of it, and m = 1. Adding dsum rounds once more: e * |dsum|
+   (e/2 of it, and e/2 of the rest, which the scale already holds). An error of all xhat moves dx
+   by |rstd| * (mean|t * xhat| + |xhat| * mean|t|) times as much. */
+static inline ref_real ref_bound_dx(const ref_precision *p, ref_real rstd, ref_real t,
+                                    ref_real xhat, ref_real mean_t, ref_real mean_txhat, size_t m,
+                                    ref_real dsum, ref_real xhat_error)
 {
-    long double x1 = 1 + fabsl(xhat);
-    long double scale = fabsl(rstd) * (fabsl(t) * x1 + mean_t + x1 * mean_txhat);
-    return REF_ULPS * scale + (long double)m * REF_TINY + 0x1p-23L * fabsl(dsum);
+    ref_real x1 = 1 + ref_abs(xhat), r = ref_abs(rstd);
+    ref_real scale = r * (ref_abs(t) * x1 + mean_t + x1 * mean_txhat);
+    return p->ulps * scale + (ref_real)m * p->tiny + p->ulps / 4 * ref_abs(dsum) +
+           r * (mean_txhat + ref_abs(xhat) * mean_t) * xhat_error;
 }
 
 /* The scale of dgamma is sum |dy'| * (1 + |xhat|), that of dbeta sum |dy'|. With accumulate the
    value added to counts as one of the sum. */
-static inline long double ref_bound_sum(long double scale, size_t m, long double old)
+static inline ref_real ref_bound_sum(const ref_precision *p, ref_real scale, size_t m, ref_real old)
 {
-    return REF_ULPS * (scale + fabsl(old)) + (long double)m * REF_TINY;
+    return p->ulps * (scale + ref_abs(old)) + (ref_real)m * p->tiny;
 }
 
 /* An error e of the mean moves y by |g| * e * rstd, so the bound on y allows it
    4 * 2^-23 * sqrt(var + eps). That is also what float sums around a pilot K can do: the terms are
    |x - K| with (mean - K)^2 <= (var + eps) / 2. The mean itself is a rounded double; where var and
-   eps are 0 nothing else is left, and 8 roundings of a double are allowed. */
-static inline long double ref_bound_mean(long double mean, long double deviation)
+   eps are 0 nothing else is left, and 8 roundings of a double are allowed (one, for doubles). */
+static inline ref_real ref_bound_mean(const ref_precision *p, ref_real mean, ref_real deviation)
 {
-    return REF_ULPS * deviation + 0x1p-50L * fabsl(mean);
+    return p->ulps * deviation + (p->mean_ulp > 0 ? p->mean_ulp : 0x1p-50L) * ref_abs(mean);
 }
 
 /* A relative error e of rstd moves y by |g * xhat| * e. */
-static inline long double ref_bound_rstd(long double rstd)
+static inline ref_real ref_bound_rstd(const ref_precision *p, ref_real rstd)
 {
-    return REF_ULPS * fabsl(rstd);
+    return p->ulps * ref_abs(rstd);
 }
 
 /* A relative error e of rstd is one of 2 * e in var + eps (not in var: where eps is much the
    larger, the variance may have been summed with errors on the scale of eps). */
-static inline long double ref_bound_var(long double var_eps)
+static inline ref_real ref_bound_var(const ref_precision *p, ref_real var_eps)
 {
-    return 2 * REF_ULPS * var_eps;
+    return 2 * p->ulps * var_eps;
 }
 
-/* r = (1 - rate) * r + rate * value, rounded to float once. */
-static inline long double ref_bound_running(long double rate, long double old, long double value,
-                                            long double value_bound)
+/* r = (1 - rate) * r + rate * value: in double, then rounded to float once; for doubles that is
+   three roundings of either term, which 3/4 of the bound's unit holds. */
+static inline ref_real ref_bound_running(const ref_precision *p, ref_real rate, ref_real old,
+                                         ref_real value, ref_real value_bound)
 {
-    return rate * value_bound + 0x1p-24L * (fabsl((1 - rate) * old) + fabsl(rate * value)) +
-           REF_TINY;
+    ref_real unit = p->mean_ulp > 0 ? p->ulps : 0x1p-24L;
+    return rate * value_bound + unit * (ref_abs((1 - rate) * old) + ref_abs(rate * value)) +
+           p->tiny;
 }
 
 /* The error of `got` in units of the bound. An exact NaN must be met by a NaN; Inf counts as the
    smallest number that rounds to it. */
-static inline long double ref_ratio(float got, long double exact, long double bound)
+static inline ref_real ref_ratio_to(double got, ref_real exact, ref_real bound, ref_real overflow)
 {
-    long double value = got, error;
-    if (isnan(exact)) return is_nan_f32(got) ? 0 : HUGE_VALL;
-    if (is_nan_f32(got)) return HUGE_VALL;
-    if (fabsl(value) > REF_OVERFLOW) {
-        value = got > 0 ? REF_OVERFLOW : -REF_OVERFLOW;
-        if (fabsl(exact) >= REF_OVERFLOW && (exact > 0) == (got > 0)) return 0;
+    ref_real value = got, error;
+    if (ref_isnan(exact)) return is_nan_f64(got) ? 0 : HUGE_VALL;
+    if (is_nan_f64(got)) return HUGE_VALL;
+    if (ref_abs(value) > overflow) {
+        value = got > 0 ? overflow : -overflow;
+        if (ref_abs(exact) >= overflow && (exact > 0) == (got > 0)) return 0;
     }
-    error = fabsl(value - exact);
+    error = ref_abs(value - exact);
     if (error == 0) return 0;
     return bound > 0 ? error / bound : HUGE_VALL;
 }
 
-/* The same for the double statistics, which do not overflow. */
-static inline long double ref_ratio_f64(double got, long double exact, long double bound)
+/* Of a float. */
+static inline ref_real ref_ratio(float got, ref_real exact, ref_real bound)
 {
-    long double error;
-    if (isnan(exact)) return is_nan_f64(got) ? 0 : HUGE_VALL;
+    return ref_ratio_to((double)got, exact, bound, REF_OVERFLOW);
+}
+
+/* Of the double statistics, which do not overflow. */
+static inline ref_real ref_ratio_f64(double got, ref_real exact, ref_real bound)
+{
+    ref_real error;
+    if (ref_isnan(exact)) return is_nan_f64(got) ? 0 : HUGE_VALL;
     if (is_nan_f64(got)) return HUGE_VALL;
-    error = fabsl((long double)got - exact);
+    error = ref_abs(got - exact);
     if (error == 0) return 0;
     return bound > 0 ? error / bound : HUGE_VALL;
 }
@@ -182,27 +263,25 @@ static inline size_t ref_affines(const nrm_desc *d)
 typedef struct ref {
     nrm_desc d;
     size_t count, stats, affines, m;       /* n*c*s; statistics; gammas; values per statistic */
-    long double *z;                        /* [n][c][s]: x + residual, rounded to float       */
-    long double *g, *b;                    /* gamma + gamma_offset, beta                      */
-    long double *mean, *var, *rstd;        /* [stats]                                         */
-    long double *dy, *dx, *dx_bound;       /* [n][c][s]; dy after the activation              */
-    long double *dgamma, *dgamma_bound, *dbeta, *dbeta_bound; /* [affines]                    */
+    ref_precision p;
+    nrm_dtype y_type;                      /* of the y that tells what NRM_RELU let pass      */
+    int running;                           /* the statistics are the running ones             */
+    ref_real *z;                           /* [n][c][s]: x + residual, rounded to dtype       */
+    ref_real *g, *b;                       /* gamma + gamma_offset, beta                      */
+    ref_real *mean, *var, *rstd;           /* [stats]                                         */
+    ref_real *dy, *dx, *dx_bound;          /* [n][c][s]; dy after the activation              */
+    ref_real *dgamma, *dgamma_bound, *dbeta, *dbeta_bound; /* [affines]                       */
 } ref;
 
-static inline long double *ref_array(size_t count)
+static inline ref_real *ref_array(size_t count)
 {
-    return (long double *)test_alloc(count, sizeof(long double));
-}
-
-static inline int ref_finite(long double v)
-{
-    return fabsl(v) <= 0x1p1000L; /* false for NaN too */
+    return (ref_real *)test_alloc(count, sizeof(ref_real));
 }
 
 /* 1 / sqrt(var + eps), where 0 gives 0 and anything below 0 gives NaN. */
-static inline long double ref_rstd(long double var_eps)
+static inline ref_real ref_rstd(ref_real var_eps)
 {
-    return var_eps == 0 ? 0 : 1 / sqrtl(var_eps);
+    return var_eps == 0 ? 0 : 1 / ref_sqrt(var_eps);
 }
 
 /* Mean and population variance of every group: the mean first, then the squared deviations; the
@@ -211,14 +290,14 @@ static inline void ref_statistics(ref *r)
 {
     const nrm_desc *d = &r->d;
     size_t i, j, k, q;
-    long double *sum = ref_array(r->stats), m = (long double)r->m;
+    ref_real *sum = ref_array(r->stats), m = (ref_real)r->m;
     for (q = 0; q < r->stats; ++q) r->mean[q] = r->var[q] = 0;
     if (d->kind != NRM_RMS) {
         REF_EACH(d, i, j, k) r->mean[ref_stat(d, i, j, k)] += r->z[ref_own(d, i, j, k)];
         for (q = 0; q < r->stats; ++q) r->mean[q] /= m;
     }
     REF_EACH(d, i, j, k) {
-        long double deviation;
+        ref_real deviation;
         q = ref_stat(d, i, j, k);
         deviation = r->z[ref_own(d, i, j, k)] - r->mean[q];
         sum[q] += deviation;
@@ -231,21 +310,37 @@ static inline void ref_statistics(ref *r)
         }
         r->var[q] = r->var[q] < 0 ? 0 : r->var[q] / m;
         if (!ref_finite(r->mean[q]) || !ref_finite(r->var[q])) r->mean[q] = r->var[q] = NAN;
-        r->rstd[q] = ref_rstd(r->var[q] + (long double)d->eps);
+        r->rstd[q] = ref_rstd(r->var[q] + (ref_real)d->eps);
     }
     free(sum);
 }
 
-/* Running statistics in place of the input's own: one per channel, spread over r->mean. */
-static inline void ref_use_running(ref *r, const float *mean, const float *var)
+/* Running statistics in place of the input's own: one per channel, spread over r->mean. They are
+   what is asked for, to the last bit: no rounding of the mean counts. */
+static inline void ref_use_running(ref *r, const void *mean, const void *var)
 {
     const nrm_desc *d = &r->d;
+    const nrm_dtype type = type_of_parameters(d->dtype);
     size_t q;
+    r->running = 1;
     for (q = 0; q < r->stats; ++q) {
-        r->mean[q] = mean[q % d->c];
-        r->var[q] = var[q % d->c];
-        r->rstd[q] = ref_rstd(r->var[q] + (long double)d->eps);
+        r->mean[q] = type_get(type, mean, q % d->c);
+        r->var[q] = type_get(type, var, q % d->c);
+        r->rstd[q] = ref_rstd(r->var[q] + (ref_real)d->eps);
     }
+}
+
+/* x + residual, in float for halves, rounded to its type: that of element `at`. */
+static inline double ref_z(nrm_dtype type, const void *x, const void *residual, size_t at)
+{
+    double z = type_get(type, x, at);
+    volatile float single; /* volatile: rounded to float even where floats are wider */
+    volatile double wide;
+    if (!residual) return z;
+    wide = z + type_get(type, residual, at);
+    if (type == NRM_F64) return wide;
+    single = (float)z, single = single + (float)type_get(type, residual, at);
+    return type == NRM_F32 ? (double)single : f64_from_half(type, half_from_f64(type, single));
 }
 
 /* The oracle of one call: reads x, residual, gamma and beta, and takes the input's statistics. */
@@ -253,9 +348,11 @@ static inline ref ref_new(const nrm_desc *d, const nrm_args *a)
 {
     ref r;
     size_t i, j, k, q;
-    const float *x = (const float *)a->x, *residual = (const float *)a->residual;
+    const nrm_dtype held = type_of_parameters(d->dtype);
     memset(&r, 0, sizeof r);
     r.d = *d;
+    r.p = ref_precision_of(d->dtype);
+    r.y_type = d->dtype;
     r.count = d->n * d->c * d->s;
     r.stats = ref_stats(d);
     r.affines = ref_affines(d);
@@ -266,15 +363,12 @@ static inline ref ref_new(const nrm_desc *d, const nrm_args *a)
     r.mean = ref_array(r.stats);
     r.var = ref_array(r.stats);
     r.rstd = ref_array(r.stats);
-    REF_EACH(d, i, j, k) {
-        size_t at = ref_at(d, d->x_pitch, i, j, k);
-        volatile float z = x[at]; /* volatile: rounded to float even where floats are wider */
-        if (residual) z = x[at] + residual[at];
-        r.z[ref_own(d, i, j, k)] = z;
-    }
+    REF_EACH(d, i, j, k)
+        r.z[ref_own(d, i, j, k)] =
+            ref_z(d->dtype, a->x, a->residual, ref_at(d, d->x_pitch, i, j, k));
     for (q = 0; q < r.affines; ++q) {
-        r.g[q] = a->gamma ? ((const float *)a->gamma)[q] + (long double)d->gamma_offset : 1;
-        r.b[q] = a->beta ? ((const float *)a->beta)[q] : 0;
+        r.g[q] = a->gamma ? type_get(held, a->gamma, q) + (ref_real)d->gamma_offset : 1;
+        r.b[q] = a->beta ? type_get(held, a->beta, q) : 0;
     }
     ref_statistics(&r);
     return r;
@@ -282,7 +376,7 @@ static inline ref ref_new(const nrm_desc *d, const nrm_args *a)
 
 static inline void ref_free(ref *r)
 {
-    long double *all[] = {r->z,  r->g,  r->b,        r->mean,   r->var,          r->rstd, r->dy,
+    ref_real *all[] = {r->z,  r->g,  r->b,        r->mean,   r->var,          r->rstd, r->dy,
                           r->dx, r->dx_bound, r->dgamma, r->dgamma_bound, r->dbeta,
                           r->dbeta_bound};
     size_t i;
@@ -292,95 +386,119 @@ static inline void ref_free(ref *r)
 
 /* ---- 4 Forward and gradient ----------------------------------------------------------------- */
 
-static inline long double ref_xhat(const ref *r, size_t i, size_t j, size_t k)
+static inline ref_real ref_xhat(const ref *r, size_t i, size_t j, size_t k)
 {
     size_t q = ref_stat(&r->d, i, j, k);
     return (r->z[ref_own(&r->d, i, j, k)] - r->mean[q]) * r->rstd[q];
 }
 
 /* y before the activation. */
-static inline long double ref_linear(const ref *r, size_t i, size_t j, size_t k)
+static inline ref_real ref_linear(const ref *r, size_t i, size_t j, size_t k)
 {
     size_t p = ref_affine(&r->d, i, j);
     return ref_xhat(r, i, j, k) * r->g[p] + r->b[p];
 }
 
-static inline long double ref_y_bound(const ref *r, size_t i, size_t j, size_t k)
+/* What the rounding of the mean does to every xhat of statistic q. */
+static inline ref_real ref_xhat_error(const ref *r, size_t q)
 {
-    size_t p = ref_affine(&r->d, i, j);
-    return ref_bound_y(r->g[p], r->b[p], ref_xhat(r, i, j, k));
+    if (r->running || !(r->p.mean_ulp > 0)) return 0;
+    return ref_abs(r->mean[q]) * ref_abs(r->rstd[q]) * r->p.mean_ulp;
 }
 
-static inline long double ref_y(const ref *r, size_t i, size_t j, size_t k)
+/* Before it is rounded to a half float. */
+static inline ref_real ref_linear_bound(const ref *r, size_t i, size_t j, size_t k)
 {
-    long double y = ref_linear(r, i, j, k);
+    size_t p = ref_affine(&r->d, i, j);
+    return ref_bound_y(&r->p, r->g[p], r->b[p], ref_xhat(r, i, j, k),
+                       ref_xhat_error(r, ref_stat(&r->d, i, j, k)));
+}
+
+static inline ref_real ref_y_bound(const ref *r, size_t i, size_t j, size_t k)
+{
+    ref_real bound = ref_linear_bound(r, i, j, k);
+    return bound + ref_half_ulp(r->d.dtype, ref_abs(ref_linear(r, i, j, k)) + bound);
+}
+
+static inline ref_real ref_y(const ref *r, size_t i, size_t j, size_t k)
+{
+    ref_real y = ref_linear(r, i, j, k);
     return r->d.act == NRM_RELU && y <= 0 ? 0 : y;
 }
 
 /* dy after the activation. Where y before NRM_RELU lies within its bound of 0 its sign is the
-   library's to choose, so `y`, as the library's forward wrote it, is the mask there. */
-static inline void ref_mask_dy(ref *r, const float *dy, const float *y)
+   library's to choose, so `y`, as the library's forward wrote it, is the mask there. The mask is
+   that of y before it is rounded to a half float: r->y_type and `y` are then those of the same
+   values in float. */
+static inline void ref_mask_dy(ref *r, const void *dy, const void *y)
 {
     const nrm_desc *d = &r->d;
     size_t i, j, k;
     REF_EACH(d, i, j, k) {
         size_t e = ref_own(d, i, j, k), at = ref_at(d, d->y_pitch, i, j, k);
-        long double exact;
-        r->dy[e] = dy[at];
+        ref_real exact;
+        r->dy[e] = type_get(d->dtype, dy, at);
         if (d->act != NRM_RELU) continue;
         exact = ref_linear(r, i, j, k);
-        if (fabsl(exact) <= ref_y_bound(r, i, j, k) ? !(y[at] > 0) : !(exact > 0)) r->dy[e] = 0;
+        if (ref_abs(exact) <= ref_linear_bound(r, i, j, k) ? !(type_get(r->y_type, y, at) > 0)
+                                                           : !(exact > 0))
+            r->dy[e] = 0;
     }
 }
 
 /* Sums over the values of an affine parameter: dgamma, dbeta and their bounds. */
-static inline void ref_affine_gradients(ref *r, const float *dgamma, const float *dbeta)
+static inline void ref_affine_gradients(ref *r, const void *dgamma, const void *dbeta)
 {
     const nrm_desc *d = &r->d;
+    const nrm_dtype held = type_of_parameters(d->dtype);
     size_t i, j, k, p, m = d->affine_per_sample ? d->s : d->n * d->s;
     REF_EACH(d, i, j, k) {
-        long double dy = r->dy[ref_own(d, i, j, k)], xhat = ref_xhat(r, i, j, k);
+        ref_real dy = r->dy[ref_own(d, i, j, k)], xhat = ref_xhat(r, i, j, k);
         p = ref_affine(d, i, j);
         r->dgamma[p] += dy * xhat;
         r->dbeta[p] += dy;
-        r->dgamma_bound[p] += fabsl(dy) * (1 + fabsl(xhat));
-        r->dbeta_bound[p] += fabsl(dy);
+        r->dgamma_bound[p] += ref_abs(dy) * (1 + ref_abs(xhat) + ref_xhat_error(
+                                  r, ref_stat(d, i, j, k)) / r->p.ulps);
+        r->dbeta_bound[p] += ref_abs(dy);
     }
     for (p = 0; p < r->affines; ++p) {
-        long double old_g = dgamma ? dgamma[p] : 0, old_b = dbeta ? dbeta[p] : 0;
+        ref_real old_g = dgamma ? type_get(held, dgamma, p) : 0;
+        ref_real old_b = dbeta ? type_get(held, dbeta, p) : 0;
         r->dgamma[p] += old_g;
         r->dbeta[p] += old_b;
-        r->dgamma_bound[p] = ref_bound_sum(r->dgamma_bound[p], m, old_g);
-        r->dbeta_bound[p] = ref_bound_sum(r->dbeta_bound[p], m, old_b);
+        r->dgamma_bound[p] = ref_bound_sum(&r->p, r->dgamma_bound[p], m, old_g);
+        r->dbeta_bound[p] = ref_bound_sum(&r->p, r->dbeta_bound[p], m, old_b);
     }
 }
 
 /* dx = rstd * (t - mean(t) - xhat * mean(t * xhat)), t = dy' * g; RMS without mean(t), and with
    running statistics only rstd * t. */
-static inline void ref_input_gradient(ref *r, const float *dsum, int running)
+static inline void ref_input_gradient(ref *r, const void *dsum, int running)
 {
     const nrm_desc *d = &r->d;
     size_t i, j, k, q, m = running ? 1 : r->m;
-    long double *t1 = ref_array(r->stats), *t2 = ref_array(r->stats); /* mean of t, t * xhat  */
-    long double *a1 = ref_array(r->stats), *a2 = ref_array(r->stats); /* and of their |...|   */
+    ref_real *t1 = ref_array(r->stats), *t2 = ref_array(r->stats); /* mean of t, t * xhat  */
+    ref_real *a1 = ref_array(r->stats), *a2 = ref_array(r->stats); /* and of their |...|   */
     if (!running) {
         REF_EACH(d, i, j, k) {
-            long double t = r->dy[ref_own(d, i, j, k)] * r->g[ref_affine(d, i, j)];
-            long double xhat = ref_xhat(r, i, j, k);
+            ref_real t = r->dy[ref_own(d, i, j, k)] * r->g[ref_affine(d, i, j)];
+            ref_real xhat = ref_xhat(r, i, j, k);
             q = ref_stat(d, i, j, k);
-            if (d->kind != NRM_RMS) t1[q] += t / (long double)m;
-            t2[q] += t * xhat / (long double)m;
-            a1[q] += fabsl(t) / (long double)m;
-            a2[q] += fabsl(t * xhat) / (long double)m;
+            if (d->kind != NRM_RMS) t1[q] += t / (ref_real)m;
+            t2[q] += t * xhat / (ref_real)m;
+            a1[q] += ref_abs(t) / (ref_real)m;
+            a2[q] += ref_abs(t * xhat) / (ref_real)m;
         }
     }
     REF_EACH(d, i, j, k) {
         size_t e = ref_own(d, i, j, k);
-        long double t = r->dy[e] * r->g[ref_affine(d, i, j)], xhat = ref_xhat(r, i, j, k);
-        long double s = dsum ? dsum[ref_at(d, d->x_pitch, i, j, k)] : 0;
+        ref_real t = r->dy[e] * r->g[ref_affine(d, i, j)], xhat = ref_xhat(r, i, j, k);
+        ref_real s = dsum ? type_get(d->dtype, dsum, ref_at(d, d->x_pitch, i, j, k)) : 0, bound;
         q = ref_stat(d, i, j, k);
         r->dx[e] = r->rstd[q] * (t - t1[q] - xhat * t2[q]) + s;
-        r->dx_bound[e] = ref_bound_dx(r->rstd[q], t, running ? 0 : xhat, a1[q], a2[q], m, s);
+        bound = ref_bound_dx(&r->p, r->rstd[q], t, running ? 0 : xhat, a1[q], a2[q], m, s,
+                             ref_xhat_error(r, q));
+        r->dx_bound[e] = bound + ref_half_ulp(d->dtype, ref_abs(r->dx[e]) + bound);
     }
     free(t1);
     free(t2);
@@ -391,7 +509,7 @@ static inline void ref_input_gradient(ref *r, const float *dsum, int running)
 /* The gradients of nrm_forward, or with `running` of nrm_infer (after ref_use_running). Reads dy
    and dsum, and with accumulate the old dgamma and dbeta: call it before the library. `y` is the
    library's forward result, needed under NRM_RELU. */
-static inline void ref_backward(ref *r, const nrm_args *a, const float *y, int running)
+static inline void ref_backward(ref *r, const nrm_args *a, const void *y, int running)
 {
     r->dy = ref_array(r->count);
     r->dx = ref_array(r->count);
@@ -400,39 +518,38 @@ static inline void ref_backward(ref *r, const nrm_args *a, const float *y, int r
     r->dgamma_bound = ref_array(r->affines);
     r->dbeta = ref_array(r->affines);
     r->dbeta_bound = ref_array(r->affines);
-    ref_mask_dy(r, (const float *)a->dy, y);
-    ref_affine_gradients(r, a->accumulate ? (const float *)a->dgamma : NULL,
-                         a->accumulate ? (const float *)a->dbeta : NULL);
-    ref_input_gradient(r, (const float *)a->dsum, running);
+    ref_mask_dy(r, a->dy, y);
+    ref_affine_gradients(r, a->accumulate ? a->dgamma : NULL, a->accumulate ? a->dbeta : NULL);
+    ref_input_gradient(r, a->dsum, running);
 }
 
 /* What running_mean[j] and running_var[j] become, with their bounds. The new value is that of the
    batch, or for NRM_INSTANCE the mean over the samples; unbiased unless running_population. */
 typedef struct ref_running {
-    long double mean, mean_bound, var, var_bound;
+    ref_real mean, mean_bound, var, var_bound;
 } ref_running;
 
 static inline ref_running ref_new_running(const ref *r, const nrm_args *a, size_t j,
-                                          float old_mean, float old_var)
+                                          double old_mean, double old_var)
 {
     const nrm_desc *d = &r->d;
     size_t i, samples = d->kind == NRM_BATCH ? 1 : d->n;
-    long double m = (long double)r->m, mean = 0, var = 0, mean_bound = 0, var_bound = 0;
-    long double rate = (long double)a->running_rate, unbiased = 1;
+    ref_real m = (ref_real)r->m, mean = 0, var = 0, mean_bound = 0, var_bound = 0;
+    ref_real rate = (ref_real)a->running_rate, unbiased = 1;
     ref_running result;
     if (!a->running_population) unbiased = m / (m - 1);
     for (i = 0; i < samples; ++i) {
         size_t q = i * d->c + j;
-        long double var_eps = r->var[q] + (long double)d->eps;
-        mean += r->mean[q] / (long double)samples;
-        var += unbiased * r->var[q] / (long double)samples;
-        mean_bound += ref_bound_mean(r->mean[q], sqrtl(var_eps)) / (long double)samples;
-        var_bound += unbiased * ref_bound_var(var_eps) / (long double)samples;
+        ref_real var_eps = r->var[q] + (ref_real)d->eps;
+        mean += r->mean[q] / (ref_real)samples;
+        var += unbiased * r->var[q] / (ref_real)samples;
+        mean_bound += ref_bound_mean(&r->p, r->mean[q], ref_sqrt(var_eps)) / (ref_real)samples;
+        var_bound += unbiased * ref_bound_var(&r->p, var_eps) / (ref_real)samples;
     }
     result.mean = (1 - rate) * old_mean + rate * mean;
     result.var = (1 - rate) * old_var + rate * var;
-    result.mean_bound = ref_bound_running(rate, old_mean, mean, mean_bound);
-    result.var_bound = ref_bound_running(rate, old_var, var, var_bound);
+    result.mean_bound = ref_bound_running(&r->p, rate, old_mean, mean, mean_bound);
+    result.var_bound = ref_bound_running(&r->p, rate, old_var, var, var_bound);
     return result;
 }
 
@@ -442,62 +559,72 @@ typedef struct ref_worst {
     long double ratio;  /* above 1: the bound is broken                                      */
     size_t at;          /* index in the oracle's order                                       */
     long double got, exact, bound;
-    long double normal; /* the worst ratio where the bound is a normal float: for the table,
+    long double normal; /* the worst ratio where the bound is a normal number: for the table,
                            which half a unit of 2^-149 would otherwise fill with 0.5         */
 } ref_worst;
 
 #define REF_WORST_NONE {-1, 0, 0, 0, 0, -1}
 
-static inline void ref_note(ref_worst *w, size_t at, long double got, long double exact,
-                            long double bound, long double ratio)
+static inline void ref_note(ref_worst *w, size_t at, double got, ref_real exact, ref_real bound,
+                            ref_real ratio)
 {
-    if (bound >= 0x1p-126L && ratio > w->normal) w->normal = ratio;
+    if (bound >= 0x1p-126L && ratio > w->normal) w->normal = (long double)ratio;
     if (!(ratio > w->ratio)) return;
-    w->ratio = ratio;
+    w->ratio = (long double)ratio;
     w->at = at;
     w->got = got;
-    w->exact = exact;
-    w->bound = bound;
+    w->exact = (long double)exact;
+    w->bound = (long double)bound;
 }
 
-static inline ref_worst ref_compare_y(const ref *r, const float *y)
+static inline ref_worst ref_compare_y(const ref *r, const void *y)
 {
     const nrm_desc *d = &r->d;
     size_t i, j, k;
     ref_worst w = REF_WORST_NONE;
     REF_EACH(d, i, j, k) {
-        float got = y[ref_at(d, d->y_pitch, i, j, k)];
-        long double exact = ref_y(r, i, j, k), bound = ref_y_bound(r, i, j, k);
-        long double ratio = ref_ratio(got, exact, bound);
-        if (d->act == NRM_RELU && bits_f32(got) == 0x80000000u) ratio = HUGE_VALL; /* not +0 */
-        ref_note(&w, ref_own(d, i, j, k), got, exact, bound, ratio);
+        double got = type_get(d->dtype, y, ref_at(d, d->y_pitch, i, j, k));
+        ref_real exact = ref_y(r, i, j, k), bound = ref_y_bound(r, i, j, k);
+        ref_real ratio = ref_ratio_to(got, exact, bound, r->p.overflow);
+        if (d->act == NRM_RELU && bits_f64(got) >> 63 && !is_nan_f64(got)) ratio = HUGE_VALL;
+        ref_note(&w, ref_own(d, i, j, k), got, exact, bound, ratio); /* -0 is not +0 */
     }
     return w;
 }
 
-static inline ref_worst ref_compare_dx(const ref *r, const float *dx)
+static inline ref_worst ref_compare_dx(const ref *r, const void *dx)
 {
     const nrm_desc *d = &r->d;
     size_t i, j, k;
     ref_worst w = REF_WORST_NONE;
     REF_EACH(d, i, j, k) {
         size_t e = ref_own(d, i, j, k);
-        float got = dx[ref_at(d, d->x_pitch, i, j, k)];
+        double got = type_get(d->dtype, dx, ref_at(d, d->x_pitch, i, j, k));
         ref_note(&w, e, got, r->dx[e], r->dx_bound[e],
-                 ref_ratio(got, r->dx[e], r->dx_bound[e]));
+                 ref_ratio_to(got, r->dx[e], r->dx_bound[e], r->p.overflow));
     }
     return w;
 }
 
-/* dgamma or dbeta against an array of exact values and one of bounds. */
-static inline ref_worst ref_compare(const float *got, const long double *exact,
-                                    const long double *bound, size_t count)
+/* dgamma or dbeta against an array of exact values and one of bounds: floats, or doubles. */
+static inline ref_worst ref_compare_as(nrm_dtype type, const void *values, const ref_real *exact,
+                                       const ref_real *bound, size_t count)
 {
+    ref_precision precision = ref_precision_of(type);
     size_t p;
     ref_worst w = REF_WORST_NONE;
-    for (p = 0; p < count; ++p)
-        ref_note(&w, p, got[p], exact[p], bound[p], ref_ratio(got[p], exact[p], bound[p]));
+    for (p = 0; p < count; ++p) {
+        double got = type_get(type, values, p);
+        ref_note(&w, p, got, exact[p], bound[p],
+                 ref_ratio_to(got, exact[p], bound[p], precision.overflow));
+    }
     return w;
+}
+
+static inline ref_worst ref_compare(const float *got, const ref_real *exact, const ref_real *bound,
+                                    size_t count)
+{
+    return ref_compare_as(NRM_F32, got, exact, bound, count);
 }
 
 static inline ref_worst ref_compare_mean(const ref *r, const double *mean)
@@ -505,8 +632,8 @@ static inline ref_worst ref_compare_mean(const ref *r, const double *mean)
     size_t q;
     ref_worst w = REF_WORST_NONE;
     for (q = 0; q < r->stats; ++q) {
-        long double deviation = sqrtl(r->var[q] + (long double)r->d.eps);
-        long double bound = ref_bound_mean(r->mean[q], deviation);
+        ref_real deviation = ref_sqrt(r->var[q] + (ref_real)r->d.eps);
+        ref_real bound = ref_bound_mean(&r->p, r->mean[q], deviation);
         ref_note(&w, q, mean[q], r->mean[q], bound, ref_ratio_f64(mean[q], r->mean[q], bound));
     }
     return w;
@@ -517,20 +644,21 @@ static inline ref_worst ref_compare_rstd(const ref *r, const double *rstd)
     size_t q;
     ref_worst w = REF_WORST_NONE;
     for (q = 0; q < r->stats; ++q) {
-        long double bound = ref_bound_rstd(r->rstd[q]);
+        ref_real bound = ref_bound_rstd(&r->p, r->rstd[q]);
         ref_note(&w, q, rstd[q], r->rstd[q], bound, ref_ratio_f64(rstd[q], r->rstd[q], bound));
     }
     return w;
 }
 
 /* sum holds z to the bit. Index of the first that does not, r->count when all do. */
-static inline size_t ref_diff_sum(const ref *r, const float *sum)
+static inline size_t ref_diff_sum(const ref *r, const void *sum)
 {
     const nrm_desc *d = &r->d;
     size_t i, j, k;
     REF_EACH(d, i, j, k) {
         size_t e = ref_own(d, i, j, k);
-        if (!same_f32(sum[ref_at(d, d->x_pitch, i, j, k)], (float)r->z[e])) return e;
+        double got = type_get(d->dtype, sum, ref_at(d, d->x_pitch, i, j, k));
+        if (!same_f64(got, (double)r->z[e])) return e;
     }
     return r->count;
 }

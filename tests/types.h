@@ -53,7 +53,7 @@ static inline uint16_t half_inf(nrm_dtype t)
     return t == NRM_F16 ? 0x7c00 : 0x7f80;
 }
 
-static inline int half_is_nan(nrm_dtype t, uint16_t v)
+static inline int half_nan(nrm_dtype t, uint16_t v)
 {
     return (v & 0x7fff) > half_inf(t);
 }
@@ -152,7 +152,7 @@ static inline uint64_t type_bits(nrm_dtype t, const void *from, size_t i)
         return is_nan_f64(value) ? UINT64_C(0x7ff8) << 48 : bits_f64(value);
     default:
         memcpy(&half, at, sizeof half);
-        return half_is_nan(t, half) ? half_inf(t) | 0x40u : half;
+        return half_nan(t, half) ? half_inf(t) | 0x40u : half;
     }
 }
 
