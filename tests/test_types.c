@@ -1,0 +1,619 @@
+/* test_types.c - every storage type against the oracle of ref.h: bf16, f16 and double, forward,
+ * inference and their gradients; batch norm of doubles in parts; the same values stored in two
+ * types; what the manual says about constants, NaN and running statistics, type by type.
+ *
+ *   ./t [first seed]     to search further
+ */
+#define NORMALIZE_IMPLEMENTATION
+#include "../normalize.h"
+
+#include <float.h>
+
+#if defined(__SIZEOF_FLOAT128__)
+#define REF_REAL __float128
+#define EXACT_DIGITS 113
+#else
+#define EXACT_DIGITS LDBL_MANT_DIG
+#endif
+
+#include "test.h"
+#include "gen.h"
+#include "problem.h"
+#include "ref.h"
+
+#define COUNT(array) (sizeof(array) / sizeof *(array))
+
+static const nrm_isa all_isa[] = {NRM_SCALAR, NRM_AVX2, NRM_AVX512, NRM_NEON, NRM_WASM};
+static const nrm_dtype types[] = {NRM_BF16, NRM_F16, NRM_F64};
+static uint64_t first_seed = 1;
+
+#define GIVEN(slot) (1u << (slot))
+#define RUNNING (GIVEN(SLOT_RUNNING_MEAN) | GIVEN(SLOT_RUNNING_VAR))
+
+/* ---- 1 Problems of which every result is promised -------------------------------------------- */
+
+/* Of x. Doubles are promised for every x but for deviations below 2^-1020: GEN_DENORMAL and
+   GEN_TINIEST are around 1e-318 and 2^-1074 there. The others hold what is like them in float. */
+static gen_dist promised_x(gen *g, nrm_dtype type)
+{
+    gen_dist dist;
+    do
+        dist = (gen_dist)gen_below(g, GEN_DISTS);
+    while (type == NRM_F64 && (dist == GEN_DENORMAL || dist == GEN_TINIEST));
+    return dist;
+}
+
+/* Of dy: gradients of doubles are promised while |dy * gamma| * m stays below 2^1000. */
+static gen_dist promised_dy(gen *g, nrm_dtype type)
+{
+    static const gen_dist wide[] = {GEN_NORMAL, GEN_SPARSE, GEN_UNIFORM, GEN_OFFSET_1E6,
+                                    GEN_MIXED, GEN_NARROW};
+    static const gen_dist single[] = {GEN_NORMAL,   GEN_SPARSE,  GEN_SIGN_3E38, GEN_SMALL,
+                                      GEN_DENORMAL, GEN_TINIEST, GEN_HUGE,      GEN_CONSTANT,
+                                      GEN_UNIFORM,  GEN_MIXED,   GEN_OFFSET_1E6};
+    return type == NRM_F64 ? wide[gen_below(g, COUNT(wide))] : single[gen_below(g, COUNT(single))];
+}
+
+static void fill_groups(gen *g, problem *p, enum slot slot, gen_dist dist, double scale)
+{
+    size_t lists = problem_stats(&p->d), length = problem_volume(&p->d) / lists, which, i;
+    void *list = test_alloc(length, type_size(p->d.dtype));
+    for (which = 0; which < lists; ++which) {
+        do
+            draw_list(g, dist, p->d.dtype, list, length);
+        while (p->d.dtype == NRM_F64 && dist == GEN_ALMOST && fabs(*(double *)list) < 1e-290);
+        for (i = 0; i < length; ++i) {
+            double v = type_get(p->d.dtype, list, i);
+            if (type_is_half(p->d.dtype) && !(v - v == 0)) v = 1; /* some f16 lists have an Inf */
+            type_put(p->d.dtype, p->value[slot], list_place(&p->d, which, i), v * scale);
+        }
+    }
+    free(list);
+}
+
+/* Running statistics: the data's own, or unrelated ones; not negative, and not so small that rstd
+   is out of the range of the type. */
+static void choose_running(gen *g, problem *p)
+{
+    nrm_dtype held = type_of_parameters(p->d.dtype);
+    size_t j;
+    for (j = 0; j < p->d.c; ++j) {
+        double mean = gen_normal(g), var = 0.1 + 2 * gen_uniform(g);
+        if (gen_one_in(g, 2)) mean = type_get(p->d.dtype, p->value[SLOT_X], j * p->d.s);
+        type_put(held, p->value[SLOT_RUNNING_MEAN], j, mean);
+        type_put(held, p->value[SLOT_RUNNING_VAR], j, var);
+    }
+}
+
+/* The shape and options of a seed, but values that leave no result to chance. */
+static problem *promised(uint64_t seed, nrm_dtype type, gen_dist dist, size_t volume)
+{
+    static const double far[8] = {1, 1, 1, 1, 0x1p900, 0x1p-900, 1, 1}; /* dy of doubles */
+    problem *p = problem_draw_as(seed, type);
+    gen g = gen_seed(seed * 3 + 1);
+    while (problem_volume(&p->d) > volume) problem_free(p), p = problem_draw_as(seed += 1000, type);
+    if (dist == GEN_DISTS) dist = promised_x(&g, type);
+    fill_groups(&g, p, SLOT_X, dist, 1);
+    fill_groups(&g, p, SLOT_RESIDUAL, dist >= GEN_SIGN_1E30 ? GEN_ZERO : GEN_NORMAL, 1);
+    fill_groups(&g, p, SLOT_DY, promised_dy(&g, type), type == NRM_F64 ? far[seed % 8] : 1);
+    fill_groups(&g, p, SLOT_DSUM, GEN_NORMAL, 1);
+    draw_parameters(&g, p, 0);
+    choose_running(&g, p);
+    if (problem_volume(&p->d) / problem_stats(&p->d) == 1) p->running_population = 1;
+    problem_prepare(p);
+    return p;
+}
+
+/* ---- 2 Against the oracle -------------------------------------------------------------------- */
+
+/* The call as the oracle reads it: packed, NCHW. */
+static ref oracle_of(const problem *p, nrm_desc *d, nrm_args *a)
+{
+    memset(a, 0, sizeof *a);
+    *d = p->d;
+    a->x = p->value[SLOT_X];
+    if (p->given & GIVEN(SLOT_RESIDUAL)) a->residual = p->value[SLOT_RESIDUAL];
+    if (p->given & GIVEN(SLOT_GAMMA)) a->gamma = p->value[SLOT_GAMMA];
+    if (p->given & GIVEN(SLOT_BETA)) a->beta = p->value[SLOT_BETA];
+    if (p->given & GIVEN(SLOT_DSUM)) a->dsum = p->value[SLOT_DSUM];
+    a->dy = p->value[SLOT_DY];
+    a->dgamma = p->value[SLOT_DGAMMA], a->dbeta = p->value[SLOT_DBETA];
+    a->accumulate = p->accumulate;
+    a->running_rate = p->running_rate, a->running_population = p->running_population;
+    return ref_new(d, a);
+}
+
+/* The worst errors of a type are printed at its end. */
+static void within(const problem *p, const char *what, nrm_isa isa, int running, ref_result result,
+                   ref_worst w)
+{
+    ref_record(p->d.kind, running, result, w);
+    check(w.ratio <= 1, "%s[%zu] is %.17Lg, not %.17Lg: %.3Lg of the bound (%s; %s)", what, w.at,
+          w.got, w.exact, w.ratio, nrm_isa_name(isa), problem_text(p));
+}
+
+static void check_running(const problem *p, const ref *r, const nrm_args *a, const outcome *o,
+                          nrm_isa isa)
+{
+    const nrm_dtype held = type_of_parameters(p->d.dtype);
+    const void *new_mean = o->value[SLOT_RUNNING_MEAN], *new_var = o->value[SLOT_RUNNING_VAR];
+    const ref_real overflow = ref_precision_of(held).overflow;
+    size_t j;
+    int finite = 1;
+    ref_worst w = REF_WORST_NONE;
+    for (j = 0; j < p->d.c && (new_mean || new_var); ++j) {
+        ref_running e = ref_new_running(r, a, j, type_get(held, p->value[SLOT_RUNNING_MEAN], j),
+                                        type_get(held, p->value[SLOT_RUNNING_VAR], j));
+        double mean = new_mean ? type_get(held, new_mean, j) : 0;
+        double var = new_var ? type_get(held, new_var, j) : 0;
+        if (new_mean && !(ref_abs(e.mean) < overflow)) finite = 0;
+        if (new_var && !(ref_abs(e.var) < overflow)) finite = 0;
+        if (new_mean)
+            ref_note(&w, j, mean, e.mean, e.mean_bound,
+                     ref_ratio_to(mean, e.mean, e.mean_bound, overflow));
+        if (new_var)
+            ref_note(&w, j, var, e.var, e.var_bound,
+                     ref_ratio_to(var, e.var, e.var_bound, overflow));
+    }
+    check(o->status == (finite ? NRM_OK : NRM_ERR_NONFINITE), "status %d (%s; %s)",
+          (int)o->status, nrm_isa_name(isa), problem_text(p));
+    if (finite && w.ratio >= 0) within(p, "running", isa, 0, REF_RUNNING, w);
+    if (finite) return;
+    check((!new_mean || type_diff(held, new_mean, p->value[SLOT_RUNNING_MEAN], p->d.c) == p->d.c) &&
+              (!new_var || type_diff(held, new_var, p->value[SLOT_RUNNING_VAR], p->d.c) == p->d.c),
+          "running statistics moved (%s; %s)", nrm_isa_name(isa), problem_text(p));
+}
+
+static void check_forward(const problem *p, const ref *r, const nrm_args *a, const outcome *o,
+                          nrm_isa isa, int running)
+{
+    if (!running) check_running(p, r, a, o, isa);
+    if (!o->value[SLOT_Y]) return;
+    within(p, "y", isa, running, REF_Y, ref_compare_y(r, o->value[SLOT_Y]));
+    if (o->value[SLOT_SUM])
+        check(ref_diff_sum(r, o->value[SLOT_SUM]) == r->count, "sum[%zu] (%s; %s)",
+              ref_diff_sum(r, o->value[SLOT_SUM]), nrm_isa_name(isa), problem_text(p));
+    if (o->value[SLOT_MEAN])
+        within(p, "mean", isa, 0, REF_MEAN, ref_compare_mean(r, (double *)o->value[SLOT_MEAN]));
+    if (o->value[SLOT_RSTD])
+        within(p, "rstd", isa, 0, REF_RSTD, ref_compare_rstd(r, (double *)o->value[SLOT_RSTD]));
+}
+
+static void check_backward(const problem *p, const ref *r, const outcome *o, nrm_isa isa,
+                           int running)
+{
+    const nrm_dtype held = type_of_parameters(p->d.dtype);
+    check(o->status == NRM_OK, "status %d (%s; %s)", (int)o->status, nrm_isa_name(isa),
+          problem_text(p));
+    if (o->value[SLOT_DX])
+        within(p, "dx", isa, running, REF_DX, ref_compare_dx(r, o->value[SLOT_DX]));
+    if (o->value[SLOT_DGAMMA])
+        within(p, "dgamma", isa, running, REF_DGAMMA,
+               ref_compare_as(held, o->value[SLOT_DGAMMA], r->dgamma, r->dgamma_bound,
+                              r->affines));
+    if (o->value[SLOT_DBETA])
+        within(p, "dbeta", isa, running, REF_DBETA,
+               ref_compare_as(held, o->value[SLOT_DBETA], r->dbeta, r->dbeta_bound, r->affines));
+}
+
+static setup setup_of(const problem *p, nrm_isa isa, unsigned turn)
+{
+    setup s;
+    memset(&s, 0, sizeof s);
+    s.isa = isa, s.layout = (nrm_layout)((p->seed + turn) & 1), s.shift = p->seed / 2 % 64;
+    return s;
+}
+
+/* A problem of halves as float, on z: what backward knows of y before it is rounded. */
+static problem *float_twin(const problem *p)
+{
+    problem *q = problem_as(p, NRM_F32);
+    size_t i, count = problem_volume(&p->d);
+    for (i = 0; i < count && p->given & GIVEN(SLOT_RESIDUAL); ++i)
+        type_put(NRM_F32, q->value[SLOT_X], i,
+                 ref_z(p->d.dtype, p->value[SLOT_X], p->value[SLOT_RESIDUAL], i));
+    q->given &= ~GIVEN(SLOT_RESIDUAL);
+    problem_prepare(q);
+    return q;
+}
+
+/* The oracle's gradients. The mask of NRM_RELU comes from the library, where it is a matter of
+   rounding, and for halves from the y of the same values in float. */
+static void oracle_backward(const problem *p, ref *r, const nrm_args *a, int running)
+{
+    problem *q = type_is_half(p->d.dtype) ? float_twin(p) : NULL;
+    setup s = setup_of(p, NRM_SCALAR, 0);
+    outcome *o = run(q ? q : p, running ? VERB_INFER : VERB_FORWARD, &s);
+    r->y_type = o->dtype;
+    ref_backward(r, a, o->value[SLOT_Y], running);
+    outcome_free(o);
+    if (q) problem_free(q);
+}
+
+/* All verbs that fit the kind, on the best instruction set and on the scalar one. */
+static void against_oracle(problem *p)
+{
+    static const nrm_isa isas[] = {NRM_AUTO, NRM_SCALAR};
+    size_t i;
+    int running, most = p->d.kind == NRM_BATCH || p->d.kind == NRM_INSTANCE;
+    for (running = 0; running <= most; ++running) {
+        nrm_desc d;
+        nrm_args a;
+        ref r = oracle_of(p, &d, &a);
+        if (running) ref_use_running(&r, p->value[SLOT_RUNNING_MEAN], p->value[SLOT_RUNNING_VAR]);
+        for (i = 0; i < COUNT(isas); ++i) {
+            setup s = setup_of(p, isas[i], (unsigned)i);
+            outcome *o = run(p, running ? VERB_INFER : VERB_FORWARD, &s);
+            check_forward(p, &r, &a, o, isas[i], running);
+            check(o->clean, "wrote around (%s)", problem_text(p));
+            outcome_free(o);
+        }
+        oracle_backward(p, &r, &a, running);
+        for (i = 0; i < COUNT(isas); ++i) {
+            setup s = setup_of(p, isas[i], (unsigned)i);
+            outcome *o = run(p, running ? VERB_INFER_BACKWARD : VERB_BACKWARD, &s);
+            check_backward(p, &r, o, isas[i], running);
+            outcome_free(o);
+        }
+        ref_free(&r);
+    }
+}
+
+static void test_accuracy(nrm_dtype type)
+{
+    size_t i;
+    int dist;
+    if (type == NRM_F64 && EXACT_DIGITS < 64) {
+        skip("double: no wider type here to compare with");
+        return;
+    }
+    memset(ref_table, 0, sizeof ref_table);
+    group("%s: every distribution of x within the bound", type_name[type]);
+    for (dist = 0; dist < GEN_DISTS; ++dist)
+        for (i = 0; i < 12; ++i) {
+            problem *p;
+            if (type == NRM_F64 && (dist == GEN_DENORMAL || dist == GEN_TINIEST)) continue;
+            p = promised(first_seed + 100 * (size_t)dist + i, type, (gen_dist)dist, 4000);
+            against_oracle(p);
+            problem_free(p);
+        }
+    group_end();
+    group("%s: random problems within the bound", type_name[type]);
+    for (i = 0; i < 400; ++i) {
+        problem *p = promised(first_seed + 5000 + i, type, GEN_DISTS, 2500);
+        against_oracle(p);
+        problem_free(p);
+    }
+    group_end();
+    note("%s:", type_name[type]);
+    ref_print_table();
+}
+
+/* ---- 3 Batch norm of doubles in parts --------------------------------------------------------- */
+
+/* nrm_moments hold m2 as a double: deviations from 2^-500 to 2^500. */
+static void test_parts(void)
+{
+    static const double scales[] = {1, 0x1p-480, 0x1p480, 0x1p-300, 1e100};
+    size_t i;
+    group("f64: parts of a batch, at deviations from 2^-480 to 2^480");
+    for (i = 0; i < 60; ++i) {
+        problem *p = promised(first_seed + 9000 + i, NRM_F64, GEN_NORMAL, 2500);
+        gen g = gen_seed(i);
+        double scale = scales[i % COUNT(scales)];
+        setup s = setup_of(p, NRM_AUTO, 0);
+        nrm_desc d;
+        nrm_args a;
+        ref r;
+        outcome *o;
+        p->d.kind = NRM_BATCH, p->d.eps = i % 2 ? 0 : 1e-5;
+        p->given = ~(RUNNING | GIVEN(SLOT_RESIDUAL) | GIVEN(SLOT_DSUM));
+        free(p->value[SLOT_MEAN]), free(p->value[SLOT_RSTD]);
+        p->value[SLOT_MEAN] = test_alloc(p->d.c, sizeof(double));
+        p->value[SLOT_RSTD] = test_alloc(p->d.c, sizeof(double));
+        fill_groups(&g, p, SLOT_X, i % 3 ? GEN_NORMAL : GEN_OFFSET_1E4, scale);
+        problem_prepare(p);
+        r = oracle_of(p, &d, &a);
+        o = run(p, VERB_APPLY, &s);
+        check_forward(p, &r, &a, o, NRM_AUTO, 1);
+        outcome_free(o);
+        oracle_backward(p, &r, &a, 0);
+        o = run(p, VERB_BACKWARD_REDUCE, &s), check_backward(p, &r, o, NRM_AUTO, 0);
+        outcome_free(o);
+        o = run(p, VERB_BACKWARD_APPLY, &s), check_backward(p, &r, o, NRM_AUTO, 0);
+        outcome_free(o);
+        ref_free(&r);
+        problem_free(p);
+    }
+    group_end();
+}
+
+/* ---- 4 The same values in two types ----------------------------------------------------------- */
+
+/* Tensors of `o` are those of the float outcome, rounded; all else is the same to the bit. */
+static int same_rounded(const outcome *o, const outcome *single, enum slot *where)
+{
+    int slot;
+    size_t i;
+    for (slot = SLOT_X; slot < SLOTS; ++slot) {
+        *where = (enum slot)slot;
+        if (!o->value[slot] != !single->value[slot]) return 0;
+        for (i = 0; o->value[slot] && i < o->count[slot]; ++i) {
+            nrm_dtype type = slot_type(o->dtype, (enum slot)slot);
+            nrm_dtype from = slot_type(NRM_F32, (enum slot)slot);
+            unsigned char rounded[8];
+            type_put(type, rounded, 0, type_get(from, single->value[slot], i));
+            if (type_bits(type, o->value[slot], i) != type_bits(type, rounded, 0)) return 0;
+        }
+    }
+    return o->status == single->status;
+}
+
+/* Every verb on every instruction set. The twin's statistics, moments and sums are its own. */
+static void halves_as_float(problem *p)
+{
+    problem *q = problem_as(p, NRM_F32);
+    size_t i;
+    int verb, layout;
+    for (verb = 0; verb < VERBS; ++verb)
+        for (layout = 0; layout < 2 && verb_fits((enum verb)verb, p->d.kind); ++layout) {
+            setup s = setup_of(p, NRM_SCALAR, (unsigned)layout);
+            outcome *want = run(q, (enum verb)verb, &s);
+            for (i = 0; i < COUNT(all_isa); ++i) {
+                enum slot where = SLOT_NONE;
+                outcome *o;
+                int same;
+                s.isa = all_isa[i];
+                if (!nrm_has_isa(s.isa)) continue;
+                o = run(p, (enum verb)verb, &s);
+                same = same_rounded(o, want, &where);
+                check(same, "%s %s: another %s (status %d, %d; %s)", nrm_isa_name(s.isa),
+                      verb_name[verb], slot_name[where], (int)o->status, (int)want->status,
+                      problem_text(p));
+                outcome_free(o);
+            }
+            outcome_free(want);
+        }
+    problem_free(q);
+}
+
+/* Values of bf16 and of f16 are values of float. x + residual is not: z is rounded first. */
+static void test_halves_as_float(nrm_dtype type)
+{
+    size_t i;
+    group("%s: the bits of float, tensors rounded once", type_name[type]);
+    for (i = 0; i < 300; ++i) {
+        problem *p = problem_draw_as(first_seed + 20000 + i, type);
+        p->given &= ~GIVEN(SLOT_RESIDUAL);
+        problem_prepare(p);
+        halves_as_float(p);
+        problem_free(p);
+    }
+    group_end();
+}
+
+/* Forward from x and residual against forward from their sum as it was stored. */
+static void test_sum_first(nrm_dtype type)
+{
+    size_t i;
+    group("%s: x + residual is rounded before use", type_name[type]);
+    for (i = 0; i < 100; ++i) {
+        problem *p = problem_draw_as(first_seed + 30000 + i, type);
+        setup s = setup_of(p, NRM_AUTO, 0);
+        outcome *apart, *one;
+        difference at;
+        int same;
+        p->given |= GIVEN(SLOT_RESIDUAL) | GIVEN(SLOT_SUM);
+        apart = run(p, VERB_FORWARD, &s);
+        if (apart->status == NRM_OK) {
+            memcpy(p->value[SLOT_X], apart->value[SLOT_SUM],
+                   problem_volume(&p->d) * type_size(type));
+            p->given &= ~(GIVEN(SLOT_RESIDUAL) | GIVEN(SLOT_SUM));
+            one = run(p, VERB_FORWARD, &s);
+            same = same_outcome(apart, one, &at);
+            check(same, "another %s at %zu (%s)", slot_name[at.slot], at.index, problem_text(p));
+            outcome_free(one);
+        }
+        outcome_free(apart);
+        problem_free(p);
+    }
+    group_end();
+}
+
+/* Float values as doubles: float results lie within float's bound of them. */
+static void float_as_double(const problem *p)
+{
+    problem *q = problem_as(p, NRM_F64);
+    nrm_desc d;
+    nrm_args a;
+    ref r = oracle_of(p, &d, &a);
+    setup s = setup_of(p, NRM_AUTO, 0);
+    outcome *single = run(p, VERB_FORWARD, &s), *wide = run(q, VERB_FORWARD, &s);
+    size_t i, j, k;
+    REF_EACH(&d, i, j, k) {
+        size_t e = ref_own(&d, i, j, k);
+        double y = type_get(NRM_F32, single->value[SLOT_Y], e);
+        double exact = type_get(NRM_F64, wide->value[SLOT_Y], e);
+        check(ref_ratio_to(y, exact, ref_y_bound(&r, i, j, k), REF_OVERFLOW) <= 1,
+              "y[%zu] is %.9g and %.17g (%s)", e, y, exact, problem_text(p));
+    }
+    outcome_free(single), outcome_free(wide);
+    oracle_backward(p, &r, &a, 0);
+    single = run(p, VERB_BACKWARD, &s), wide = run(q, VERB_BACKWARD, &s);
+    for (i = 0; i < r.count && single->value[SLOT_DX]; ++i) {
+        double dx = type_get(NRM_F32, single->value[SLOT_DX], i);
+        double exact = type_get(NRM_F64, wide->value[SLOT_DX], i);
+        check(ref_ratio_to(dx, exact, r.dx_bound[i], REF_OVERFLOW) <= 1,
+              "dx[%zu] is %.9g and %.17g (%s)", i, dx, exact, problem_text(p));
+    }
+    outcome_free(single), outcome_free(wide);
+    ref_free(&r);
+    problem_free(q);
+}
+
+/* Without NRM_RELU, whose mask may differ where y is 0 but for rounding. */
+static void test_float_as_double(void)
+{
+    static const gen_dist dists[] = {GEN_NORMAL, GEN_UNIFORM, GEN_OFFSET_1E3, GEN_SPARSE,
+                                     GEN_CONSTANT, GEN_OFFSET_1E6, GEN_OUTLIER_ANY};
+    size_t i;
+    group("f32 and f64: the same values, results as near as float can be");
+    for (i = 0; i < 100; ++i) {
+        problem *p = promised(first_seed + 40000 + i, NRM_F32, dists[i % COUNT(dists)], 2500);
+        gen g = gen_seed(i);
+        p->d.act = NRM_IDENTITY;
+        p->given &= ~(GIVEN(SLOT_RESIDUAL) | RUNNING);
+        fill_groups(&g, p, SLOT_DY, GEN_NORMAL, 1);
+        problem_prepare(p);
+        float_as_double(p);
+        problem_free(p);
+    }
+    group_end();
+}
+
+/* ---- 5 What holds for every type -------------------------------------------------------------- */
+
+/* A constant group gives beta, rounded to the type, to the bit. */
+static void test_constants(nrm_dtype type)
+{
+    static const double values[] = {0.1, 100.1, 1.0, -7.3, 0.0, 65504, 3e38, 1e-40, 1.7e308,
+                                    -1e-310, 1e7};
+    size_t i, v;
+    group("%s: constant groups give beta", type_name[type]);
+    for (i = 0; i < 300; ++i) {
+        problem *p = problem_draw_as(first_seed + 50000 + i, type);
+        const nrm_dtype held = type_of_parameters(type);
+        setup s = setup_of(p, all_isa[i % 3], 0);
+        outcome *o;
+        double value = values[i % COUNT(values)];
+        size_t count = problem_volume(&p->d), wrong = 0;
+        if (type != NRM_F64 && (fabs(value) > 3.3e38 || (value != 0 && fabs(value) < 1e-300)))
+            value = 17;
+        if (type == NRM_F16 && value > 65504) value = 65504;
+        if (p->d.kind == NRM_RMS) p->d.kind = NRM_LAYER;
+        if (!nrm_has_isa(s.isa)) s.isa = NRM_AUTO;
+        p->d.eps = i % 2 ? 0 : 1e-5, p->d.act = NRM_IDENTITY;
+        p->given &= ~(RUNNING | GIVEN(SLOT_RESIDUAL));
+        for (v = 0; v < count; ++v) type_put(type, p->value[SLOT_X], v, value);
+        for (v = 0; v < slot_count(&p->d, SLOT_GAMMA); ++v) {
+            type_put(held, p->value[SLOT_GAMMA], v, (double)(v % 7) - 3);
+            type_put(held, p->value[SLOT_BETA], v, 0.1 * (double)(v % 5) + 0.05);
+        }
+        o = run(p, VERB_FORWARD, &s);
+        for (v = 0; v < count; ++v) {
+            size_t c = v / p->d.s % p->d.c;
+            unsigned char beta[8];
+            if (p->d.affine_per_sample) c = v / p->d.s;
+            type_put(type, beta, 0,
+                     p->given & GIVEN(SLOT_BETA) ? type_get(held, p->value[SLOT_BETA], c) : 0);
+            wrong += type_bits(type, o->value[SLOT_Y], v) != type_bits(type, beta, 0);
+        }
+        check(!wrong, "%zu of %zu at %g (%s)", wrong, count, value, problem_text(p));
+        outcome_free(o);
+        problem_free(p);
+    }
+    group_end();
+}
+
+/* 1 when element e is NaN in y, and so must be, or has the bits that it had without the odd one. */
+static int isolated(const problem *p, const outcome *before, const outcome *after, enum slot slot,
+                    size_t odd)
+{
+    const nrm_dtype type = p->d.dtype;
+    const nrm_desc *d = &p->d;
+    size_t i, j, k, e = 0, group_of_odd, own;
+    i = odd / d->s / d->c, j = odd / d->s % d->c, k = odd % d->s;
+    group_of_odd = ref_stat(d, i, j, k);
+    REF_EACH(d, i, j, k) {
+        own = ref_own(d, i, j, k);
+        if (ref_stat(d, i, j, k) == group_of_odd) {
+            double v = type_get(type, after->value[slot], own);
+            if (!is_nan_f64(v)) return 0;
+        } else if (type_bits(type, before->value[slot], own) !=
+                   type_bits(type, after->value[slot], own)) {
+            return 0;
+        }
+        ++e;
+    }
+    return e > 0;
+}
+
+static void test_isolation(nrm_dtype type)
+{
+    static const uint32_t odd[] = {0x7fc00000u, 0x7f800000u, 0xff800000u};
+    size_t i;
+    group("%s: NaN and Inf stay in their group", type_name[type]);
+    for (i = 0; i < 200; ++i) {
+        problem *p = promised(first_seed + 60000 + i, type, GEN_NORMAL, 4000);
+        gen g = gen_seed(i);
+        size_t place = gen_below(&g, problem_volume(&p->d));
+        setup s = setup_of(p, all_isa[i % 3], 0);
+        outcome *before, *after;
+        if (!nrm_has_isa(s.isa)) s.isa = NRM_AUTO;
+        p->given = ~(RUNNING | GIVEN(SLOT_RESIDUAL) | GIVEN(SLOT_DSUM));
+        fill_groups(&g, p, SLOT_DY, GEN_NORMAL, 1);
+        problem_prepare(p);
+        before = run(p, VERB_FORWARD, &s);
+        type_put(type, p->value[SLOT_X], place, (double)gen_from_bits(odd[i % 3]));
+        after = run(p, VERB_FORWARD, &s);
+        check(isolated(p, before, after, SLOT_Y, place), "y, odd value at %zu (%s)", place,
+              problem_text(p));
+        outcome_free(before), outcome_free(after);
+        p->d.act = NRM_IDENTITY;
+        type_put(type, p->value[SLOT_X], place, 0.5), problem_prepare(p);
+        before = run(p, VERB_BACKWARD, &s);
+        type_put(type, p->value[SLOT_X], place, (double)gen_from_bits(odd[i % 3]));
+        problem_prepare(p);
+        after = run(p, VERB_BACKWARD, &s);
+        check(isolated(p, before, after, SLOT_DX, place), "dx, odd value at %zu (%s)", place,
+              problem_text(p));
+        outcome_free(before), outcome_free(after);
+        problem_free(p);
+    }
+    group_end();
+}
+
+/* From bug reports: an f16 row whose variance is beyond f16, zeros with an eps that is. */
+static void test_known_rows(void)
+{
+    uint16_t x[4], y[4];
+    const double values[] = {1000, 0, 500, -300};
+    double mean = 0, var = 0;
+    nrm_desc d;
+    nrm_args a;
+    size_t i;
+    memset(&d, 0, sizeof d), memset(&a, 0, sizeof a);
+    d.n = 1, d.c = 4, d.s = 1, d.kind = NRM_LAYER, d.dtype = NRM_F16, d.eps = 1e-12;
+    a.x = x, a.y = y;
+    group("f16: rows of known trouble");
+    memset(x, 0, sizeof x);
+    check(nrm_forward(&d, &a) == NRM_OK && !y[0] && !y[1] && !y[2] && !y[3], "zeros, eps 1e-12");
+    for (i = 0; i < 4; ++i) type_put(NRM_F16, x, i, values[i]), mean += values[i] / 4;
+    for (i = 0; i < 4; ++i) var += (values[i] - mean) * (values[i] - mean) / 4;
+    check(nrm_forward(&d, &a) == NRM_OK, "status");
+    for (i = 0; i < 4; ++i)
+        check(y[i] == half_from_f64(NRM_F16, (values[i] - mean) / sqrt(var)), "variance %g: %g",
+              var, f64_from_half(NRM_F16, y[i]));
+    group_end();
+}
+
+int main(int argc, char **argv)
+{
+    size_t i;
+    if (argc > 1) first_seed = strtoull(argv[1], NULL, 10);
+    for (i = 0; i < COUNT(types); ++i) {
+        if (!type_is_here(types[i])) {
+            ok(1, "%s is not computed yet", type_name[types[i]]);
+            continue;
+        }
+        test_accuracy(types[i]);
+        if (type_is_half(types[i])) test_halves_as_float(types[i]);
+        if (types[i] == NRM_F64) test_parts();
+        if (types[i] == NRM_F64) test_float_as_double();
+        if (types[i] == NRM_F16) test_known_rows();
+        test_sum_first(types[i]);
+        test_constants(types[i]);
+        test_isolation(types[i]);
+    }
+    return done_testing();
+}
