@@ -496,9 +496,14 @@ NRM_API float nrm_f16_to_f32(uint16_t);  /* exact */
 #error "normalize.h: x87 arithmetic gives other bits; compile with -msse2 -mfpmath=sse"
 #endif
 
-#if defined(__GNUC__)
+/* noclone: for gcc 12 at -O3 -fno-signed-zeros (part of -Ofast) the constants 0.0 and -0.0 are equal
+   in spite of the pragma when it copies a function for one of them. */
+#if defined(__clang__)
 #define NRMI_INLINE inline __attribute__((always_inline))
 #define NRMI_NOINLINE __attribute__((noinline, unused))
+#elif defined(__GNUC__)
+#define NRMI_INLINE inline __attribute__((always_inline))
+#define NRMI_NOINLINE __attribute__((noinline, noclone, unused))
 #elif defined(_MSC_VER)
 #define NRMI_INLINE __forceinline
 #define NRMI_NOINLINE __declspec(noinline)
@@ -538,10 +543,10 @@ enum {
 
 /* Sizes of the stack tiles. No bit depends on them. */
 enum {
-    NRMI_LANES = 128, /* lanes of a stretch; of a tile in either arithmetic:    */
-    NRMI_LANES_f32 = 128,
-    NRMI_LANES_f64 = 64,
-    NRMI_LENS_f32 = 256, /* coefficients along the lane that are prepared at once */
+    NRMI_LANES = 64, /* lanes of a stretch; of a tile in either arithmetic:     */
+    NRMI_LANES_f32 = 64,
+    NRMI_LANES_f64 = 32,
+    NRMI_LENS_f32 = 128, /* coefficients along the lane that are prepared at once */
     NRMI_LENS_f64 = 128,
     NRMI_ROWS = 16 /* rows that share loaded lane coefficients in a map         */
 };
@@ -562,6 +567,9 @@ typedef struct nrmi_tile {
     int column;                               /* lanes lie side by side, and go down the lines  */
     int relu, frozen;                         /* frozen: mean and rstd do not depend on x       */
     int stream;                /* out is too large to stay in the caches, and apart from x       */
+    int dtype;                 /* storage (nrm_dtype) and its size in bytes                      */
+    size_t size;
+    double scale;              /* F64: z is multiplied by this power of two first; 0: by 1       */
     int forced;                               /* INNER, PARAM: gamma or beta asks for double    */
     const double *mean, *rstd;                /* by lane. MOMENTS: mean is the pilot, rstd NULL */
     const unsigned char *len_mean, *len_rstd; /* PARAM: doubles, along the lane, as the caller  */
@@ -579,8 +587,8 @@ static const unsigned char nrmi_upward[32] = {12, 25, 4,  17, 30, 9,  22, 1,  14
                                               5,  18, 31, 10, 23, 2,  15, 28, 7,  20};
 
 typedef struct nrmi_kernels {
-    /* A value near the mean of each lane: the tree of 32 values at the given places; or, in double
-       arithmetic, the first value. */
+    /* A value near the mean of each lane: the tree of 32 values at the given places; without places
+       the first value. */
     void (*pilot)(const nrmi_tile *, const size_t *at, double *k);
     /* Two sums for each lane, in the order of A6. */
     void (*reduce)(const nrmi_tile *, int what, double *first, double *second);
@@ -590,7 +598,7 @@ typedef struct nrmi_kernels {
 
 typedef struct nrmi_set {
     nrm_isa isa;
-    nrmi_kernels near_, wide; /* float and double arithmetic on float storage */
+    nrmi_kernels near_[4], wide[4]; /* by nrm_dtype: the usual arithmetic, and the last resort */
 } nrmi_set;
 
 /* ---- C4 Bits, half floats, checked sizes ---------------------------------------------------- */
@@ -638,6 +646,16 @@ static NRMI_INLINE double nrmi_f64_at(const void *p, size_t i)
     double v;
     memcpy(&v, (const unsigned char *)p + i * sizeof v, sizeof v);
     return v;
+}
+static NRMI_INLINE uint16_t nrmi_u16_at(const void *p, size_t i)
+{
+    uint16_t v;
+    memcpy(&v, (const unsigned char *)p + i * sizeof v, sizeof v);
+    return v;
+}
+static NRMI_INLINE void nrmi_u16_set(void *p, size_t i, uint16_t v)
+{
+    memcpy((unsigned char *)p + i * sizeof v, &v, sizeof v);
 }
 static NRMI_INLINE void nrmi_f32_set(void *p, size_t i, float v)
 {
@@ -840,11 +858,50 @@ NRM_API float nrm_f16_to_f32(uint16_t half)
     return nrmi_from_bits32(sign | ((113u - shift) << 23) | ((m & 0x3ffu) << 13));
 }
 
-/* z as a value, and rounded as stored. */
-static NRMI_INLINE double nrmi_z_f32(const void *x, const void *residual, size_t i)
+/* v as a float for a second rounding to a half: an inexact one is cut off and its last bit set, so
+   that the two roundings are together one (bf16 and f16 have at least two bits less). */
+static float nrmi_to_odd(double v)
 {
-    const float v = nrmi_f32_at(x, i);
-    return (double)(residual ? v + nrmi_f32_at(residual, i) : v);
+    const float f = (float)v;
+    const uint64_t exact = nrmi_bits(v), rounded = nrmi_bits((double)f);
+    uint32_t u;
+    if (exact == rounded || exact >= NRMI_INF_BITS)
+        return f;
+    memcpy(&u, &f, sizeof u);
+    return nrmi_from_bits32((rounded > exact ? u - 1u : u) | 1u);
+}
+
+/* Element i of a tensor: as a double, and from one, rounded once. */
+static double nrmi_value(int dtype, const void *p, size_t i)
+{
+    switch (dtype) {
+    case NRM_F32: return (double)nrmi_f32_at(p, i);
+    case NRM_F64: return nrmi_f64_at(p, i);
+    case NRM_BF16: return (double)nrm_bf16_to_f32(nrmi_u16_at(p, i));
+    default: return (double)nrm_f16_to_f32(nrmi_u16_at(p, i));
+    }
+}
+static void nrmi_value_set(int dtype, void *p, size_t i, double v)
+{
+    switch (dtype) {
+    case NRM_F32: nrmi_f32_set(p, i, (float)v); break;
+    case NRM_F64: nrmi_f64_set(p, i, v); break;
+    case NRM_BF16: nrmi_u16_set(p, i, nrm_f32_to_bf16(nrmi_to_odd(v))); break;
+    default: nrmi_u16_set(p, i, nrm_f32_to_f16(nrmi_to_odd(v))); break;
+    }
+}
+static double nrmi_rounded(int dtype, double v)
+{
+    double space;
+    nrmi_value_set(dtype, &space, 0, v);
+    return nrmi_value(dtype, &space, 0);
+}
+
+/* z, rounded as stored. The sum of two halves or floats is in double what it is in float. */
+static double nrmi_z(int dtype, const void *x, const void *residual, size_t i)
+{
+    const double v = nrmi_value(dtype, x, i);
+    return residual ? nrmi_rounded(dtype, v + nrmi_value(dtype, residual, i)) : v;
 }
 
 static NRMI_INLINE size_t nrmi_least(size_t a, size_t b)
@@ -872,9 +929,11 @@ static int nrmi_times(size_t a, size_t b, size_t *product)
      pairs(a, b)               a0+a1, a2+a3 ... a14+a15, b0+b1 ... b14+b15
      within(v, limit)          1 if every |value| <= limit; a NaN is not
      tally(totals, v)          totals[i] += v[i], in double
-   and for each storage type: load, load_part (n values, then +0; reads no byte beyond), store,
-   store_part, stored (rounded as if stored and loaded again), offset (n parameters, each plus an
-   offset added in double); with SIMD in float arithmetic, stream: a store past the caches.
+     offset(type, p, n, o)     n parameters (double for NRM_F64, else float) + o, added in double
+   and for each storage, the type being the first argument: load, load_part (n values, then +0;
+   reads no byte beyond), store, store_part, stored (rounded as if stored and loaded again); with
+   SIMD in float arithmetic, stream: a store past the caches. Storages are f32; half, which is bf16
+   or f16; and any, which looks its type up at every vector.
    Vectors are structs with named members: gcc 12 keeps array members in memory, and ran a prototype
    7 to 23 times slower. */
 
@@ -883,8 +942,9 @@ static int nrmi_times(size_t a, size_t b, size_t *product)
 #define NRMI_IS_SIMD_scalar 0
 #define NRMI_IS_SIMD_avx2 1
 #define NRMI_IS_SIMD_avx512 1
-#define NRMI_BYTES_f32 4
-#define NRMI_BYTES_f64 8
+#define NRMI_BYTES_f32(t) 4
+#define NRMI_BYTES_half(t) 2
+#define NRMI_BYTES_any(t) ((t)->size)
 
 /* ISA HOOK op block: scalar. Sixteen values in an array; the oracle of the others. */
 
@@ -983,43 +1043,56 @@ static int nrmi_times(size_t a, size_t b, size_t *product)
         int i;                                                                                     \
         NRMI_EACH(i) totals[i] = totals[i] + (double)x.l[i];                                       \
     }                                                                                              \
-    static NRMI_INLINE_##A nrmi_##A##_scalar nrmi_load_part_f32_##A##_scalar(const void *p,        \
-                                                                             size_t n)             \
+    static NRMI_INLINE_##A nrmi_##A##_scalar nrmi_load_part_any_##A##_scalar(                      \
+        int dtype, const void *p, size_t n)                                                        \
+    {                                                                                              \
+        nrmi_##A##_scalar r = nrmi_set1_##A##_scalar(0);                                           \
+        size_t i;                                                                                  \
+        if (dtype == NRM_F32)                                                                      \
+            for (i = 0; i < n; i++)                                                                \
+                r.l[i] = (nrmi_##A)nrmi_f32_at(p, i);                                              \
+        else                                                                                       \
+            for (i = 0; i < n; i++)                                                                \
+                r.l[i] = (nrmi_##A)nrmi_value(dtype, p, i);                                        \
+        return r;                                                                                  \
+    }                                                                                              \
+    static NRMI_INLINE_##A nrmi_##A##_scalar nrmi_load_any_##A##_scalar(                           \
+        int dtype, const void *p)                                                                  \
+    {                                                                                              \
+        return nrmi_load_part_any_##A##_scalar(dtype, p, 16);                                      \
+    }                                                                                              \
+    static NRMI_INLINE_##A void nrmi_store_part_any_##A##_scalar(                                  \
+        int dtype, void *p, nrmi_##A##_scalar x, size_t n)                                         \
+    {                                                                                              \
+        size_t i;                                                                                  \
+        if (dtype == NRM_F32)                                                                      \
+            for (i = 0; i < n; i++)                                                                \
+                nrmi_f32_set(p, i, (float)x.l[i]);                                                 \
+        else                                                                                       \
+            for (i = 0; i < n; i++)                                                                \
+                nrmi_value_set(dtype, p, i, (double)x.l[i]);                                       \
+    }                                                                                              \
+    static NRMI_INLINE_##A void nrmi_store_any_##A##_scalar(                                       \
+        int dtype, void *p, nrmi_##A##_scalar x)                                                   \
+    {                                                                                              \
+        nrmi_store_part_any_##A##_scalar(dtype, p, x, 16);                                         \
+    }                                                                                              \
+    static NRMI_INLINE_##A nrmi_##A##_scalar nrmi_offset_##A##_scalar(                             \
+        int dtype, const void *p, size_t n, double offset)                                         \
     {                                                                                              \
         nrmi_##A##_scalar r = nrmi_set1_##A##_scalar(0);                                           \
         size_t i;                                                                                  \
         for (i = 0; i < n; i++)                                                                    \
-            r.l[i] = (nrmi_##A)nrmi_f32_at(p, i);                                                  \
+            r.l[i] = (nrmi_##A)((dtype == NRM_F64 ? nrmi_f64_at(p, i)                              \
+                                                 : (double)nrmi_f32_at(p, i)) +                    \
+                                offset);                                                           \
         return r;                                                                                  \
     }                                                                                              \
-    static NRMI_INLINE_##A nrmi_##A##_scalar nrmi_load_f32_##A##_scalar(const void *p)             \
-    {                                                                                              \
-        return nrmi_load_part_f32_##A##_scalar(p, 16);                                             \
-    }                                                                                              \
-    static NRMI_INLINE_##A void nrmi_store_part_f32_##A##_scalar(void *p, nrmi_##A##_scalar x,     \
-                                                                 size_t n)                         \
-    {                                                                                              \
-        size_t i;                                                                                  \
-        for (i = 0; i < n; i++)                                                                    \
-            nrmi_f32_set(p, i, (float)x.l[i]);                                                     \
-    }                                                                                              \
-    static NRMI_INLINE_##A void nrmi_store_f32_##A##_scalar(void *p, nrmi_##A##_scalar x)          \
-    {                                                                                              \
-        nrmi_store_part_f32_##A##_scalar(p, x, 16);                                                \
-    }                                                                                              \
-    static NRMI_INLINE_##A nrmi_##A##_scalar nrmi_offset_f32_##A##_scalar(const void *p, size_t n, \
-                                                                          double offset)           \
-    {                                                                                              \
-        nrmi_##A##_scalar r = nrmi_set1_##A##_scalar(0);                                           \
-        size_t i;                                                                                  \
-        for (i = 0; i < n; i++)                                                                    \
-            r.l[i] = (nrmi_##A)((double)nrmi_f32_at(p, i) + offset);                               \
-        return r;                                                                                  \
-    }                                                                                              \
-    static NRMI_INLINE_##A nrmi_##A##_scalar nrmi_stored_f32_##A##_scalar(nrmi_##A##_scalar x)     \
+    static NRMI_INLINE_##A nrmi_##A##_scalar nrmi_stored_any_##A##_scalar(                         \
+        int dtype, nrmi_##A##_scalar x)                                                            \
     {                                                                                              \
         int i;                                                                                     \
-        NRMI_EACH(i) x.l[i] = (nrmi_##A)(float)x.l[i];                                             \
+        NRMI_EACH(i) x.l[i] = (nrmi_##A)nrmi_rounded(dtype, (double)x.l[i]);                       \
         return x;                                                                                  \
     }
 NRMI_SCALAR_OPS(f32, (nrmi_bits32(x.l[i]) & 0x7fffffffu) <= nrmi_bits32(limit))
@@ -1032,14 +1105,14 @@ static const int32_t nrmi_edge[32] = {-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1
                                       0,  0,  0,  0,  0,  0,  0,  0,  0,  0};
 #endif
 
-/* ISA HOOK op block: AVX2. */
+/* ISA HOOK op block: AVX2, with F16C, as every processor with it. */
 
 #if NRMI_HAS_AVX2
 #if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx2"))), apply_to = function)
+#pragma clang attribute push(__attribute__((target("avx2,f16c"))), apply_to = function)
 #elif defined(__GNUC__)
 #pragma GCC push_options
-#pragma GCC target("avx2")
+#pragma GCC target("avx2,f16c")
 #endif
 
 typedef struct nrmi_f32_avx2 {
@@ -1268,20 +1341,25 @@ static NRMI_INLINE void nrmi_tally_f32_avx2(double *totals, nrmi_f32_avx2 x)
 {
     nrmi_tally_f64_avx2(totals, nrmi_widen_avx2(x));
 }
-static NRMI_INLINE nrmi_f32_avx2 nrmi_load_f32_f32_avx2(const void *p)
+/* Storage: float. */
+static NRMI_INLINE nrmi_f32_avx2 nrmi_load_f32_f32_avx2(int dtype, const void *p)
 {
+    (void)dtype;
     return nrmi_get_f32_avx2(p);
 }
-static NRMI_INLINE nrmi_f32_avx2 nrmi_load_part_f32_f32_avx2(const void *p, size_t n)
+static NRMI_INLINE nrmi_f32_avx2 nrmi_load_part_f32_f32_avx2(int dtype, const void *p, size_t n)
 {
+    (void)dtype;
     return nrmi_get_part_f32_avx2(p, n);
 }
-static NRMI_INLINE void nrmi_store_f32_f32_avx2(void *p, nrmi_f32_avx2 x)
+static NRMI_INLINE void nrmi_store_f32_f32_avx2(int dtype, void *p, nrmi_f32_avx2 x)
 {
+    (void)dtype;
     nrmi_put_f32_avx2(p, x);
 }
-static NRMI_INLINE void nrmi_stream_f32_f32_avx2(void *p, nrmi_f32_avx2 x)
+static NRMI_INLINE void nrmi_stream_f32_f32_avx2(int dtype, void *p, nrmi_f32_avx2 x)
 {
+    (void)dtype;
     if ((uintptr_t)p % 32 != 0) {
         nrmi_put_f32_avx2(p, x);
         return;
@@ -1289,42 +1367,138 @@ static NRMI_INLINE void nrmi_stream_f32_f32_avx2(void *p, nrmi_f32_avx2 x)
     _mm256_stream_ps((float *)p, x.a);
     _mm256_stream_ps((float *)p + 8, x.b);
 }
-static NRMI_INLINE void nrmi_store_part_f32_f32_avx2(void *p, nrmi_f32_avx2 x, size_t n)
+static NRMI_INLINE void nrmi_store_part_f32_f32_avx2(int dtype, void *p, nrmi_f32_avx2 x, size_t n)
 {
+    (void)dtype;
     _mm256_maskstore_ps((float *)p, nrmi_mask_avx2(n, 0), x.a);
     _mm256_maskstore_ps((float *)p + 8, nrmi_mask_avx2(n, 8), x.b);
 }
-static NRMI_INLINE nrmi_f32_avx2 nrmi_stored_f32_f32_avx2(nrmi_f32_avx2 x)
+static NRMI_INLINE nrmi_f32_avx2 nrmi_stored_f32_f32_avx2(int dtype, nrmi_f32_avx2 x)
 {
+    (void)dtype;
     return x;
 }
-static NRMI_INLINE nrmi_f64_avx2 nrmi_load_f32_f64_avx2(const void *p)
+
+/* Storage: bf16 and f16. F16C converts exactly, denormals too; bf16 is rounded with integers. */
+static NRMI_INLINE __m256 nrmi_widen8_avx2(int dtype, __m128i h)
 {
-    return nrmi_widen_avx2(nrmi_get_f32_avx2(p));
+    if (dtype == NRM_F16)
+        return _mm256_cvtph_ps(h);
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(h), 16));
 }
-static NRMI_INLINE nrmi_f64_avx2 nrmi_load_part_f32_f64_avx2(const void *p, size_t n)
+static NRMI_INLINE __m256i nrmi_bf16_avx2(__m256 x) /* in 32 bits each */
 {
-    return nrmi_widen_avx2(nrmi_get_part_f32_avx2(p, n));
+    const __m256i u = _mm256_castps_si256(x), high = _mm256_srli_epi32(u, 16);
+    const __m256i even = _mm256_and_si256(high, _mm256_set1_epi32(1));
+    const __m256i up = _mm256_add_epi32(even, _mm256_set1_epi32(0x7fff));
+    const __m256i nan = _mm256_cmpgt_epi32(_mm256_and_si256(u, _mm256_set1_epi32(0x7fffffff)),
+                                           _mm256_set1_epi32(0x7f800000));
+    return _mm256_blendv_epi8(_mm256_srli_epi32(_mm256_add_epi32(u, up), 16),
+                              _mm256_or_si256(high, _mm256_set1_epi32(0x40)), nan);
 }
-static NRMI_INLINE void nrmi_store_f32_f64_avx2(void *p, nrmi_f64_avx2 x)
+static NRMI_INLINE __m256i nrmi_halves_avx2(int dtype, nrmi_f32_avx2 x)
 {
-    nrmi_put_f32_avx2(p, nrmi_narrow_avx2(x));
+    if (dtype == NRM_F16)
+        return _mm256_inserti128_si256(_mm256_castsi128_si256(_mm256_cvtps_ph(x.a, 0)),
+                                       _mm256_cvtps_ph(x.b, 0), 1);
+    return _mm256_permute4x64_epi64(_mm256_packus_epi32(nrmi_bf16_avx2(x.a), nrmi_bf16_avx2(x.b)),
+                                    0xd8);
 }
-static NRMI_INLINE void nrmi_store_part_f32_f64_avx2(void *p, nrmi_f64_avx2 x, size_t n)
+static NRMI_INLINE nrmi_f32_avx2 nrmi_load_half_f32_avx2(int dtype, const void *p)
 {
-    nrmi_store_part_f32_f32_avx2(p, nrmi_narrow_avx2(x), n);
+    const __m128i *h = (const __m128i *)p;
+    nrmi_f32_avx2 r;
+    r.a = nrmi_widen8_avx2(dtype, _mm_loadu_si128(h));
+    r.b = nrmi_widen8_avx2(dtype, _mm_loadu_si128(h + 1));
+    return r;
 }
-static NRMI_INLINE nrmi_f64_avx2 nrmi_offset_f32_f64_avx2(const void *p, size_t n, double offset)
+static NRMI_INLINE nrmi_f32_avx2 nrmi_load_part_half_f32_avx2(int dtype, const void *p, size_t n)
 {
-    return nrmi_add_f64_avx2(nrmi_load_part_f32_f64_avx2(p, n), nrmi_set1_f64_avx2(offset));
+    uint16_t h[16] = {0};
+    size_t i;
+    for (i = 0; i < n; i++)
+        h[i] = nrmi_u16_at(p, i);
+    return nrmi_load_half_f32_avx2(dtype, h);
 }
-static NRMI_INLINE nrmi_f32_avx2 nrmi_offset_f32_f32_avx2(const void *p, size_t n, double offset)
+static NRMI_INLINE void nrmi_store_half_f32_avx2(int dtype, void *p, nrmi_f32_avx2 x)
 {
-    return nrmi_narrow_avx2(nrmi_offset_f32_f64_avx2(p, n, offset));
+    _mm256_storeu_si256((__m256i *)p, nrmi_halves_avx2(dtype, x));
 }
-static NRMI_INLINE nrmi_f64_avx2 nrmi_stored_f32_f64_avx2(nrmi_f64_avx2 x)
+static NRMI_INLINE void nrmi_stream_half_f32_avx2(int dtype, void *p, nrmi_f32_avx2 x)
 {
-    return nrmi_widen_avx2(nrmi_narrow_avx2(x));
+    if ((uintptr_t)p % 32 == 0)
+        _mm256_stream_si256((__m256i *)p, nrmi_halves_avx2(dtype, x));
+    else
+        nrmi_store_half_f32_avx2(dtype, p, x);
+}
+static NRMI_INLINE void nrmi_store_part_half_f32_avx2(int dtype, void *p, nrmi_f32_avx2 x, size_t n)
+{
+    uint16_t h[16];
+    size_t i;
+    nrmi_store_half_f32_avx2(dtype, h, x);
+    for (i = 0; i < n; i++)
+        nrmi_u16_set(p, i, h[i]);
+}
+static NRMI_INLINE nrmi_f32_avx2 nrmi_stored_half_f32_avx2(int dtype, nrmi_f32_avx2 x)
+{
+    const __m256i h = nrmi_halves_avx2(dtype, x);
+    x.a = nrmi_widen8_avx2(dtype, _mm256_castsi256_si128(h));
+    x.b = nrmi_widen8_avx2(dtype, _mm256_extracti128_si256(h, 1));
+    return x;
+}
+
+/* Storage: any, in double. A half is rounded from the double once, one by one. */
+static NRMI_INLINE nrmi_f64_avx2 nrmi_load_any_f64_avx2(int dtype, const void *p)
+{
+    if (dtype == NRM_F64)
+        return nrmi_get_f64_avx2(p);
+    return nrmi_widen_avx2(dtype == NRM_F32 ? nrmi_get_f32_avx2(p)
+                                            : nrmi_load_half_f32_avx2(dtype, p));
+}
+static NRMI_INLINE nrmi_f64_avx2 nrmi_load_part_any_f64_avx2(int dtype, const void *p, size_t n)
+{
+    if (dtype == NRM_F64)
+        return nrmi_get_part_f64_avx2(p, n);
+    return nrmi_widen_avx2(dtype == NRM_F32 ? nrmi_get_part_f32_avx2(p, n)
+                                            : nrmi_load_part_half_f32_avx2(dtype, p, n));
+}
+static NRMI_INLINE void nrmi_store_part_any_f64_avx2(int dtype, void *p, nrmi_f64_avx2 x, size_t n)
+{
+    double one[16];
+    size_t i;
+    if (dtype == NRM_F32) {
+        nrmi_store_part_f32_f32_avx2(dtype, p, nrmi_narrow_avx2(x), n);
+        return;
+    }
+    nrmi_put_f64_avx2(one, x);
+    for (i = 0; i < n; i++)
+        nrmi_value_set(dtype, p, i, one[i]);
+}
+static NRMI_INLINE void nrmi_store_any_f64_avx2(int dtype, void *p, nrmi_f64_avx2 x)
+{
+    if (dtype == NRM_F64)
+        nrmi_put_f64_avx2(p, x);
+    else if (dtype == NRM_F32)
+        nrmi_put_f32_avx2(p, nrmi_narrow_avx2(x));
+    else
+        nrmi_store_part_any_f64_avx2(dtype, p, x, 16);
+}
+static NRMI_INLINE nrmi_f64_avx2 nrmi_stored_any_f64_avx2(int dtype, nrmi_f64_avx2 x)
+{
+    double space[16];
+    nrmi_store_any_f64_avx2(dtype, space, x);
+    return nrmi_load_any_f64_avx2(dtype, space);
+}
+static NRMI_INLINE nrmi_f64_avx2 nrmi_offset_f64_avx2(int dtype, const void *p, size_t n,
+                                                      double offset)
+{
+    const int type = dtype == NRM_F64 ? NRM_F64 : NRM_F32;
+    return nrmi_add_f64_avx2(nrmi_load_part_any_f64_avx2(type, p, n), nrmi_set1_f64_avx2(offset));
+}
+static NRMI_INLINE nrmi_f32_avx2 nrmi_offset_f32_avx2(int dtype, const void *p, size_t n,
+                                                      double offset)
+{
+    return nrmi_narrow_avx2(nrmi_offset_f64_avx2(dtype, p, n, offset));
 }
 
 #if defined(__clang__)
@@ -1334,15 +1508,15 @@ static NRMI_INLINE nrmi_f64_avx2 nrmi_stored_f32_f64_avx2(nrmi_f64_avx2 x)
 #endif
 #endif /* NRMI_HAS_AVX2 */
 
-/* ISA HOOK op block: AVX-512 (F, DQ, VL, as every processor with them since Skylake-X). */
+/* ISA HOOK op block: AVX-512 (F, DQ, VL, BW, as every processor since Skylake-X). */
 
 #if NRMI_HAS_AVX512
 #if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx512f,avx512dq,avx512vl"))), \
+#pragma clang attribute push(__attribute__((target("avx512f,avx512dq,avx512vl,avx512bw"))), \
                              apply_to = function)
 #elif defined(__GNUC__)
 #pragma GCC push_options
-#pragma GCC target("avx512f,avx512dq,avx512vl")
+#pragma GCC target("avx512f,avx512dq,avx512vl,avx512bw")
 #endif
 
 typedef struct nrmi_f32_avx512 {
@@ -1523,62 +1697,150 @@ static NRMI_INLINE void nrmi_tally_f32_avx512(double *totals, nrmi_f32_avx512 x)
 {
     nrmi_tally_f64_avx512(totals, nrmi_widen_avx512(x));
 }
-static NRMI_INLINE nrmi_f32_avx512 nrmi_load_f32_f32_avx512(const void *p)
+
+/* Storage: float. */
+static NRMI_INLINE nrmi_f32_avx512 nrmi_load_f32_f32_avx512(int dtype, const void *p)
 {
+    (void)dtype;
     return nrmi_get_f32_avx512(p);
 }
-static NRMI_INLINE nrmi_f32_avx512 nrmi_load_part_f32_f32_avx512(const void *p, size_t n)
+static NRMI_INLINE nrmi_f32_avx512 nrmi_load_part_f32_f32_avx512(int dtype, const void *p, size_t n)
 {
+    (void)dtype;
     return nrmi_get_part_f32_avx512(p, n);
 }
-static NRMI_INLINE void nrmi_store_f32_f32_avx512(void *p, nrmi_f32_avx512 x)
+static NRMI_INLINE void nrmi_store_f32_f32_avx512(int dtype, void *p, nrmi_f32_avx512 x)
 {
+    (void)dtype;
     nrmi_put_f32_avx512(p, x);
 }
-static NRMI_INLINE void nrmi_stream_f32_f32_avx512(void *p, nrmi_f32_avx512 x)
+static NRMI_INLINE void nrmi_stream_f32_f32_avx512(int dtype, void *p, nrmi_f32_avx512 x)
 {
+    (void)dtype;
     if ((uintptr_t)p % 64 == 0)
         _mm512_stream_ps((float *)p, x.a);
     else
         nrmi_put_f32_avx512(p, x);
 }
-static NRMI_INLINE void nrmi_store_part_f32_f32_avx512(void *p, nrmi_f32_avx512 x, size_t n)
+static NRMI_INLINE void nrmi_store_part_f32_f32_avx512(int dtype, void *p, nrmi_f32_avx512 x,
+                                                       size_t n)
 {
+    (void)dtype;
     _mm512_mask_storeu_ps(p, nrmi_mask_avx512(n), x.a);
 }
-static NRMI_INLINE nrmi_f32_avx512 nrmi_stored_f32_f32_avx512(nrmi_f32_avx512 x)
+static NRMI_INLINE nrmi_f32_avx512 nrmi_stored_f32_f32_avx512(int dtype, nrmi_f32_avx512 x)
 {
+    (void)dtype;
     return x;
 }
-static NRMI_INLINE nrmi_f64_avx512 nrmi_load_f32_f64_avx512(const void *p)
+
+/* Storage: bf16 and f16. bf16 is rounded with integers: VCVTNEPS2BF16 flushes denormals. */
+static NRMI_INLINE nrmi_f32_avx512 nrmi_widen16_avx512(int dtype, __m256i h)
 {
-    return nrmi_widen_avx512(nrmi_get_f32_avx512(p));
+    nrmi_f32_avx512 r;
+    if (dtype == NRM_F16)
+        r.a = _mm512_maskz_cvtph_ps(0xffff, h);
+    else
+        r.a = _mm512_castsi512_ps(
+            _mm512_maskz_slli_epi32(0xffff, _mm512_maskz_cvtepu16_epi32(0xffff, h), 16));
+    return r;
 }
-static NRMI_INLINE nrmi_f64_avx512 nrmi_load_part_f32_f64_avx512(const void *p, size_t n)
+static NRMI_INLINE __m256i nrmi_halves_avx512(int dtype, nrmi_f32_avx512 x)
 {
-    return nrmi_widen_avx512(nrmi_get_part_f32_avx512(p, n));
+    const __m512i u = _mm512_castps_si512(x.a), high = _mm512_maskz_srli_epi32(0xffff, u, 16);
+    const __m512i even = _mm512_and_si512(high, _mm512_set1_epi32(1));
+    const __m512i up = _mm512_add_epi32(even, _mm512_set1_epi32(0x7fff));
+    const __m512i near_ = _mm512_maskz_srli_epi32(0xffff, _mm512_add_epi32(u, up), 16);
+    const __mmask16 nan = _mm512_cmpgt_epu32_mask(
+        _mm512_and_si512(u, _mm512_set1_epi32(0x7fffffff)), _mm512_set1_epi32(0x7f800000));
+    if (dtype == NRM_F16)
+        return _mm512_maskz_cvtps_ph(0xffff, x.a, 0);
+    return _mm512_maskz_cvtepi32_epi16(
+        0xffff, _mm512_mask_or_epi32(near_, nan, high, _mm512_set1_epi32(0x40)));
 }
-static NRMI_INLINE void nrmi_store_f32_f64_avx512(void *p, nrmi_f64_avx512 x)
+static NRMI_INLINE nrmi_f32_avx512 nrmi_load_half_f32_avx512(int dtype, const void *p)
 {
-    nrmi_put_f32_avx512(p, nrmi_narrow_avx512(x));
+    return nrmi_widen16_avx512(dtype, _mm256_loadu_si256((const __m256i *)p));
 }
-static NRMI_INLINE void nrmi_store_part_f32_f64_avx512(void *p, nrmi_f64_avx512 x, size_t n)
+static NRMI_INLINE nrmi_f32_avx512 nrmi_load_part_half_f32_avx512(int dtype, const void *p,
+                                                                  size_t n)
 {
-    nrmi_store_part_f32_f32_avx512(p, nrmi_narrow_avx512(x), n);
+    return nrmi_widen16_avx512(dtype, _mm256_maskz_loadu_epi16(nrmi_mask_avx512(n), p));
 }
-static NRMI_INLINE nrmi_f64_avx512 nrmi_offset_f32_f64_avx512(const void *p, size_t n,
-                                                              double offset)
+static NRMI_INLINE void nrmi_store_half_f32_avx512(int dtype, void *p, nrmi_f32_avx512 x)
 {
-    return nrmi_add_f64_avx512(nrmi_load_part_f32_f64_avx512(p, n), nrmi_set1_f64_avx512(offset));
+    _mm256_storeu_si256((__m256i *)p, nrmi_halves_avx512(dtype, x));
 }
-static NRMI_INLINE nrmi_f32_avx512 nrmi_offset_f32_f32_avx512(const void *p, size_t n,
-                                                              double offset)
+static NRMI_INLINE void nrmi_stream_half_f32_avx512(int dtype, void *p, nrmi_f32_avx512 x)
 {
-    return nrmi_narrow_avx512(nrmi_offset_f32_f64_avx512(p, n, offset));
+    if ((uintptr_t)p % 32 == 0)
+        _mm256_stream_si256((__m256i *)p, nrmi_halves_avx512(dtype, x));
+    else
+        nrmi_store_half_f32_avx512(dtype, p, x);
 }
-static NRMI_INLINE nrmi_f64_avx512 nrmi_stored_f32_f64_avx512(nrmi_f64_avx512 x)
+static NRMI_INLINE void nrmi_store_part_half_f32_avx512(int dtype, void *p, nrmi_f32_avx512 x,
+                                                        size_t n)
 {
-    return nrmi_widen_avx512(nrmi_narrow_avx512(x));
+    _mm256_mask_storeu_epi16(p, nrmi_mask_avx512(n), nrmi_halves_avx512(dtype, x));
+}
+static NRMI_INLINE nrmi_f32_avx512 nrmi_stored_half_f32_avx512(int dtype, nrmi_f32_avx512 x)
+{
+    return nrmi_widen16_avx512(dtype, nrmi_halves_avx512(dtype, x));
+}
+
+/* Storage: any, in double. A half is rounded from the double once, one by one. */
+static NRMI_INLINE nrmi_f64_avx512 nrmi_load_any_f64_avx512(int dtype, const void *p)
+{
+    if (dtype == NRM_F64)
+        return nrmi_get_f64_avx512(p);
+    return nrmi_widen_avx512(dtype == NRM_F32 ? nrmi_get_f32_avx512(p)
+                                            : nrmi_load_half_f32_avx512(dtype, p));
+}
+static NRMI_INLINE nrmi_f64_avx512 nrmi_load_part_any_f64_avx512(int dtype, const void *p, size_t n)
+{
+    if (dtype == NRM_F64)
+        return nrmi_get_part_f64_avx512(p, n);
+    return nrmi_widen_avx512(dtype == NRM_F32 ? nrmi_get_part_f32_avx512(p, n)
+                                            : nrmi_load_part_half_f32_avx512(dtype, p, n));
+}
+static NRMI_INLINE void nrmi_store_part_any_f64_avx512(int dtype, void *p, nrmi_f64_avx512 x,
+                                                       size_t n)
+{
+    double one[16];
+    size_t i;
+    if (dtype == NRM_F32) {
+        nrmi_store_part_f32_f32_avx512(dtype, p, nrmi_narrow_avx512(x), n);
+        return;
+    }
+    nrmi_put_f64_avx512(one, x);
+    for (i = 0; i < n; i++)
+        nrmi_value_set(dtype, p, i, one[i]);
+}
+static NRMI_INLINE void nrmi_store_any_f64_avx512(int dtype, void *p, nrmi_f64_avx512 x)
+{
+    if (dtype == NRM_F64)
+        nrmi_put_f64_avx512(p, x);
+    else if (dtype == NRM_F32)
+        nrmi_put_f32_avx512(p, nrmi_narrow_avx512(x));
+    else
+        nrmi_store_part_any_f64_avx512(dtype, p, x, 16);
+}
+static NRMI_INLINE nrmi_f64_avx512 nrmi_stored_any_f64_avx512(int dtype, nrmi_f64_avx512 x)
+{
+    double space[16];
+    nrmi_store_any_f64_avx512(dtype, space, x);
+    return nrmi_load_any_f64_avx512(dtype, space);
+}
+static NRMI_INLINE nrmi_f64_avx512 nrmi_offset_f64_avx512(int dtype, const void *p, size_t n,
+                                                      double offset)
+{
+    const int type = dtype == NRM_F64 ? NRM_F64 : NRM_F32;
+    return nrmi_add_f64_avx512(nrmi_load_part_any_f64_avx512(type, p, n), nrmi_set1_f64_avx512(offset));
+}
+static NRMI_INLINE nrmi_f32_avx512 nrmi_offset_f32_avx512(int dtype, const void *p, size_t n,
+                                                      double offset)
+{
+    return nrmi_narrow_avx512(nrmi_offset_f64_avx512(dtype, p, n, offset));
 }
 
 #if defined(__clang__)
@@ -1590,9 +1852,11 @@ static NRMI_INLINE nrmi_f64_avx512 nrmi_stored_f32_f64_avx512(nrmi_f64_avx512 x)
 
 /* ---- C6 Instantiation --------------------------------------------------------------------- */
 
+/* Storage any serves where speed is not asked: the scalar oracle, and double arithmetic. */
+
 /* ISA HOOK pass: scalar. */
 #define NRMI_PASS 100
-#define NRMI_T f32
+#define NRMI_T any
 #define NRMI_ISA scalar
 #define NRMI_A f32
 #include NRM_HEADER_FILENAME
@@ -1601,22 +1865,32 @@ static NRMI_INLINE nrmi_f64_avx512 nrmi_stored_f32_f64_avx512(nrmi_f64_avx512 x)
 #include NRM_HEADER_FILENAME
 #undef NRMI_A
 #undef NRMI_ISA
+#undef NRMI_T
 
 /* ISA HOOK pass: AVX2. */
 #if NRMI_HAS_AVX2
 #if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx2"))), apply_to = function)
+#pragma clang attribute push(__attribute__((target("avx2,f16c"))), apply_to = function)
 #elif defined(__GNUC__)
 #pragma GCC push_options
-#pragma GCC target("avx2")
+#pragma GCC target("avx2,f16c")
 #endif
 #define NRMI_ISA avx2
+#define NRMI_T f32
 #define NRMI_A f32
 #include NRM_HEADER_FILENAME
+#undef NRMI_T
+#ifndef NRM_NO_HALF
+#define NRMI_T half
+#include NRM_HEADER_FILENAME
+#undef NRMI_T
+#endif
 #undef NRMI_A
+#define NRMI_T any
 #define NRMI_A f64
 #include NRM_HEADER_FILENAME
 #undef NRMI_A
+#undef NRMI_T
 #undef NRMI_ISA
 #if defined(__clang__)
 #pragma clang attribute pop
@@ -1628,19 +1902,28 @@ static NRMI_INLINE nrmi_f64_avx512 nrmi_stored_f32_f64_avx512(nrmi_f64_avx512 x)
 /* ISA HOOK pass: AVX-512. */
 #if NRMI_HAS_AVX512
 #if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx512f,avx512dq,avx512vl"))), \
+#pragma clang attribute push(__attribute__((target("avx512f,avx512dq,avx512vl,avx512bw"))), \
                              apply_to = function)
 #elif defined(__GNUC__)
 #pragma GCC push_options
-#pragma GCC target("avx512f,avx512dq,avx512vl")
+#pragma GCC target("avx512f,avx512dq,avx512vl,avx512bw")
 #endif
 #define NRMI_ISA avx512
+#define NRMI_T f32
 #define NRMI_A f32
 #include NRM_HEADER_FILENAME
+#undef NRMI_T
+#ifndef NRM_NO_HALF
+#define NRMI_T half
+#include NRM_HEADER_FILENAME
+#undef NRMI_T
+#endif
 #undef NRMI_A
+#define NRMI_T any
 #define NRMI_A f64
 #include NRM_HEADER_FILENAME
 #undef NRMI_A
+#undef NRMI_T
 #undef NRMI_ISA
 #if defined(__clang__)
 #pragma clang attribute pop
@@ -1649,7 +1932,6 @@ static NRMI_INLINE nrmi_f64_avx512 nrmi_stored_f32_f64_avx512(nrmi_f64_avx512 x)
 #endif
 #endif
 #undef NRMI_PASS
-#undef NRMI_T
 
 /* ---- C7 CPU detection --------------------------------------------------------------------- */
 
@@ -1659,17 +1941,35 @@ static NRMI_INLINE nrmi_f64_avx512 nrmi_stored_f32_f64_avx512(nrmi_f64_avx512 x)
             nrmi_all_within_##T##_##A##_##isa                                                      \
     }
 
+#ifndef NRM_NO_HALF
+#define NRMI_HALF(isa) NRMI_KERNELS(half, f32, isa)
+#else
+#define NRMI_HALF(isa) NRMI_KERNELS(any, f64, isa) /* never asked */
+#endif
+/* F32, F64, BF16, F16 */
+#define NRMI_SET(id, isa)                                                                  \
+    {                                                                                      \
+        id, {NRMI_KERNELS(f32, f32, isa), NRMI_KERNELS(any, f64, isa), NRMI_HALF(isa),     \
+             NRMI_HALF(isa)},                                                              \
+            {NRMI_KERNELS(any, f64, isa), NRMI_KERNELS(any, f64, isa),                     \
+             NRMI_KERNELS(any, f64, isa), NRMI_KERNELS(any, f64, isa)}                     \
+    }
+
 /* Best last. */
 static const nrmi_set nrmi_sets[] = {
     /* ISA HOOK row: scalar. */
-    {NRM_SCALAR, NRMI_KERNELS(f32, f32, scalar), NRMI_KERNELS(f32, f64, scalar)},
+    {NRM_SCALAR,
+     {NRMI_KERNELS(any, f32, scalar), NRMI_KERNELS(any, f64, scalar),
+      NRMI_KERNELS(any, f32, scalar), NRMI_KERNELS(any, f32, scalar)},
+     {NRMI_KERNELS(any, f64, scalar), NRMI_KERNELS(any, f64, scalar),
+      NRMI_KERNELS(any, f64, scalar), NRMI_KERNELS(any, f64, scalar)}},
 #if NRMI_HAS_AVX2
     /* ISA HOOK row: AVX2. */
-    {NRM_AVX2, NRMI_KERNELS(f32, f32, avx2), NRMI_KERNELS(f32, f64, avx2)},
+    NRMI_SET(NRM_AVX2, avx2),
 #endif
 #if NRMI_HAS_AVX512
     /* ISA HOOK row: AVX-512. */
-    {NRM_AVX512, NRMI_KERNELS(f32, f32, avx512), NRMI_KERNELS(f32, f64, avx512)},
+    NRMI_SET(NRM_AVX512, avx512),
 #endif
 };
 #define NRMI_SETS (sizeof nrmi_sets / sizeof nrmi_sets[0])
@@ -1708,13 +2008,14 @@ static unsigned nrmi_detect(void)
 {
     unsigned r[4], state, isas = 1u << NRM_SCALAR;
     nrmi_cpuid(1, r);
-    if (!(r[2] & 1u << 27) || !(r[2] & 1u << 28))
+    if (!(r[2] & 1u << 27) || !(r[2] & 1u << 28) || !(r[2] & 1u << 29)) /* OSXSAVE, AVX, F16C */
         return isas;
     state = nrmi_saved_state();
     nrmi_cpuid(7, r);
     if ((state & 0x6u) == 0x6u && (r[1] & 1u << 5))
         isas |= 1u << NRM_AVX2;
-    if ((state & 0xe6u) == 0xe6u && (r[1] & 1u << 16) && (r[1] & 1u << 17) && (r[1] & 1u << 31))
+    if ((state & 0xe6u) == 0xe6u && (r[1] & 1u << 16) && (r[1] & 1u << 17) &&
+        (r[1] & 1u << 30) && (r[1] & 1u << 31))
         isas |= 1u << NRM_AVX512;
     return isas;
 }
@@ -1875,14 +2176,33 @@ typedef struct nrmi_call {
     const nrmi_verb *verb;
     const nrmi_set *set;
     void *array;      /* nrm_moments or nrm_sums of the parts      */
+    size_t size, param; /* bytes of an element of the tensors, of gamma and running statistics */
     nrm_pitch xp, yp; /* never 0                                   */
     int empty;        /* no values, or none along c                */
 } nrmi_call;
 
+static int nrmi_has_dtype(nrm_dtype dtype)
+{
+#ifdef NRM_NO_F64
+    if (dtype == NRM_F64)
+        return 0;
+#endif
+#ifdef NRM_NO_HALF
+    if (dtype == NRM_BF16 || dtype == NRM_F16)
+        return 0;
+#endif
+    return (unsigned)dtype <= NRM_F16;
+}
+
+static size_t nrmi_size(nrm_dtype dtype)
+{
+    return dtype == NRM_F32 ? 4 : dtype == NRM_F64 ? 8 : 2;
+}
+
 static nrm_status nrmi_check_desc(const nrm_desc *d)
 {
     if ((unsigned)d->kind > NRM_RMS || (unsigned)d->layout > NRM_NHWC ||
-        (unsigned)d->act > NRM_RELU || d->dtype != NRM_F32)
+        (unsigned)d->act > NRM_RELU || !nrmi_has_dtype(d->dtype))
         return NRM_ERR_DESC;
     if (d->kind == NRM_GROUP && (d->groups == 0 || d->c % d->groups != 0))
         return NRM_ERR_DESC;
@@ -1898,17 +2218,18 @@ static nrm_status nrmi_check_eps(const nrm_desc *d)
 static int nrmi_check_pitch(const nrm_desc *d, nrm_pitch given, nrm_pitch *pitch, size_t *bytes)
 {
     const size_t lines = d->layout == NRM_NCHW ? d->c : d->s;
-    const size_t width = d->layout == NRM_NCHW ? d->s : d->c;
+    const size_t width = d->layout == NRM_NCHW ? d->s : d->c, size = nrmi_size(d->dtype);
     size_t all;
     pitch->line = given.line ? given.line : width;
     if (pitch->line < width || !nrmi_times(lines, pitch->line, &all))
         return 0;
     pitch->sample = given.sample ? given.sample : all;
     *bytes = 0;
-    if (pitch->sample < all || !nrmi_times(d->n, pitch->sample, &all) || !nrmi_times(all, 4, &all))
+    if (pitch->sample < all || !nrmi_times(d->n, pitch->sample, &all) ||
+        !nrmi_times(all, size, &all))
         return 0;
     if (d->n && lines && width)
-        *bytes = 4 * ((d->n - 1) * pitch->sample + (lines - 1) * pitch->line + width);
+        *bytes = size * ((d->n - 1) * pitch->sample + (lines - 1) * pitch->line + width);
     return 1;
 }
 
@@ -1927,6 +2248,8 @@ static nrm_status nrmi_check_sizes(const nrm_desc *d, nrmi_call *q, size_t *x_by
 {
     size_t m, all;
     q->empty = d->n == 0 || d->c == 0 || d->s == 0;
+    q->size = nrmi_size(d->dtype);
+    q->param = d->dtype == NRM_F64 ? 8 : 4;
     if (!nrmi_times(d->c, sizeof(nrm_moments), &all))
         return NRM_ERR_SIZE;
     if (q->empty) { /* n*c values of gamma, n*groups statistics: the products may still be large */
@@ -1936,7 +2259,8 @@ static nrm_status nrmi_check_sizes(const nrm_desc *d, nrmi_call *q, size_t *x_by
             return NRM_ERR_SIZE;
         return NRM_OK;
     }
-    if (!nrmi_times(d->n, d->c, &m) || !nrmi_times(m, d->s, &m) || !nrmi_times(m, 4, &m) ||
+    if (!nrmi_times(d->n, d->c, &m) || !nrmi_times(m, d->s, &m) ||
+        !nrmi_times(m, q->size, &m) ||
         !nrmi_times(nrmi_stats(d), 8, &m))
         return NRM_ERR_SIZE;
     if (!nrmi_check_pitch(d, d->x_pitch, &q->xp, x_bytes) ||
@@ -1998,11 +2322,12 @@ typedef struct nrmi_buffer {
    is there a (sample, line, place) difference whose distance is less than an element away? */
 static int nrmi_elements_meet(const nrm_desc *d, const nrm_pitch *pitch, size_t apart)
 {
+    const size_t size = nrmi_size(d->dtype);
     const size_t lines = d->layout == NRM_NCHW ? d->c : d->s;
     const size_t width = d->layout == NRM_NCHW ? d->s : d->c;
     size_t up, i, j;
-    for (up = 0; up < (apart % 4 ? 2u : 1u); up++) { /* misaligned: the two elements it touches */
-        const size_t e = apart / 4 + up, sample = e / pitch->sample;
+    for (up = 0; up < (apart % size ? 2u : 1u); up++) { /* misaligned: the two elements it touches */
+        const size_t e = apart / size + up, sample = e / pitch->sample;
         for (i = sample; i <= sample + 1 && i < d->n; i++) {
             const size_t at = i * pitch->sample, away = at > e ? at - e : e - at;
             const size_t line = away / pitch->line;
@@ -2041,12 +2366,13 @@ static nrm_status nrmi_check_alias(const nrmi_call *q, size_t x_bytes, size_t y_
     const nrm_desc *d = q->d;
     const unsigned f = q->verb->flags;
     const int forward = (f & NRMI_NEEDS_Y) != 0, moves = nrmi_moves_running(q);
-    const size_t params = 4 * d->c * (d->affine_per_sample ? d->n : 1), stats = 8 * nrmi_stats(d);
+    const size_t params = q->param * d->c * (d->affine_per_sample ? d->n : 1);
+    const size_t stats = 8 * nrmi_stats(d);
     const int params_out = (f & NRMI_GIVES_PARAMS) != 0,
               dx = (f & (NRMI_ONE_OUTPUT | NRMI_NEEDS_DX)) != 0;
     const int stats_out = (f & NRMI_GIVES_STATS) != 0, stats_in = (f & NRMI_NEEDS_STATS) != 0;
     const int running = moves || (f & NRMI_NEEDS_RUNNING), none = 0;
-    const size_t array = d->c * sizeof(nrm_moments), running_bytes = 4 * d->c;
+    const size_t array = d->c * sizeof(nrm_moments), running_bytes = q->param * d->c;
     nrmi_buffer list[18];
     size_t count = 0, i, j;
 #define NRMI_BUFFER(used, pointer, size, pitches, id_, same_, out_) \
@@ -2294,7 +2620,9 @@ static void nrmi_start(const nrmi_call *q, nrmi_job *j)
     j->t.x = (const unsigned char *)a->x;
     j->t.res = (const unsigned char *)a->residual;
     j->t.relu = d->act == NRM_RELU;
-    j->t.stream = d->n * d->c * d->s >= NRM_STREAM_BYTES / 8;
+    j->t.stream = d->n * d->c * d->s >= NRM_STREAM_BYTES / 2 / q->size;
+    j->t.dtype = d->dtype;
+    j->t.size = q->size;
     if (f & NRMI_NEEDS_Y) {
         j->t.out = (unsigned char *)a->y;
         j->t.sum = (unsigned char *)a->sum;
@@ -2320,9 +2648,21 @@ static void nrmi_start(const nrmi_call *q, nrmi_job *j)
         nrmi_find_pilots(j);
 }
 
-static unsigned char *nrmi_shift(const unsigned char *p, size_t elements)
+static unsigned char *nrmi_shift(const unsigned char *p, size_t bytes)
 {
-    return p ? (unsigned char *)(uintptr_t)(p + 4 * elements) : NULL;
+    return p ? (unsigned char *)(uintptr_t)(p + bytes) : NULL;
+}
+
+/* Moves a tile by x and y elements of its tensors. */
+static void nrmi_shift_tile(const nrmi_call *q, nrmi_tile *t, size_t x, size_t y)
+{
+    const int backward = (q->verb->flags & NRMI_NEEDS_DY) != 0;
+    t->x = nrmi_shift(t->x, q->size * x);
+    t->res = nrmi_shift(t->res, q->size * x);
+    t->sum = nrmi_shift(t->sum, q->size * x);
+    t->dsum = nrmi_shift(t->dsum, q->size * x);
+    t->dy = nrmi_shift(t->dy, q->size * y);
+    t->out = nrmi_shift(t->out, q->size * (backward ? x : y));
 }
 
 /* Group g of a GROUP job with s = 1, as a LAYER job. */
@@ -2331,23 +2671,18 @@ static nrmi_job nrmi_group_as_layer(const nrmi_job *all, size_t g)
     const size_t q = all->c / all->groups;
     const size_t at = g * q * (all->layout == NRM_NCHW ? all->xp.line : 1);
     const size_t y_at = g * q * (all->layout == NRM_NCHW ? all->yp.line : 1);
+    const size_t params = all->q->param * g * q;
     nrmi_job j = *all;
-    const int backward = (all->q->verb->flags & NRMI_NEEDS_DY) != 0;
     j.kind = NRM_LAYER;
     j.inner = 1;
     j.c = q;
-    j.t.x = nrmi_shift(all->t.x, at);
-    j.t.res = nrmi_shift(all->t.res, at);
-    j.t.sum = nrmi_shift(all->t.sum, at);
-    j.t.dsum = nrmi_shift(all->t.dsum, at);
-    j.t.dy = nrmi_shift(all->t.dy, y_at);
-    j.t.out = nrmi_shift(all->t.out, backward ? at : y_at);
-    j.gamma = nrmi_shift(all->gamma, g * q);
-    j.beta = nrmi_shift(all->beta, g * q);
-    j.dgamma = nrmi_shift(all->dgamma, g * q);
-    j.dbeta = nrmi_shift(all->dbeta, g * q);
-    j.mean = nrmi_shift(all->mean, 2 * g);
-    j.rstd = nrmi_shift(all->rstd, 2 * g);
+    nrmi_shift_tile(all->q, &j.t, at, y_at);
+    j.gamma = nrmi_shift(all->gamma, params);
+    j.beta = nrmi_shift(all->beta, params);
+    j.dgamma = nrmi_shift(all->dgamma, params);
+    j.dbeta = nrmi_shift(all->dbeta, params);
+    j.mean = nrmi_shift(all->mean, 8 * g);
+    j.rstd = nrmi_shift(all->rstd, 8 * g);
     j.stat_step = all->groups;
     j.w = nrmi_walk_of(&j, NRM_LAYER);
     if (!all->q->d->affine_per_sample)
@@ -2356,16 +2691,33 @@ static nrmi_job nrmi_group_as_layer(const nrmi_job *all, size_t g)
     return j;
 }
 
+/* A parameter or running statistic: float, but double for F64 storage. */
+static double nrmi_param(const nrmi_job *j, const void *p, size_t i)
+{
+    return j->q->param == 8 ? nrmi_f64_at(p, i) : (double)nrmi_f32_at(p, i);
+}
+static double nrmi_param_rounded(const nrmi_job *j, double v)
+{
+    return j->q->param == 8 ? v : (double)(float)v;
+}
+static void nrmi_param_set(const nrmi_job *j, void *p, size_t i, double v)
+{
+    if (j->q->param == 8)
+        nrmi_f64_set(p, i, v);
+    else
+        nrmi_f32_set(p, i, (float)v);
+}
+
 /* gamma + offset of parameter i as the formulas take it: as a float, unless that is out of the
    comfortable range anyway. */
 static double nrmi_gamma_at(const nrmi_job *j, size_t i)
 {
-    const double g = j->gamma ? (double)nrmi_f32_at(j->gamma, i) + j->q->d->gamma_offset : 1;
-    return nrmi_bits(g) <= nrmi_bits(NRMI_GAMMA_LIMIT) ? (double)(float)g : g;
+    const double g = j->gamma ? nrmi_param(j, j->gamma, i) + j->q->d->gamma_offset : 1;
+    return nrmi_bits(g) <= nrmi_bits(NRMI_GAMMA_LIMIT) ? nrmi_param_rounded(j, g) : g;
 }
 static double nrmi_beta_at(const nrmi_job *j, size_t i)
 {
-    return j->beta ? (double)nrmi_f32_at(j->beta, i) : 0;
+    return j->beta ? nrmi_param(j, j->beta, i) : 0;
 }
 
 /* The parameter of lane (g, f) of sample o and plane p, for kinds whose lane has one. */
@@ -2385,6 +2737,35 @@ static double nrmi_rstd(double variance, double eps)
     return nrmi_finite(v) && v < 0 ? nrmi_nan() : 1 / NRM_SQRT(v);
 }
 
+/* The same from the m2 of values that were multiplied by `scale`. Denormals with eps 0 may ask for
+   more than the largest double. */
+static double nrmi_rstd_scaled(double m2, double m, double scale, double eps)
+{
+    const double rstd = nrmi_rstd(m2 / m, eps * scale * scale) * scale;
+    return nrmi_bits(rstd) == NRMI_INF_BITS ? nrmi_from_bits(NRMI_INF_BITS - 1) : rstd;
+}
+
+/* Whether a lane leaves the range of its usual arithmetic, by its statistics; and by its parameters.
+   F64: where z - mean might overflow. */
+static int nrmi_wide_stats(const nrmi_job *j, double mean, double rstd)
+{
+    if (j->t.dtype != NRM_F64)
+        return !nrmi_comfortable(mean, rstd);
+    return nrmi_bits(mean) >= NRMI_POW2_BITS(1000) || nrmi_bits(rstd) < NRMI_POW2_BITS(-1000);
+}
+static int nrmi_wide_params(const nrmi_job *j, double g, double b)
+{
+    return j->t.dtype != NRM_F64 && !nrmi_comfortable_affine(g, b);
+}
+
+/* The kernels for a tile of lanes that left it, or did not. */
+static const nrmi_kernels *nrmi_kernels_for(const nrmi_job *j, int wide, nrmi_tile *t)
+{
+    if (wide && j->t.dtype == NRM_F64)
+        t->scale = 0.25;
+    return wide ? &j->q->set->wide[j->t.dtype] : &j->q->set->near_[j->t.dtype];
+}
+
 /* ---- lanes: a stretch of a walk that fits the stack, and all that its kernels need ----------- */
 
 typedef struct nrmi_stretch {
@@ -2400,7 +2781,9 @@ typedef struct nrmi_stretch {
    norm compute every row that uses them in double. */
 static int nrmi_uncomfortable_params(const nrmi_job *j, size_t at)
 {
-    const nrmi_kernels *k = &j->q->set->near_;
+    const nrmi_kernels *k = &j->q->set->near_[j->t.dtype];
+    if (j->t.dtype == NRM_F64)
+        return 0;
     if (j->gamma && (nrmi_bits(j->q->d->gamma_offset) > nrmi_bits(NRMI_GAMMA_LIMIT) ||
                      !k->within(j->gamma + 4 * at, j->c, NRMI_GAMMA_LIMIT)))
         return 1;
@@ -2415,14 +2798,8 @@ static nrmi_tile nrmi_aim(const nrmi_job *j, size_t o, size_t p, size_t g, size_
         o * w->outer_step.x + p * w->plane_step.x + g * w->group_step.x + f * w->fold_step.x;
     const size_t y =
         o * w->outer_step.y + p * w->plane_step.y + g * w->group_step.y + f * w->fold_step.y;
-    const int backward = (j->q->verb->flags & NRMI_NEEDS_DY) != 0;
     nrmi_tile t = j->t;
-    t.x = nrmi_shift(t.x, x);
-    t.res = nrmi_shift(t.res, x);
-    t.sum = nrmi_shift(t.sum, x);
-    t.dsum = nrmi_shift(t.dsum, x);
-    t.dy = nrmi_shift(t.dy, y);
-    t.out = nrmi_shift(t.out, backward ? x : y);
+    nrmi_shift_tile(j->q, &t, x, y);
     t.column = w->column;
     t.x_step = w->column ? w->len_step.x : w->fold == 1 ? w->group_step.x : w->fold_step.x;
     t.y_step = w->column ? w->len_step.y : w->fold == 1 ? w->group_step.y : w->fold_step.y;
@@ -2432,8 +2809,8 @@ static nrmi_tile nrmi_aim(const nrmi_job *j, size_t o, size_t p, size_t g, size_
     t.len = w->len;
     if (j->inner) {
         const size_t at = j->q->d->affine_per_sample ? o * j->all_c : 0;
-        t.gamma = nrmi_shift(j->gamma, at);
-        t.beta = nrmi_shift(j->beta, at);
+        t.gamma = nrmi_shift(j->gamma, j->q->param * at);
+        t.beta = nrmi_shift(j->beta, j->q->param * at);
         t.offset = j->gamma ? j->q->d->gamma_offset : 0;
         if (j->q->d->affine_per_sample)
             t.forced = nrmi_uncomfortable_params(j, at);
@@ -2446,14 +2823,8 @@ static nrmi_tile nrmi_part(const nrmi_stretch *v, size_t from, size_t count)
 {
     const size_t x = from * (v->t.column ? 1 : v->t.x_step);
     const size_t y = from * (v->t.column ? 1 : v->t.y_step);
-    const int backward = (v->j->q->verb->flags & NRMI_NEEDS_DY) != 0;
     nrmi_tile t = v->t;
-    t.x = nrmi_shift(t.x, x);
-    t.res = nrmi_shift(t.res, x);
-    t.sum = nrmi_shift(t.sum, x);
-    t.dsum = nrmi_shift(t.dsum, x);
-    t.dy = nrmi_shift(t.dy, y);
-    t.out = nrmi_shift(t.out, backward ? x : y);
+    nrmi_shift_tile(v->j->q, &t, x, y);
     t.lanes = count;
     t.mean = v->mean + from;
     t.rstd = v->rstd + from;
@@ -2473,7 +2844,7 @@ static size_t nrmi_groups_at_once(const nrmi_job *j, size_t keep)
                                    : w->group_step.x == w->fold * w->fold_step.x &&
                                          w->group_step.y == w->fold * w->fold_step.y;
     const size_t most = w->fold < NRMI_LANES ? NRMI_LANES / w->fold : 1;
-    size_t fit = keep / 4 / w->planes / w->fold / w->len;
+    size_t fit = keep / j->q->size / w->planes / w->fold / w->len;
     if (!solid)
         return 1;
     if (w->column || fit > most)
@@ -2503,14 +2874,15 @@ static void nrmi_fill(nrmi_stretch *v, int sums, size_t o, size_t p, size_t g, s
         v->rstd[i] = rstd[g - g0];
         v->g[i] = v->b[i] = 0;
         if (j->inner) {
-            v->wide[i] = (unsigned char)(v->t.forced || !nrmi_comfortable(v->mean[i], v->rstd[i]));
+            v->wide[i] =
+                (unsigned char)(v->t.forced || nrmi_wide_stats(j, v->mean[i], v->rstd[i]));
         } else {
             const size_t at = nrmi_param_of(j, o, p, g, f);
             v->g[i] = nrmi_gamma_at(j, at);
             v->b[i] = nrmi_beta_at(j, at);
-            v->wide[i] = (unsigned char)(!nrmi_comfortable(v->mean[i], v->rstd[i]) ||
-                                         ((!sums || v->t.relu) &&
-                                          !nrmi_comfortable_affine(v->g[i], v->b[i])));
+            v->wide[i] =
+                (unsigned char)(nrmi_wide_stats(j, v->mean[i], v->rstd[i]) ||
+                                ((!sums || v->t.relu) && nrmi_wide_params(j, v->g[i], v->b[i])));
         }
         v->p[i] = v->q[i] = 0;
         if (++f == j->w.fold) {
@@ -2533,33 +2905,35 @@ static size_t nrmi_same_until(const unsigned char *state, size_t from, size_t co
 static size_t nrmi_lanes_until(const nrmi_stretch *v, size_t from)
 {
     const size_t to = nrmi_same_until(v->wide, from, v->lanes);
-    return v->wide[from] && to - from > NRMI_LANES_f64 ? from + NRMI_LANES_f64 : to;
+    const int twice = v->wide[from] || v->j->t.dtype == NRM_F64;
+    return twice && to - from > NRMI_LANES_f64 ? from + NRMI_LANES_f64 : to;
 }
 
 static void nrmi_map_lanes(const nrmi_stretch *v, int gradient)
 {
-    const nrmi_set *set = v->j->q->set;
     const int what = v->j->inner ? NRMI_INNER : NRMI_CHANNEL;
     size_t from, to;
     for (from = 0; from < v->lanes; from = to) {
-        const nrmi_kernels *k = v->wide[from] ? &set->wide : &set->near_;
         nrmi_tile t;
         to = nrmi_lanes_until(v, from);
         t = nrmi_part(v, from, to - from);
         if (v->wide[from])
             NRMI_TRACE(NRMI_TRACE_WIDE_APPLY);
-        k->apply(&t, gradient, what);
+        nrmi_kernels_for(v->j, v->wide[from], &t)->apply(&t, gradient, what);
     }
 }
 
 /* ---- statistics ----------------------------------------------------------------------------- */
 
-/* Sums of d and d*d over the lists of `count` groups from g on, around a pilot for each. */
-static void nrmi_moment_sums(const nrmi_job *j, const nrmi_kernels *k, size_t o, size_t g,
-                             size_t count, const double *pilot, double *first, double *second)
+/* Sums of d and d*d over the lists of `count` groups from g on, around a pilot for each, of values
+   times `scale` if that is not 0. */
+static void nrmi_moment_sums(const nrmi_job *j, const nrmi_kernels *k, double scale, size_t o,
+                             size_t g, size_t count, const double *pilot, double *first,
+                             double *second)
 {
     const size_t lanes = count * j->w.fold;
-    const size_t most = k == &j->q->set->wide ? NRMI_LANES_f64 : NRMI_LANES_f32;
+    const int near_ = k == &j->q->set->near_[j->t.dtype] && j->t.dtype != NRM_F64;
+    const size_t most = near_ ? NRMI_LANES_f32 : NRMI_LANES_f64;
     double kl[NRMI_LANES], a[NRMI_LANES], b[NRMI_LANES];
     size_t from, i, group = 0, f = 0, at, fa;
     for (i = 0; i < count; i++)
@@ -2569,6 +2943,7 @@ static void nrmi_moment_sums(const nrmi_job *j, const nrmi_kernels *k, size_t o,
         nrmi_tile t = nrmi_aim(j, o, 0, g + group, f);
         t.lanes = n;
         t.mean = kl;
+        t.scale = scale;
         for (i = 0, at = group, fa = f; i < n; i++) {
             kl[i] = pilot[at];
             if (++fa == j->w.fold) {
@@ -2588,24 +2963,27 @@ static void nrmi_moment_sums(const nrmi_job *j, const nrmi_kernels *k, size_t o,
     }
 }
 
-/* Pilots from the 32 sampled values of each group, or its first value in double. */
-static void nrmi_pilots(const nrmi_job *j, const nrmi_kernels *k, size_t o, size_t g, size_t count,
-                        double *pilot)
+/* Pilots from the 32 sampled values of each group, or its first value. */
+static void nrmi_pilots(const nrmi_job *j, const nrmi_kernels *k, double scale, const size_t *at,
+                        size_t o, size_t g, size_t count, double *pilot)
 {
     const nrmi_walk *w = &j->w;
     nrmi_tile t = nrmi_aim(j, o, 0, g, 0);
     t.lanes = count;
     t.column = w->column && w->group_step.x == 1;
     t.x_step = w->group_step.x;
-    k->pilot(&t, j->pilot_at, pilot);
+    t.scale = scale;
+    k->pilot(&t, at, pilot);
 }
 
 enum { NRMI_ACCEPT, NRMI_RETRY, NRMI_WIDE, NRMI_DONE };
 
-/* A6, "Accept": mean and m2 from the sums, and whether float was good enough. */
+/* A6, "Accept": mean and m2 from the sums, and whether the arithmetic was good enough. In F64 a
+   variance below 2^-900 stands if the values are so large that their differences cannot vanish. */
 static int nrmi_judge(const nrmi_job *j, double pilot, double first, double second, double m,
                       double *mean, double *m2)
 {
+    const int f64 = j->t.dtype == NRM_F64;
     const double dm = j->kind == NRM_RMS ? 0 : first / m, rest = second - nrmi_product(first, dm);
     double v;
     *mean = pilot + dm;
@@ -2615,35 +2993,60 @@ static int nrmi_judge(const nrmi_job *j, double pilot, double first, double seco
         return NRMI_WIDE;
     }
     v = *m2 / m + j->q->d->eps;
-    if (v < nrmi_from_bits(NRMI_POW2_BITS(-100)))
+    if (v < nrmi_from_bits(f64 ? NRMI_POW2_BITS(-900) : NRMI_POW2_BITS(-100)) &&
+        !(f64 && nrmi_bits(pilot) >= NRMI_POW2_BITS(-400)))
         return NRMI_WIDE;
     return dm * dm <= v / 2 ? NRMI_ACCEPT : NRMI_RETRY;
 }
 
-/* count, mean and m2 of groups g..g+count (at most NRMI_LANES) of sample o. */
+/* The last resort of F64: one group times 2^-600, if its sums overflowed, or 2^600; around its first
+   value, then around the mean that this gives. */
+static double nrmi_scaled_moments(const nrmi_job *j, size_t o, size_t g, int overflowed, double m,
+                                  double *mean, double *m2)
+{
+    const double scale = nrmi_from_bits(overflowed ? NRMI_POW2_BITS(-600) : NRMI_POW2_BITS(600));
+    const nrmi_kernels *k = &j->q->set->wide[NRM_F64];
+    double pilot = 0, first, second;
+    int round;
+    if (j->kind != NRM_RMS)
+        nrmi_pilots(j, k, scale, NULL, o, g, 1, &pilot);
+    for (round = 0; round < 2; round++) {
+        nrmi_moment_sums(j, k, scale, o, g, 1, &pilot, &first, &second);
+        nrmi_judge(j, pilot, first, second, m, mean, m2);
+        pilot = j->kind == NRM_RMS ? 0 : *mean;
+    }
+    *mean = *mean / scale;
+    return scale;
+}
+
+/* Mean and m2 of groups g..g+count (at most NRMI_LANES) of sample o; m2 is that of the values times
+   scale, which is 1 but in the last resort of F64. */
 static void nrmi_moments_of(const nrmi_job *j, size_t o, size_t g, size_t count, double *mean,
-                            double *m2)
+                            double *m2, double *scale)
 {
     const nrmi_walk *w = &j->w;
     const nrmi_set *set = j->q->set;
     const size_t values = w->planes * w->fold * w->len;
     const double m = (double)values;
+    const int dtype = j->t.dtype;
     double pilot[NRMI_LANES] = {0}, first[NRMI_LANES], second[NRMI_LANES];
     unsigned char state[NRMI_LANES];
     size_t i, to;
     int round;
-    for (i = 0; i < count; i++)
+    for (i = 0; i < count; i++) {
         state[i] = NRMI_ACCEPT;
+        scale[i] = 1;
+    }
     if (j->kind != NRM_RMS && w->planes * w->fold == 1 && values <= NRMI_BLOCK) {
-        nrmi_moment_sums(j, &set->near_, o, g, count, pilot, first, second);
+        nrmi_moment_sums(j, &set->near_[dtype], 0, o, g, count, pilot, first, second);
         for (i = 0; i < count; i++)
-            pilot[i] = (double)((float)first[i] / (float)m + 0.0f);
+            pilot[i] = (dtype == NRM_F64 ? first[i] / m : (double)((float)first[i] / (float)m)) + 0;
     } else if (j->kind != NRM_RMS) {
-        nrmi_pilots(j, &set->near_, o, g, count, pilot);
+        nrmi_pilots(j, &set->near_[dtype], 0, j->pilot_at, o, g, count, pilot);
     }
     for (round = NRMI_ACCEPT; round <= NRMI_WIDE; round++)
         for (i = 0; i < count; i = to) {
-            const nrmi_kernels *k = round == NRMI_WIDE ? &set->wide : &set->near_;
+            const nrmi_kernels *k = round == NRMI_WIDE ? &set->wide[dtype] : &set->near_[dtype];
             size_t s;
             to = nrmi_same_until(state, i, count);
             if (state[i] != round)
@@ -2651,18 +3054,23 @@ static void nrmi_moments_of(const nrmi_job *j, size_t o, size_t g, size_t count,
             if (round == NRMI_RETRY) {
                 NRMI_TRACE(NRMI_TRACE_RETRY);
                 for (s = i; s < to; s++)
-                    pilot[s] = (double)(float)mean[s];
+                    pilot[s] = dtype == NRM_F64 ? mean[s] : (double)(float)mean[s];
             } else if (round == NRMI_WIDE) {
                 NRMI_TRACE(NRMI_TRACE_WIDE_STATS);
+                for (s = i; dtype == NRM_F64 && s < to; s++)
+                    scale[s] = nrmi_scaled_moments(j, o, g + s, !nrmi_finite(m2[s]), m, &mean[s],
+                                                   &m2[s]);
+                if (dtype == NRM_F64)
+                    continue;
                 if (j->kind != NRM_RMS)
-                    nrmi_pilots(j, k, o, g + i, to - i, pilot + i);
+                    nrmi_pilots(j, k, 0, NULL, o, g + i, to - i, pilot + i);
             }
-            nrmi_moment_sums(j, k, o, g + i, to - i, pilot + i, first + i, second + i);
+            nrmi_moment_sums(j, k, 0, o, g + i, to - i, pilot + i, first + i, second + i);
             for (s = i; s < to; s++) {
                 state[s] = (unsigned char)nrmi_judge(j, pilot[s], first[s], second[s], m, &mean[s],
                                                      &m2[s]);
                 if (state[s] == NRMI_RETRY && round == NRMI_RETRY)
-                    state[s] = NRMI_WIDE;
+                    state[s] = dtype == NRM_F64 ? NRMI_DONE : NRMI_WIDE;
                 if (state[s] == NRMI_ACCEPT)
                     state[s] = NRMI_DONE;
             }
@@ -2703,8 +3111,8 @@ typedef struct nrmi_running {
 static double nrmi_moved(const nrmi_job *j, const void *running, size_t i, double value)
 {
     const double rate = j->q->a->running_rate;
-    return (double)(float)(nrmi_product(1 - rate, (double)nrmi_f32_at(running, i)) +
-                           nrmi_product(rate, value));
+    return nrmi_param_rounded(j, nrmi_product(1 - rate, nrmi_param(j, running, i)) +
+                                     nrmi_product(rate, value));
 }
 
 /* Judges, keeps or writes the new statistics of channel i. */
@@ -2718,7 +3126,7 @@ static void nrmi_move(const nrmi_job *j, nrmi_running *r, size_t i, double mean,
         if (to[k]) {
             const double moved = nrmi_moved(j, to[k], i, value[k]);
             if (write)
-                nrmi_f32_set(to[k], i, (float)moved);
+                nrmi_param_set(j, to[k], i, moved);
             else if (!nrmi_finite(moved))
                 r->all_finite = 0;
         }
@@ -2740,7 +3148,7 @@ static void nrmi_running_start(const nrmi_job *j, nrmi_running *r)
     r->mean = r->variance = NULL;
     if (!r->moves)
         return;
-    if (j->kind == NRM_BATCH && j->mean && j->rstd) {
+    if (j->kind == NRM_BATCH && j->mean && j->rstd && j->t.dtype != NRM_F64) {
         r->in_stats = 1;
     } else if (j->all_c <= NRMI_WAITING) {
         r->mean = r->space;
@@ -2779,23 +3187,23 @@ static void nrmi_forward_groups(const nrmi_job *j, nrmi_running *r, size_t g, si
 {
     const nrmi_walk *w = &j->w;
     const double m = (double)(w->planes * w->fold * w->len);
-    double mean[NRMI_LANES], m2[NRMI_LANES], rm[NRMI_LANES], rv[NRMI_LANES];
+    double mean[NRMI_LANES], m2[NRMI_LANES], rm[NRMI_LANES], rv[NRMI_LANES], scale[NRMI_LANES];
     size_t o, i;
     for (i = 0; i < count; i++)
         rm[i] = rv[i] = 0;
     for (o = 0; o < w->outer; o++) {
-        nrmi_moments_of(j, o, g, count, mean, m2);
+        nrmi_moments_of(j, o, g, count, mean, m2, scale);
         for (i = 0; i < count; i++) {
             const size_t at = (o * w->groups + g + i) * j->stat_step;
             if (r->moves) {
                 rm[i] += mean[i];
-                rv[i] += nrmi_variance(m2[i], m, r->unbiased);
+                rv[i] += nrmi_variance(m2[i] / scale[i] / scale[i], m, r->unbiased);
             }
             if (!r->judge_only && j->mean)
                 nrmi_f64_set(j->mean, at, mean[i]);
             if (!r->judge_only && j->rstd && r->in_stats)
                 nrmi_f64_set(j->rstd, at, m2[i]);
-            m2[i] = nrmi_rstd(m2[i] / m, j->q->d->eps);
+            m2[i] = nrmi_rstd_scaled(m2[i], m, scale[i], j->q->d->eps);
             if (!r->judge_only && j->rstd && !r->in_stats)
                 nrmi_f64_set(j->rstd, at, m2[i]);
             if (j->kind == NRM_RMS)
@@ -2841,14 +3249,15 @@ static nrm_status nrmi_forward_job(const nrmi_job *j)
 static void nrmi_give(const nrmi_job *j, unsigned char *to, size_t i, double value)
 {
     if (to)
-        nrmi_f32_set(to, i,
-                     (float)(j->q->a->accumulate ? (double)nrmi_f32_at(to, i) + value : value));
+        nrmi_param_set(j, to, i, j->q->a->accumulate ? nrmi_param(j, to, i) + value : value);
 }
 
 /* Whether a sum may stay as float arithmetic gave it: any finite one; but t, p and q of a row,
    which all hold gamma, go to double together. */
-static int nrmi_sum_fits(int what, double sum)
+static int nrmi_sum_fits(const nrmi_job *j, int what, double sum)
 {
+    if (j->t.dtype == NRM_F64) /* there is no more than double */
+        return 1;
     return what == NRMI_INNER ? nrmi_bits(sum) <= NRMI_PQ_LIMIT : nrmi_finite(sum);
 }
 
@@ -2857,7 +3266,7 @@ static int nrmi_sum_fits(int what, double sum)
 static void nrmi_gradient_sums(const nrmi_stretch *v, int what, size_t unit, double *big_p,
                                double *big_q)
 {
-    const nrmi_set *set = v->j->q->set;
+    const int f64 = v->j->t.dtype == NRM_F64;
     double a[NRMI_LANES], b[NRMI_LANES];
     size_t from, to, i, u;
     int again;
@@ -2868,19 +3277,20 @@ static void nrmi_gradient_sums(const nrmi_stretch *v, int what, size_t unit, dou
             to = again ? from + unit : nrmi_lanes_until(v, from);
             u = from / unit;
             if (again &&
-                (v->wide[from] || (nrmi_sum_fits(what, big_p[u]) && nrmi_sum_fits(what, big_q[u]))))
+                (v->wide[from] ||
+                 (nrmi_sum_fits(v->j, what, big_p[u]) && nrmi_sum_fits(v->j, what, big_q[u]))))
                 continue;
             if (wide)
                 NRMI_TRACE(NRMI_TRACE_WIDE_SUMS);
             t = nrmi_part(v, from, to - from);
-            (wide ? &set->wide : &set->near_)->reduce(&t, what, a + from, b + from);
+            nrmi_kernels_for(v->j, wide, &t)->reduce(&t, what, a + from, b + from);
             for (i = from; i < to; i++) {
                 u = i / unit;
                 if (i % unit == 0)
                     big_p[u] = big_q[u] = 0;
                 big_p[u] += a[i];
                 big_q[u] += b[i];
-                if (i % unit == unit - 1 && !wide && what != NRMI_PARAM) {
+                if (i % unit == unit - 1 && !wide && !f64 && what != NRMI_PARAM) {
                     const nrmi_scale s = nrmi_scale_of(v->rstd[i], 0);
                     big_p[u] /= what == NRMI_INNER ? s.u : 1;
                     big_q[u] = big_q[u] * s.rho / (what == NRMI_INNER ? s.u : NRMI_LIFT);
@@ -2894,7 +3304,8 @@ static void nrmi_gradient_lanes(nrmi_stretch *v)
 {
     size_t i;
     for (i = 0; i < v->lanes; i++)
-        if (nrmi_bits(v->p[i]) > NRMI_PQ_LIMIT || nrmi_bits(v->q[i]) > NRMI_PQ_LIMIT)
+        if (v->j->t.dtype != NRM_F64 &&
+            (nrmi_bits(v->p[i]) > NRMI_PQ_LIMIT || nrmi_bits(v->q[i]) > NRMI_PQ_LIMIT))
             v->wide[i] = 1;
     nrmi_map_lanes(v, 1);
 }
@@ -2909,8 +3320,8 @@ static void nrmi_read_stats(const nrmi_job *j, size_t o, size_t g, size_t count,
     for (i = 0; i < count; i++) {
         const size_t at = (o * j->w.groups + g + i) * j->stat_step;
         if (j->q->verb->flags & NRMI_NEEDS_RUNNING) {
-            mean[i] = (double)nrmi_f32_at(a->running_mean, g + i);
-            rstd[i] = nrmi_rstd((double)nrmi_f32_at(a->running_var, g + i), j->q->d->eps);
+            mean[i] = nrmi_param(j, a->running_mean, g + i);
+            rstd[i] = nrmi_rstd(nrmi_param(j, a->running_var, g + i), j->q->d->eps);
         } else {
             mean[i] = j->mean ? nrmi_f64_at(j->mean, at) : 0;
             rstd[i] = nrmi_f64_at(j->rstd, at);
@@ -2952,13 +3363,13 @@ static int nrmi_uncomfortable_rows(const nrmi_job *j, size_t at, size_t count)
 {
     size_t i;
     for (i = 0; i < count; i++)
-        if (!nrmi_comfortable(j->mean ? nrmi_f64_at(j->mean, (at + i) * j->stat_step) : 0,
-                              nrmi_f64_at(j->rstd, (at + i) * j->stat_step)))
+        if (nrmi_wide_stats(j, j->mean ? nrmi_f64_at(j->mean, (at + i) * j->stat_step) : 0,
+                            nrmi_f64_at(j->rstd, (at + i) * j->stat_step)))
             return 1;
     return 0;
 }
 
-static void nrmi_inner_params(const nrmi_job *all)
+static NRMI_NOINLINE void nrmi_inner_params(const nrmi_job *all)
 {
     const int per_sample = all->q->d->affine_per_sample;
     nrmi_params_job r = nrmi_params_of(all);
@@ -2977,8 +3388,8 @@ static void nrmi_inner_params(const nrmi_job *all)
             nrmi_stretch v;
             nrmi_open(&v, j, o, 0, j->w.planes, g, 0, count);
             v.t.forced = forced;
-            v.t.len_mean = nrmi_shift(j->mean, 2 * stat * j->stat_step);
-            v.t.len_rstd = nrmi_shift(j->rstd, 2 * stat * j->stat_step);
+            v.t.len_mean = nrmi_shift(j->mean, 8 * stat * j->stat_step);
+            v.t.len_rstd = nrmi_shift(j->rstd, 8 * stat * j->stat_step);
             v.t.stat_plane = j->stat_step * (r.few ? 1 : all->s);
             v.t.stat_len = j->stat_step * (r.few ? all->s : 1);
             for (i = 0; i < count; i++) {
@@ -3024,7 +3435,7 @@ static void nrmi_inner_backward(const nrmi_job *j)
 /* The gradient sums of groups g..g+count over everything (BATCH: all planes; INSTANCE, GROUP:
    sample o), weighted by gamma where each lane has its own. What they are to dgamma and dbeta is
    added to kp and kq where given, or written where a plane has parameters of its own. */
-static void nrmi_channel_sums(const nrmi_job *j, size_t o, size_t g, size_t count,
+static NRMI_NOINLINE void nrmi_channel_sums(const nrmi_job *j, size_t o, size_t g, size_t count,
                               const double *mean, const double *rstd, double *big_p, double *big_q,
                               double *kp, double *kq)
 {
@@ -3060,7 +3471,7 @@ static void nrmi_channel_sums(const nrmi_job *j, size_t o, size_t g, size_t coun
 }
 
 /* dx of groups g..g+count from p and q by group, before gamma where `whole`. */
-static void nrmi_channel_dx(const nrmi_job *j, size_t o, size_t g, size_t count, const double *mean,
+static NRMI_NOINLINE void nrmi_channel_dx(const nrmi_job *j, size_t o, size_t g, size_t count, const double *mean,
                             const double *rstd, const double *p_of, const double *q_of)
 {
     const nrmi_walk *w = &j->w;
@@ -3084,7 +3495,7 @@ static void nrmi_channel_dx(const nrmi_job *j, size_t o, size_t g, size_t count,
 }
 
 /* dgamma and dbeta of a group of more channels than the stack holds sums for. */
-static void nrmi_large_group_params(const nrmi_job *j, size_t g)
+static NRMI_NOINLINE void nrmi_large_group_params(const nrmi_job *j, size_t g)
 {
     const nrmi_walk *w = &j->w;
     size_t from, o, i;
@@ -3221,13 +3632,13 @@ static void nrmi_reduce_job(const nrmi_job *j)
     size_t g, i;
     for (g = 0; g < w->groups; g += at_once) {
         const size_t left = w->groups - g, count = nrmi_least(left, at_once);
-        double mean[NRMI_LANES], m2[NRMI_LANES];
-        nrmi_moments_of(j, 0, g, count, mean, m2);
+        double mean[NRMI_LANES], m2[NRMI_LANES], scale[NRMI_LANES];
+        nrmi_moments_of(j, 0, g, count, mean, m2, scale);
         for (i = 0; i < count; i++) {
             nrm_moments one;
             one.count = (double)(w->planes * w->fold * w->len);
             one.mean = mean[i];
-            one.m2 = m2[i];
+            one.m2 = m2[i] / scale[i] / scale[i];
             memcpy((unsigned char *)j->q->array + (g + i) * sizeof one, &one, sizeof one);
         }
     }
@@ -3291,11 +3702,11 @@ static void nrmi_no_gradient(const nrmi_call *q)
     const nrm_args *a = q->a;
     const size_t count = q->d->c * (q->d->affine_per_sample ? q->d->n : 1);
     size_t i;
+    nrmi_job j;
+    nrmi_start(q, &j);
     for (i = 0; !a->accumulate && i < count; i++) {
-        if (a->dgamma)
-            nrmi_f32_set(a->dgamma, i, 0);
-        if (a->dbeta)
-            nrmi_f32_set(a->dbeta, i, 0);
+        nrmi_give(&j, j.dgamma, i, 0);
+        nrmi_give(&j, j.dbeta, i, 0);
     }
 }
 
@@ -3663,15 +4074,20 @@ NRM_API nrm_status nrm_fold(float *weight_out, float *bias_out, const float *wei
 #define nrmi_store_part NRMI_FN(nrmi_store_part)
 #define nrmi_stored NRMI_FN(nrmi_stored)
 #define nrmi_stream NRMI_FN(nrmi_stream)
-#define nrmi_offset NRMI_FN(nrmi_offset)
-#define NRMI_SIZE NRMI_GLUE2(NRMI_BYTES, NRMI_T)
-#define NRMI_AT(pointer, index) ((pointer) + (index)*NRMI_SIZE)
-#define NRMI_Z NRMI_GLUE2(nrmi_z, NRMI_T)
+#define nrmi_offset NRMI_OP(nrmi_offset)
+#define NRMI_AT(t, pointer, index) ((pointer) + (index)*NRMI_GLUE2(NRMI_BYTES, NRMI_T)(t))
 #define NRMI_LENGTH NRMI_GLUE2(NRMI_LENS, NRMI_A)
 #define NRMI_WIDTH NRMI_GLUE2(NRMI_LANES, NRMI_A)
 /* The scalar and the double passes keep loops: written out, they came to 2.4 MB of code. */
 #define NRMI_UNROLL (!NRMI_DOUBLE && NRMI_GLUE2(NRMI_IS_SIMD, NRMI_ISA))
 #define NRMI_DOUBLE NRMI_GLUE2(NRMI_IS_DOUBLE, NRMI_A)
+/* What is called once for many values: in line only where the loops are written out, since gcc 12
+   gives inlined calls stack of their own, side by side. */
+#if NRMI_UNROLL
+#define NRMI_OFTEN NRMI_INLINE
+#else
+#define NRMI_OFTEN NRMI_NOINLINE
+#endif
 
 /* Coefficients of the lanes of a tile, as the arithmetic wants them. Unused ones are not set. */
 typedef struct nrmi_lanes {
@@ -3714,19 +4130,21 @@ static NRMI_NOINLINE void NRMI_FN(nrmi_prepare)(const nrmi_tile *t, int what, in
         const double mean = stat && t->mean ? t->mean[i] : 0;
         const double rstd = stat && t->rstd ? t->rstd[i] : 0, g = in && t->g ? t->g[i] : 0;
         const nrmi_scale s = nrmi_scale_of(rstd, NRMI_DOUBLE);
+        const double scale = NRMI_DOUBLE && t->scale > 0 && what != NRMI_MOMENTS ? t->scale : 1;
         nrmi_factors f;
-        c->mh[i] = (nrmi_a)mean;
+        c->mh[i] = (nrmi_a)(mean * scale);
         if (what == NRMI_MOMENTS)
             continue;
         f.r = rstd;
         f.g = g;
         if (what == NRMI_CHANNEL && !NRMI_DOUBLE)
             f = nrmi_factors_of(g * rstd);
-        c->ml[i] = (nrmi_a)(mean - (double)c->mh[i]);
-        c->r[i] = (nrmi_a)f.r;
+        c->ml[i] = (nrmi_a)(mean * scale - (double)c->mh[i]);
+        c->r[i] = (nrmi_a)(f.r / scale);
         c->g[i] = (nrmi_a)f.g;
         c->b[i] = (nrmi_a)(in && t->b ? t->b[i] : 0);
-        c->v[i] = (nrmi_a)(what == NRMI_CHANNEL && sums && !NRMI_DOUBLE ? s.v * NRMI_LIFT : s.v);
+        c->v[i] = (nrmi_a)(what == NRMI_CHANNEL && sums && !NRMI_DOUBLE ? s.v * NRMI_LIFT
+                                                                      : s.v / scale);
         c->k[i] = (nrmi_a)(t->frozen ? f.r : what == NRMI_CHANNEL ? g * s.u : s.u);
         c->o[i] = (nrmi_a)(t->frozen ? f.g : s.o);
         c->p[i] = (nrmi_a)(in && t->p ? t->p[i] * s.u : 0);
@@ -3736,17 +4154,18 @@ static NRMI_NOINLINE void NRMI_FN(nrmi_prepare)(const nrmi_tile *t, int what, in
 
 /* gamma or beta along the lane: the caller's own array where the arithmetic can use it as it is,
    else a copy in `space`, with the offset added. */
-static NRMI_INLINE const unsigned char *NRMI_FN(nrmi_param)(const unsigned char *from,
+static NRMI_INLINE const unsigned char *NRMI_FN(nrmi_param)(int dtype, const unsigned char *from,
                                                             double offset, nrmi_a missing,
                                                             size_t at, size_t count, nrmi_a *space)
 {
+    const size_t size = dtype == NRM_F64 ? 8 : 4;
     size_t i;
-    if (from && sizeof(nrmi_a) == NRMI_SIZE && nrmi_bits(offset) == 0)
-        return NRMI_AT(from, at);
+    if (from && sizeof(nrmi_a) == size && nrmi_bits(offset) == 0)
+        return from + at * size;
     for (i = 0; i < count; i += 16) {
         const size_t n = nrmi_least(count - i, 16);
-        nrmi_put(space + i,
-                 from ? nrmi_offset(NRMI_AT(from, at + i), n, offset) : nrmi_set1(missing));
+        nrmi_put(space + i, from ? nrmi_offset(dtype, from + (at + i) * size, n, offset)
+                                 : nrmi_set1(missing));
     }
     return (const unsigned char *)space;
 }
@@ -3755,11 +4174,12 @@ static NRMI_INLINE const unsigned char *NRMI_FN(nrmi_param)(const unsigned char 
 static NRMI_NOINLINE nrmi_along NRMI_FN(nrmi_find_along)(const nrmi_tile *t, int what, size_t p,
                                                          size_t from, size_t count, nrmi_lens *e)
 {
+    const double scale = NRMI_DOUBLE && t->scale > 0 ? t->scale : 1;
     nrmi_along found = {NULL, NULL, NULL, NULL, NULL};
     size_t i;
     if (what == NRMI_INNER) {
-        found.g = NRMI_FN(nrmi_param)(t->gamma, t->offset, 1, from, count, e->a0);
-        found.b = NRMI_FN(nrmi_param)(t->beta, 0, 0, from, count, e->a1);
+        found.g = NRMI_FN(nrmi_param)(t->dtype, t->gamma, t->offset, 1, from, count, e->a0);
+        found.b = NRMI_FN(nrmi_param)(t->dtype, t->beta, 0, 0, from, count, e->a1);
     }
     if (what != NRMI_PARAM)
         return found;
@@ -3767,9 +4187,9 @@ static NRMI_NOINLINE nrmi_along NRMI_FN(nrmi_find_along)(const nrmi_tile *t, int
         const size_t at = p * t->stat_plane + (from + i) * t->stat_len;
         const double mean = i < count && t->len_mean ? nrmi_f64_at(t->len_mean, at) : 0;
         const double rstd = i < count ? nrmi_f64_at(t->len_rstd, at) : 0;
-        e->a0[i] = (nrmi_a)mean;
-        e->a1[i] = (nrmi_a)(mean - (double)e->a0[i]);
-        e->a2[i] = (nrmi_a)rstd;
+        e->a0[i] = (nrmi_a)(mean * scale);
+        e->a1[i] = (nrmi_a)(mean * scale - (double)e->a0[i]);
+        e->a2[i] = (nrmi_a)(rstd / scale);
     }
     found.mh = e->a0;
     found.ml = e->a1;
@@ -3832,16 +4252,20 @@ static NRMI_INLINE nrmi_coefs NRMI_FN(nrmi_of_len)(nrmi_coefs l, const nrmi_alon
 
 /* ---- D2 Elements -------------------------------------------------------------------------- */
 
-static NRMI_INLINE nrmi_v NRMI_FN(nrmi_read)(const unsigned char *p, size_t at, size_t n)
+static NRMI_INLINE nrmi_v NRMI_FN(nrmi_read)(const nrmi_tile *t, const unsigned char *p, size_t at,
+                                             size_t n)
 {
-    return n == 16 ? nrmi_load(NRMI_AT(p, at)) : nrmi_load_part(NRMI_AT(p, at), n);
+    p = NRMI_AT(t, p, at);
+    return n == 16 ? nrmi_load(t->dtype, p) : nrmi_load_part(t->dtype, p, n);
 }
-static NRMI_INLINE void NRMI_FN(nrmi_write)(unsigned char *p, size_t at, nrmi_v x, size_t n)
+static NRMI_INLINE void NRMI_FN(nrmi_write)(const nrmi_tile *t, unsigned char *p, size_t at,
+                                            nrmi_v x, size_t n)
 {
+    p = NRMI_AT(t, p, at);
     if (n == 16)
-        nrmi_store(NRMI_AT(p, at), x);
+        nrmi_store(t->dtype, p, x);
     else
-        nrmi_store_part(NRMI_AT(p, at), x, n);
+        nrmi_store_part(t->dtype, p, x, n);
 }
 
 /* y or dx; one that will not stay in the caches goes past them. */
@@ -3849,25 +4273,33 @@ static NRMI_INLINE void NRMI_FN(nrmi_write_out)(const nrmi_tile *t, size_t at, n
 {
 #if NRMI_UNROLL
     if (t->stream && n == 16) {
-        nrmi_stream(NRMI_AT(t->out, at), x);
+        nrmi_stream(t->dtype, NRMI_AT(t, t->out, at), x);
         return;
     }
 #endif
-    NRMI_FN(nrmi_write)(t->out, at, x, n);
+    NRMI_FN(nrmi_write)(t, t->out, at, x, n);
 }
 
 /* z = x + residual, rounded as stored. */
 static NRMI_INLINE nrmi_v NRMI_FN(nrmi_input)(const nrmi_tile *t, size_t at, size_t n)
 {
-    const nrmi_v x = NRMI_FN(nrmi_read)(t->x, at, n);
-    return t->res ? nrmi_stored(nrmi_add(x, NRMI_FN(nrmi_read)(t->res, at, n))) : x;
+    const nrmi_v x = NRMI_FN(nrmi_read)(t, t->x, at, n);
+    if (!t->res)
+        return x;
+    return nrmi_stored(t->dtype, nrmi_add(x, NRMI_FN(nrmi_read)(t, t->res, at, n)));
 }
 
+/* z as the formulas take it: F64 near the ends of its range is scaled first. */
+static NRMI_INLINE nrmi_v NRMI_FN(nrmi_scaled)(const nrmi_tile *t, nrmi_v z)
+{
+    return NRMI_DOUBLE && t->scale > 0 ? nrmi_mul(z, nrmi_set1((nrmi_a)t->scale)) : z;
+}
+
+/* dy where forward's y is above 0. In double arithmetic on other storage than double the sign is
+   that of the y which forward computed, in float where that was its choice. */
 #if NRMI_DOUBLE
-/* The mask of RELU in double arithmetic: the sign is that of the y which forward computed, in float
-   where that was its choice. */
-static NRMI_NOINLINE nrmi_v NRMI_FN(nrmi_mask)(const nrmi_tile *t, int what, nrmi_v dy, nrmi_v x,
-                                               const nrmi_coefs *l)
+static NRMI_NOINLINE nrmi_v NRMI_FN(nrmi_mask_narrow)(const nrmi_tile *t, int what, nrmi_v dy,
+                                                      nrmi_v x, const nrmi_coefs *l)
 {
     double a[6][16];
     int i;
@@ -3883,25 +4315,29 @@ static NRMI_NOINLINE nrmi_v NRMI_FN(nrmi_mask)(const nrmi_tile *t, int what, nrm
             a[0][i] = 0;
     return nrmi_get(a[0]);
 }
-#else
+#endif
 static NRMI_INLINE nrmi_v NRMI_FN(nrmi_mask)(const nrmi_tile *t, int what, nrmi_v dy, nrmi_v x,
                                              const nrmi_coefs *l)
 {
-    const nrmi_v d = nrmi_sub(nrmi_sub(x, l->mh), l->ml);
+    nrmi_v d;
     (void)t;
     (void)what;
+#if NRMI_DOUBLE
+    if (t->dtype != NRM_F64)
+        return NRMI_FN(nrmi_mask_narrow)(t, what, dy, x, l);
+#endif
+    d = nrmi_sub(nrmi_sub(x, l->mh), l->ml);
     return nrmi_keep(dy, nrmi_add(nrmi_mul(nrmi_mul(d, l->r), l->g), l->b));
 }
-#endif
 
 /* What the two sums add up: d and d*d of the pilot, or dy' (INNER: t) and dy' * xhat. Values
    missing at the end of a row count as +0. */
-static NRMI_INLINE nrmi_pair NRMI_FN(nrmi_terms)(const nrmi_tile *t, int what, int column,
+static NRMI_OFTEN nrmi_pair NRMI_FN(nrmi_terms)(const nrmi_tile *t, int what, int column,
                                                  const nrmi_lanes *c, const nrmi_along *e,
                                                  size_t lane, size_t i, size_t x_at, size_t y_at,
                                                  size_t n)
 {
-    const nrmi_v x = NRMI_FN(nrmi_input)(t, x_at, n);
+    const nrmi_v x = NRMI_FN(nrmi_scaled)(t, NRMI_FN(nrmi_input)(t, x_at, n));
     nrmi_coefs l;
     nrmi_pair s;
     if (what == NRMI_MOMENTS) {
@@ -3912,7 +4348,7 @@ static NRMI_INLINE nrmi_pair NRMI_FN(nrmi_terms)(const nrmi_tile *t, int what, i
         return s;
     }
     l = NRMI_FN(nrmi_of_len)(NRMI_FN(nrmi_of_lane)(c, what, column, lane), e, what, column, i, n);
-    s.a = NRMI_FN(nrmi_read)(t->dy, y_at, n);
+    s.a = NRMI_FN(nrmi_read)(t, t->dy, y_at, n);
     if (t->relu)
         s.a = NRMI_FN(nrmi_mask)(t, what, s.a, x, &l);
     if (what == NRMI_INNER)
@@ -3936,7 +4372,7 @@ static NRMI_INLINE nrmi_pair NRMI_FN(nrmi_both)(nrmi_pair x, nrmi_pair y)
 
 /* The tree over the steps of one vector of lanes: `steps` terms, 16 values of the lane apart. The
    vector holds n values; in a row tile the last step may hold fewer. */
-static NRMI_INLINE nrmi_pair NRMI_FN(nrmi_steps)(const nrmi_tile *t, int what, int column,
+static NRMI_OFTEN nrmi_pair NRMI_FN(nrmi_steps)(const nrmi_tile *t, int what, int column,
                                                  const nrmi_lanes *c, const nrmi_along *e,
                                                  size_t lane, size_t i, size_t x_at, size_t y_at,
                                                  size_t steps, size_t n, size_t last)
@@ -3998,7 +4434,7 @@ static NRMI_INLINE nrmi_v NRMI_FN(nrmi_totals)(const nrmi_v *s)
 
 /* Row tile: adds the blocks of positions from..from+count (within one run) of plane p to the runs
    of all lanes. Eight blocks share their neighbour trees: of one lane, or of eight short lanes. */
-static NRMI_INLINE void NRMI_FN(nrmi_row_blocks)(const nrmi_tile *t, int what, const nrmi_lanes *c,
+static NRMI_OFTEN void NRMI_FN(nrmi_row_blocks)(const nrmi_tile *t, int what, const nrmi_lanes *c,
                                                  const nrmi_along *e, size_t p, size_t from,
                                                  size_t count, double *first, double *second)
 {
@@ -4044,7 +4480,7 @@ static NRMI_INLINE void NRMI_FN(nrmi_row_blocks)(const nrmi_tile *t, int what, c
 
 /* Column tile: the same for one block of `rows` lines. The 16 lanes of a block are 16 phases of its
    lines; their tree is a binary counter, level k holding the sum of 2^k phases. */
-static NRMI_INLINE void NRMI_FN(nrmi_column_block)(const nrmi_tile *t, int what,
+static NRMI_OFTEN void NRMI_FN(nrmi_column_block)(const nrmi_tile *t, int what,
                                                    const nrmi_lanes *c, const nrmi_along *e,
                                                    size_t p, size_t from, size_t rows,
                                                    double *first, double *second)
@@ -4177,18 +4613,18 @@ static void NRMI_FN(nrmi_reduce)(const nrmi_tile *t, int what, double *first, do
 }
 
 /* A6, "Pilot": the neighbour tree of 32 values, each scaled by 2^-5 first. `at` holds their places
-   relative to the first of a lane. In double arithmetic: the first value of the lane. */
+   relative to the first of a lane; NULL asks for the first value of each. */
 static void NRMI_FN(nrmi_pilot)(const nrmi_tile *t, const size_t *at, double *k)
 {
     const nrmi_v down = nrmi_set1((nrmi_a)0.03125), zero = nrmi_set1(0);
+    const double scale = t->scale > 0 ? t->scale : 1;
     nrmi_v s[32];
     nrmi_a row[32];
     size_t lane, i, width;
-    if (NRMI_DOUBLE) {
-        for (lane = 0; lane < t->lanes; lane++)
-            k[lane] = NRMI_Z(t->x, t->res, lane * (t->column ? 1 : t->x_step));
+    for (lane = 0; !at && lane < t->lanes; lane++)
+        k[lane] = nrmi_z(t->dtype, t->x, t->res, lane * (t->column ? 1 : t->x_step)) * scale;
+    if (!at)
         return;
-    }
     for (lane = 0; t->column && lane < t->lanes; lane += 16) {
         const size_t n = nrmi_least(t->lanes - lane, 16);
         for (i = 0; i < 32; i++)
@@ -4204,7 +4640,7 @@ static void NRMI_FN(nrmi_pilot)(const nrmi_tile *t, const size_t *at, double *k)
     for (; lane < t->lanes; lane++) {
         for (i = 0; i < 32; i++) {
             const size_t from = lane * t->x_step + at[nrmi_upward[i]];
-            row[nrmi_upward[i]] = (nrmi_a)(NRMI_Z(t->x, t->res, from) * 0.03125);
+            row[nrmi_upward[i]] = (nrmi_a)(nrmi_z(t->dtype, t->x, t->res, from) * 0.03125);
         }
         s[0] = nrmi_pairs(nrmi_get(row), nrmi_get(row + 16));
         for (i = 0; i < 4; i++)
@@ -4220,12 +4656,13 @@ static void NRMI_FN(nrmi_pilot)(const nrmi_tile *t, const size_t *at, double *k)
 static NRMI_INLINE void NRMI_FN(nrmi_apply_one)(const nrmi_tile *t, nrmi_coefs l, size_t x_at,
                                                 size_t y_at, size_t n)
 {
-    const nrmi_v x = NRMI_FN(nrmi_input)(t, x_at, n), d = nrmi_sub(nrmi_sub(x, l.mh), l.ml);
+    const nrmi_v z = NRMI_FN(nrmi_input)(t, x_at, n);
+    const nrmi_v d = nrmi_sub(nrmi_sub(NRMI_FN(nrmi_scaled)(t, z), l.mh), l.ml);
     nrmi_v y = nrmi_add(nrmi_mul(nrmi_mul(d, l.r), l.g), l.b);
     if (t->relu)
         y = nrmi_relu(y);
     if (t->sum)
-        NRMI_FN(nrmi_write)(t->sum, x_at, x, n);
+        NRMI_FN(nrmi_write)(t, t->sum, x_at, z, n);
     NRMI_FN(nrmi_write_out)(t, y_at, y, n);
 }
 
@@ -4263,12 +4700,12 @@ static NRMI_INLINE void NRMI_FN(nrmi_gradient_one)(const nrmi_tile *t, int what,
                                                    size_t x_at, size_t y_at, size_t n)
 {
     const nrmi_v zero = nrmi_set1(0);
-    nrmi_v w = NRMI_FN(nrmi_read)(t->dy, y_at, n), x, d = zero, dx;
+    nrmi_v w = NRMI_FN(nrmi_read)(t, t->dy, y_at, n), x, d = zero, dx;
     nrmi_v s = nrmi_set1((nrmi_a)-0.0); /* changes nothing when added, not even -0 */
     if (what == NRMI_INNER)
         l.k = nrmi_mul(l.g, l.k);
     if (!t->frozen || t->relu) {
-        x = NRMI_FN(nrmi_input)(t, x_at, n);
+        x = NRMI_FN(nrmi_scaled)(t, NRMI_FN(nrmi_input)(t, x_at, n));
         if (t->relu)
             w = NRMI_FN(nrmi_mask)(t, what, w, x, &l);
         d = nrmi_sub(nrmi_sub(x, l.mh), l.ml);
@@ -4280,7 +4717,7 @@ static NRMI_INLINE void NRMI_FN(nrmi_gradient_one)(const nrmi_tile *t, int what,
         dx = nrmi_sub(nrmi_sub(dx, l.p), nrmi_mul(nrmi_mul(d, l.v), l.q));
     dx = nrmi_mul(dx, l.o);
     if (t->dsum)
-        s = NRMI_FN(nrmi_read)(t->dsum, x_at, n);
+        s = NRMI_FN(nrmi_read)(t, t->dsum, x_at, n);
     if (!NRMI_DOUBLE && !nrmi_within(dx, (nrmi_a)3.402823466e38))
         dx = NRMI_FN(nrmi_again)(dx, w, d, s, &l);
     else if (t->dsum)
@@ -4288,7 +4725,7 @@ static NRMI_INLINE void NRMI_FN(nrmi_gradient_one)(const nrmi_tile *t, int what,
     NRMI_FN(nrmi_write_out)(t, x_at, dx, n);
 }
 
-static NRMI_INLINE void NRMI_FN(nrmi_map_one)(const nrmi_tile *t, int gradient, int what,
+static NRMI_OFTEN void NRMI_FN(nrmi_map_one)(const nrmi_tile *t, int gradient, int what,
                                               int column, nrmi_coefs l, const nrmi_along *e,
                                               size_t i, size_t x_at, size_t y_at, size_t n)
 {
@@ -4377,12 +4814,16 @@ static void NRMI_FN(nrmi_apply)(const nrmi_tile *t, int gradient, int what)
 #endif
 }
 
+/* Parameters of this arithmetic's own type. */
 static int NRMI_FN(nrmi_all_within)(const unsigned char *values, size_t count, double limit)
 {
+    const size_t size = sizeof(nrmi_a);
     size_t i;
     int ok = 1;
-    for (i = 0; ok && i < count; i += 16)
-        ok = nrmi_within(NRMI_FN(nrmi_read)(values, i, nrmi_least(count - i, 16)), (nrmi_a)limit);
+    for (i = 0; ok && i + 16 <= count; i += 16)
+        ok = nrmi_within(nrmi_get(values + i * size), (nrmi_a)limit);
+    if (ok && i < count)
+        ok = nrmi_within(nrmi_get_part(values + i * size, count - i), (nrmi_a)limit);
     return ok;
 }
 
@@ -4416,13 +4857,12 @@ static int NRMI_FN(nrmi_all_within)(const unsigned char *values, size_t count, d
 #undef nrmi_stored
 #undef nrmi_stream
 #undef nrmi_offset
-#undef NRMI_SIZE
 #undef NRMI_AT
-#undef NRMI_Z
 #undef NRMI_LENGTH
 #undef NRMI_WIDTH
 #undef NRMI_UNROLL
 #undef NRMI_DOUBLE
+#undef NRMI_OFTEN
 
 #endif /* NRMI_PASS */
 
