@@ -2801,6 +2801,8 @@ static nrmi_tile nrmi_aim(const nrmi_job *j, size_t o, size_t p, size_t g, size_
     nrmi_tile t = j->t;
     nrmi_shift_tile(j->q, &t, x, y);
     t.column = w->column;
+    if (w->column && t.size == 2) /* 16 halves are half a line of cache */
+        t.stream = 0;
     t.x_step = w->column ? w->len_step.x : w->fold == 1 ? w->group_step.x : w->fold_step.x;
     t.y_step = w->column ? w->len_step.y : w->fold == 1 ? w->group_step.y : w->fold_step.y;
     t.x_plane = w->plane_step.x;
@@ -4083,7 +4085,7 @@ NRM_API nrm_status nrm_fold(float *weight_out, float *bias_out, const float *wei
 #define NRMI_DOUBLE NRMI_GLUE2(NRMI_IS_DOUBLE, NRMI_A)
 /* What is called once for many values: in line only where the loops are written out, since gcc 12
    gives inlined calls stack of their own, side by side. */
-#if NRMI_UNROLL
+#if NRMI_UNROLL || NRMI_GLUE2(NRMI_IS_SIMD, NRMI_ISA)
 #define NRMI_OFTEN NRMI_INLINE
 #else
 #define NRMI_OFTEN NRMI_NOINLINE
