@@ -567,6 +567,7 @@ typedef struct nrmi_tile {
     int column;                               /* lanes lie side by side, and go down the lines  */
     int relu, frozen;                         /* frozen: mean and rstd do not depend on x       */
     int stream;                /* out is too large to stay in the caches, and apart from x       */
+    size_t park;               /* sums: where the next plane's are put; 0: all planes are added  */
     int dtype;                 /* storage (nrm_dtype) and its size in bytes                      */
     size_t size;
     double scale;              /* F64: z is multiplied by this power of two first; 0: by 1       */
@@ -577,6 +578,7 @@ typedef struct nrmi_tile {
     const double *g, *b;                      /* gamma + offset and beta, by lane               */
     const double *p, *q;                      /* mean of t and of t*xhat, by lane               */
     const unsigned char *gamma, *beta;        /* INNER: along the lane, as the caller has them  */
+    size_t param_plane;                       /* INNER: along them, from one plane to the next   */
     double offset;                            /* INNER: added to gamma                          */
 } nrmi_tile;
 
@@ -945,6 +947,10 @@ static int nrmi_times(size_t a, size_t b, size_t *product)
 #define NRMI_BYTES_f32(t) 4
 #define NRMI_BYTES_half(t) 2
 #define NRMI_BYTES_any(t) ((t)->size)
+#define NRMI_COPY_f32(t, to, from) memcpy(to, from, 4)
+#define NRMI_COPY_half(t, to, from) memcpy(to, from, 2)
+#define NRMI_COPY_any(t, to, from) \
+    ((t)->size == 4 ? memcpy(to, from, 4) : (t)->size == 8 ? memcpy(to, from, 8) : memcpy(to, from, 2))
 
 /* ISA HOOK op block: scalar. Sixteen values in an array; the oracle of the others. */
 
@@ -4077,6 +4083,7 @@ NRM_API nrm_status nrm_fold(float *weight_out, float *bias_out, const float *wei
 #define nrmi_stored NRMI_FN(nrmi_stored)
 #define nrmi_stream NRMI_FN(nrmi_stream)
 #define nrmi_offset NRMI_OP(nrmi_offset)
+#define NRMI_COPY_ONE(t, to, from) NRMI_GLUE2(NRMI_COPY, NRMI_T)(t, to, from)
 #define NRMI_AT(t, pointer, index) ((pointer) + (index)*NRMI_GLUE2(NRMI_BYTES, NRMI_T)(t))
 #define NRMI_LENGTH NRMI_GLUE2(NRMI_LENS, NRMI_A)
 #define NRMI_WIDTH NRMI_GLUE2(NRMI_LANES, NRMI_A)
@@ -4180,6 +4187,7 @@ static NRMI_NOINLINE nrmi_along NRMI_FN(nrmi_find_along)(const nrmi_tile *t, int
     nrmi_along found = {NULL, NULL, NULL, NULL, NULL};
     size_t i;
     if (what == NRMI_INNER) {
+        from += p * t->param_plane;
         found.g = NRMI_FN(nrmi_param)(t->dtype, t->gamma, t->offset, 1, from, count, e->a0);
         found.b = NRMI_FN(nrmi_param)(t->dtype, t->beta, 0, 0, from, count, e->a1);
     }
@@ -4216,40 +4224,37 @@ static NRMI_INLINE nrmi_v NRMI_FN(nrmi_pick_param)(const unsigned char *a, size_
 }
 
 /* All that an element needs to know of its lane. */
-static NRMI_INLINE nrmi_coefs NRMI_FN(nrmi_of_lane)(const nrmi_lanes *c, int what, int column,
-                                                    size_t i)
+static NRMI_INLINE void NRMI_FN(nrmi_of_lane)(const nrmi_lanes *c, int what, int column, size_t i,
+                                              nrmi_coefs *l)
 {
-    nrmi_coefs l;
-    l.mh = NRMI_FN(nrmi_pick)(c->mh, i, column);
-    l.ml = NRMI_FN(nrmi_pick)(c->ml, i, column);
-    l.r = NRMI_FN(nrmi_pick)(c->r, i, column);
-    l.v = NRMI_FN(nrmi_pick)(c->v, i, column);
-    l.k = NRMI_FN(nrmi_pick)(c->k, i, column);
-    l.p = NRMI_FN(nrmi_pick)(c->p, i, column);
-    l.q = NRMI_FN(nrmi_pick)(c->q, i, column);
-    l.o = NRMI_FN(nrmi_pick)(c->o, i, column);
+    l->mh = NRMI_FN(nrmi_pick)(c->mh, i, column);
+    l->ml = NRMI_FN(nrmi_pick)(c->ml, i, column);
+    l->r = NRMI_FN(nrmi_pick)(c->r, i, column);
+    l->v = NRMI_FN(nrmi_pick)(c->v, i, column);
+    l->k = NRMI_FN(nrmi_pick)(c->k, i, column);
+    l->p = NRMI_FN(nrmi_pick)(c->p, i, column);
+    l->q = NRMI_FN(nrmi_pick)(c->q, i, column);
+    l->o = NRMI_FN(nrmi_pick)(c->o, i, column);
     if (what != NRMI_INNER) {
-        l.g = NRMI_FN(nrmi_pick)(c->g, i, column);
-        l.b = NRMI_FN(nrmi_pick)(c->b, i, column);
+        l->g = NRMI_FN(nrmi_pick)(c->g, i, column);
+        l->b = NRMI_FN(nrmi_pick)(c->b, i, column);
     } else {
-        l.g = l.b = l.r; /* set by nrmi_of_len */
+        l->g = l->b = l->r; /* set by nrmi_of_len */
     }
-    return l;
 }
 
 /* Adds what belongs to position i along the lane; n values of it in a row tile. */
-static NRMI_INLINE nrmi_coefs NRMI_FN(nrmi_of_len)(nrmi_coefs l, const nrmi_along *e, int what,
-                                                   int column, size_t i, size_t n)
+static NRMI_INLINE void NRMI_FN(nrmi_of_len)(nrmi_coefs *l, const nrmi_along *e, int what,
+                                             int column, size_t i, size_t n)
 {
     if (what == NRMI_INNER) {
-        l.g = NRMI_FN(nrmi_pick_param)(e->g, i, !column, n);
-        l.b = NRMI_FN(nrmi_pick_param)(e->b, i, !column, n);
+        l->g = NRMI_FN(nrmi_pick_param)(e->g, i, !column, n);
+        l->b = NRMI_FN(nrmi_pick_param)(e->b, i, !column, n);
     } else if (what == NRMI_PARAM) {
-        l.mh = NRMI_FN(nrmi_pick)(e->mh, i, !column);
-        l.ml = NRMI_FN(nrmi_pick)(e->ml, i, !column);
-        l.r = l.v = NRMI_FN(nrmi_pick)(e->r, i, !column);
+        l->mh = NRMI_FN(nrmi_pick)(e->mh, i, !column);
+        l->ml = NRMI_FN(nrmi_pick)(e->ml, i, !column);
+        l->r = l->v = NRMI_FN(nrmi_pick)(e->r, i, !column);
     }
-    return l;
 }
 
 /* ---- D2 Elements -------------------------------------------------------------------------- */
@@ -4349,7 +4354,8 @@ static NRMI_OFTEN nrmi_pair NRMI_FN(nrmi_terms)(const nrmi_tile *t, int what, in
         s.b = nrmi_mul(s.a, s.a);
         return s;
     }
-    l = NRMI_FN(nrmi_of_len)(NRMI_FN(nrmi_of_lane)(c, what, column, lane), e, what, column, i, n);
+    NRMI_FN(nrmi_of_lane)(c, what, column, lane, &l);
+    NRMI_FN(nrmi_of_len)(&l, e, what, column, i, n);
     s.a = NRMI_FN(nrmi_read)(t, t->dy, y_at, n);
     if (t->relu)
         s.a = NRMI_FN(nrmi_mask)(t, what, s.a, x, &l);
@@ -4538,7 +4544,7 @@ static NRMI_INLINE void NRMI_FN(nrmi_settle)(double *into, double *from, size_t 
     }
 }
 
-/* The list of every lane of the tile. */
+/* The list of every lane of the tile; or, parked, each of its planes. */
 static NRMI_INLINE void NRMI_FN(nrmi_list)(const nrmi_tile *given, int what, int column,
                                            double *first, double *second)
 {
@@ -4552,10 +4558,12 @@ static NRMI_INLINE void NRMI_FN(nrmi_list)(const nrmi_tile *given, int what, int
     size_t i, p, from, at;
     for (i = 0; i < ((t->lanes + 15) & ~(size_t)15); i++)
         run[0][i] = run[1][i] = plane[0][i] = plane[1][i] = 0;
-    for (i = 0; i < t->lanes; i++)
-        first[i] = second[i] = 0;
     NRMI_FN(nrmi_prepare)(given, what, 1, &c);
     for (p = 0; p < t->planes; p++) {
+        first += p ? t->park : 0;
+        second += p ? t->park : 0;
+        for (i = 0; (!p || t->park) && i < t->lanes; i++)
+            first[i] = second[i] = 0;
         for (from = 0; from < t->len; from += NRMI_RUN) {
             const size_t end = from + nrmi_least(t->len - from, NRMI_RUN);
             for (at = from; at < end; at += piece) {
@@ -4620,9 +4628,12 @@ static void NRMI_FN(nrmi_pilot)(const nrmi_tile *t, const size_t *at, double *k)
 {
     const nrmi_v down = nrmi_set1((nrmi_a)0.03125), zero = nrmi_set1(0);
     const double scale = t->scale > 0 ? t->scale : 1;
+    const unsigned char *const from[2] = {t->x, t->res};
+    unsigned char sample[2][32 * 8];
     nrmi_v s[32];
-    nrmi_a row[32];
+    nrmi_a row[16];
     size_t lane, i, width;
+    int which;
     for (lane = 0; !at && lane < t->lanes; lane++)
         k[lane] = nrmi_z(t->dtype, t->x, t->res, lane * (t->column ? 1 : t->x_step)) * scale;
     if (!at)
@@ -4640,11 +4651,20 @@ static void NRMI_FN(nrmi_pilot)(const nrmi_tile *t, const size_t *at, double *k)
             k[lane + i] = (double)row[i];
     }
     for (; lane < t->lanes; lane++) {
-        for (i = 0; i < 32; i++) {
-            const size_t from = lane * t->x_step + at[nrmi_upward[i]];
-            row[nrmi_upward[i]] = (nrmi_a)(nrmi_z(t->dtype, t->x, t->res, from) * 0.03125);
+        for (which = 0; which < (t->res ? 2 : 1); which++)
+            for (i = 0; i < 32; i++) {
+                const size_t to = nrmi_upward[i];
+                NRMI_COPY_ONE(t, NRMI_AT(t, sample[which], to),
+                              NRMI_AT(t, from[which], lane * t->x_step + at[to]));
+            }
+        for (i = 0; i < 2; i++) {
+            s[i] = NRMI_FN(nrmi_read)(t, sample[0], 16 * i, 16);
+            if (t->res)
+                s[i] = nrmi_stored(t->dtype, nrmi_add(s[i], NRMI_FN(nrmi_read)(t, sample[1],
+                                                                              16 * i, 16)));
+            s[i] = nrmi_mul(s[i], down);
         }
-        s[0] = nrmi_pairs(nrmi_get(row), nrmi_get(row + 16));
+        s[0] = nrmi_pairs(s[0], s[1]);
         for (i = 0; i < 4; i++)
             s[0] = nrmi_pairs(s[0], s[0]);
         nrmi_put(row, nrmi_add(s[0], zero));
@@ -4655,12 +4675,12 @@ static void NRMI_FN(nrmi_pilot)(const nrmi_tile *t, const size_t *at, double *k)
 /* ---- D4 Apply and gradient ------------------------------------------------------------------ */
 
 /* A6: y = ((x - mean) * r) * g + b, the mean in two parts. */
-static NRMI_INLINE void NRMI_FN(nrmi_apply_one)(const nrmi_tile *t, nrmi_coefs l, size_t x_at,
-                                                size_t y_at, size_t n)
+static NRMI_INLINE void NRMI_FN(nrmi_apply_one)(const nrmi_tile *t, const nrmi_coefs *l,
+                                                size_t x_at, size_t y_at, size_t n)
 {
     const nrmi_v z = NRMI_FN(nrmi_input)(t, x_at, n);
-    const nrmi_v d = nrmi_sub(nrmi_sub(NRMI_FN(nrmi_scaled)(t, z), l.mh), l.ml);
-    nrmi_v y = nrmi_add(nrmi_mul(nrmi_mul(d, l.r), l.g), l.b);
+    const nrmi_v d = nrmi_sub(nrmi_sub(NRMI_FN(nrmi_scaled)(t, z), l->mh), l->ml);
+    nrmi_v y = nrmi_add(nrmi_mul(nrmi_mul(d, l->r), l->g), l->b);
     if (t->relu)
         y = nrmi_relu(y);
     if (t->sum)
@@ -4698,44 +4718,46 @@ static NRMI_NOINLINE nrmi_v NRMI_FN(nrmi_again)(nrmi_v dx, nrmi_v dy, nrmi_v d, 
 
 /* A6: dx = ((dy' * k - p) - xhat * q) * o + dsum. Frozen statistics: dx = (dy' * k) * o + dsum, and
    x is read for the mask alone. */
-static NRMI_INLINE void NRMI_FN(nrmi_gradient_one)(const nrmi_tile *t, int what, nrmi_coefs l,
+static NRMI_INLINE void NRMI_FN(nrmi_gradient_one)(const nrmi_tile *t, int what, nrmi_coefs *l,
                                                    size_t x_at, size_t y_at, size_t n)
 {
     const nrmi_v zero = nrmi_set1(0);
     nrmi_v w = NRMI_FN(nrmi_read)(t, t->dy, y_at, n), x, d = zero, dx;
     nrmi_v s = nrmi_set1((nrmi_a)-0.0); /* changes nothing when added, not even -0 */
     if (what == NRMI_INNER)
-        l.k = nrmi_mul(l.g, l.k);
+        l->k = nrmi_mul(l->g, l->k);
     if (!t->frozen || t->relu) {
         x = NRMI_FN(nrmi_scaled)(t, NRMI_FN(nrmi_input)(t, x_at, n));
         if (t->relu)
-            w = NRMI_FN(nrmi_mask)(t, what, w, x, &l);
-        d = nrmi_sub(nrmi_sub(x, l.mh), l.ml);
+            w = NRMI_FN(nrmi_mask)(t, what, w, x, l);
+        d = nrmi_sub(nrmi_sub(x, l->mh), l->ml);
     }
-    dx = nrmi_mul(w, l.k);
+    dx = nrmi_mul(w, l->k);
     if (t->frozen)
         d = zero;
     else
-        dx = nrmi_sub(nrmi_sub(dx, l.p), nrmi_mul(nrmi_mul(d, l.v), l.q));
-    dx = nrmi_mul(dx, l.o);
+        dx = nrmi_sub(nrmi_sub(dx, l->p), nrmi_mul(nrmi_mul(d, l->v), l->q));
+    dx = nrmi_mul(dx, l->o);
     if (t->dsum)
         s = NRMI_FN(nrmi_read)(t, t->dsum, x_at, n);
     if (!NRMI_DOUBLE && !nrmi_within(dx, (nrmi_a)3.402823466e38))
-        dx = NRMI_FN(nrmi_again)(dx, w, d, s, &l);
+        dx = NRMI_FN(nrmi_again)(dx, w, d, s, l);
     else if (t->dsum)
         dx = nrmi_add(dx, s);
     NRMI_FN(nrmi_write_out)(t, x_at, dx, n);
 }
 
 static NRMI_OFTEN void NRMI_FN(nrmi_map_one)(const nrmi_tile *t, int gradient, int what,
-                                              int column, nrmi_coefs l, const nrmi_along *e,
-                                              size_t i, size_t x_at, size_t y_at, size_t n)
+                                             int column, const nrmi_coefs *lane,
+                                             const nrmi_along *e, size_t i, size_t x_at,
+                                             size_t y_at, size_t n)
 {
-    l = NRMI_FN(nrmi_of_len)(l, e, what, column, i, n);
+    nrmi_coefs l = *lane;
+    NRMI_FN(nrmi_of_len)(&l, e, what, column, i, n);
     if (gradient)
-        NRMI_FN(nrmi_gradient_one)(t, what, l, x_at, y_at, n);
+        NRMI_FN(nrmi_gradient_one)(t, what, &l, x_at, y_at, n);
     else
-        NRMI_FN(nrmi_apply_one)(t, l, x_at, y_at, n);
+        NRMI_FN(nrmi_apply_one)(t, &l, x_at, y_at, n);
 }
 
 /* Walks a tile. In a row tile the lane's coefficients are broadcast once and a line is walked; in a
@@ -4757,25 +4779,26 @@ static NRMI_INLINE void NRMI_FN(nrmi_map)(const nrmi_tile *given, int gradient, 
             if (what == NRMI_INNER)
                 e = NRMI_FN(nrmi_find_along)(given, what, p, from, count, &space);
             for (lane = 0; lane < t->lanes; lane += column ? 16 : 1) {
-                const nrmi_coefs l = NRMI_FN(nrmi_of_lane)(&c, what, column, lane);
+                nrmi_coefs l;
                 size_t x_at =
                     p * t->x_plane + (column ? from * t->x_step + lane : lane * t->x_step + from);
                 size_t y_at =
                     p * t->y_plane + (column ? from * t->y_step + lane : lane * t->y_step + from);
                 const size_t n = column ? nrmi_least(t->lanes - lane, 16) : 16;
+                NRMI_FN(nrmi_of_lane)(&c, what, column, lane, &l);
                 if (column && n == 16)
                     for (i = 0; i < count; i++, x_at += t->x_step, y_at += t->y_step)
-                        NRMI_FN(nrmi_map_one)(t, gradient, what, column, l, &e, i, x_at, y_at, 16);
+                        NRMI_FN(nrmi_map_one)(t, gradient, what, column, &l, &e, i, x_at, y_at, 16);
                 else if (column)
                     for (i = 0; i < count; i++, x_at += t->x_step, y_at += t->y_step)
-                        NRMI_FN(nrmi_map_one)(t, gradient, what, column, l, &e, i, x_at, y_at, n);
+                        NRMI_FN(nrmi_map_one)(t, gradient, what, column, &l, &e, i, x_at, y_at, n);
                 else {
                     for (i = 0; i + 16 <= count; i += 16)
                         NRMI_FN(nrmi_map_one)
-                        (t, gradient, what, column, l, &e, i, x_at + i, y_at + i, 16);
+                        (t, gradient, what, column, &l, &e, i, x_at + i, y_at + i, 16);
                     if (i < count)
                         NRMI_FN(nrmi_map_one)
-                        (t, gradient, what, column, l, &e, i, x_at + i, y_at + i, count - i);
+                        (t, gradient, what, column, &l, &e, i, x_at + i, y_at + i, count - i);
                 }
             }
         }
@@ -4860,6 +4883,7 @@ static int NRMI_FN(nrmi_all_within)(const unsigned char *values, size_t count, d
 #undef nrmi_stream
 #undef nrmi_offset
 #undef NRMI_AT
+#undef NRMI_COPY_ONE
 #undef NRMI_LENGTH
 #undef NRMI_WIDTH
 #undef NRMI_UNROLL
