@@ -3,6 +3,7 @@
 #
 #   tests/tap.sh PROGRAM...             a TAP program
 #   tests/tap.sh --status PROGRAM...    any program: one test, passed when it exits with 0
+#   tests/tap.sh --needs TOOL,... ...   before either: SKIP, or with STRICT=1 fail, without a tool
 #
 # What TAP cannot say by itself becomes a failure here: a crash, a short run, no tests at all.
 set -uo pipefail
@@ -13,6 +14,11 @@ tell()
     { echo "# ---- $name"; grep -E '^(not ok|#)' "$file" | head -n 60; } >&2
 }
 
+lacking=
+if [ "$1" = --needs ]; then
+    for tool in ${2//,/ }; do command -v "$tool" >/dev/null || lacking="$lacking $tool"; done
+    shift 2
+fi
 status_only=0
 if [ "$1" = --status ]; then
     status_only=1
@@ -21,6 +27,14 @@ fi
 name=$*
 mkdir -p build/tap
 file=build/tap/$(tr -c 'A-Za-z0-9\n' _ <<<"$name").tap
+
+if [ -n "$lacking" ]; then
+    line="ok 1 # SKIP no$lacking for $name"
+    [ "${STRICT:-0}" = 0 ] || line="not ok 1 - STRICT forbids to skip: no$lacking for $name"
+    printf '%s\n1..1\n' "$line" | tee "$file"
+    [ "${STRICT:-0}" = 0 ]
+    exit
+fi
 
 if [ $status_only = 1 ]; then
     "$@" 2>&1 | sed 's/^/# /' >"$file"
