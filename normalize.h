@@ -464,6 +464,10 @@ NRM_API float nrm_f16_to_f32(uint16_t);  /* exact */
 #define NRM_STREAM_BYTES 25165824 /* 24 MiB: A7 */
 #endif
 
+#ifndef NRM_POOL_MIN
+#define NRM_POOL_MIN 32768 /* elements: A7 */
+#endif
+
 #ifndef NRM_ASSERT
 #define NRM_ASSERT(condition) ((void)0)
 #endif
@@ -2299,6 +2303,8 @@ static nrm_status nrmi_check_pointers(const nrmi_call *q)
         return NRM_ERR_NULL;
     if ((f & NRMI_ONE_OUTPUT) && !a->dx && !a->dgamma && !a->dbeta)
         return NRM_ERR_NULL;
+    if (a->pool && a->pool->threads > 1 && !a->pool->run)
+        return NRM_ERR_NULL;
     return NRM_OK;
 }
 
@@ -2475,7 +2481,8 @@ typedef struct nrmi_walk {
     nrmi_step outer_step, group_step, fold_step, plane_step, len_step;
 } nrmi_walk;
 
-enum { NRMI_SMALL = 16 }; /* of s, for NRM_BATCH: A6 */
+enum { NRMI_SMALL = 16 };    /* of s, for NRM_BATCH: A6                             */
+enum { NRMI_WAITING = 256 }; /* running statistics of so many channels wait on the stack */
 
 /* Sizes: 1, n, c, s, groups g, q = c / groups. Steps: 0, one element 1, line L, sample S, q
    elements q, q lines Q. few: for s < 16 (1), for others (0), for all (2). */
@@ -2511,6 +2518,9 @@ typedef struct nrmi_job {
     size_t stat_step;
     int inner; /* gamma and beta lie along the lane                      */
     nrmi_walk w;
+    const nrm_pool *pool; /* NULL: on this thread                                   */
+    double *park;         /* workspace for partial sums, and how many it holds      */
+    size_t park_count;
     size_t pilot_at[32]; /* A6, "Pilot": places in the list of a group             */
 } nrmi_job;
 
@@ -2600,6 +2610,23 @@ static void nrmi_find_pilots(nrmi_job *j)
     }
 }
 
+/* The pool, if the call is large enough for it, and what the workspace has left for partial sums
+   beside the running statistics that may wait in it. */
+static void nrmi_start_pool(const nrmi_call *q, nrmi_job *j)
+{
+    const nrm_args *a = q->a;
+    const size_t waiting = nrmi_moves_running(q) && q->d->c > NRMI_WAITING ? 2 * q->d->c : 0;
+    const size_t room = a->workspace && a->workspace_size >= 16 ? a->workspace_size / 8 - 1 : 0;
+    unsigned char *w = (unsigned char *)a->workspace;
+    if (!a->pool || a->pool->threads < 2 || q->d->n * q->d->c * q->d->s < NRM_POOL_MIN)
+        return;
+    j->pool = a->pool;
+    if (room <= waiting)
+        return;
+    j->park = (double *)(void *)(w + (8 - (uintptr_t)w % 8) % 8) + waiting;
+    j->park_count = room - waiting;
+}
+
 static void nrmi_start(const nrmi_call *q, nrmi_job *j)
 {
     const nrm_desc *d = q->d;
@@ -2650,8 +2677,11 @@ static void nrmi_start(const nrmi_call *q, nrmi_job *j)
     j->w = nrmi_walk_of(j, j->kind);
     if (j->inner && !d->affine_per_sample)
         nrmi_join_samples(&j->w);
-    if (!q->empty && (f & (NRMI_GIVES_STATS | NRMI_WRITES_ARRAY)))
+    if (q->empty)
+        return;
+    if (f & (NRMI_GIVES_STATS | NRMI_WRITES_ARRAY))
         nrmi_find_pilots(j);
+    nrmi_start_pool(q, j);
 }
 
 static unsigned char *nrmi_shift(const unsigned char *p, size_t bytes)
@@ -2917,17 +2947,262 @@ static size_t nrmi_lanes_until(const nrmi_stretch *v, size_t from)
     return twice && to - from > NRMI_LANES_f64 ? from + NRMI_LANES_f64 : to;
 }
 
+/* ---- threads: a job in units, or one tile in cells ------------------------------------------- */
+
+/* No bit depends on what is said here: a unit is a stretch of lanes, which nobody shares; a cell is a
+   run or a plane of a tile, and what cells sum to is added in the order of A6 by one thread. Either
+   the units of a job are spread over the pool, each on one thread; or they come one after the other
+   and their tiles are spread. */
+
+typedef void nrmi_unit(const nrmi_job *, void *context, size_t unit);
+
+typedef struct nrmi_spread {
+    const nrmi_job *j;
+    nrmi_unit *unit;
+    void *context;
+    size_t units, tasks;
+} nrmi_spread;
+
+/* The first of the shares that task `index` has; the shares differ by one at most. */
+static size_t nrmi_share(size_t all, size_t tasks, size_t index)
+{
+    return all / tasks * index + nrmi_least(all % tasks, index);
+}
+
+/* Streamed stores become visible before others are told that they are done. */
+static void nrmi_fence(void)
+{
+#if NRMI_X86 && defined(__SSE2__)
+    _mm_sfence();
+#endif
+}
+
+static void nrmi_task(void *arg, size_t index)
+{
+    const nrmi_spread *s = (const nrmi_spread *)arg;
+    const size_t end = nrmi_share(s->units, s->tasks, index + 1);
+    const unsigned found = nrmi_enter();
+    size_t u;
+    for (u = nrmi_share(s->units, s->tasks, index); u < end; u++)
+        s->unit(s->j, s->context, u);
+    nrmi_fence();
+    nrmi_leave(found);
+}
+
+/* A few tasks for each thread even out what their speed differs by. */
+static size_t nrmi_tasks(const nrmi_job *j)
+{
+    return 4 * nrmi_least(j->pool->threads, 1024);
+}
+
+/* Units on the pool, each on one thread, in a few tasks for each of them. */
+static NRMI_NOINLINE void nrmi_on_pool(const nrmi_job *j, size_t units, nrmi_unit *unit,
+                                       void *context)
+{
+    const nrm_pool *pool = j->pool;
+    nrmi_job one = *j;
+    nrmi_spread s;
+    one.pool = NULL;
+    s.j = &one;
+    s.unit = unit;
+    s.context = context;
+    s.units = units;
+    s.tasks = nrmi_least(units, nrmi_tasks(j));
+    pool->run(pool->user, s.tasks, nrmi_task, &s);
+}
+
+/* Whether the units of a job, of `values` elements each, keep all threads busy; or are too small to
+   be cut up. */
+static int nrmi_units_suffice(const nrmi_job *j, size_t units, size_t values)
+{
+    const size_t threads = j->pool->threads;
+    return units / 4 >= threads || (units >= threads && units % threads == 0) ||
+           (units > 1 && values < NRM_POOL_MIN);
+}
+
+static void nrmi_all_units(const nrmi_job *j, size_t units, size_t values, nrmi_unit *unit,
+                           void *context)
+{
+    size_t u;
+    if (j->pool && nrmi_units_suffice(j, units, values))
+        nrmi_on_pool(j, units, unit, context);
+    else
+        for (u = 0; u < units; u++)
+            unit(j, context, u);
+}
+
+/* `planes` planes of a tile from plane p on, and of each `len` values from `from` on. */
+static nrmi_tile nrmi_slice(const nrmi_job *j, const nrmi_tile *all, size_t p, size_t planes,
+                            size_t from, size_t len)
+{
+    const size_t x = p * all->x_plane + from * (all->column ? all->x_step : 1);
+    const size_t y = p * all->y_plane + from * (all->column ? all->y_step : 1);
+    const size_t stat = p * all->stat_plane + from * all->stat_len;
+    nrmi_tile t = *all;
+    nrmi_shift_tile(j->q, &t, x, y);
+    t.gamma = nrmi_shift(t.gamma, j->q->param * from);
+    t.beta = nrmi_shift(t.beta, j->q->param * from);
+    t.len_mean = nrmi_shift(t.len_mean, 8 * stat);
+    t.len_rstd = nrmi_shift(t.len_rstd, 8 * stat);
+    t.planes = planes;
+    t.len = len;
+    return t;
+}
+
+/* The cells of a tile, `each` long: `across` to a plane, the last of which may be shorter. */
+typedef struct nrmi_cells {
+    const nrmi_kernels *k;
+    const nrmi_tile *t;
+    int what, gradient;
+    size_t each, across, first, count, tasks;
+    double *a, *b; /* sums of cell first and on, by lane */
+} nrmi_cells;
+
+/* The longest stretch of cells from `cell` on, before `end`, that one call of a kernel can do: whole
+   planes, or whole cells of one plane, which are then called its planes. */
+static size_t nrmi_cells_tile(const nrmi_job *j, const nrmi_cells *c, size_t cell, size_t end,
+                              nrmi_tile *t)
+{
+    const size_t p = cell / c->across, at = cell % c->across, whole = c->t->len / c->each;
+    size_t count = nrmi_least(end - cell, whole - at);
+    if (c->across == 1) {
+        *t = nrmi_slice(j, c->t, p, end - cell, 0, c->t->len);
+        return end - cell;
+    }
+    if (at == whole) { /* what is left of the plane */
+        *t = nrmi_slice(j, c->t, p, 1, at * c->each, c->t->len % c->each);
+        return 1;
+    }
+    *t = nrmi_slice(j, c->t, p, count, at * c->each, c->each);
+    t->x_plane = c->each * (t->column ? t->x_step : 1);
+    t->y_plane = c->each * (t->column ? t->y_step : 1);
+    t->stat_plane = c->each * t->stat_len;
+    t->param_plane = c->each;
+    return count;
+}
+
+static void nrmi_cells_unit(const nrmi_job *j, void *context, size_t index)
+{
+    const nrmi_cells *c = (const nrmi_cells *)context;
+    const size_t end = c->first + nrmi_share(c->count, c->tasks, index + 1);
+    size_t cell = c->first + nrmi_share(c->count, c->tasks, index), done;
+    for (; cell < end; cell += done) {
+        const size_t at = (cell - c->first) * c->t->lanes;
+        nrmi_tile t;
+        done = nrmi_cells_tile(j, c, cell, end, &t);
+        t.park = t.lanes;
+        if (c->a)
+            c->k->reduce(&t, c->what, c->a + at, c->b + at);
+        else
+            c->k->apply(&t, c->gradient, c->what);
+    }
+}
+
+static size_t nrmi_tile_values(const nrmi_tile *t)
+{
+    return t->lanes * t->planes * t->len;
+}
+
+/* Adds parked cells to the planes and the list, as a kernel does. */
+static void nrmi_add_cells(const nrmi_cells *c, double *plane, double *first, const double *from)
+{
+    const size_t lanes = c->t->lanes;
+    size_t cell, i;
+    for (cell = 0; cell < c->count; cell++, from += lanes) {
+        const int ends = (c->first + cell) % c->across == c->across - 1;
+        for (i = 0; i < lanes; i++) {
+            plane[i] += from[i];
+            if (ends) {
+                first[i] += plane[i];
+                plane[i] = 0;
+            }
+        }
+    }
+}
+
+enum { NRMI_HERE = 256 }; /* doubles for partial sums without a workspace */
+
+/* reduce, its cells parked as many at a time as there is room for, then added in order. */
+static NRMI_NOINLINE void nrmi_reduce_cells(const nrmi_job *j, nrmi_cells *c, double *first,
+                                            double *second)
+{
+    const size_t lanes = c->t->lanes, all = c->t->planes * c->across;
+    double here[NRMI_HERE], plane[2][NRMI_LANES];
+    double *const room = j->park_count > NRMI_HERE ? j->park : here;
+    const size_t count = j->park_count > NRMI_HERE ? j->park_count : NRMI_HERE;
+    const size_t window = nrmi_least(count / lanes / 2, all);
+    size_t i;
+    if (window * lanes * nrmi_least(c->each, c->t->len) < NRM_POOL_MIN / 2) {
+        c->k->reduce(c->t, c->what, first, second);
+        return;
+    }
+    for (i = 0; i < lanes; i++)
+        first[i] = second[i] = plane[0][i] = plane[1][i] = 0;
+    c->a = room;
+    c->b = room + window * lanes;
+    for (c->first = 0; c->first < all; c->first += c->count) {
+        c->count = nrmi_least(window, all - c->first);
+        c->tasks = nrmi_least(c->count, nrmi_tasks(j));
+        nrmi_on_pool(j, c->tasks, nrmi_cells_unit, c);
+        nrmi_add_cells(c, plane[0], first, c->a);
+        nrmi_add_cells(c, plane[1], second, c->b);
+    }
+}
+
+static void nrmi_reduce_tile(const nrmi_job *j, const nrmi_kernels *k, const nrmi_tile *t, int what,
+                             double *first, double *second)
+{
+    nrmi_cells c;
+    c.each = t->len > NRMI_RUN ? NRMI_RUN : t->len;
+    c.across = (t->len + c.each - 1) / c.each;
+    if (!j->pool || nrmi_tile_values(t) < NRM_POOL_MIN || t->planes * c.across < 2) {
+        k->reduce(t, what, first, second);
+        return;
+    }
+    c.k = k;
+    c.t = t;
+    c.what = what;
+    nrmi_reduce_cells(j, &c, first, second);
+}
+
+static void nrmi_apply_tile(const nrmi_job *j, const nrmi_kernels *k, const nrmi_tile *t,
+                            int gradient, int what)
+{
+    nrmi_cells c;
+    size_t pieces;
+    if (!j->pool || nrmi_tile_values(t) < NRM_POOL_MIN) {
+        k->apply(t, gradient, what);
+        return;
+    }
+    pieces = t->planes >= nrmi_tasks(j) ? 1 : nrmi_tasks(j) / t->planes;
+    c.each = ((t->len + pieces - 1) / pieces + 15) / 16 * 16;
+    if (c.each > t->len || pieces == 1)
+        c.each = t->len;
+    c.across = (t->len + c.each - 1) / c.each;
+    c.k = k;
+    c.t = t;
+    c.what = what;
+    c.gradient = gradient;
+    c.a = c.b = NULL;
+    c.first = 0;
+    c.count = t->planes * c.across;
+    c.tasks = nrmi_least(c.count, nrmi_tasks(j));
+    nrmi_on_pool(j, c.tasks, nrmi_cells_unit, &c);
+}
+
 static void nrmi_map_lanes(const nrmi_stretch *v, int gradient)
 {
     const int what = v->j->inner ? NRMI_INNER : NRMI_CHANNEL;
     size_t from, to;
     for (from = 0; from < v->lanes; from = to) {
+        const nrmi_kernels *k;
         nrmi_tile t;
         to = nrmi_lanes_until(v, from);
         t = nrmi_part(v, from, to - from);
         if (v->wide[from])
             NRMI_TRACE(NRMI_TRACE_WIDE_APPLY);
-        nrmi_kernels_for(v->j, v->wide[from], &t)->apply(&t, gradient, what);
+        k = nrmi_kernels_for(v->j, v->wide[from], &t);
+        nrmi_apply_tile(v->j, k, &t, gradient, what);
     }
 }
 
@@ -2959,7 +3234,7 @@ static void nrmi_moment_sums(const nrmi_job *j, const nrmi_kernels *k, double sc
                 at++;
             }
         }
-        k->reduce(&t, NRMI_MOMENTS, a, b);
+        nrmi_reduce_tile(j, k, &t, NRMI_MOMENTS, a, b);
         for (i = 0; i < n; i++) {
             first[group] += a[i];
             second[group] += b[i];
@@ -3108,7 +3383,6 @@ static void nrmi_apply_groups(const nrmi_job *j, size_t o, size_t g, size_t coun
 /* Running statistics move only when every new value is finite, which is known last; so the new ones
    wait somewhere: BATCH in the caller's mean and rstd (rstd holds m2 meanwhile), else here, else
    in the workspace. Without such a place everything is computed twice, and first only judged. */
-enum { NRMI_WAITING = 256 };
 typedef struct nrmi_running {
     int moves, unbiased, judge_only, all_finite;
     double *mean, *variance; /* c waiting values, or NULL */
@@ -3156,7 +3430,7 @@ static void nrmi_running_start(const nrmi_job *j, nrmi_running *r)
     r->mean = r->variance = NULL;
     if (!r->moves)
         return;
-    if (j->kind == NRM_BATCH && j->mean && j->rstd && j->t.dtype != NRM_F64) {
+    if (j->mean && j->rstd && j->t.dtype != NRM_F64) {
         r->in_stats = 1;
     } else if (j->all_c <= NRMI_WAITING) {
         r->mean = r->space;
@@ -3169,86 +3443,136 @@ static void nrmi_running_start(const nrmi_job *j, nrmi_running *r)
     }
 }
 
+/* The mean over the samples of channel i's waiting statistics, of m values each. */
+static void nrmi_waited(const nrmi_job *j, const nrmi_running *r, size_t i, double m, double *mean,
+                        double *variance)
+{
+    const double outer = (double)j->w.outer;
+    size_t o;
+    *mean = r->in_stats ? 0 : r->mean[i];
+    *variance = r->in_stats ? 0 : r->variance[i];
+    if (!r->in_stats)
+        return;
+    for (o = 0; o < j->w.outer; o++) {
+        *mean += nrmi_f64_at(j->mean, o * j->w.groups + i);
+        *variance += nrmi_variance(nrmi_f64_at(j->rstd, o * j->w.groups + i), m, r->unbiased);
+    }
+    *mean /= outer;
+    *variance /= outer;
+}
+
 /* Everything is written; now the running statistics, if all of them may move. */
 static nrm_status nrmi_running_end(const nrmi_job *j, nrmi_running *r, double m)
 {
     const double eps = j->q->d->eps;
+    double mean, variance;
     int write;
     size_t i;
     if (!r->moves)
         return NRM_OK;
     for (write = 0; write < 2 && r->all_finite && (r->in_stats || r->mean); write++)
         for (i = 0; i < j->all_c; i++) {
-            if (r->in_stats)
-                nrmi_move(j, r, i, nrmi_f64_at(j->mean, i),
-                          nrmi_variance(nrmi_f64_at(j->rstd, i), m, r->unbiased), write);
-            else
-                nrmi_move(j, r, i, r->mean[i], r->variance[i], write);
+            nrmi_waited(j, r, i, m, &mean, &variance);
+            nrmi_move(j, r, i, mean, variance, write);
         }
-    for (i = 0; r->in_stats && i < j->all_c; i++)
+    for (i = 0; r->in_stats && i < j->w.outer * j->w.groups; i++)
         nrmi_f64_set(j->rstd, i, nrmi_rstd(nrmi_f64_at(j->rstd, i) / m, eps));
     return r->all_finite ? NRM_OK : NRM_ERR_NONFINITE;
 }
 
-/* One stretch of groups: statistics, outputs, y. */
-static void nrmi_forward_groups(const nrmi_job *j, nrmi_running *r, size_t g, size_t count)
+/* Statistics, outputs and y of groups g..g+count of sample o. What running statistics move by is
+   added to rm and rv. */
+static void nrmi_forward_groups(const nrmi_job *j, const nrmi_running *r, size_t o, size_t g,
+                                size_t count, double *rm, double *rv)
 {
     const nrmi_walk *w = &j->w;
     const double m = (double)(w->planes * w->fold * w->len);
-    double mean[NRMI_LANES], m2[NRMI_LANES], rm[NRMI_LANES], rv[NRMI_LANES], scale[NRMI_LANES];
-    size_t o, i;
-    for (i = 0; i < count; i++)
-        rm[i] = rv[i] = 0;
-    for (o = 0; o < w->outer; o++) {
-        nrmi_moments_of(j, o, g, count, mean, m2, scale);
-        for (i = 0; i < count; i++) {
-            const size_t at = (o * w->groups + g + i) * j->stat_step;
-            if (r->moves) {
-                rm[i] += mean[i];
-                rv[i] += nrmi_variance(m2[i] / scale[i] / scale[i], m, r->unbiased);
-            }
-            if (!r->judge_only && j->mean)
-                nrmi_f64_set(j->mean, at, mean[i]);
-            if (!r->judge_only && j->rstd && r->in_stats)
-                nrmi_f64_set(j->rstd, at, m2[i]);
-            m2[i] = nrmi_rstd_scaled(m2[i], m, scale[i], j->q->d->eps);
-            if (!r->judge_only && j->rstd && !r->in_stats)
-                nrmi_f64_set(j->rstd, at, m2[i]);
-            if (j->kind == NRM_RMS)
-                mean[i] = 0;
+    double mean[NRMI_LANES], m2[NRMI_LANES], scale[NRMI_LANES];
+    size_t i;
+    nrmi_moments_of(j, o, g, count, mean, m2, scale);
+    for (i = 0; i < count; i++) {
+        const size_t at = (o * w->groups + g + i) * j->stat_step;
+        if (r->moves && !r->in_stats) {
+            rm[i] += mean[i];
+            rv[i] += nrmi_variance(m2[i] / scale[i] / scale[i], m, r->unbiased);
         }
-        if (!r->judge_only)
-            nrmi_apply_groups(j, o, g, count, mean, m2);
+        if (!r->judge_only && j->mean)
+            nrmi_f64_set(j->mean, at, mean[i]);
+        if (!r->judge_only && j->rstd && r->in_stats)
+            nrmi_f64_set(j->rstd, at, m2[i]);
+        m2[i] = nrmi_rstd_scaled(m2[i], m, scale[i], j->q->d->eps);
+        if (!r->judge_only && j->rstd && !r->in_stats)
+            nrmi_f64_set(j->rstd, at, m2[i]);
+        if (j->kind == NRM_RMS)
+            mean[i] = 0;
     }
-    for (i = 0; r->moves && !r->in_stats && i < count; i++) {
-        const double outer = (double)w->outer;
+    if (!r->judge_only)
+        nrmi_apply_groups(j, o, g, count, mean, m2);
+}
+
+typedef struct nrmi_forward {
+    nrmi_running r;
+    size_t at_once, stretches; /* groups of a unit, units of a sample */
+    int whole;                 /* a unit has all samples, since what it moves by is added in order */
+} nrmi_forward;
+
+static void nrmi_forward_unit(const nrmi_job *j, void *context, size_t unit)
+{
+    nrmi_forward *f = (nrmi_forward *)context;
+    nrmi_running *r = &f->r;
+    const size_t g = unit % f->stretches * f->at_once;
+    const size_t count = nrmi_least(j->w.groups - g, f->at_once);
+    const double outer = (double)j->w.outer;
+    double rm[NRMI_LANES] = {0}, rv[NRMI_LANES] = {0};
+    size_t o = unit / f->stretches, i;
+    if (!f->whole) {
+        nrmi_forward_groups(j, r, o, g, count, rm, rv);
+        return;
+    }
+    for (o = 0; o < j->w.outer; o++)
+        nrmi_forward_groups(j, r, o, g, count, rm, rv);
+    for (i = 0; i < count; i++)
         if (r->mean) {
             r->mean[g + i] = rm[i] / outer;
             r->variance[g + i] = rv[i] / outer;
         } else {
             nrmi_move(j, r, g + i, rm[i] / outer, rv[i] / outer, !r->judge_only && r->all_finite);
         }
-    }
+}
+
+/* How many stretches of `at_once` groups there are, and the values of a group. */
+static size_t nrmi_stretches(const nrmi_job *j, size_t at_once)
+{
+    return (j->w.groups + at_once - 1) / at_once;
+}
+static size_t nrmi_group_values(const nrmi_job *j)
+{
+    return j->w.planes * j->w.fold * j->w.len;
 }
 
 enum { NRMI_KEEP = 32768 }; /* bytes that a row walk reads twice, in the first-level cache */
 
 static nrm_status nrmi_forward_job(const nrmi_job *j)
 {
-    const nrmi_walk *w = &j->w;
-    const size_t at_once = nrmi_groups_at_once(j, NRMI_KEEP);
-    nrmi_running r;
-    size_t g;
-    nrmi_running_start(j, &r);
-    do {
-        const int judged = r.judge_only;
-        for (g = 0; g < w->groups; g += at_once)
-            nrmi_forward_groups(j, &r, g, nrmi_least(w->groups - g, at_once));
-        if (!judged)
-            break;
-        r.judge_only = 0;
-    } while (1);
-    return nrmi_running_end(j, &r, (double)(w->planes * w->fold * w->len));
+    const size_t values = nrmi_group_values(j);
+    nrmi_forward f;
+    size_t units, u;
+    f.at_once = nrmi_groups_at_once(j, NRMI_KEEP);
+    f.stretches = nrmi_stretches(j, f.at_once);
+    nrmi_running_start(j, &f.r);
+    f.whole = f.r.moves && !f.r.in_stats;
+    units = f.stretches * (f.whole ? 1 : j->w.outer);
+    if (f.whole && !f.r.mean) { /* twice, and one by one: all share all_finite */
+        for (u = 0; u < units; u++)
+            nrmi_forward_unit(j, &f, u);
+        f.r.judge_only = 0;
+        for (u = 0; u < units; u++)
+            nrmi_forward_unit(j, &f, u);
+    } else {
+        nrmi_all_units(j, units, f.at_once * values * (f.whole ? j->w.outer : 1),
+                       nrmi_forward_unit, &f);
+    }
+    return nrmi_running_end(j, &f.r, (double)values);
 }
 
 /* ---- backward ----------------------------------------------------------------------------- */
@@ -3281,6 +3605,7 @@ static void nrmi_gradient_sums(const nrmi_stretch *v, int what, size_t unit, dou
     for (again = 0; again < 2; again++)
         for (from = 0; from < v->lanes; from = to) {
             const int wide = again || v->wide[from];
+            const nrmi_kernels *k;
             nrmi_tile t;
             to = again ? from + unit : nrmi_lanes_until(v, from);
             u = from / unit;
@@ -3291,7 +3616,8 @@ static void nrmi_gradient_sums(const nrmi_stretch *v, int what, size_t unit, dou
             if (wide)
                 NRMI_TRACE(NRMI_TRACE_WIDE_SUMS);
             t = nrmi_part(v, from, to - from);
-            nrmi_kernels_for(v->j, wide, &t)->reduce(&t, what, a + from, b + from);
+            k = nrmi_kernels_for(v->j, wide, &t);
+            nrmi_reduce_tile(v->j, k, &t, what, a + from, b + from);
             for (i = from; i < to; i++) {
                 u = i / unit;
                 if (i % unit == 0)
@@ -3340,7 +3666,8 @@ static void nrmi_read_stats(const nrmi_job *j, size_t o, size_t g, size_t count,
 /* dgamma and dbeta of LAYER and RMS: channels are lanes, rows are values. all: the job of dx. */
 typedef struct nrmi_params_job {
     nrmi_job j;
-    int few, forced; /* s planes of n; gamma or beta asks for double */
+    int few, forced, wide;     /* s planes of n; gamma or beta, or a row, asks for double */
+    size_t at_once, stretches; /* channels of a unit, units of a sample */
 } nrmi_params_job;
 
 static nrmi_params_job nrmi_params_of(const nrmi_job *all)
@@ -3377,67 +3704,77 @@ static int nrmi_uncomfortable_rows(const nrmi_job *j, size_t at, size_t count)
     return 0;
 }
 
-static NRMI_NOINLINE void nrmi_inner_params(const nrmi_job *all)
+/* Channels g..g+count of sample o, or of all; wide as the rows and parameters they meet ask for. */
+static void nrmi_params_unit(const nrmi_job *j, void *context, size_t unit)
 {
-    const int per_sample = all->q->d->affine_per_sample;
-    nrmi_params_job r = nrmi_params_of(all);
-    const nrmi_job *j = &r.j;
-    const size_t at_once = nrmi_groups_at_once(j, (size_t)-1);
-    size_t o, g, i;
-    for (o = 0; o < j->w.outer; o++) {
-        const size_t stat = o * all->s, first = per_sample ? o * all->all_c : 0;
-        const int forced =
-            per_sample ? all->t.relu && nrmi_uncomfortable_params(all, first) : r.forced;
-        const int wide =
-            forced || nrmi_uncomfortable_rows(j, stat, per_sample ? all->s : all->n * all->s);
-        for (g = 0; g < j->w.groups; g += at_once) {
-            const size_t left = j->w.groups - g, count = nrmi_least(left, at_once);
-            double p[NRMI_LANES], q[NRMI_LANES];
-            nrmi_stretch v;
-            nrmi_open(&v, j, o, 0, j->w.planes, g, 0, count);
-            v.t.forced = forced;
-            v.t.len_mean = nrmi_shift(j->mean, 8 * stat * j->stat_step);
-            v.t.len_rstd = nrmi_shift(j->rstd, 8 * stat * j->stat_step);
-            v.t.stat_plane = j->stat_step * (r.few ? 1 : all->s);
-            v.t.stat_len = j->stat_step * (r.few ? all->s : 1);
-            for (i = 0; i < count; i++) {
-                v.g[i] = nrmi_gamma_at(j, first + g + i);
-                v.b[i] = nrmi_beta_at(j, first + g + i);
-                v.wide[i] = (unsigned char)wide;
-            }
-            nrmi_gradient_sums(&v, NRMI_PARAM, 1, p, q);
-            for (i = 0; i < count; i++) {
-                nrmi_give(j, j->dbeta, first + g + i, p[i]);
-                nrmi_give(j, j->dgamma, first + g + i, q[i]);
-            }
-        }
+    const nrmi_params_job *r = (const nrmi_params_job *)context;
+    const int per_sample = j->q->d->affine_per_sample;
+    const size_t o = unit / r->stretches, g = unit % r->stretches * r->at_once;
+    const size_t count = nrmi_least(j->w.groups - g, r->at_once);
+    const size_t stat = o * j->s, first = per_sample ? o * j->all_c : 0;
+    const int forced = per_sample ? j->t.relu && nrmi_uncomfortable_params(j, first) : r->forced;
+    const int wide = forced || (per_sample ? nrmi_uncomfortable_rows(j, stat, j->s) : r->wide);
+    double p[NRMI_LANES], q[NRMI_LANES];
+    nrmi_stretch v;
+    size_t i;
+    nrmi_open(&v, j, o, 0, j->w.planes, g, 0, count);
+    v.t.forced = forced;
+    v.t.len_mean = nrmi_shift(j->mean, 8 * stat * j->stat_step);
+    v.t.len_rstd = nrmi_shift(j->rstd, 8 * stat * j->stat_step);
+    v.t.stat_plane = j->stat_step * (r->few ? 1 : j->s);
+    v.t.stat_len = j->stat_step * (r->few ? j->s : 1);
+    for (i = 0; i < count; i++) {
+        v.g[i] = nrmi_gamma_at(j, first + g + i);
+        v.b[i] = nrmi_beta_at(j, first + g + i);
+        v.wide[i] = (unsigned char)wide;
+    }
+    nrmi_gradient_sums(&v, NRMI_PARAM, 1, p, q);
+    for (i = 0; i < count; i++) {
+        nrmi_give(j, j->dbeta, first + g + i, p[i]);
+        nrmi_give(j, j->dgamma, first + g + i, q[i]);
     }
 }
 
-/* LAYER and RMS: a row is a lane and a group. */
-static void nrmi_inner_backward(const nrmi_job *j)
+static NRMI_NOINLINE void nrmi_inner_params(const nrmi_job *all)
 {
-    const nrmi_walk *w = &j->w;
-    const size_t at_once = nrmi_groups_at_once(j, NRMI_KEEP / 2);
-    const double m = (double)w->len;
-    size_t o, g, i;
+    nrmi_params_job r = nrmi_params_of(all);
+    const nrmi_job *j = &r.j;
+    r.at_once = nrmi_groups_at_once(j, (size_t)-1);
+    r.stretches = nrmi_stretches(j, r.at_once);
+    r.wide = !j->q->d->affine_per_sample && nrmi_uncomfortable_rows(j, 0, j->n * j->s);
+    nrmi_all_units(j, r.stretches * j->w.outer, r.at_once * nrmi_group_values(j), nrmi_params_unit,
+                   &r);
+}
+
+/* LAYER and RMS: a row is a lane and a group. */
+static void nrmi_inner_unit(const nrmi_job *j, void *context, size_t unit)
+{
+    const size_t at_once = *(const size_t *)context, stretches = nrmi_stretches(j, at_once);
+    const size_t o = unit / stretches, g = unit % stretches * at_once;
+    const size_t count = nrmi_least(j->w.groups - g, at_once);
+    const double m = (double)j->w.len;
+    double mean[NRMI_LANES], rstd[NRMI_LANES];
+    nrmi_stretch v;
+    size_t i;
+    nrmi_open(&v, j, o, 0, 1, g, 0, count);
+    nrmi_read_stats(j, o, g, count, mean, rstd);
+    nrmi_fill(&v, 0, o, 0, g, 0, mean, rstd, g);
+    nrmi_gradient_sums(&v, NRMI_INNER, 1, mean, rstd);
+    for (i = 0; i < count; i++) {
+        v.p[i] = j->kind == NRM_RMS ? 0 : mean[i] / m;
+        v.q[i] = rstd[i] / m;
+    }
+    nrmi_gradient_lanes(&v);
+}
+
+static NRMI_NOINLINE void nrmi_inner_backward(const nrmi_job *j)
+{
+    size_t at_once = nrmi_groups_at_once(j, NRMI_KEEP / 2);
     if (j->dgamma || j->dbeta)
         nrmi_inner_params(j);
-    for (o = 0; j->t.out && o < w->outer; o++)
-        for (g = 0; g < w->groups; g += at_once) {
-            const size_t left = w->groups - g, count = nrmi_least(left, at_once);
-            double mean[NRMI_LANES], rstd[NRMI_LANES];
-            nrmi_stretch v;
-            nrmi_open(&v, j, o, 0, 1, g, 0, count);
-            nrmi_read_stats(j, o, g, count, mean, rstd);
-            nrmi_fill(&v, 0, o, 0, g, 0, mean, rstd, g);
-            nrmi_gradient_sums(&v, NRMI_INNER, 1, mean, rstd);
-            for (i = 0; i < count; i++) {
-                v.p[i] = j->kind == NRM_RMS ? 0 : mean[i] / m;
-                v.q[i] = rstd[i] / m;
-            }
-            nrmi_gradient_lanes(&v);
-        }
+    if (j->t.out)
+        nrmi_all_units(j, nrmi_stretches(j, at_once) * j->w.outer, at_once * j->w.len,
+                       nrmi_inner_unit, &at_once);
 }
 
 /* The gradient sums of groups g..g+count over everything (BATCH: all planes; INSTANCE, GROUP:
@@ -3502,31 +3839,33 @@ static NRMI_NOINLINE void nrmi_channel_dx(const nrmi_job *j, size_t o, size_t g,
         }
 }
 
-/* dgamma and dbeta of a group of more channels than the stack holds sums for. */
-static NRMI_NOINLINE void nrmi_large_group_params(const nrmi_job *j, size_t g)
+/* dgamma and dbeta of channels from..from+NRMI_LANES of a group that has more than the stack holds
+   sums for. */
+static void nrmi_large_group_unit(const nrmi_job *j, void *context, size_t unit)
 {
     const nrmi_walk *w = &j->w;
-    size_t from, o, i;
-    for (from = 0; from < w->fold; from += NRMI_LANES) {
-        double a[NRMI_LANES], b[NRMI_LANES], kp[NRMI_LANES], kq[NRMI_LANES], mean, rstd;
-        nrmi_stretch v;
-        v.lanes = nrmi_least(w->fold - from, NRMI_LANES);
-        for (i = 0; i < v.lanes; i++)
-            kp[i] = kq[i] = 0;
-        for (o = 0; o < w->outer; o++) {
-            nrmi_read_stats(j, o, g, 1, &mean, &rstd);
-            nrmi_open(&v, j, o, 0, 1, g, from, v.lanes);
-            nrmi_fill(&v, 1, o, 0, g, from, &mean, &rstd, g);
-            nrmi_gradient_sums(&v, NRMI_CHANNEL, 1, a, b);
-            for (i = 0; i < v.lanes; i++) {
-                kp[i] += a[i];
-                kq[i] += b[i];
-            }
-        }
+    const size_t parts = (w->fold + NRMI_LANES - 1) / NRMI_LANES;
+    const size_t g = unit / parts, from = unit % parts * NRMI_LANES;
+    double a[NRMI_LANES], b[NRMI_LANES], kp[NRMI_LANES], kq[NRMI_LANES], mean, rstd;
+    nrmi_stretch v;
+    size_t o, i;
+    (void)context;
+    v.lanes = nrmi_least(w->fold - from, NRMI_LANES);
+    for (i = 0; i < v.lanes; i++)
+        kp[i] = kq[i] = 0;
+    for (o = 0; o < w->outer; o++) {
+        nrmi_read_stats(j, o, g, 1, &mean, &rstd);
+        nrmi_open(&v, j, o, 0, 1, g, from, v.lanes);
+        nrmi_fill(&v, 1, o, 0, g, from, &mean, &rstd, g);
+        nrmi_gradient_sums(&v, NRMI_CHANNEL, 1, a, b);
         for (i = 0; i < v.lanes; i++) {
-            nrmi_give(j, j->dbeta, g * w->fold + from + i, kp[i]);
-            nrmi_give(j, j->dgamma, g * w->fold + from + i, kq[i]);
+            kp[i] += a[i];
+            kq[i] += b[i];
         }
+    }
+    for (i = 0; i < v.lanes; i++) {
+        nrmi_give(j, j->dbeta, g * w->fold + from + i, kp[i]);
+        nrmi_give(j, j->dgamma, g * w->fold + from + i, kq[i]);
     }
 }
 
@@ -3547,65 +3886,144 @@ static void nrmi_channel_pq(const nrmi_job *j, size_t channel, double m, double 
     *q = s.dy_xhat / s.count;
 }
 
+/* BATCH, INSTANCE and GROUP: what a unit does. */
+typedef struct nrmi_channels {
+    size_t at_once, stretches; /* groups of a unit, units of a sample                          */
+    size_t each;               /* parameters of a group                                        */
+    int sums, collect;         /* gradient sums are needed; are added up for dgamma and dbeta   */
+    int whole;                 /* a unit has all samples and gives dgamma and dbeta            */
+    double *park;              /* else what sample o adds to them: all kp, all kq              */
+    size_t from;               /* ... from this sample on                                      */
+} nrmi_channels;
+
+static void nrmi_channel_groups(const nrmi_job *j, const nrmi_channels *c, size_t o, size_t g,
+                                size_t count, double *kp, double *kq)
+{
+    const double m = (double)nrmi_group_values(j);
+    double mean[NRMI_LANES], rstd[NRMI_LANES], p[NRMI_LANES], q[NRMI_LANES];
+    size_t i;
+    for (i = 0; i < count; i++)
+        p[i] = q[i] = 0;
+    nrmi_read_stats(j, o, g, count, mean, rstd);
+    if (c->sums)
+        nrmi_channel_sums(j, o, g, count, mean, rstd, p, q, c->collect ? kp : NULL, kq);
+    for (i = 0; i < count; i++)
+        nrmi_channel_pq(j, g + i, m, &p[i], &q[i]);
+    if (j->t.out)
+        nrmi_channel_dx(j, o, g, count, mean, rstd, j->t.frozen ? NULL : p, q);
+}
+
+static void nrmi_channel_unit(const nrmi_job *j, void *context, size_t unit)
+{
+    const nrmi_channels *c = (const nrmi_channels *)context;
+    const size_t o = unit / c->stretches, g = unit % c->stretches * c->at_once;
+    const size_t count = nrmi_least(j->w.groups - g, c->at_once), params = count * c->each;
+    const size_t all = j->w.groups * c->each;
+    double *kp = c->park ? c->park + 2 * all * o + g * c->each : NULL;
+    double here[2][NRMI_LANES];
+    size_t i;
+    if (!c->park || !c->collect)
+        kp = here[0];
+    for (i = 0; c->collect && i < params; i++)
+        kp[i] = (c->park ? kp + all : here[1])[i] = 0;
+    if (!c->whole) {
+        nrmi_channel_groups(j, c, c->from + o, g, count, kp, c->park ? kp + all : here[1]);
+        return;
+    }
+    for (i = 0; i < j->w.outer; i++)
+        nrmi_channel_groups(j, c, i, g, count, kp, here[1]);
+    for (i = 0; c->collect && i < params; i++) {
+        nrmi_give(j, j->dbeta, g * c->each + i, kp[i]);
+        nrmi_give(j, j->dgamma, g * c->each + i, here[1][i]);
+    }
+}
+
+/* Few channels and many samples: the samples are units, and what each adds to dgamma and dbeta is
+   parked, for as many samples at a time as there is room, behind the sums themselves. */
+static void nrmi_channels_by_sample(const nrmi_job *all_j, nrmi_channels *c, size_t values)
+{
+    const size_t outer = all_j->w.outer, all = all_j->w.groups * c->each;
+    const size_t window = nrmi_least(all_j->park_count / 2 / all - 1, outer);
+    nrmi_job j = *all_j;
+    double *const sum = j.park;
+    size_t o, i;
+    j.park_count = 0; /* it is taken */
+    c->park = sum + 2 * all;
+    for (i = 0; i < 2 * all; i++)
+        sum[i] = 0;
+    for (c->from = 0; c->from < outer; c->from += window) {
+        const size_t count = nrmi_least(window, outer - c->from);
+        nrmi_all_units(&j, count * c->stretches, values, nrmi_channel_unit, c);
+        for (o = 0; o < count; o++)
+            for (i = 0; i < 2 * all; i++)
+                sum[i] += c->park[2 * all * o + i];
+    }
+    for (i = 0; i < all; i++) {
+        nrmi_give(&j, j.dbeta, i, sum[i]);
+        nrmi_give(&j, j.dgamma, i, sum[all + i]);
+    }
+}
+
 /* BATCH, INSTANCE and GROUP. */
-static void nrmi_channel_backward(const nrmi_job *j)
+static NRMI_NOINLINE void nrmi_channel_backward(const nrmi_job *j)
 {
     const nrmi_walk *w = &j->w;
     const unsigned f = j->q->verb->flags;
-    const size_t at_once = nrmi_groups_at_once(j, 2 * NRMI_KEEP);
-    const double m = (double)(w->planes * w->fold * w->len);
-    const int per_sample = j->q->d->affine_per_sample;
     const int params = (f & NRMI_GIVES_PARAMS) && (j->dgamma || j->dbeta);
-    const int sums = !(f & NRMI_READS_ARRAY) && (!j->t.frozen || params);
-    const size_t each = j->kind == NRM_BATCH ? 1 : w->fold; /* parameters of a group */
-    const int large = params && !per_sample && each > NRMI_LANES;
-    const int collect = params && !large;
-    size_t o, g, i;
-    for (g = 0; g < w->groups; g += at_once) {
-        const size_t left = w->groups - g, count = nrmi_least(left, at_once);
-        double mean[NRMI_LANES], rstd[NRMI_LANES], p[NRMI_LANES], q[NRMI_LANES];
-        double kp[NRMI_LANES], kq[NRMI_LANES];
-        for (i = 0; i < NRMI_LANES; i++)
-            p[i] = q[i] = kp[i] = kq[i] = 0;
-        if (large)
-            nrmi_large_group_params(j, g);
-        for (o = 0; o < w->outer; o++) {
-            nrmi_read_stats(j, o, g, count, mean, rstd);
-            if (sums)
-                nrmi_channel_sums(j, o, g, count, mean, rstd, p, q, collect ? kp : NULL, kq);
-            for (i = 0; i < count; i++)
-                nrmi_channel_pq(j, g + i, m, &p[i], &q[i]);
-            if (j->t.out)
-                nrmi_channel_dx(j, o, g, count, mean, rstd, j->t.frozen ? NULL : p, q);
-        }
-        for (i = 0; params && !per_sample && !large && i < count * each; i++) {
-            nrmi_give(j, j->dbeta, g * each + i, kp[i]);
-            nrmi_give(j, j->dgamma, g * each + i, kq[i]);
-        }
+    nrmi_channels c;
+    size_t values;
+    c.at_once = nrmi_groups_at_once(j, 2 * NRMI_KEEP);
+    c.stretches = nrmi_stretches(j, c.at_once);
+    c.each = j->kind == NRM_BATCH ? 1 : w->fold;
+    c.sums = !(f & NRMI_READS_ARRAY) && (!j->t.frozen || params);
+    c.collect = params && !j->q->d->affine_per_sample;
+    c.park = NULL;
+    c.from = 0;
+    values = c.at_once * nrmi_group_values(j);
+    if (c.collect && c.each > NRMI_LANES) {
+        const size_t units = w->groups * ((w->fold + NRMI_LANES - 1) / NRMI_LANES);
+        c.collect = 0;
+        nrmi_all_units(j, units, NRMI_LANES * w->len * w->outer, nrmi_large_group_unit, NULL);
+        if (!j->t.out && !(f & NRMI_WRITES_ARRAY))
+            return;
     }
+    c.whole = c.collect;
+    if (c.collect && w->outer > 1 && j->pool && j->park_count / 4 / w->groups / c.each > 0 &&
+        !nrmi_units_suffice(j, c.stretches, values * w->outer)) {
+        c.whole = 0;
+        nrmi_channels_by_sample(j, &c, values);
+        return;
+    }
+    nrmi_all_units(j, c.stretches * (c.whole ? 1 : w->outer), values * (c.whole ? w->outer : 1),
+                   nrmi_channel_unit, &c);
 }
 
 /* ---- verbs -------------------------------------------------------------------------------- */
 
 /* nrm_infer, and nrm_apply: y from statistics that are known before. */
-static void nrmi_apply_known(const nrmi_job *j, int from_moments)
+static void nrmi_known_unit(const nrmi_job *j, void *context, size_t unit)
 {
-    const nrmi_walk *w = &j->w;
-    const size_t at_once = nrmi_groups_at_once(j, (size_t)-1);
+    const size_t at_once = *(const size_t *)context, g = unit * at_once;
+    const size_t count = nrmi_least(j->w.groups - g, at_once);
     double mean[NRMI_LANES], rstd[NRMI_LANES];
     nrm_moments one;
-    size_t g, i;
-    for (g = 0; g < w->groups; g += at_once) {
-        const size_t left = w->groups - g, count = nrmi_least(left, at_once);
-        if (!from_moments)
-            nrmi_read_stats(j, 0, g, count, mean, rstd);
-        for (i = 0; from_moments && i < count; i++) {
+    size_t i;
+    if (j->q->verb->flags & NRMI_NEEDS_RUNNING)
+        nrmi_read_stats(j, 0, g, count, mean, rstd);
+    else
+        for (i = 0; i < count; i++) {
             memcpy(&one, (const unsigned char *)j->q->array + (g + i) * sizeof one, sizeof one);
             mean[i] = one.mean;
             rstd[i] = nrmi_rstd(one.m2 / one.count, j->q->d->eps);
         }
-        nrmi_apply_groups(j, 0, g, count, mean, rstd);
-    }
+    nrmi_apply_groups(j, 0, g, count, mean, rstd);
+}
+
+static void nrmi_apply_known(const nrmi_job *j)
+{
+    size_t at_once = nrmi_groups_at_once(j, (size_t)-1);
+    nrmi_all_units(j, nrmi_stretches(j, at_once), at_once * nrmi_group_values(j), nrmi_known_unit,
+                   &at_once);
 }
 
 /* nrm_apply's other outputs, all of which the moments give. */
@@ -3633,22 +4051,19 @@ static nrm_status nrmi_moments_out(const nrmi_job *j)
 }
 
 /* nrm_reduce. */
-static void nrmi_reduce_job(const nrmi_job *j)
+static void nrmi_reduce_unit(const nrmi_job *j, void *context, size_t unit)
 {
-    const nrmi_walk *w = &j->w;
-    const size_t at_once = nrmi_groups_at_once(j, NRMI_KEEP);
-    size_t g, i;
-    for (g = 0; g < w->groups; g += at_once) {
-        const size_t left = w->groups - g, count = nrmi_least(left, at_once);
-        double mean[NRMI_LANES], m2[NRMI_LANES], scale[NRMI_LANES];
-        nrmi_moments_of(j, 0, g, count, mean, m2, scale);
-        for (i = 0; i < count; i++) {
-            nrm_moments one;
-            one.count = (double)(w->planes * w->fold * w->len);
-            one.mean = mean[i];
-            one.m2 = m2[i] / scale[i] / scale[i];
-            memcpy((unsigned char *)j->q->array + (g + i) * sizeof one, &one, sizeof one);
-        }
+    const size_t at_once = *(const size_t *)context, g = unit * at_once;
+    const size_t count = nrmi_least(j->w.groups - g, at_once);
+    double mean[NRMI_LANES], m2[NRMI_LANES], scale[NRMI_LANES];
+    size_t i;
+    nrmi_moments_of(j, 0, g, count, mean, m2, scale);
+    for (i = 0; i < count; i++) {
+        nrm_moments one;
+        one.count = (double)nrmi_group_values(j);
+        one.mean = mean[i];
+        one.m2 = m2[i] / scale[i] / scale[i];
+        memcpy((unsigned char *)j->q->array + (g + i) * sizeof one, &one, sizeof one);
     }
 }
 
@@ -3676,17 +4091,19 @@ static nrm_status nrmi_run(const nrmi_call *q, nrm_status (*run)(const nrmi_job 
 
 static nrm_status nrmi_run_infer(const nrmi_job *j)
 {
-    nrmi_apply_known(j, 0);
+    nrmi_apply_known(j);
     return NRM_OK;
 }
 static nrm_status nrmi_run_apply(const nrmi_job *j)
 {
-    nrmi_apply_known(j, 1);
+    nrmi_apply_known(j);
     return nrmi_moments_out(j);
 }
 static nrm_status nrmi_run_reduce(const nrmi_job *j)
 {
-    nrmi_reduce_job(j);
+    size_t at_once = nrmi_groups_at_once(j, NRMI_KEEP);
+    nrmi_all_units(j, nrmi_stretches(j, at_once), at_once * nrmi_group_values(j), nrmi_reduce_unit,
+                   &at_once);
     return NRM_OK;
 }
 static nrm_status nrmi_run_backward(const nrmi_job *j)
@@ -3783,9 +4200,7 @@ static nrm_status nrmi_public(const nrmi_verb *verb, const nrm_desc *d, const nr
 {
     const unsigned found = nrmi_enter();
     const nrm_status status = nrmi_dispatch(verb, d, a, (void *)(uintptr_t)array);
-#if NRMI_X86 && defined(__SSE2__)
-    _mm_sfence(); /* streamed stores become visible before the call returns */
-#endif
+    nrmi_fence();
     nrmi_leave(found);
     return status;
 }
@@ -3874,12 +4289,22 @@ NRM_API void nrm_merge_sums(nrm_sums *into, const nrm_sums *from, size_t c)
     nrmi_leave(found);
 }
 
+/* Room for the running statistics that wait; and, with a pool, for the partial sums of 64 cells of
+   NRMI_LANES lanes for each thread, or of INSTANCE's and GROUP's samples. */
 NRM_API size_t nrm_workspace_size(const nrm_desc *d, size_t threads)
 {
-    (void)threads;
-    if (nrm_stat_count(d) == 0 || (d->kind != NRM_BATCH && d->kind != NRM_INSTANCE))
+    size_t waiting = 0, cells, samples = 0;
+    if (nrm_stat_count(d) == 0)
         return 0;
-    return d->c > NRMI_WAITING ? 16 * d->c + 16 : 0; /* running statistics of nrm_forward */
+    if ((d->kind == NRM_BATCH || d->kind == NRM_INSTANCE) && d->c > NRMI_WAITING)
+        waiting = 16 * d->c + 16;
+    if (threads < 2 || d->n * d->c * d->s < NRM_POOL_MIN)
+        return waiting;
+    threads = nrmi_least(threads, 1024);
+    cells = threads * 64 * NRMI_LANES * 16;
+    if (d->kind == NRM_INSTANCE || d->kind == NRM_GROUP)
+        samples = 16 * d->c * (1 + nrmi_least(d->n, 4 * threads));
+    return waiting + 16 + (cells > samples ? cells : samples);
 }
 
 /* ---- short forms -------------------------------------------------------------------------- */
