@@ -108,8 +108,8 @@ static inline ref_real ref_bound_y(const ref_precision *p, ref_real g, ref_real 
        |rstd| * (|t| * (1 + |xhat|) + mean|t| + (1 + |xhat|) * mean|t * xhat|)
 
    Running statistics leave |rstd * t| of it, and m = 1. Adding dsum rounds once more: e * |dsum|
-   (e/2 of it, and e/2 of the rest, which the scale already holds). An error of all xhat moves dx
-   by |rstd| * (mean|t * xhat| + |xhat| * mean|t|) times as much. */
+   (e/2 of it, and e/2 of the rest, which the scale already holds). An error d of all xhat moves dx
+   by |rstd| * d * (mean|t * xhat| + (|xhat| + d) * mean|t|). */
 static inline ref_real ref_bound_dx(const ref_precision *p, ref_real rstd, ref_real t,
                                     ref_real xhat, ref_real mean_t, ref_real mean_txhat, size_t m,
                                     ref_real dsum, ref_real xhat_error)
@@ -117,7 +117,7 @@ static inline ref_real ref_bound_dx(const ref_precision *p, ref_real rstd, ref_r
     ref_real x1 = 1 + ref_abs(xhat), r = ref_abs(rstd);
     ref_real scale = r * (ref_abs(t) * x1 + mean_t + x1 * mean_txhat);
     return p->ulps * scale + (ref_real)m * p->tiny + p->ulps / 4 * ref_abs(dsum) +
-           r * (mean_txhat + ref_abs(xhat) * mean_t) * xhat_error;
+           r * xhat_error * (mean_txhat + (ref_abs(xhat) + xhat_error) * mean_t);
 }
 
 /* The scale of dgamma is sum |dy'| * (1 + |xhat|), that of dbeta sum |dy'|. With accumulate the

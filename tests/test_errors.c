@@ -595,7 +595,8 @@ static void nonfinite_cases(problem *p, enum verb verb, float odd)
     for (k = 0; k < volume; ++k) type_put(type, x, k, k & 1 ? large : -large);
     problem_prepare(p); /* the mean fits its type, the variance does not; but it does with f16 */
     nonfinite(p, verb, 0.1, type == NRM_F16 ? NRM_OK : NRM_ERR_NONFINITE, "overflow");
-    nonfinite(p, verb, 0, NRM_OK, "overflow, rate 0");
+    /* A double has no wider type to hold the variance in: 0 times Inf is NaN. */
+    nonfinite(p, verb, 0, type == NRM_F64 ? NRM_ERR_NONFINITE : NRM_OK, "overflow, rate 0");
     for (k = 0; k < volume; ++k) type_put(type, x, k, (double)(k % 7));
     problem_prepare(p);
     type_put(type_of_parameters(type), p->value[SLOT_RUNNING_VAR], p->d.c - 1, (double)odd);
@@ -923,8 +924,7 @@ static void test_type(nrm_dtype type)
 int main(void)
 {
     int type, kind;
-    for (type = 0; type < TYPES; ++type)
-        if (type_is_here((nrm_dtype)type)) test_type((nrm_dtype)type);
+    for (type = 0; type < TYPES; ++type) test_type((nrm_dtype)type);
     for (kind = 0; kind < KINDS; ++kind) fixed[kind] = fixed_problem(NRM_F32, (nrm_kind)kind, 4);
     test_unfit_kinds();
     for (kind = 0; kind < KINDS; ++kind) problem_free(fixed[kind]);

@@ -403,12 +403,13 @@ static void test_offsets(nrm_dtype type, uint64_t first, size_t problems)
 
 /* A problem whose values are all alike, to drive the library onto one path. */
 typedef struct road {
+    int types;   /* a bit for each storage type */
     const char *name;
     enum road_taken trace;
     enum verb verb;
     double eps;
     gen_dist x, dy;
-    float scale; /* of x, a power of two or an exact product */
+    double scale; /* of x */
     int rms;     /* 1: RMS norm comes here too */
     int spike;   /* 1: two dy of each list are +-3e38 and every gamma 2: dy * gamma overflows */
 } road;
@@ -432,7 +433,7 @@ static problem *road_problem(const road *r, nrm_dtype type, nrm_kind kind, int a
     problem *p = (problem *)test_alloc(1, sizeof *p);
     gen g = gen_seed(seed);
     size_t i, which, length;
-    float *list;
+    void *list;
     p->seed = seed, p->d.dtype = type, p->d.kind = kind, p->d.groups = 2, p->d.eps = r->eps;
     p->d.act = act ? NRM_RELU : NRM_IDENTITY;
     p->given = ~(1u << SLOT_RESIDUAL | 1u << SLOT_DSUM | 1u << SLOT_RUNNING_MEAN |
@@ -442,12 +443,12 @@ static problem *road_problem(const road *r, nrm_dtype type, nrm_kind kind, int a
     if (kind == NRM_LAYER || kind == NRM_RMS) p->d.c = 900, p->d.s = 4;
     problem_alloc(p);
     length = problem_volume(&p->d) / problem_stats(&p->d);
-    list = (float *)test_alloc(length, sizeof *list);
+    list = test_alloc(length, type_size(type));
     for (which = 0; which < problem_stats(&p->d); ++which) {
-        gen_fill(&g, r->x, list, length);
+        draw_list(&g, r->x, type, list, length);
         for (i = 0; i < length; ++i)
             type_put(type, p->value[SLOT_X], list_place(&p->d, which, i),
-                     (double)(list[i] * r->scale));
+                     type_get(type, list, i) * r->scale);
     }
     free(list);
     draw_list(&g, r->dy, type, p->value[SLOT_DY], problem_volume(&p->d));
@@ -475,31 +476,39 @@ static void road_run(const road *r, const problem *p, nrm_isa isa, unsigned long
 
 static void test_roads(nrm_dtype type)
 {
+    enum { F = 1 << NRM_F32 | 1 << NRM_BF16, D = 1 << NRM_F64, H = 1 << NRM_F16 };
     static const road roads[] = {
-        {"statistics again around the mean", TOOK_NRMI_TRACE_RETRY, VERB_FORWARD, 1e-5,
+        {F | D | H, "statistics again around the mean", TOOK_NRMI_TRACE_RETRY, VERB_FORWARD, 1e-5,
          GEN_OUTLIER_PILOT, GEN_NORMAL, 1, 0, 0},
-        {"statistics in double: overflow", TOOK_NRMI_TRACE_WIDE_STATS, VERB_FORWARD, 1e-5,
-         GEN_SIGN_1E30, GEN_NORMAL, 1, 1, 0},
-        {"statistics in double: underflow, eps 0", TOOK_NRMI_TRACE_WIDE_STATS, VERB_FORWARD, 0,
-         GEN_NORMAL, GEN_NORMAL, 1e-30f, 1, 0},
-        {"statistics in double: denormals, eps 0", TOOK_NRMI_TRACE_WIDE_STATS, VERB_FORWARD, 0,
-         GEN_DENORMAL, GEN_NORMAL, 1, 1, 0},
-        {"applied in double: rstd 1e30", TOOK_NRMI_TRACE_WIDE_APPLY, VERB_FORWARD, 0, GEN_NORMAL,
-         GEN_NORMAL, 1e-30f, 1, 0},
-        {"applied in double: rstd 3e-38", TOOK_NRMI_TRACE_WIDE_APPLY, VERB_FORWARD, 1e-5,
-         GEN_SIGN_3E38, GEN_NORMAL, 1, 1, 0},
-        {"gradient applied in double", TOOK_NRMI_TRACE_WIDE_APPLY, VERB_BACKWARD, 0, GEN_NORMAL,
-         GEN_NORMAL, 1e-30f, 1, 0},
-        {"gradient sums in double", TOOK_NRMI_TRACE_WIDE_SUMS, VERB_BACKWARD, 1e-5, GEN_NORMAL,
+        {F | D, "statistics in double or scaled: overflow", TOOK_NRMI_TRACE_WIDE_STATS,
+         VERB_FORWARD, 1e-5, GEN_SIGN_1E30, GEN_NORMAL, 1, 1, 0},
+        {F, "statistics in double: underflow, eps 0", TOOK_NRMI_TRACE_WIDE_STATS, VERB_FORWARD, 0,
+         GEN_NORMAL, GEN_NORMAL, 1e-30, 1, 0},
+        {D, "statistics scaled: underflow, eps 0", TOOK_NRMI_TRACE_WIDE_STATS, VERB_FORWARD, 0,
+         GEN_NORMAL, GEN_NORMAL, 1e-200, 1, 0},
+        {F | D, "statistics in double or scaled: denormals, eps 0", TOOK_NRMI_TRACE_WIDE_STATS,
+         VERB_FORWARD, 0, GEN_DENORMAL, GEN_NORMAL, 1, 1, 0},
+        {F, "applied in double: rstd 1e30", TOOK_NRMI_TRACE_WIDE_APPLY, VERB_FORWARD, 0, GEN_NORMAL,
+         GEN_NORMAL, 1e-30, 1, 0},
+        {F | D, "applied in double or scaled: the largest values", TOOK_NRMI_TRACE_WIDE_APPLY,
+         VERB_FORWARD, 1e-5, GEN_SIGN_3E38, GEN_NORMAL, 1, 1, 0},
+        {F, "gradient applied in double", TOOK_NRMI_TRACE_WIDE_APPLY, VERB_BACKWARD, 0, GEN_NORMAL,
+         GEN_NORMAL, 1e-30, 1, 0},
+        {D, "gradient applied scaled", TOOK_NRMI_TRACE_WIDE_APPLY, VERB_BACKWARD, 0, GEN_SIGN_3E38,
+         GEN_NORMAL, 1, 1, 0},
+        {F, "gradient sums in double", TOOK_NRMI_TRACE_WIDE_SUMS, VERB_BACKWARD, 1e-5, GEN_NORMAL,
          GEN_SIGN_3E38, 1, 1, 0},
-        {"single gradients again in double", TOOK_NRMI_TRACE_AGAIN, VERB_BACKWARD, 1e-5, GEN_NORMAL,
-         GEN_NORMAL, 16, 1, 1},
+        {D, "gradient sums scaled", TOOK_NRMI_TRACE_WIDE_SUMS, VERB_BACKWARD, 1e-5, GEN_SIGN_3E38,
+         GEN_NORMAL, 1, 1, 0},
+        {F, "single gradients again in double", TOOK_NRMI_TRACE_AGAIN, VERB_BACKWARD, 1e-5,
+         GEN_NORMAL, GEN_NORMAL, 16, 1, 1},
     };
     size_t i, isa;
     for (isa = 0; isa < ISAS; ++isa)
         for (i = 0; i < sizeof roads / sizeof *roads && nrm_has_isa(all_isa[isa]); ++i) {
             unsigned long entered[2] = {0, 0};
             int kind, act;
+            if (!(roads[i].types >> type & 1)) continue;
             group("%s, %s, %s", type_name[type], nrm_isa_name(all_isa[isa]), roads[i].name);
             for (kind = 0; kind < (roads[i].rms ? 5 : 4); ++kind)
                 for (act = 0; act < 2; ++act) {
@@ -524,10 +533,9 @@ int main(int argc, char **argv)
             skip("%s is not on this machine", nrm_isa_name(all_isa[i]));
     for (type = 0; type < TYPES; ++type) {
         size_t share = type == NRM_F32 ? problems : problems / 4 + 1;
-        if (!type_is_here((nrm_dtype)type)) continue;
         test_random((nrm_dtype)type, first, share);
         test_offsets((nrm_dtype)type, first, share / 25 + 1);
-        if (type == NRM_F32 || type == NRM_BF16) test_roads((nrm_dtype)type);
+        test_roads((nrm_dtype)type);
     }
     note("%lu same-bits comparisons of buffers, %lu values", compared.buffers, compared.values);
     note("paths: again in float %lu, statistics in double %lu, applied in double %lu",

@@ -54,6 +54,16 @@ static gen_dist promised_dy(gen *g, nrm_dtype type)
     return type == NRM_F64 ? wide[gen_below(g, COUNT(wide))] : single[gen_below(g, COUNT(single))];
 }
 
+/* Almost constant doubles, and constant ones where no mean is subtracted, whose deviation is below
+   2^-1020. */
+static int too_small(const problem *p, gen_dist dist, const void *list)
+{
+    double v;
+    if (p->d.dtype != NRM_F64 || (dist != GEN_ALMOST && dist != GEN_CONSTANT)) return 0;
+    v = fabs(type_get(NRM_F64, list, 0));
+    return v < 1e-290 && (dist == GEN_ALMOST || (p->d.kind == NRM_RMS && v > 0));
+}
+
 static void fill_groups(gen *g, problem *p, enum slot slot, gen_dist dist, double scale)
 {
     size_t lists = problem_stats(&p->d), length = problem_volume(&p->d) / lists, which, i;
@@ -61,7 +71,7 @@ static void fill_groups(gen *g, problem *p, enum slot slot, gen_dist dist, doubl
     for (which = 0; which < lists; ++which) {
         do
             draw_list(g, dist, p->d.dtype, list, length);
-        while (p->d.dtype == NRM_F64 && dist == GEN_ALMOST && fabs(*(double *)list) < 1e-290);
+        while (too_small(p, dist, list));
         for (i = 0; i < length; ++i) {
             double v = type_get(p->d.dtype, list, i);
             if (type_is_half(p->d.dtype) && !(v - v == 0)) v = 1; /* some f16 lists have an Inf */
@@ -141,6 +151,9 @@ static void check_running(const problem *p, const ref *r, const nrm_args *a, con
     size_t j;
     int finite = 1;
     ref_worst w = REF_WORST_NONE;
+    /* Of doubles whose variance is none a rate below 1 could make one again; not in double. */
+    for (j = 0; j < r->stats && p->d.dtype == NRM_F64 && new_var; ++j)
+        if (r->var[j] >= overflow / 4) return;
     for (j = 0; j < p->d.c && (new_mean || new_var); ++j) {
         ref_running e = ref_new_running(r, a, j, type_get(held, p->value[SLOT_RUNNING_MEAN], j),
                                         type_get(held, p->value[SLOT_RUNNING_VAR], j));
@@ -230,6 +243,16 @@ static void oracle_backward(const problem *p, ref *r, const nrm_args *a, int run
     if (q) problem_free(q);
 }
 
+/* 1 when dy * xhat stays a double whatever the running statistics: of gradients beyond that nothing
+   is said. The input's own statistics keep xhat below the root of m. */
+static int fits_running(const problem *p)
+{
+    size_t i, count = problem_volume(&p->d);
+    for (i = 0; i < count; ++i)
+        if (fabs(type_get(p->d.dtype, p->value[SLOT_X], i)) > 0x1p60) return 0;
+    return 1;
+}
+
 /* All verbs that fit the kind, on the best instruction set and on the scalar one. */
 static void against_oracle(problem *p)
 {
@@ -248,8 +271,8 @@ static void against_oracle(problem *p)
             check(o->clean, "wrote around (%s)", problem_text(p));
             outcome_free(o);
         }
-        oracle_backward(p, &r, &a, running);
-        for (i = 0; i < COUNT(isas); ++i) {
+        if (!running || fits_running(p)) oracle_backward(p, &r, &a, running);
+        for (i = 0; i < COUNT(isas) && r.dx; ++i) {
             setup s = setup_of(p, isas[i], (unsigned)i);
             outcome *o = run(p, running ? VERB_INFER_BACKWARD : VERB_BACKWARD, &s);
             check_backward(p, &r, o, isas[i], running);
@@ -330,6 +353,17 @@ static void test_parts(void)
 
 /* ---- 4 The same values in two types ----------------------------------------------------------- */
 
+/* 1 when the float v lies in the middle of two halves, of which `got` is one. What float arithmetic
+   is not fit for is computed in double and rounded to the half at once: the float next to it may be
+   such a middle where the double is not. */
+static int is_tie(nrm_dtype type, float v, uint64_t got)
+{
+    uint16_t up = half_from_f64(type, (double)gen_from_bits(bits_f32(v) + 1));
+    uint16_t down = half_from_f64(type, (double)gen_from_bits(bits_f32(v) - 1));
+    if (got != up && got != down) return 0;
+    return (f64_from_half(type, up) + f64_from_half(type, down)) / 2 - (double)v == 0;
+}
+
 /* Tensors of `o` are those of the float outcome, rounded; all else is the same to the bit. */
 static int same_rounded(const outcome *o, const outcome *single, enum slot *where)
 {
@@ -343,7 +377,11 @@ static int same_rounded(const outcome *o, const outcome *single, enum slot *wher
             nrm_dtype from = slot_type(NRM_F32, (enum slot)slot);
             unsigned char rounded[8];
             type_put(type, rounded, 0, type_get(from, single->value[slot], i));
-            if (type_bits(type, o->value[slot], i) != type_bits(type, rounded, 0)) return 0;
+            if (type_bits(type, o->value[slot], i) == type_bits(type, rounded, 0)) continue;
+            if (!slot_is_tensor((enum slot)slot) || slot == SLOT_SUM) return 0;
+            if (!is_tie(type, ((float *)single->value[slot])[i],
+                        type_bits(type, o->value[slot], i)))
+                return 0;
         }
     }
     return o->status == single->status;
@@ -602,10 +640,6 @@ int main(int argc, char **argv)
     size_t i;
     if (argc > 1) first_seed = strtoull(argv[1], NULL, 10);
     for (i = 0; i < COUNT(types); ++i) {
-        if (!type_is_here(types[i])) {
-            ok(1, "%s is not computed yet", type_name[types[i]]);
-            continue;
-        }
         test_accuracy(types[i]);
         if (type_is_half(types[i])) test_halves_as_float(types[i]);
         if (types[i] == NRM_F64) test_parts();

@@ -15,7 +15,7 @@ static inline int type_is_half(nrm_dtype t)
     return t == NRM_BF16 || t == NRM_F16;
 }
 
-/* 1 when the library computes this type. */
+/* 1 when the library computes this type; NRM_NO_F64 and NRM_NO_HALF leave some out. */
 static inline int type_is_here(nrm_dtype t)
 {
     nrm_desc d;
