@@ -267,6 +267,7 @@ static inline void pool_run(void *user, size_t tasks, void (*task)(void *arg, si
     size_t i;
     call.pool = p, call.task = task, call.arg = arg, call.tasks = tasks;
     call.threads = p->pool.threads < POOL_MOST ? p->pool.threads : POOL_MOST;
+    if (call.threads > tasks) call.threads = tasks;
     call.threads += !call.threads;
     call.times = (unsigned char *)test_alloc(tasks, 1);
     call.state_kept = (unsigned char *)test_alloc(tasks, 1);

@@ -200,7 +200,10 @@ typedef struct hard_shape {
     int options; /* below */
 } hard_shape;
 
-enum { PER_SAMPLE = 1, RUNNING = 2, RESIDUAL = 4 };
+enum {
+    PER_SAMPLE = 1, RUNNING = 2, RESIDUAL = 4,
+    ALONE = 8 /* a sum of less than a run, in one stretch of lanes: need not be shared out */
+};
 
 static const hard_shape hard_shapes[] = {
     {"batch norm, 3 channels, large images", NRM_BATCH, 3, 3, 9000, 1, RUNNING},
@@ -210,7 +213,8 @@ static const hard_shape hard_shapes[] = {
     {"batch norm, 1 channel", NRM_BATCH, 17, 1, 2049, 1, RUNNING},
     {"batch norm, gamma for each sample", NRM_BATCH, 9, 3, 1500, 1, PER_SAMPLE},
     {"batch norm, 600 channels, running", NRM_BATCH, 7, 600, 16, 1, RUNNING},
-    {"batch norm, 300 features, running", NRM_BATCH, 130, 300, 1, 1, RUNNING},
+    {"batch norm, 300 features, running", NRM_BATCH, 1300, 300, 1, 1, RUNNING},
+    {"batch norm, 300 features of few rows", NRM_BATCH, 130, 300, 1, 1, RUNNING | ALONE},
     {"layer norm, one long row", NRM_LAYER, 1, 70001, 1, 1, 0},
     {"layer norm, two long rows", NRM_LAYER, 2, 30000, 1, 1, RESIDUAL},
     {"layer norm, one image", NRM_LAYER, 1, 5000, 7, 1, 0},
@@ -236,7 +240,8 @@ static problem *hard_problem(const hard_shape *h, nrm_dtype type, uint64_t seed,
     problem *p = (problem *)test_alloc(1, sizeof *p);
     gen g = gen_seed(seed);
     size_t count, *longest = &p->d.n;
-    p->seed = seed, p->d.dtype = type, p->d.kind = h->kind, p->d.groups = h->groups, p->d.eps = 1e-5;
+    p->seed = seed, p->d.dtype = type, p->d.kind = h->kind, p->d.groups = h->groups;
+    p->d.eps = 1e-5;
     p->d.n = h->n, p->d.c = h->c, p->d.s = h->s;
     if (p->d.c > *longest) longest = &p->d.c;
     if (p->d.s > *longest) longest = &p->d.s;
@@ -259,11 +264,12 @@ static problem *hard_problem(const hard_shape *h, nrm_dtype type, uint64_t seed,
     return p;
 }
 
-static void hard_verb(const problem *p, enum verb verb, const outcome *want, size_t stride)
+static void hard_verb(const problem *p, enum verb verb, const outcome *want, size_t stride,
+                      int demand)
 {
     static const size_t threads[] = {2, 3, 4, 5, 8, 11, 16};
     static const size_t eighths[] = {8, 0, 4};
-    size_t i, round = (size_t)p->seed;
+    size_t i, tasks, round = (size_t)p->seed;
     for (i = round % stride; i < COUNT_OF(threads) * COUNT_OF(eighths); i += stride) {
         how h;
         memset(&h, 0, sizeof h);
@@ -273,19 +279,23 @@ static void hard_verb(const problem *p, enum verb verb, const outcome *want, siz
         h.s.shift = i % 4 == 3 ? i : 0;
         h.order = (pool_order)((i + round) % POOL_ORDERS);
         h.disorder = i % 5 == 1;
-        run_pool(p, verb, want, h);
+        tasks = run_pool(p, verb, want, h);
+        if (h.eighths == 8 && demand)
+            check(tasks > 1, "%s %s, %zu threads: nothing runs in parallel; %s", verb_name[verb],
+                  layout_name[h.s.layout], h.threads, problem_text(p));
     }
 }
 
 static void test_hard(uint64_t first, size_t problems)
 {
     const size_t stride = problems >= 100 ? 1 : problems >= 20 ? 4 : 10;
+    const size_t shrink = problems >= 20 ? 1 : 8;
     size_t i;
     for (i = 0; i < COUNT_OF(hard_shapes); ++i) {
-        problem *p = hard_problem(&hard_shapes[i], draw_type(first + i), first + i,
-                                  problems >= 20 ? 1 : 8);
-        int verb;
-        group("%s", hard_shapes[i].name);
+        const hard_shape *h = &hard_shapes[i];
+        problem *p = hard_problem(h, draw_type(first + i), first + i, shrink);
+        int verb, demand = shrink == 1 && !(h->options & ALONE);
+        group("%s", h->name);
         for (verb = 0; verb < VERBS; ++verb) {
             setup s = plain(NRM_AUTO, (nrm_layout)(i & 1));
             outcome *want;
@@ -293,7 +303,7 @@ static void test_hard(uint64_t first, size_t problems)
             want = run(p, (enum verb)verb, &s);
             check(want->status == NRM_OK, "%s alone: status %d", verb_name[verb],
                   (int)want->status);
-            hard_verb(p, (enum verb)verb, want, stride);
+            hard_verb(p, (enum verb)verb, want, stride, demand);
             outcome_free(want);
         }
         group_end();
@@ -323,7 +333,10 @@ static void test_no_pool(void)
     d.kind = NRM_LAYER, d.n = 60, d.c = 100, d.s = 1, d.eps = 1e-5;
     a.x = x, a.y = want;
     ok(nrm_forward(&d, &a) == NRM_OK, "no pool");
-    a.y = y, a.pool = &pool, pool.user = &called;
+    a.y = y, a.pool = &pool, pool.run = NULL, pool.user = &called, pool.threads = 2;
+    ok(nrm_forward(&d, &a) == NRM_ERR_NULL, "two threads and no run: an error");
+    for (i = 0; i < 6000 && same_f32(y[i], 7); ++i) {}
+    ok(i == 6000, "... and nothing is written");
     for (pool.threads = 0; pool.threads < 2; ++pool.threads) {
         memset(y, 0, sizeof y), pool.run = NULL;
         ok(nrm_forward(&d, &a) == NRM_OK && same_bits_f32(y, want, 6000),
@@ -332,6 +345,8 @@ static void test_no_pool(void)
         ok(nrm_forward(&d, &a) == NRM_OK && same_bits_f32(y, want, 6000) && !called,
            "%zu threads do not call it", pool.threads);
     }
+    ok(nrm_forward(&d, &a) == NRM_OK && same_bits_f32(y, want, 6000) && called,
+       "%zu threads do", pool.threads);
 }
 
 /* ---- calls at once, with what they read in common -------------------------------------------- */
@@ -382,13 +397,14 @@ static void test_callers(void)
     for (i = 0; i < CALLERS; ++i) {
         pthread_join(all[i].id, NULL);
         check(!all[i].differ, "thread %zu: %lu calls differ", i, all[i].differ);
+        check(i == 0 || all[i].tasks, "thread %zu had no tasks", i);
     }
     group_end();
 }
 
 int main(int argc, char **argv)
 {
-    size_t problems = argc > 1 ? (size_t)strtoull(argv[1], NULL, 10) : 300;
+    size_t problems = argc > 1 ? (size_t)strtoull(argv[1], NULL, 10) : 200;
     uint64_t first = argc > 2 ? (uint64_t)strtoull(argv[2], NULL, 10) : 1;
     test_first_call();
     test_no_pool();
@@ -396,6 +412,7 @@ int main(int argc, char **argv)
     if (!POOL_STATES) note("no way to set the floating point state is known for this target");
     crew_start();
     test_random(first, problems);
+    ok(pool_tasks > pool_runs, "%lu tasks in %lu runs of pools", pool_tasks, pool_runs);
     test_hard(first, problems);
     crew_end();
     note("%lu same-bits comparisons of buffers, %lu values; %lu tasks in %lu runs of pools",

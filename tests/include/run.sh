@@ -5,9 +5,10 @@
 #   tests/include/run.sh          every compiler, standard and option: minutes
 #
 # Every combination passes the front end with every warning on. Code is generated for fewer, since
-# an object of all instruction sets takes up to half a minute: both levels, both languages, and each
-# option that changes the text. Jobs run side by side; each writes its log under build/include, and
-# is reported in order.
+# an object of all instruction sets takes a minute or two: both levels, both languages, and each
+# option that takes away an instruction set; options that take away types show what they do in the
+# scalar code. Jobs run side by side; each writes its log under build/include, and is reported in
+# order.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -93,10 +94,10 @@ need()
 supports() { echo | "$1" -std="$2" -x "$(language_of "$2")" -fsyntax-only - 2>/dev/null; }
 
 # Every public function is in the object: a misspelt macro cannot pass. Static builds hold them as
-# local symbols and no global one. $2 is the option in force.
+# local symbols and no global one. $2 is the option in force, $3 the flags beside it.
 emitted()
 {
-    local object=$1 option=${2:-} kind=T name symbols
+    local object=$1 option=${2:-} flags=${3:-} kind=T name symbols
     [ "$option" != NORMALIZE_STATIC ] || kind=t
     symbols=$(nm "$object")
     for name in $public; do
@@ -109,6 +110,7 @@ emitted()
         echo "global symbols in a static build"
         return 1
     fi
+    case $flags in *NRM_NO_SIMD*) option=NRM_NO_SIMD ;; esac
     instruction_sets "$option" "$symbols"
 }
 
@@ -152,14 +154,14 @@ whole() # compiler standard flags option
     cc=$(compiler_for "$1" "$2")
     need "$cc"
     supports "$cc" "$2" || skip "$cc knows no -std=$2"
-    if [ -n "$option" ] && same_text "$cc" "$option"; then
+    if [ -n "$option" ] && same_text "$cc" "$option" "$3"; then
         echo "note: $1 $option: the same text as without it"
         return 0
     fi
     # shellcheck disable=SC2086
     "$cc" -std="$2" $warnings $3 ${option:+-D$option} -fno-stack-protector -I. \
         -c "$(source_for "$2")" -o "$dir/o.o"
-    emitted "$dir/o.o" "$option"
+    emitted "$dir/o.o" "$option" "$3"
     undefined_only "$dir/o.o" "$libc"
     "$cc" "$dir/o.o" -lm -o "$dir/program"
     "$dir/program"
@@ -167,7 +169,8 @@ whole() # compiler standard flags option
 
 same_text()
 {
-    cmp -s <("$1" -I. -E -P $here/plain_a.c) <("$1" -I. -D"$2" -E -P $here/plain_a.c)
+    # shellcheck disable=SC2086
+    cmp -s <("$1" $3 -I. -E -P $here/plain_a.c) <("$1" $3 -I. -D"$2" -E -P $here/plain_a.c)
 }
 
 # Warnings that no standard set holds but that careful projects switch on.
@@ -302,7 +305,7 @@ freestanding()
     need "$1"
     [ "$(uname -m)" = x86_64 ] || skip "own_sqrt is written for x86-64"
     # shellcheck disable=SC2086
-    "$1" -std=c99 $2 -ffreestanding -fno-builtin -fno-stack-protector -DOWN_SQRT -I. \
+    "$1" -std=c99 $warnings $2 -ffreestanding -fno-builtin -fno-stack-protector -DOWN_SQRT -I. \
         -c $here/nolibc.c -o "$dir/o.o"
     emitted "$dir/o.o"
     undefined_only "$dir/o.o" "memcpy|memset|memmove"
@@ -399,12 +402,17 @@ for cc in gcc clang; do
             done
             job "$cc $std -O0 NRM_NO_SIMD: symbols" whole $cc $std -O0 NRM_NO_SIMD
         done
-        job "$cc c99 -O0: symbols" whole $cc c99 -O0
         job "$cc c99 -O3: symbols" whole $cc c99 -O3
         job "$cc c++20 -O3: symbols" whole $cc c++20 -O3
         for option in $options; do
-            job "$cc c99 -O2 $option: symbols" whole $cc c99 -O2 $option
+            case $option in
+            NRM_NO_F64 | NRM_NO_HALF | NORMALIZE_STATIC) flags="-O2 -DNRM_NO_SIMD" ;;
+            *) flags=-O2 ;;
+            esac
+            job "$cc c99 $flags $option: symbols" whole $cc c99 "$flags" $option
         done
+        job "$cc c99 float and scalar alone: symbols" \
+            whole $cc c99 "-O2 -DNRM_NO_SIMD -DNRM_NO_F64" NRM_NO_HALF
         job "$cc c++11 -O0 NORMALIZE_STATIC: symbols" whole $cc c++11 -O0 NORMALIZE_STATIC
         job "$cc -O0: freestanding" freestanding $cc -O0
         job "$cc -O2: freestanding" freestanding $cc -O2
