@@ -191,7 +191,7 @@
   answer of CPUID. args.pool is accepted; all work runs on the calling thread. No allocation, at
   most 32 KiB of stack, no libc beyond memcpy and memset (which compilers emit anyway) and, outside
   of x86 with SSE2, sqrt. args.workspace of nrm_workspace_size() bytes spares nrm_forward a second
-  pass over x when running statistics of more than 256 channels move and not both of mean and rstd
+  pass over x when running statistics of more than 128 channels move and not both of mean and rstd
   are given.
   Each call sets round-to-nearest without flushing to zero, exceptions masked, and restores yours.
 
@@ -500,8 +500,8 @@ NRM_API float nrm_f16_to_f32(uint16_t);  /* exact */
 #error "normalize.h: x87 arithmetic gives other bits; compile with -msse2 -mfpmath=sse"
 #endif
 
-/* noclone: for gcc 12 at -O3 -fno-signed-zeros (part of -Ofast) the constants 0.0 and -0.0 are equal
-   in spite of the pragma when it copies a function for one of them. */
+/* noclone: when gcc 12 at -O3 -fno-signed-zeros (part of -Ofast) copies a function for a constant, it
+   takes 0.0 and -0.0 for the same, in spite of the pragma. */
 #if defined(__clang__)
 #define NRMI_INLINE inline __attribute__((always_inline))
 #define NRMI_NOINLINE __attribute__((noinline, unused))
@@ -547,13 +547,13 @@ enum {
 
 /* Sizes of the stack tiles. No bit depends on them. */
 enum {
-    NRMI_LANES = 64, /* lanes of a stretch; of a tile in either arithmetic:     */
-    NRMI_LANES_f32 = 64,
-    NRMI_LANES_f64 = 32,
-    NRMI_LENS_f32 = 128, /* coefficients along the lane that are prepared at once */
-    NRMI_LENS_f64 = 128,
-    NRMI_ROWS = 16 /* rows that share loaded lane coefficients in a map         */
+    NRMI_LANES = 64, /* lanes of a stretch                                        */
+    NRMI_LENS = 128, /* coefficients along the lane that are prepared at once     */
+    NRMI_ROWS = 16   /* rows that share loaded lane coefficients in a map         */
 };
+
+/* Lanes of a tile; few where a vector is an array of doubles on the stack. */
+#define NRMI_TILE_LANES(is_double, is_simd) (!(is_double) ? NRMI_LANES : (is_simd) ? 32 : 16)
 
 /* What a pass computes; which coefficients belong to the lane and which to the place along it:
      MOMENTS  d = x - pilot:       sums of d and d*d              pilot: lane
@@ -593,6 +593,7 @@ static const unsigned char nrmi_upward[32] = {12, 25, 4,  17, 30, 9,  22, 1,  14
                                               5,  18, 31, 10, 23, 2,  15, 28, 7,  20};
 
 typedef struct nrmi_kernels {
+    size_t lanes; /* most lanes of a tile */
     /* A value near the mean of each lane: the tree of 32 values at the given places; without places
        the first value. */
     void (*pilot)(const nrmi_tile *, const size_t *at, double *k);
@@ -953,8 +954,9 @@ static int nrmi_times(size_t a, size_t b, size_t *product)
 #define NRMI_BYTES_any(t) ((t)->size)
 #define NRMI_COPY_f32(t, to, from) memcpy(to, from, 4)
 #define NRMI_COPY_half(t, to, from) memcpy(to, from, 2)
-#define NRMI_COPY_any(t, to, from) \
-    ((t)->size == 4 ? memcpy(to, from, 4) : (t)->size == 8 ? memcpy(to, from, 8) : memcpy(to, from, 2))
+#define NRMI_COPY_any(t, to, from)         \
+    ((t)->size == 4 ? memcpy(to, from, 4)  \
+                    : (t)->size == 8 ? memcpy(to, from, 8) : memcpy(to, from, 2))
 
 /* ISA HOOK op block: scalar. Sixteen values in an array; the oracle of the others. */
 
@@ -1845,7 +1847,8 @@ static NRMI_INLINE nrmi_f64_avx512 nrmi_offset_f64_avx512(int dtype, const void 
                                                       double offset)
 {
     const int type = dtype == NRM_F64 ? NRM_F64 : NRM_F32;
-    return nrmi_add_f64_avx512(nrmi_load_part_any_f64_avx512(type, p, n), nrmi_set1_f64_avx512(offset));
+    return nrmi_add_f64_avx512(nrmi_load_part_any_f64_avx512(type, p, n),
+                               nrmi_set1_f64_avx512(offset));
 }
 static NRMI_INLINE nrmi_f32_avx512 nrmi_offset_f32_avx512(int dtype, const void *p, size_t n,
                                                       double offset)
@@ -1947,7 +1950,8 @@ static NRMI_INLINE nrmi_f32_avx512 nrmi_offset_f32_avx512(int dtype, const void 
 
 #define NRMI_KERNELS(T, A, isa)                                                                    \
     {                                                                                              \
-        nrmi_pilot_##T##_##A##_##isa, nrmi_reduce_##T##_##A##_##isa, nrmi_apply_##T##_##A##_##isa, \
+        NRMI_TILE_LANES(NRMI_IS_DOUBLE_##A, NRMI_IS_SIMD_##isa), nrmi_pilot_##T##_##A##_##isa,     \
+            nrmi_reduce_##T##_##A##_##isa, nrmi_apply_##T##_##A##_##isa,                           \
             nrmi_all_within_##T##_##A##_##isa                                                      \
     }
 
@@ -2338,7 +2342,7 @@ static int nrmi_elements_meet(const nrm_desc *d, const nrm_pitch *pitch, size_t 
     const size_t lines = d->layout == NRM_NCHW ? d->c : d->s;
     const size_t width = d->layout == NRM_NCHW ? d->s : d->c;
     size_t up, i, j;
-    for (up = 0; up < (apart % size ? 2u : 1u); up++) { /* misaligned: the two elements it touches */
+    for (up = 0; up < (apart % size ? 2u : 1u); up++) { /* misaligned: the two it touches */
         const size_t e = apart / size + up, sample = e / pitch->sample;
         for (i = sample; i <= sample + 1 && i < d->n; i++) {
             const size_t at = i * pitch->sample, away = at > e ? at - e : e - at;
@@ -2423,8 +2427,8 @@ static nrm_status nrmi_check_alias(const nrmi_call *q, size_t x_bytes, size_t y_
 }
 
 /* Everything wrong with a call, before anything is written. */
-static nrm_status nrmi_check(const nrmi_verb *verb, const nrm_desc *d, const nrm_args *a,
-                             void *array, nrmi_call *q)
+static NRMI_NOINLINE nrm_status nrmi_check(const nrmi_verb *verb, const nrm_desc *d,
+                                           const nrm_args *a, void *array, nrmi_call *q)
 {
     size_t x_bytes, y_bytes;
     nrm_status status;
@@ -2482,7 +2486,7 @@ typedef struct nrmi_walk {
 } nrmi_walk;
 
 enum { NRMI_SMALL = 16 };    /* of s, for NRM_BATCH: A6                             */
-enum { NRMI_WAITING = 256 }; /* running statistics of so many channels wait on the stack */
+enum { NRMI_WAITING = 128 }; /* running statistics of so many channels wait on the stack */
 
 /* Sizes: 1, n, c, s, groups g, q = c / groups. Steps: 0, one element 1, line L, sample S, q
    elements q, q lines Q. few: for s < 16 (1), for others (0), for all (2). */
@@ -2654,7 +2658,7 @@ static void nrmi_start(const nrmi_call *q, nrmi_job *j)
     j->t.res = (const unsigned char *)a->residual;
     j->t.relu = d->act == NRM_RELU;
     j->t.stream = d->n * d->c * d->s >= NRM_STREAM_BYTES / 2 / q->size;
-    j->t.dtype = d->dtype;
+    j->t.dtype = (int)d->dtype;
     j->t.size = q->size;
     if (f & NRMI_NEEDS_Y) {
         j->t.out = (unsigned char *)a->y;
@@ -2701,30 +2705,27 @@ static void nrmi_shift_tile(const nrmi_call *q, nrmi_tile *t, size_t x, size_t y
     t->out = nrmi_shift(t->out, q->size * (backward ? x : y));
 }
 
-/* Group g of a GROUP job with s = 1, as a LAYER job. */
-static nrmi_job nrmi_group_as_layer(const nrmi_job *all, size_t g)
+/* Makes a GROUP job with s = 1 a LAYER job of its group g. */
+static void nrmi_group_as_layer(nrmi_job *j, size_t g)
 {
-    const size_t q = all->c / all->groups;
-    const size_t at = g * q * (all->layout == NRM_NCHW ? all->xp.line : 1);
-    const size_t y_at = g * q * (all->layout == NRM_NCHW ? all->yp.line : 1);
-    const size_t params = all->q->param * g * q;
-    nrmi_job j = *all;
-    j.kind = NRM_LAYER;
-    j.inner = 1;
-    j.c = q;
-    nrmi_shift_tile(all->q, &j.t, at, y_at);
-    j.gamma = nrmi_shift(all->gamma, params);
-    j.beta = nrmi_shift(all->beta, params);
-    j.dgamma = nrmi_shift(all->dgamma, params);
-    j.dbeta = nrmi_shift(all->dbeta, params);
-    j.mean = nrmi_shift(all->mean, 8 * g);
-    j.rstd = nrmi_shift(all->rstd, 8 * g);
-    j.stat_step = all->groups;
-    j.w = nrmi_walk_of(&j, NRM_LAYER);
-    if (!all->q->d->affine_per_sample)
-        nrmi_join_samples(&j.w);
-    nrmi_find_pilots(&j);
-    return j;
+    const size_t q = j->c / j->groups, params = j->q->param * g * q;
+    const size_t x = g * q * (j->layout == NRM_NCHW ? j->xp.line : 1);
+    const size_t y = g * q * (j->layout == NRM_NCHW ? j->yp.line : 1);
+    j->kind = NRM_LAYER;
+    j->inner = 1;
+    j->c = q;
+    nrmi_shift_tile(j->q, &j->t, x, y);
+    j->gamma = nrmi_shift(j->gamma, params);
+    j->beta = nrmi_shift(j->beta, params);
+    j->dgamma = nrmi_shift(j->dgamma, params);
+    j->dbeta = nrmi_shift(j->dbeta, params);
+    j->mean = nrmi_shift(j->mean, 8 * g);
+    j->rstd = nrmi_shift(j->rstd, 8 * g);
+    j->stat_step = j->groups;
+    j->w = nrmi_walk_of(j, NRM_LAYER);
+    if (!j->q->d->affine_per_sample)
+        nrmi_join_samples(&j->w);
+    nrmi_find_pilots(j);
 }
 
 /* A parameter or running statistic: float, but double for F64 storage. */
@@ -2781,7 +2782,7 @@ static double nrmi_rstd_scaled(double m2, double m, double scale, double eps)
     return nrmi_bits(rstd) == NRMI_INF_BITS ? nrmi_from_bits(NRMI_INF_BITS - 1) : rstd;
 }
 
-/* Whether a lane leaves the range of its usual arithmetic, by its statistics; and by its parameters.
+/* Whether a lane leaves the range of its usual arithmetic, by its statistics; by its parameters.
    F64: where z - mean might overflow. */
 static int nrmi_wide_stats(const nrmi_job *j, double mean, double rstd)
 {
@@ -2939,18 +2940,18 @@ static size_t nrmi_same_until(const unsigned char *state, size_t from, size_t co
     return i;
 }
 
-/* The same for lanes by their arithmetic; double has smaller tiles. */
+/* The same for lanes by their arithmetic, as far as a tile may go. */
 static size_t nrmi_lanes_until(const nrmi_stretch *v, size_t from)
 {
-    const size_t to = nrmi_same_until(v->wide, from, v->lanes);
-    const int twice = v->wide[from] || v->j->t.dtype == NRM_F64;
-    return twice && to - from > NRMI_LANES_f64 ? from + NRMI_LANES_f64 : to;
+    const nrmi_set *set = v->j->q->set;
+    const nrmi_kernels *k = v->wide[from] ? &set->wide[v->t.dtype] : &set->near_[v->t.dtype];
+    return nrmi_least(nrmi_same_until(v->wide, from, v->lanes), from + k->lanes);
 }
 
 /* ---- threads: a job in units, or one tile in cells ------------------------------------------- */
 
-/* No bit depends on what is said here: a unit is a stretch of lanes, which nobody shares; a cell is a
-   run or a plane of a tile, and what cells sum to is added in the order of A6 by one thread. Either
+/* No bit depends on what is said here: a unit is a stretch of lanes, which nobody shares; a cell is
+   a run or a plane of a tile, and what cells sum to is added in the order of A6 by one thread. Either
    the units of a job are spread over the pool, each on one thread; or they come one after the other
    and their tiles are spread. */
 
@@ -3058,8 +3059,8 @@ typedef struct nrmi_cells {
     double *a, *b; /* sums of cell first and on, by lane */
 } nrmi_cells;
 
-/* The longest stretch of cells from `cell` on, before `end`, that one call of a kernel can do: whole
-   planes, or whole cells of one plane, which are then called its planes. */
+/* The longest stretch of cells from `cell` on, before `end`, that one call of a kernel can do:
+   whole planes, or whole cells of one plane, which are then called its planes. */
 static size_t nrmi_cells_tile(const nrmi_job *j, const nrmi_cells *c, size_t cell, size_t end,
                               nrmi_tile *t)
 {
@@ -3120,7 +3121,7 @@ static void nrmi_add_cells(const nrmi_cells *c, double *plane, double *first, co
     }
 }
 
-enum { NRMI_HERE = 256 }; /* doubles for partial sums without a workspace */
+enum { NRMI_HERE = 128 }; /* doubles for partial sums without a workspace */
 
 /* reduce, its cells parked as many at a time as there is room for, then added in order. */
 static NRMI_NOINLINE void nrmi_reduce_cells(const nrmi_job *j, nrmi_cells *c, double *first,
@@ -3129,7 +3130,7 @@ static NRMI_NOINLINE void nrmi_reduce_cells(const nrmi_job *j, nrmi_cells *c, do
     const size_t lanes = c->t->lanes, all = c->t->planes * c->across;
     double here[NRMI_HERE], plane[2][NRMI_LANES];
     double *const room = j->park_count > NRMI_HERE ? j->park : here;
-    const size_t count = j->park_count > NRMI_HERE ? j->park_count : NRMI_HERE;
+    const size_t count = j->park_count > NRMI_HERE ? j->park_count : (size_t)NRMI_HERE;
     const size_t window = nrmi_least(count / lanes / 2, all);
     size_t i;
     if (window * lanes * nrmi_least(c->each, c->t->len) < NRM_POOL_MIN / 2) {
@@ -3153,7 +3154,7 @@ static void nrmi_reduce_tile(const nrmi_job *j, const nrmi_kernels *k, const nrm
                              double *first, double *second)
 {
     nrmi_cells c;
-    c.each = t->len > NRMI_RUN ? NRMI_RUN : t->len;
+    c.each = nrmi_least(t->len, NRMI_RUN);
     c.across = (t->len + c.each - 1) / c.each;
     if (!j->pool || nrmi_tile_values(t) < NRM_POOL_MIN || t->planes * c.across < 2) {
         k->reduce(t, what, first, second);
@@ -3215,8 +3216,7 @@ static void nrmi_moment_sums(const nrmi_job *j, const nrmi_kernels *k, double sc
                              double *second)
 {
     const size_t lanes = count * j->w.fold;
-    const int near_ = k == &j->q->set->near_[j->t.dtype] && j->t.dtype != NRM_F64;
-    const size_t most = near_ ? NRMI_LANES_f32 : NRMI_LANES_f64;
+    const size_t most = k->lanes;
     double kl[NRMI_LANES], a[NRMI_LANES], b[NRMI_LANES];
     size_t from, i, group = 0, f = 0, at, fa;
     for (i = 0; i < count; i++)
@@ -3282,8 +3282,8 @@ static int nrmi_judge(const nrmi_job *j, double pilot, double first, double seco
     return dm * dm <= v / 2 ? NRMI_ACCEPT : NRMI_RETRY;
 }
 
-/* The last resort of F64: one group times 2^-600, if its sums overflowed, or 2^600; around its first
-   value, then around the mean that this gives. */
+/* The last resort of F64: one group times 2^-600, if its sums overflowed, or 2^600; around its
+   first value, then around the mean that this gives. */
 static double nrmi_scaled_moments(const nrmi_job *j, size_t o, size_t g, int overflowed, double m,
                                   double *mean, double *m2)
 {
@@ -3513,7 +3513,7 @@ static void nrmi_forward_groups(const nrmi_job *j, const nrmi_running *r, size_t
 typedef struct nrmi_forward {
     nrmi_running r;
     size_t at_once, stretches; /* groups of a unit, units of a sample */
-    int whole;                 /* a unit has all samples, since what it moves by is added in order */
+    int whole;                 /* a unit has all samples: what it moves by is added in order */
 } nrmi_forward;
 
 static void nrmi_forward_unit(const nrmi_job *j, void *context, size_t unit)
@@ -3552,7 +3552,7 @@ static size_t nrmi_group_values(const nrmi_job *j)
 
 enum { NRMI_KEEP = 32768 }; /* bytes that a row walk reads twice, in the first-level cache */
 
-static nrm_status nrmi_forward_job(const nrmi_job *j)
+static nrm_status nrmi_run_forward(nrmi_job *j)
 {
     const size_t values = nrmi_group_values(j);
     nrmi_forward f;
@@ -3593,44 +3593,56 @@ static int nrmi_sum_fits(const nrmi_job *j, int what, double sum)
     return what == NRMI_INNER ? nrmi_bits(sum) <= NRMI_PQ_LIMIT : nrmi_finite(sum);
 }
 
-/* The two sums of a stretch of lanes, `unit` lanes making one value: P, sum of dy' (INNER: of t),
-   and Q, sum of dy' * xhat (t * xhat). What does not fit float is summed again in double. */
-static void nrmi_gradient_sums(const nrmi_stretch *v, int what, size_t unit, double *big_p,
-                               double *big_q)
+/* The two sums of lanes from..from+count of a stretch, all of one arithmetic. */
+static void nrmi_lane_sums(const nrmi_stretch *v, int what, int wide, size_t from, size_t count,
+                           double *p, double *q)
 {
-    const int f64 = v->j->t.dtype == NRM_F64;
-    double a[NRMI_LANES], b[NRMI_LANES];
-    size_t from, to, i, u;
-    int again;
-    for (again = 0; again < 2; again++)
-        for (from = 0; from < v->lanes; from = to) {
-            const int wide = again || v->wide[from];
-            const nrmi_kernels *k;
-            nrmi_tile t;
-            to = again ? from + unit : nrmi_lanes_until(v, from);
-            u = from / unit;
-            if (again &&
-                (v->wide[from] ||
-                 (nrmi_sum_fits(v->j, what, big_p[u]) && nrmi_sum_fits(v->j, what, big_q[u]))))
-                continue;
-            if (wide)
-                NRMI_TRACE(NRMI_TRACE_WIDE_SUMS);
-            t = nrmi_part(v, from, to - from);
-            k = nrmi_kernels_for(v->j, wide, &t);
-            nrmi_reduce_tile(v->j, k, &t, what, a + from, b + from);
-            for (i = from; i < to; i++) {
-                u = i / unit;
-                if (i % unit == 0)
-                    big_p[u] = big_q[u] = 0;
-                big_p[u] += a[i];
-                big_q[u] += b[i];
-                if (i % unit == unit - 1 && !wide && !f64 && what != NRMI_PARAM) {
-                    const nrmi_scale s = nrmi_scale_of(v->rstd[i], 0);
-                    big_p[u] /= what == NRMI_INNER ? s.u : 1;
-                    big_q[u] = big_q[u] * s.rho / (what == NRMI_INNER ? s.u : NRMI_LIFT);
-                }
-            }
+    nrmi_tile t = nrmi_part(v, from, count);
+    const nrmi_kernels *k = nrmi_kernels_for(v->j, wide, &t);
+    if (wide)
+        NRMI_TRACE(NRMI_TRACE_WIDE_SUMS);
+    nrmi_reduce_tile(v->j, k, &t, what, p, q);
+}
+
+/* Adds the sums of the `unit` lanes that make one value. */
+static void nrmi_fold_sums(double *p, double *q, const double *a, const double *b, size_t unit)
+{
+    double sum_a = 0, sum_b = 0;
+    size_t i;
+    for (i = 0; i < unit; i++) {
+        sum_a += a[i];
+        sum_b += b[i];
+    }
+    *p = sum_a;
+    *q = sum_b;
+}
+
+/* The two sums of a stretch of lanes, `unit` lanes making one value (more than 1 for BATCH of few
+   positions): P, sum of dy' (INNER: of t), and Q, sum of dy' * xhat (t * xhat). What does not fit
+   float is summed again in double. p and q have room for all lanes. */
+static void nrmi_gradient_sums(const nrmi_stretch *v, int what, size_t unit, double *p, double *q)
+{
+    const int plain = v->j->t.dtype == NRM_F64 || what == NRMI_PARAM;
+    double a[NRMI_SMALL], b[NRMI_SMALL];
+    size_t from, to, u;
+    for (from = 0; from < v->lanes; from = to) {
+        to = nrmi_lanes_until(v, from);
+        nrmi_lane_sums(v, what, v->wide[from], from, to - from, p + from, q + from);
+    }
+    for (u = 0; u < v->lanes / unit; u++) {
+        nrmi_fold_sums(&p[u], &q[u], p + u * unit, q + u * unit, unit);
+        if (v->wide[u * unit])
+            continue;
+        if (!plain) {
+            const nrmi_scale s = nrmi_scale_of(v->rstd[u * unit], 0);
+            p[u] /= what == NRMI_INNER ? s.u : 1;
+            q[u] = q[u] * s.rho / (what == NRMI_INNER ? s.u : NRMI_LIFT);
         }
+        if (nrmi_sum_fits(v->j, what, p[u]) && nrmi_sum_fits(v->j, what, q[u]))
+            continue;
+        nrmi_lane_sums(v, what, 1, u * unit, unit, a, b);
+        nrmi_fold_sums(&p[u], &q[u], a, b, unit);
+    }
 }
 
 /* dx of a stretch, whose p and q are set. */
@@ -3788,14 +3800,14 @@ static NRMI_NOINLINE void nrmi_channel_sums(const nrmi_job *j, size_t o, size_t 
     const int per_sample = j->q->d->affine_per_sample;
     const int whole = j->kind == NRM_BATCH && !per_sample; /* one value for a group */
     const size_t each = whole ? w->planes : 1, unit = whole ? w->fold : 1;
+    nrmi_stretch v;
     size_t p, from, i;
     for (i = 0; i < count; i++)
         big_p[i] = big_q[i] = 0;
     for (p = 0; p < w->planes; p += each)
         for (from = 0; from < count * w->fold; from += NRMI_LANES) {
             const size_t left = count * w->fold - from, at = g + from / w->fold;
-            double a[NRMI_LANES], b[NRMI_LANES];
-            nrmi_stretch v;
+            double *const a = v.p, *const b = v.q; /* not needed before dx */
             nrmi_open(&v, j, o, p, each, at, from % w->fold, nrmi_least(left, NRMI_LANES));
             nrmi_fill(&v, 1, o, p, at, from % w->fold, mean, rstd, g);
             nrmi_gradient_sums(&v, NRMI_CHANNEL, unit, a, b);
@@ -3816,8 +3828,9 @@ static NRMI_NOINLINE void nrmi_channel_sums(const nrmi_job *j, size_t o, size_t 
 }
 
 /* dx of groups g..g+count from p and q by group, before gamma where `whole`. */
-static NRMI_NOINLINE void nrmi_channel_dx(const nrmi_job *j, size_t o, size_t g, size_t count, const double *mean,
-                            const double *rstd, const double *p_of, const double *q_of)
+static NRMI_NOINLINE void nrmi_channel_dx(const nrmi_job *j, size_t o, size_t g, size_t count,
+                                          const double *mean, const double *rstd,
+                                          const double *p_of, const double *q_of)
 {
     const nrmi_walk *w = &j->w;
     const int per_sample = j->q->d->affine_per_sample;
@@ -3846,7 +3859,7 @@ static void nrmi_large_group_unit(const nrmi_job *j, void *context, size_t unit)
     const nrmi_walk *w = &j->w;
     const size_t parts = (w->fold + NRMI_LANES - 1) / NRMI_LANES;
     const size_t g = unit / parts, from = unit % parts * NRMI_LANES;
-    double a[NRMI_LANES], b[NRMI_LANES], kp[NRMI_LANES], kq[NRMI_LANES], mean, rstd;
+    double kp[NRMI_LANES], kq[NRMI_LANES], mean, rstd;
     nrmi_stretch v;
     size_t o, i;
     (void)context;
@@ -3857,10 +3870,10 @@ static void nrmi_large_group_unit(const nrmi_job *j, void *context, size_t unit)
         nrmi_read_stats(j, o, g, 1, &mean, &rstd);
         nrmi_open(&v, j, o, 0, 1, g, from, v.lanes);
         nrmi_fill(&v, 1, o, 0, g, from, &mean, &rstd, g);
-        nrmi_gradient_sums(&v, NRMI_CHANNEL, 1, a, b);
+        nrmi_gradient_sums(&v, NRMI_CHANNEL, 1, v.p, v.q);
         for (i = 0; i < v.lanes; i++) {
-            kp[i] += a[i];
-            kq[i] += b[i];
+            kp[i] += v.p[i];
+            kq[i] += v.q[i];
         }
     }
     for (i = 0; i < v.lanes; i++) {
@@ -3940,32 +3953,31 @@ static void nrmi_channel_unit(const nrmi_job *j, void *context, size_t unit)
 
 /* Few channels and many samples: the samples are units, and what each adds to dgamma and dbeta is
    parked, for as many samples at a time as there is room, behind the sums themselves. */
-static void nrmi_channels_by_sample(const nrmi_job *all_j, nrmi_channels *c, size_t values)
+static void nrmi_channels_by_sample(nrmi_job *j, nrmi_channels *c, size_t values)
 {
-    const size_t outer = all_j->w.outer, all = all_j->w.groups * c->each;
-    const size_t window = nrmi_least(all_j->park_count / 2 / all - 1, outer);
-    nrmi_job j = *all_j;
-    double *const sum = j.park;
+    const size_t outer = j->w.outer, all = j->w.groups * c->each;
+    const size_t window = nrmi_least(j->park_count / 2 / all - 1, outer);
+    double *const sum = j->park;
     size_t o, i;
-    j.park_count = 0; /* it is taken */
+    j->park_count = 0; /* it is taken */
     c->park = sum + 2 * all;
     for (i = 0; i < 2 * all; i++)
         sum[i] = 0;
     for (c->from = 0; c->from < outer; c->from += window) {
         const size_t count = nrmi_least(window, outer - c->from);
-        nrmi_all_units(&j, count * c->stretches, values, nrmi_channel_unit, c);
+        nrmi_all_units(j, count * c->stretches, values, nrmi_channel_unit, c);
         for (o = 0; o < count; o++)
             for (i = 0; i < 2 * all; i++)
                 sum[i] += c->park[2 * all * o + i];
     }
     for (i = 0; i < all; i++) {
-        nrmi_give(&j, j.dbeta, i, sum[i]);
-        nrmi_give(&j, j.dgamma, i, sum[all + i]);
+        nrmi_give(j, j->dbeta, i, sum[i]);
+        nrmi_give(j, j->dgamma, i, sum[all + i]);
     }
 }
 
 /* BATCH, INSTANCE and GROUP. */
-static NRMI_NOINLINE void nrmi_channel_backward(const nrmi_job *j)
+static NRMI_NOINLINE void nrmi_channel_backward(nrmi_job *j)
 {
     const nrmi_walk *w = &j->w;
     const unsigned f = j->q->verb->flags;
@@ -4069,60 +4081,56 @@ static void nrmi_reduce_unit(const nrmi_job *j, void *context, size_t unit)
 
 /* Runs a checked call that is not empty: as one job, or, for GROUP with s = 1, as one for each
    group. */
-static nrm_status nrmi_run(const nrmi_call *q, nrm_status (*run)(const nrmi_job *))
+static NRMI_NOINLINE nrm_status nrmi_run(const nrmi_call *q, nrm_status (*run)(nrmi_job *))
 {
     nrm_status status = NRM_OK;
+    size_t g = 0, jobs;
     nrmi_job j;
-    size_t g;
-    nrmi_start(q, &j);
-    if (j.kind != NRM_GROUP || j.s != 1) {
+    do {
+        nrmi_start(q, &j);
+        jobs = j.kind == NRM_GROUP && j.s == 1 ? j.groups : 1;
+        if (j.kind == NRM_GROUP && j.s == 1)
+            nrmi_group_as_layer(&j, g);
         if (j.inner && !q->d->affine_per_sample)
             j.t.forced = nrmi_uncomfortable_params(&j, 0);
-        return run(&j);
-    }
-    for (g = 0; g < j.groups; g++) {
-        nrmi_job one = nrmi_group_as_layer(&j, g);
-        if (!q->d->affine_per_sample)
-            one.t.forced = nrmi_uncomfortable_params(&one, 0);
-        status = run(&one);
-    }
+        status = run(&j);
+    } while (++g < jobs);
     return status;
 }
 
-static nrm_status nrmi_run_infer(const nrmi_job *j)
+static nrm_status nrmi_run_infer(nrmi_job *j)
 {
     nrmi_apply_known(j);
     return NRM_OK;
 }
-static nrm_status nrmi_run_apply(const nrmi_job *j)
+static nrm_status nrmi_run_apply(nrmi_job *j)
 {
     nrmi_apply_known(j);
     return nrmi_moments_out(j);
 }
-static nrm_status nrmi_run_reduce(const nrmi_job *j)
+static nrm_status nrmi_run_reduce(nrmi_job *j)
 {
     size_t at_once = nrmi_groups_at_once(j, NRMI_KEEP);
     nrmi_all_units(j, nrmi_stretches(j, at_once), at_once * nrmi_group_values(j), nrmi_reduce_unit,
                    &at_once);
     return NRM_OK;
 }
-static nrm_status nrmi_run_backward(const nrmi_job *j)
+static nrm_status nrmi_run_backward(nrmi_job *j)
 {
-    nrmi_job one = *j;
-    one.t.frozen = (j->q->verb->flags & NRMI_NEEDS_RUNNING) != 0;
+    j->t.frozen = (j->q->verb->flags & NRMI_NEEDS_RUNNING) != 0;
     if (!(j->q->verb->flags & NRMI_GIVES_PARAMS))
-        one.dgamma = one.dbeta = NULL;
+        j->dgamma = j->dbeta = NULL;
     if (j->q->verb == &nrmi_verb_backward_reduce)
-        one.t.out = NULL;
-    if (one.inner)
-        nrmi_inner_backward(&one);
+        j->t.out = NULL;
+    if (j->inner)
+        nrmi_inner_backward(j);
     else
-        nrmi_channel_backward(&one);
+        nrmi_channel_backward(j);
     return NRM_OK;
 }
 
 /* The gradients of parameters that met no value. */
-static void nrmi_no_gradient(const nrmi_call *q)
+static NRMI_NOINLINE void nrmi_no_gradient(const nrmi_call *q)
 {
     const nrm_args *a = q->a;
     const size_t count = q->d->c * (q->d->affine_per_sample ? q->d->n : 1);
@@ -4149,7 +4157,7 @@ static int nrmi_one_sample(const nrmi_call *q, double values)
 }
 
 /* nrm_apply: emptiness and single samples are those of the merged batch. */
-static nrm_status nrmi_apply_call(const nrmi_call *q)
+static NRMI_NOINLINE nrm_status nrmi_apply_call(const nrmi_call *q)
 {
     int values = 0, one = 0;
     nrmi_job j;
@@ -4188,7 +4196,7 @@ static NRMI_NOINLINE nrm_status nrmi_dispatch(const nrmi_verb *verb, const nrm_d
     if (verb == &nrmi_verb_forward &&
         nrmi_one_sample(&q, (double)(d->kind == NRM_BATCH ? d->n * d->s : d->s)))
         return NRM_ERR_SAMPLES;
-    return nrmi_run(&q, verb == &nrmi_verb_forward  ? nrmi_forward_job
+    return nrmi_run(&q, verb == &nrmi_verb_forward  ? nrmi_run_forward
                         : verb == &nrmi_verb_infer  ? nrmi_run_infer
                         : verb == &nrmi_verb_reduce ? nrmi_run_reduce
                                                     : nrmi_run_backward);
@@ -4510,8 +4518,7 @@ NRM_API nrm_status nrm_fold(float *weight_out, float *bias_out, const float *wei
 #define nrmi_offset NRMI_OP(nrmi_offset)
 #define NRMI_COPY_ONE(t, to, from) NRMI_GLUE2(NRMI_COPY, NRMI_T)(t, to, from)
 #define NRMI_AT(t, pointer, index) ((pointer) + (index)*NRMI_GLUE2(NRMI_BYTES, NRMI_T)(t))
-#define NRMI_LENGTH NRMI_GLUE2(NRMI_LENS, NRMI_A)
-#define NRMI_WIDTH NRMI_GLUE2(NRMI_LANES, NRMI_A)
+#define NRMI_WIDTH NRMI_TILE_LANES(NRMI_DOUBLE, NRMI_GLUE2(NRMI_IS_SIMD, NRMI_ISA))
 /* The scalar and the double passes keep loops: written out, they came to 2.4 MB of code. */
 #define NRMI_UNROLL (!NRMI_DOUBLE && NRMI_GLUE2(NRMI_IS_SIMD, NRMI_ISA))
 #define NRMI_DOUBLE NRMI_GLUE2(NRMI_IS_DOUBLE, NRMI_A)
@@ -4535,7 +4542,7 @@ typedef struct nrmi_lanes {
 /* Room for coefficients along the lane. LAYER and RMS: gamma and beta, unless the caller's own
    arrays serve. Their parameter gradients: mean in two parts and rstd of each row. */
 typedef struct nrmi_lens {
-    nrmi_a a0[NRMI_LENGTH], a1[NRMI_LENGTH], a2[NRMI_LENGTH];
+    nrmi_a a0[NRMI_LENS], a1[NRMI_LENS], a2[NRMI_LENS];
 } nrmi_lens;
 
 /* Where the coefficients along the lane are. */
@@ -4854,15 +4861,23 @@ static NRMI_OFTEN nrmi_pair NRMI_FN(nrmi_steps)(const nrmi_tile *t, int what, in
 #undef NRMI_TERM
 }
 
-/* The neighbour trees of 16 vectors at once: total i of the result is that of s[i]. Written out: as
-   a loop over the array, each level waited for the stores of the one before. */
-static NRMI_INLINE nrmi_v NRMI_FN(nrmi_totals)(const nrmi_v *s)
+/* The neighbour trees of 16 vectors at once: total i of the result is that of s[i]. Written out
+   where speed is asked: as a loop over the array, each level waits for the stores of the one before. */
+static NRMI_INLINE nrmi_v NRMI_FN(nrmi_totals)(nrmi_v *s)
 {
+#if NRMI_UNROLL
     return nrmi_pairs(
         nrmi_pairs(nrmi_pairs(nrmi_pairs(s[0], s[1]), nrmi_pairs(s[2], s[3])),
                    nrmi_pairs(nrmi_pairs(s[4], s[5]), nrmi_pairs(s[6], s[7]))),
         nrmi_pairs(nrmi_pairs(nrmi_pairs(s[8], s[9]), nrmi_pairs(s[10], s[11])),
                    nrmi_pairs(nrmi_pairs(s[12], s[13]), nrmi_pairs(s[14], s[15]))));
+#else
+    size_t left, k;
+    for (left = 8; left > 0; left /= 2)
+        for (k = 0; k < left; k++)
+            s[k] = nrmi_pairs(s[2 * k], s[2 * k + 1]);
+    return s[0];
+#endif
 }
 
 /* Row tile: adds the blocks of positions from..from+count (within one run) of plane p to the runs
@@ -4974,7 +4989,7 @@ static NRMI_INLINE void NRMI_FN(nrmi_list)(const nrmi_tile *given, int what, int
                                            double *first, double *second)
 {
     const nrmi_tile tile = *given, *const t = &tile; /* a copy that no store can change */
-    const size_t lens = NRMI_LENGTH, run_ = NRMI_RUN, block = NRMI_BLOCK;
+    const size_t lens = NRMI_LENS, run_ = NRMI_RUN, block = NRMI_BLOCK;
     const size_t piece = column ? block : what >= NRMI_INNER ? lens : run_;
     double run[2][NRMI_WIDTH], plane[2][NRMI_WIDTH];
     nrmi_lanes c;
@@ -5191,7 +5206,7 @@ static NRMI_INLINE void NRMI_FN(nrmi_map)(const nrmi_tile *given, int gradient, 
                                           int column)
 {
     const nrmi_tile tile = *given, *const t = &tile; /* a copy that no store can change */
-    const size_t lens = NRMI_LENGTH, rows = NRMI_ROWS;
+    const size_t lens = NRMI_LENS, rows = NRMI_ROWS;
     const size_t piece = column ? rows : what == NRMI_INNER ? lens : t->len;
     nrmi_lanes c;
     nrmi_lens space;
@@ -5309,7 +5324,6 @@ static int NRMI_FN(nrmi_all_within)(const unsigned char *values, size_t count, d
 #undef nrmi_offset
 #undef NRMI_AT
 #undef NRMI_COPY_ONE
-#undef NRMI_LENGTH
 #undef NRMI_WIDTH
 #undef NRMI_UNROLL
 #undef NRMI_DOUBLE
