@@ -500,8 +500,8 @@ NRM_API float nrm_f16_to_f32(uint16_t);  /* exact */
 #error "normalize.h: x87 arithmetic gives other bits; compile with -msse2 -mfpmath=sse"
 #endif
 
-/* noclone: when gcc 12 at -O3 -fno-signed-zeros (part of -Ofast) copies a function for a constant, it
-   takes 0.0 and -0.0 for the same, in spite of the pragma. */
+/* noclone: when gcc 12 at -O3 -fno-signed-zeros (part of -Ofast) copies a function for a constant,
+   it takes 0.0 and -0.0 for the same, in spite of the pragma. */
 #if defined(__clang__)
 #define NRMI_INLINE inline __attribute__((always_inline))
 #define NRMI_NOINLINE __attribute__((noinline, unused))
@@ -614,7 +614,8 @@ typedef float nrmi_f32;
 typedef double nrmi_f64;
 
 /* clang's back end fuses a product into a sum under -ffast-math or -ffp-contract=fast whatever the
-   pragmas say (14, 16 and 19). An empty statement that might have changed the product stops it. */
+   pragmas say (14, 16 and 19), and makes of a comparison with 0 and the choice after it a maximum
+   that gives -0. An empty statement that might have changed the operand stops both. */
 #if defined(__clang__) && defined(__x86_64__)
 #define NRMI_KEEP_PRODUCT(x) __asm__("" : "+x"(x))
 #define NRMI_KEEP_PRODUCT_512(x) __asm__("" : "+v"(x))
@@ -1185,8 +1186,10 @@ static NRMI_INLINE nrmi_f32_avx2 nrmi_mul_f32_avx2(nrmi_f32_avx2 x, nrmi_f32_avx
 static NRMI_INLINE nrmi_f32_avx2 nrmi_relu_f32_avx2(nrmi_f32_avx2 y)
 {
     const __m256 zero = _mm256_setzero_ps();
-    NRMI_V(_mm256_andnot_ps(_mm256_cmp_ps(y.a, zero, _CMP_LE_OQ), y.a),
-           _mm256_andnot_ps(_mm256_cmp_ps(y.b, zero, _CMP_LE_OQ), y.b));
+    const __m256 a = _mm256_cmp_ps(y.a, zero, _CMP_LE_OQ), b = _mm256_cmp_ps(y.b, zero, _CMP_LE_OQ);
+    NRMI_KEEP_PRODUCT(y.a);
+    NRMI_KEEP_PRODUCT(y.b);
+    NRMI_V(_mm256_andnot_ps(a, y.a), _mm256_andnot_ps(b, y.b));
 }
 static NRMI_INLINE nrmi_f32_avx2 nrmi_keep_f32_avx2(nrmi_f32_avx2 x, nrmi_f32_avx2 y)
 {
@@ -1287,7 +1290,9 @@ static NRMI_INLINE nrmi_f64_avx2 nrmi_mul_f64_avx2(nrmi_f64_avx2 x, nrmi_f64_avx
 }
 static NRMI_INLINE __m256d nrmi_relu4_avx2(__m256d y)
 {
-    return _mm256_andnot_pd(_mm256_cmp_pd(y, _mm256_setzero_pd(), _CMP_LE_OQ), y);
+    const __m256d below = _mm256_cmp_pd(y, _mm256_setzero_pd(), _CMP_LE_OQ);
+    NRMI_KEEP_PRODUCT(y);
+    return _mm256_andnot_pd(below, y);
 }
 static NRMI_INLINE nrmi_f64_avx2 nrmi_relu_f64_avx2(nrmi_f64_avx2 y)
 {
@@ -1576,6 +1581,7 @@ static NRMI_INLINE nrmi_f32_avx512 nrmi_mul_f32_avx512(nrmi_f32_avx512 x, nrmi_f
 static NRMI_INLINE nrmi_f32_avx512 nrmi_relu_f32_avx512(nrmi_f32_avx512 y)
 {
     const __mmask16 m = _mm512_cmp_ps_mask(y.a, _mm512_setzero_ps(), _CMP_NLE_UQ);
+    NRMI_KEEP_PRODUCT_512(y.a);
     NRMI_V(_mm512_maskz_mov_ps(m, y.a));
 }
 static NRMI_INLINE nrmi_f32_avx512 nrmi_keep_f32_avx512(nrmi_f32_avx512 x, nrmi_f32_avx512 y)
@@ -1651,7 +1657,9 @@ static NRMI_INLINE nrmi_f64_avx512 nrmi_mul_f64_avx512(nrmi_f64_avx512 x, nrmi_f
 }
 static NRMI_INLINE __m512d nrmi_relu8_avx512(__m512d y)
 {
-    return _mm512_maskz_mov_pd(_mm512_cmp_pd_mask(y, _mm512_setzero_pd(), _CMP_NLE_UQ), y);
+    const __mmask8 m = _mm512_cmp_pd_mask(y, _mm512_setzero_pd(), _CMP_NLE_UQ);
+    NRMI_KEEP_PRODUCT_512(y);
+    return _mm512_maskz_mov_pd(m, y);
 }
 static NRMI_INLINE nrmi_f64_avx512 nrmi_relu_f64_avx512(nrmi_f64_avx512 y)
 {
@@ -2951,9 +2959,9 @@ static size_t nrmi_lanes_until(const nrmi_stretch *v, size_t from)
 /* ---- threads: a job in units, or one tile in cells ------------------------------------------- */
 
 /* No bit depends on what is said here: a unit is a stretch of lanes, which nobody shares; a cell is
-   a run or a plane of a tile, and what cells sum to is added in the order of A6 by one thread. Either
-   the units of a job are spread over the pool, each on one thread; or they come one after the other
-   and their tiles are spread. */
+   a run or a plane of a tile, and what cells sum to is added in the order of A6 by one thread.
+   Either the units of a job are spread over the pool, each on one thread; or they come one after
+   the other and their tiles are spread. */
 
 typedef void nrmi_unit(const nrmi_job *, void *context, size_t unit);
 
@@ -4862,7 +4870,7 @@ static NRMI_OFTEN nrmi_pair NRMI_FN(nrmi_steps)(const nrmi_tile *t, int what, in
 }
 
 /* The neighbour trees of 16 vectors at once: total i of the result is that of s[i]. Written out
-   where speed is asked: as a loop over the array, each level waits for the stores of the one before. */
+   where speed is asked: in a loop over the array each level waits for the stores of the last. */
 static NRMI_INLINE nrmi_v NRMI_FN(nrmi_totals)(nrmi_v *s)
 {
 #if NRMI_UNROLL
