@@ -266,6 +266,21 @@ static void test_identity(nrm_dtype t, nrm_isa isa)
     free(want);
 }
 
+/* NaNs of which rounding by integers makes a zero, or leaves an infinity. */
+static void test_nan_stores(nrm_dtype t, nrm_isa isa, const uint16_t *zeros)
+{
+    static const uint32_t bits[] = {0x7fffffffu, 0xffffffffu, 0x7fc00001u, 0x7fbfffffu, 0xff800001u};
+    uint16_t want[40];
+    float beta[40];
+    identity id = identity_new(t, NRM_NHWC, 1, COUNT(beta), 1);
+    size_t i;
+    for (i = 0; i < COUNT(beta); ++i)
+        beta[i] = gen_from_bits(bits[i % COUNT(bits)]), want[i] = 0x7fff;
+    id.a.x = zeros, id.a.beta = beta;
+    expect_stored(&id, isa, want, COUNT(beta), "NaN");
+    identity_free(&id);
+}
+
 /* A zero times anything plus beta is beta: every float can be stored so. Parts of the list, since
    one large beta may send its neighbours another way. */
 static void test_stores(nrm_dtype t, nrm_isa isa)
@@ -289,6 +304,7 @@ static void test_stores(nrm_dtype t, nrm_isa isa)
             identity_free(&id);
         }
     }
+    test_nan_stores(t, isa, zeros);
     group_end();
     free(list);
     free(zeros);

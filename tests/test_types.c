@@ -340,7 +340,7 @@ static void test_many_planes(nrm_dtype type)
     group_end();
 }
 
-/* ---- 3 Batch norm of doubles in parts --------------------------------------------------------- */
+/* ---- 3 Batch norm of doubles in parts -------------------------------------------------------*/
 
 /* nrm_moments hold m2 as a double: deviations from 2^-500 to 2^500. */
 static void test_parts(void)
@@ -379,7 +379,7 @@ static void test_parts(void)
     group_end();
 }
 
-/* ---- 4 The same values in two types ----------------------------------------------------------- */
+/* ---- 4 The same values in two types ---------------------------------------------------------*/
 
 /* 1 when the float v lies in the middle of two halves, of which `got` is one. What float arithmetic
    is not fit for is computed in double and rounded to the half at once: the float next to it may be
