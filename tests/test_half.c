@@ -269,7 +269,8 @@ static void test_identity(nrm_dtype t, nrm_isa isa)
 /* NaNs of which rounding by integers makes a zero, or leaves an infinity. */
 static void test_nan_stores(nrm_dtype t, nrm_isa isa, const uint16_t *zeros)
 {
-    static const uint32_t bits[] = {0x7fffffffu, 0xffffffffu, 0x7fc00001u, 0x7fbfffffu, 0xff800001u};
+    static const uint32_t bits[] = {0x7fffffffu, 0xffffffffu, 0x7fc00001u, 0x7fbfffffu,
+                                    0xff800001u};
     uint16_t want[40];
     float beta[40];
     identity id = identity_new(t, NRM_NHWC, 1, COUNT(beta), 1);

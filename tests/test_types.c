@@ -537,7 +537,7 @@ static void test_float_as_double(void)
     group_end();
 }
 
-/* ---- 5 What holds for every type -------------------------------------------------------------- */
+/* ---- 5 What holds for every type ------------------------------------------------------------- */
 
 /* A constant group gives beta, rounded to the type, to the bit. */
 static void test_constants(nrm_dtype type)
