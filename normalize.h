@@ -1,8 +1,9 @@
 /* normalize.h - v0.1.0 - batch/layer/instance/group/RMS normalization - MIT or Unlicense, see end
 
-   Normalises float tensors on the CPU, forward and backward, NCHW and NHWC. The result depends on
- the numbers and the shape alone: not on the instruction set, the layout, the batch around a
- sample, alignment, in-place use, the compiler or its flags.
+   Normalises tensors of float, double, bf16 and f16 on the CPU, forward and backward, NCHW and
+ NHWC. The result depends on the numbers and the shape alone: not on the instruction set, the
+ layout, the number of threads, the batch around a sample, alignment, in-place use, the compiler or
+ its flags.
 
  ==== A MANUAL ==================================================================================
 
@@ -49,7 +50,7 @@
 
   A matrix is n = rows, c = columns, s = 1. Layer norm over C, H and W with a weight for each
   element is NRM_LAYER with c = C*H*W, s = 1. The norm of a whole image is NRM_GROUP, groups = 1.
-  gamma, beta, dgamma, dbeta are c floats, or n*c with affine_per_sample (AdaIN). gamma NULL is 1
+  gamma, beta, dgamma, dbeta are c values, or n*c with affine_per_sample (AdaIN). gamma NULL is 1
   and then gamma_offset is ignored; beta NULL is 0. mean and rstd are doubles: a float mean is
   what makes a backward pass wrong by 0.8 at a mean of 1e6.
 
@@ -82,7 +83,16 @@
   An output may be the very same buffer (equal pitches) as: y: x or residual; sum: x or residual;
   dx: x, dy or dsum. y is not sum. Any other overlap of an output is NRM_ERR_ALIAS. Inputs may
   overlap. Two column slices of one matrix do not overlap.
-  Storage is NRM_F32. The other types of nrm_dtype return NRM_ERR_DESC.
+
+   dtype      x, y, residual, sum, dy, dx, dsum   gamma, beta, dgamma, dbeta, running_*   mean, rstd
+   NRM_F32    float                               float                                   double
+   NRM_F64    double                              double                                  double
+   NRM_BF16   the upper half of a float           float                                   double
+   NRM_F16    IEEE binary16                       float                                   double
+
+  bf16 and f16 are storage: widened exactly, computed as float, rounded once to nearest even. NaN
+  stays NaN, what is too large for f16 becomes Inf, denormals are kept. The same values in bf16 and
+  in float give the same statistics and parameter gradients to the bit.
 
  -- A6 Numerics ----------------------------------------------------------------------------------
 
@@ -149,11 +159,30 @@
   Merge. count 0 leaves or copies; else d = b.mean - a.mean, n = a.count + b.count,
      mean = a.mean + d * (b.count / n),  m2 = (a.m2 + b.m2) + d * d * (a.count * (b.count / n)).
 
+  Types. bf16 and f16: as float; z = x + residual, y, sum and dx are rounded to the type, once, also
+  from double. The sign that RELU masks by is that of y before this.
+  F64: the same sums and formulas in double throughout, ml = 0, v = u = 1 and rho = 1 with rstd in
+  their place, gamma and beta not rounded, with these differences:
+     Pilot and retry: K = (sum z) / m, or 32 values, or mean, in double; a retry is not judged.
+     Accept asks for var + eps >= 2^-900, or |K| >= 2^-400.
+     Last resort: z times 2^-600 (where sums are not finite) or 2^600 (where they are too small),
+             around the first value, then around the mean that this gives. A rstd that no double
+             can hold is the largest double.
+     |mean| >= 2^1000 or rstd < 2^-1000: apply and gradients take z / 4 and mean / 4, 4 * rstd.
+     Nothing is done again: there is no wider type.
+
   Error bound, for every finite input, e = 2^-23, tests/ref.h:
      y        4e * (|g| * (1 + |xhat|) + |b|) + 2^-149, overflow as correctly rounded
      dx       4e * rstd * (|t| * (1+|xhat|) + mean|t| + (1+|xhat|) * mean|t * xhat|) + m * 2^-149
      dgamma   4e * sum |dy'| * (1 + |xhat|) + m * 2^-149
      dbeta    4e * sum |dy'| + m * 2^-149
+  bf16 and f16: these and half a unit in the last place of the stored result.
+  F64: e = 2^-52, 2^-1074 for 2^-149, and for y |g| * |mean| * rstd * 2^-53 more, since one double
+  holds the mean; dx and dgamma likewise (tests/ref.h). The derivation below is the same: each
+  operation rounds once to half a unit of its arithmetic, whatever that is, and the pilot keeps
+  (mean-K)^2 <= var/2; but the half unit that ml saves float is then |mean| * 2^-53, times rstd.
+  It holds for deviations above 2^-1020 and, for gradients, while |dy * gamma| * m stays below
+  2^1000. nrm_moments hold m2 as a double: the parts in F64 need deviations within 2^-500 to 2^500.
   One class of dx goes past it: where rstd * |mean| is above 2^25, so that the double mean itself is
   too coarse, at an element of large |xhat| whose dy is 0. There mean|t| becomes
   (1+|xhat|) * mean|t|; 12.8 times the bound above is the worst found.
@@ -170,30 +199,73 @@
    NRM_API                    linkage of the public functions; default extern
    NRM_HEADER_FILENAME        the name this file includes itself by; default "normalize.h"
    NRM_NO_SIMD                scalar only;  NRM_NO_AVX2, NRM_NO_AVX512: without that one
-   NRM_NO_NEON, NRM_NO_WASM, NRM_NO_F64, NRM_NO_HALF   accepted; nothing to leave out yet
+   NRM_NO_NEON, NRM_NO_WASM   accepted; nothing to leave out yet
+   NRM_NO_F64, NRM_NO_HALF    without NRM_F64; without NRM_BF16 and NRM_F16: NRM_ERR_DESC
    NRM_SQRT(x)                correctly rounded square root of a double; default: the SSE2
                               instruction, elsewhere sqrt of <math.h>
    NRM_STREAM_BYTES           from this size of input and output together on, an output apart
                               from the input is stored past the caches; default 24 MiB. Changes
                               no bit. Zen 4 with 32 MB of L3, layer norm of 4096 x 768: 1.74 ms
                               without, 1.16 ms with; at half that size no difference
+   NRM_POOL_MIN               elements (n*c*s) from which on a call uses its pool, and a tile of
+                              one stretch of channels or rows is cut up; default 524288. Changes
+                              no bit. Two cores of Zen 4, float, a pool that sleeps on a condition
+                              variable: batch norm NHWC 84x64x49 (263424) took 104 us instead of 66,
+                              168x64x49 (526848) 138 instead of 135, 336x64x49 263 instead of 271;
+                              layer norm 342x768 81 instead of 98. With threads that spin, layer
+                              norm gains from 49152 on
    NRM_ASSERT(condition)      default: nothing
 
  -- A8 Instruction sets --------------------------------------------------------------------------
 
-  Scalar, AVX2 and AVX-512 (F, DQ, VL) are compiled from one kernel text (section D) in a plain
-  build and chosen once at run time by CPUID and XGETBV. args.isa forces one for a call, or
+  Scalar, AVX2 (with F16C) and AVX-512 (F, DQ, VL, BW) are compiled from one kernel text (section D)
+  in a plain build and chosen once at run time by CPUID and XGETBV. args.isa forces one for a call, or
   NRM_ERR_ISA. The bits are the same; the scalar code is the oracle of the others.
 
- -- A9 Threads, memory, freestanding -------------------------------------------------------------
+ -- A9 Threads, pieces, memory, freestanding ------------------------------------------------------
 
   Every function may be called from any thread at any time; the only mutable global is the cached
-  answer of CPUID. args.pool is accepted; all work runs on the calling thread. No allocation, at
-  most 32 KiB of stack, no libc beyond memcpy and memset (which compilers emit anyway) and, outside
-  of x86 with SSE2, sqrt. args.workspace of nrm_workspace_size() bytes spares nrm_forward a second
-  pass over x when running statistics of more than 128 channels move and not both of mean and rstd
-  are given.
-  Each call sets round-to-nearest without flushing to zero, exceptions masked, and restores yours.
+  answer of CPUID.
+  args.pool lends a call the caller's threads (examples/06_threads_pthread.c, 07_threads_openmp.c):
+  run() is given a number of tasks, calls each index once, in any order, on any threads, and returns
+  when all have returned. A call has several such rounds. With threads below 2 the pool is ignored,
+  and so it is for less than NRM_POOL_MIN elements; run NULL is NRM_ERR_NULL. A call is cut by
+  groups of channels or rows, or, where there are too few of them, by runs and planes (A6), whose
+  sums are parked and added in order by the calling thread: the bits never change.
+  args.workspace holds such sums. Any size and alignment will do; nrm_workspace_size(d, threads)
+  bytes are worth giving: about 64 KiB a thread. Without it there are more and smaller rounds, fewer tasks
+  where planes are short, and INSTANCE and GROUP of few channels find dgamma and dbeta sample by
+  sample. With one thread it spares nrm_forward a second pass over x when running statistics of more
+  than 128 channels move and not both of mean and rstd are given.
+
+  A batch that comes in pieces, as one (tests/test_pieces.c; on many machines:
+  examples/08_sync_batchnorm_mpi.c). all and part are c nrm_moments, in backward c nrm_sums, all 0:
+
+   for (i = 0; i < pieces; i++, nrm_merge(all, part, C))
+       desc.n = n[i], args.x = x[i], nrm_reduce(&desc, &args, part);
+   for (i = 0; i < pieces; i++)
+       desc.n = n[i], args.x = x[i], args.y = y[i], nrm_apply(&desc, &args, all);
+
+   args.accumulate = 1;
+   for (i = 0; i < pieces; i++, nrm_merge_sums(all, part, C))
+       desc.n = n[i], args.x = x[i], args.dy = dy[i], nrm_backward_reduce(&desc, &args, part);
+   for (i = 0; i < pieces; i++, nrm_backward_apply(&desc, &args, all))
+       desc.n = n[i], args.x = x[i], args.dy = dy[i], args.dx = dx[i];
+
+  The order of merging decides the bits, so fix it: by rank, by piece. Running statistics are given
+  to one nrm_apply alone; with n = 0 it does nothing else. Ghost batches are the opposite, a large
+  batch as several small ones, step elements each; backward with accumulate from the second one on:
+
+   for (i = 0, desc.n = N / GHOSTS; i < GHOSTS; i++) {
+       args.x = x + i * step, args.y = y + i * step;
+       args.mean = mean + i * C, args.rstd = rstd + i * C;
+       nrm_forward(&desc, &args);
+   }
+
+  No allocation, at most 32 KiB of stack for each thread (what a pool adds aside), no libc beyond
+  memcpy and memset (which compilers emit anyway) and, outside of x86 with SSE2, sqrt.
+  Each call and each task sets round-to-nearest without flushing to zero, exceptions masked, and
+  restores what it found.
 
  -- A10 Errors and limits ------------------------------------------------------------------------
 
@@ -465,7 +537,7 @@ NRM_API float nrm_f16_to_f32(uint16_t);  /* exact */
 #endif
 
 #ifndef NRM_POOL_MIN
-#define NRM_POOL_MIN 32768 /* elements: A7 */
+#define NRM_POOL_MIN 524288 /* elements: A7 */
 #endif
 
 #ifndef NRM_ASSERT
@@ -4481,14 +4553,14 @@ NRM_API nrm_status nrm_fold(float *weight_out, float *bias_out, const float *wei
 /* ========================================================================================= */
 /* D KERNELS: compiled once for each instruction set and arithmetic                            */
 /*                                                                                             */
-/* A pass sets NRMI_PASS, NRMI_ISA (scalar, avx2, avx512), NRMI_T (storage: f32) and NRMI_A    */
-/* (arithmetic: f32 or f64) and includes this file again, which then holds only this section.  */
-/* A vector has 16 values whatever the machine. A tile (C3) is a block of lanes; a lane is one  */
-/* sum, or one line to map. In a row tile a lane lies along memory and the vector covers 16     */
-/* values of it; in a column tile the lanes lie side by side and the vector covers 16 lanes.    */
-/* So each coefficient belongs either to the lane or to the place along it (len), and is        */
-/* broadcast in one kind of tile where it is loaded in the other. That is the whole difference  */
-/* between NCHW and NHWC.                                                                       */
+/* A pass sets NRMI_PASS, NRMI_ISA (scalar, avx2, avx512), NRMI_T (storage: f32, half, any),   */
+/* NRMI_A (arithmetic: f32 or f64) and includes this file again, which then holds only this     */
+/* section. A vector has 16 values whatever the machine. A tile (C3) is a block of lanes; a     */
+/* lane is one sum, or one line to map. In a row tile a lane lies along memory and the vector   */
+/* covers 16 values of it; in a column tile the lanes lie side by side and the vector covers    */
+/* 16 lanes. So each coefficient belongs either to the lane or to the place along it (len), and */
+/* is broadcast in one kind of tile where it is loaded in the other. That is the whole          */
+/* difference between NCHW and NHWC.                                                            */
 /* ========================================================================================= */
 #if NRMI_PASS != 100
 #error "normalize.h includes itself by name: define NRM_HEADER_FILENAME to this file's new name"
