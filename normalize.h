@@ -169,6 +169,12 @@
              around the first value, then around the mean that this gives. A rstd that no double
              can hold is the largest double.
      |mean| >= 2^1000 or rstd < 2^-1000: apply and gradients take z / 4 and mean / 4, 4 * rstd.
+     a and 1 stand for a, but rstd and g where |a| is not within 2^-900 to 2^900.
+     Totals of planes and lists, and of GROUP's statistics over its channels, are compensated: what
+             each addition rounds off is added up beside it, s = a + b, p = s - a,
+             lost += (a - (s - p)) + (b - p), and goes to the total at its end if it is finite.
+     INSTANCE's running statistics move by the sum of mean / n over the samples, which cannot
+             overflow, where float has the sum of mean, divided by n.
      Nothing is done again: there is no wider type.
 
   Error bound, for every finite input, e = 2^-23, tests/ref.h:
@@ -177,10 +183,13 @@
      dgamma   4e * sum |dy'| * (1 + |xhat|) + m * 2^-149
      dbeta    4e * sum |dy'| + m * 2^-149
   bf16 and f16: these and half a unit in the last place of the stored result.
-  F64: e = 2^-52, 2^-1074 for 2^-149, and for y |g| * |mean| * rstd * 2^-53 more, since one double
-  holds the mean; dx and dgamma likewise (tests/ref.h). The derivation below is the same: each
+  F64: e = 2^-52, 2^-1074 for 2^-149, and, since one double holds the mean, with
+  d = |mean| * rstd * 2^-53, for y |g| * d more, for dgamma d * sum |dy'|, and for dx
+  rstd * d * (mean|t * xhat| + (|xhat| + d) * mean|t|). The derivation below is the same: each
   operation rounds once to half a unit of its arithmetic, whatever that is, and the pilot keeps
   (mean-K)^2 <= var/2; but the half unit that ml saves float is then |mean| * 2^-53, times rstd.
+  Sums over samples (dgamma and dbeta of INSTANCE and GROUP, affine_per_sample) and over the
+  channels of a group's gradient are plain sums of doubles: k of them may add k/16 of the bound.
   It holds for deviations above 2^-1020 and, for gradients, while |dy * gamma| * m stays below
   2^1000. nrm_moments hold m2 as a double: the parts in F64 need deviations within 2^-500 to 2^500.
   One class of dx goes past it: where rstd * |mean| is above 2^25, so that the double mean itself is
@@ -219,8 +228,8 @@
  -- A8 Instruction sets --------------------------------------------------------------------------
 
   Scalar, AVX2 (with F16C) and AVX-512 (F, DQ, VL, BW) are compiled from one kernel text (section D)
-  in a plain build and chosen once at run time by CPUID and XGETBV. args.isa forces one for a call, or
-  NRM_ERR_ISA. The bits are the same; the scalar code is the oracle of the others.
+  in a plain build and chosen once at run time by CPUID and XGETBV. args.isa forces one for a call,
+  or NRM_ERR_ISA. The bits are the same; the scalar code is the oracle of the others.
 
  -- A9 Threads, pieces, memory, freestanding ------------------------------------------------------
 
@@ -233,10 +242,10 @@
   groups of channels or rows, or, where there are too few of them, by runs and planes (A6), whose
   sums are parked and added in order by the calling thread: the bits never change.
   args.workspace holds such sums. Any size and alignment will do; nrm_workspace_size(d, threads)
-  bytes are worth giving: about 64 KiB a thread. Without it there are more and smaller rounds, fewer tasks
-  where planes are short, and INSTANCE and GROUP of few channels find dgamma and dbeta sample by
-  sample. With one thread it spares nrm_forward a second pass over x when running statistics of more
-  than 128 channels move and not both of mean and rstd are given.
+  bytes are worth giving: about 64 KiB a thread. Without it there are more and smaller rounds, fewer
+  tasks where planes are short, and INSTANCE and GROUP of few channels find dgamma and dbeta sample
+  by sample. With one thread it spares nrm_forward a second pass over x when running statistics of
+  more than 64 channels move and not both of mean and rstd are given.
 
   A batch that comes in pieces, as one (tests/test_pieces.c; on many machines:
   examples/08_sync_batchnorm_mpi.c). all and part are c nrm_moments, in backward c nrm_sums, all 0:
@@ -714,6 +723,14 @@ static NRMI_INLINE float nrmi_product_f32(float a, float b)
     return r;
 }
 
+/* sum += v, and what that rounds off goes to `lost`: totals of F64, for want of a wider type. */
+static NRMI_INLINE void nrmi_add_two(double *sum, double *lost, double v)
+{
+    const double s = *sum + v, part = s - *sum;
+    *lost += (*sum - (s - part)) + (v - part);
+    *sum = s;
+}
+
 /* Loads that ask for no alignment; every compiler makes one instruction of each. */
 static NRMI_INLINE float nrmi_f32_at(const void *p, size_t i)
 {
@@ -837,15 +854,20 @@ static NRMI_INLINE nrmi_scale nrmi_scale_of(double rstd, int whole)
     return s;
 }
 
-/* a = g * rstd as r * g, so that a below 2^-100 keeps its digits as a float. */
+/* a = g * rstd as r * g: as a and 1, but so that a below 2^-100 keeps its digits as a float. In F64
+   near the ends of the range the two stay apart. */
 typedef struct nrmi_factors {
     double r, g;
 } nrmi_factors;
 
-static NRMI_INLINE nrmi_factors nrmi_factors_of(double a)
+static NRMI_INLINE nrmi_factors nrmi_factors_of(double rstd, double g, int f64)
 {
+    const double a = g * rstd;
     nrmi_factors f = {a, 1};
-    if (nrmi_bits(a) < NRMI_POW2_BITS(-100)) {
+    if (f64 && (nrmi_bits(a) < NRMI_POW2_BITS(-900) || nrmi_bits(a) > NRMI_POW2_BITS(900))) {
+        f.r = rstd;
+        f.g = g;
+    } else if (!f64 && nrmi_bits(a) < NRMI_POW2_BITS(-100)) {
         f.r = a * nrmi_from_bits(NRMI_POW2_BITS(100));
         f.g = nrmi_from_bits(NRMI_POW2_BITS(-100));
     }
@@ -879,7 +901,7 @@ static float nrmi_point(double x, double mean, double rstd, double g, double b, 
     if (forced || !nrmi_comfortable(mean, rstd) || (!inner && !nrmi_comfortable_affine(g, b)))
         return (float)(nrmi_product((x - mean) * rstd, g) + b);
     if (!inner)
-        f = nrmi_factors_of(g * rstd);
+        f = nrmi_factors_of(rstd, g, 0);
     mh = (float)mean;
     y = (float)x - mh;
     y = y - (float)(mean - (double)mh);
@@ -982,6 +1004,16 @@ static double nrmi_z(int dtype, const void *x, const void *residual, size_t i)
 {
     const double v = nrmi_value(dtype, x, i);
     return residual ? nrmi_rounded(dtype, v + nrmi_value(dtype, residual, i)) : v;
+}
+
+/* Gives sums back what they lost; nothing to those that overflowed. */
+static void nrmi_make_up(double *sum, double *lost, size_t count)
+{
+    size_t i;
+    for (i = 0; i < count; i++) {
+        sum[i] += nrmi_finite(lost[i]) ? lost[i] : 0;
+        lost[i] = 0;
+    }
 }
 
 static NRMI_INLINE size_t nrmi_least(size_t a, size_t b)
@@ -2566,7 +2598,7 @@ typedef struct nrmi_walk {
 } nrmi_walk;
 
 enum { NRMI_SMALL = 16 };    /* of s, for NRM_BATCH: A6                             */
-enum { NRMI_WAITING = 128 }; /* running statistics of so many channels wait on the stack */
+enum { NRMI_WAITING = 64 };  /* running statistics of so many channels wait on the stack */
 
 /* Sizes: 1, n, c, s, groups g, q = c / groups. Steps: 0, one element 1, line L, sample S, q
    elements q, q lines Q. few: for s < 16 (1), for others (0), for all (2). */
@@ -2605,7 +2637,7 @@ typedef struct nrmi_job {
     const nrm_pool *pool; /* NULL: on this thread                                   */
     double *park;         /* workspace for partial sums, and how many it holds      */
     size_t park_count;
-    size_t pilot_at[32]; /* A6, "Pilot": places in the list of a group             */
+    size_t *pilot_at;     /* A6, "Pilot": 32 places in the list of a group          */
 } nrmi_job;
 
 static size_t nrmi_size_of(const nrmi_job *j, char code, size_t q)
@@ -2711,7 +2743,8 @@ static void nrmi_start_pool(const nrmi_call *q, nrmi_job *j)
     j->park_count = room - waiting;
 }
 
-static void nrmi_start(const nrmi_call *q, nrmi_job *j)
+/* places: room for 32 of them, or NULL where no statistics are asked. */
+static void nrmi_start(const nrmi_call *q, nrmi_job *j, size_t *places)
 {
     const nrm_desc *d = q->d;
     const nrm_args *a = q->a;
@@ -2763,7 +2796,8 @@ static void nrmi_start(const nrmi_call *q, nrmi_job *j)
         nrmi_join_samples(&j->w);
     if (q->empty)
         return;
-    if (f & (NRMI_GIVES_STATS | NRMI_WRITES_ARRAY))
+    j->pilot_at = places;
+    if (places && (f & (NRMI_GIVES_STATS | NRMI_WRITES_ARRAY)))
         nrmi_find_pilots(j);
     nrmi_start_pool(q, j);
 }
@@ -2858,7 +2892,8 @@ static double nrmi_rstd(double variance, double eps)
    more than the largest double. */
 static double nrmi_rstd_scaled(double m2, double m, double scale, double eps)
 {
-    const double rstd = nrmi_rstd(m2 / m, eps * scale * scale) * scale;
+    const double rstd = nrmi_bits(m2) == 0 ? nrmi_rstd(0, eps)
+                                           : nrmi_rstd(m2 / m, eps * scale * scale) * scale;
     return nrmi_bits(rstd) == NRMI_INF_BITS ? nrmi_from_bits(NRMI_INF_BITS - 1) : rstd;
 }
 
@@ -3184,19 +3219,34 @@ static size_t nrmi_tile_values(const nrmi_tile *t)
     return t->lanes * t->planes * t->len;
 }
 
-/* Adds parked cells to the planes and the list, as a kernel does. */
-static void nrmi_add_cells(const nrmi_cells *c, double *plane, double *first, const double *from)
+/* A list of every lane as far as its cells are added, as a kernel adds them. */
+typedef struct nrmi_list {
+    double plane[NRMI_LANES]; /* F64, of half as many lanes: then what the planes lost */
+    double lost[NRMI_LANES / 2];
+} nrmi_list;
+
+static void nrmi_add_cells(const nrmi_cells *c, nrmi_list *l, double *total, const double *from)
 {
     const size_t lanes = c->t->lanes;
+    const int f64 = c->t->dtype == NRM_F64;
+    double *const lost = l->plane + NRMI_LANES / 2;
     size_t cell, i;
     for (cell = 0; cell < c->count; cell++, from += lanes) {
         const int ends = (c->first + cell) % c->across == c->across - 1;
         for (i = 0; i < lanes; i++) {
-            plane[i] += from[i];
-            if (ends) {
-                first[i] += plane[i];
-                plane[i] = 0;
+            if (f64)
+                nrmi_add_two(&l->plane[i], &lost[i], from[i]);
+            else
+                l->plane[i] += from[i];
+            if (!ends)
+                continue;
+            if (f64) {
+                nrmi_make_up(&l->plane[i], &lost[i], 1);
+                nrmi_add_two(&total[i], &l->lost[i], l->plane[i]);
+            } else {
+                total[i] += l->plane[i];
             }
+            l->plane[i] = 0;
         }
     }
 }
@@ -3208,7 +3258,8 @@ static NRMI_NOINLINE void nrmi_reduce_cells(const nrmi_job *j, nrmi_cells *c, do
                                             double *second)
 {
     const size_t lanes = c->t->lanes, all = c->t->planes * c->across;
-    double here[NRMI_HERE], plane[2][NRMI_LANES];
+    double here[NRMI_HERE];
+    nrmi_list lists[2];
     double *const room = j->park_count > NRMI_HERE ? j->park : here;
     const size_t count = j->park_count > NRMI_HERE ? j->park_count : (size_t)NRMI_HERE;
     const size_t window = nrmi_least(count / lanes / 2, all);
@@ -3217,16 +3268,21 @@ static NRMI_NOINLINE void nrmi_reduce_cells(const nrmi_job *j, nrmi_cells *c, do
         c->k->reduce(c->t, c->what, first, second);
         return;
     }
+    memset(lists, 0, sizeof lists);
     for (i = 0; i < lanes; i++)
-        first[i] = second[i] = plane[0][i] = plane[1][i] = 0;
+        first[i] = second[i] = 0;
     c->a = room;
     c->b = room + window * lanes;
     for (c->first = 0; c->first < all; c->first += c->count) {
         c->count = nrmi_least(window, all - c->first);
         c->tasks = nrmi_least(c->count, nrmi_tasks(j));
         nrmi_on_pool(j, c->tasks, nrmi_cells_unit, c);
-        nrmi_add_cells(c, plane[0], first, c->a);
-        nrmi_add_cells(c, plane[1], second, c->b);
+        nrmi_add_cells(c, &lists[0], first, c->a);
+        nrmi_add_cells(c, &lists[1], second, c->b);
+    }
+    if (c->t->dtype == NRM_F64) {
+        nrmi_make_up(first, lists[0].lost, lanes);
+        nrmi_make_up(second, lists[1].lost, lanes);
     }
 }
 
@@ -3297,6 +3353,8 @@ static void nrmi_moment_sums(const nrmi_job *j, const nrmi_kernels *k, double sc
 {
     const size_t lanes = count * j->w.fold;
     const size_t most = k->lanes;
+    const int f64 = j->t.dtype == NRM_F64;
+    double lost[2] = {0, 0};
     double kl[NRMI_LANES], a[NRMI_LANES], b[NRMI_LANES];
     size_t from, i, group = 0, f = 0, at, fa;
     for (i = 0; i < count; i++)
@@ -3316,12 +3374,21 @@ static void nrmi_moment_sums(const nrmi_job *j, const nrmi_kernels *k, double sc
         }
         nrmi_reduce_tile(j, k, &t, NRMI_MOMENTS, a, b);
         for (i = 0; i < n; i++) {
-            first[group] += a[i];
-            second[group] += b[i];
-            if (++f == j->w.fold) {
-                f = 0;
-                group++;
+            if (f64) {
+                nrmi_add_two(&first[group], &lost[0], a[i]);
+                nrmi_add_two(&second[group], &lost[1], b[i]);
+            } else {
+                first[group] += a[i];
+                second[group] += b[i];
             }
+            if (++f < j->w.fold)
+                continue;
+            if (f64) {
+                nrmi_make_up(&first[group], &lost[0], 1);
+                nrmi_make_up(&second[group], &lost[1], 1);
+            }
+            f = 0;
+            group++;
         }
     }
 }
@@ -3467,6 +3534,7 @@ typedef struct nrmi_running {
     int moves, unbiased, judge_only, all_finite;
     double *mean, *variance; /* c waiting values, or NULL */
     int in_stats;            /* they wait in mean and rstd */
+    double early, late;      /* divide what samples add, and their sum: one by n, the other by 1 */
     double space[2 * NRMI_WAITING];
 } nrmi_running;
 
@@ -3507,6 +3575,8 @@ static void nrmi_running_start(const nrmi_job *j, nrmi_running *r)
     r->unbiased = !a->running_population;
     r->judge_only = r->in_stats = 0;
     r->all_finite = 1;
+    r->early = j->t.dtype == NRM_F64 ? (double)j->w.outer : 1;
+    r->late = (double)j->w.outer / r->early;
     r->mean = r->variance = NULL;
     if (!r->moves)
         return;
@@ -3573,8 +3643,8 @@ static void nrmi_forward_groups(const nrmi_job *j, const nrmi_running *r, size_t
     for (i = 0; i < count; i++) {
         const size_t at = (o * w->groups + g + i) * j->stat_step;
         if (r->moves && !r->in_stats) {
-            rm[i] += mean[i];
-            rv[i] += nrmi_variance(m2[i] / scale[i] / scale[i], m, r->unbiased);
+            rm[i] += mean[i] / r->early;
+            rv[i] += nrmi_variance(m2[i] / scale[i] / scale[i], m, r->unbiased) / r->early;
         }
         if (!r->judge_only && j->mean)
             nrmi_f64_set(j->mean, at, mean[i]);
@@ -3602,7 +3672,6 @@ static void nrmi_forward_unit(const nrmi_job *j, void *context, size_t unit)
     nrmi_running *r = &f->r;
     const size_t g = unit % f->stretches * f->at_once;
     const size_t count = nrmi_least(j->w.groups - g, f->at_once);
-    const double outer = (double)j->w.outer;
     double rm[NRMI_LANES] = {0}, rv[NRMI_LANES] = {0};
     size_t o = unit / f->stretches, i;
     if (!f->whole) {
@@ -3613,10 +3682,11 @@ static void nrmi_forward_unit(const nrmi_job *j, void *context, size_t unit)
         nrmi_forward_groups(j, r, o, g, count, rm, rv);
     for (i = 0; i < count; i++)
         if (r->mean) {
-            r->mean[g + i] = rm[i] / outer;
-            r->variance[g + i] = rv[i] / outer;
+            r->mean[g + i] = rm[i] / r->late;
+            r->variance[g + i] = rv[i] / r->late;
         } else {
-            nrmi_move(j, r, g + i, rm[i] / outer, rv[i] / outer, !r->judge_only && r->all_finite);
+            nrmi_move(j, r, g + i, rm[i] / r->late, rv[i] / r->late,
+                      !r->judge_only && r->all_finite);
         }
 }
 
@@ -4164,10 +4234,10 @@ static void nrmi_reduce_unit(const nrmi_job *j, void *context, size_t unit)
 static NRMI_NOINLINE nrm_status nrmi_run(const nrmi_call *q, nrm_status (*run)(nrmi_job *))
 {
     nrm_status status = NRM_OK;
-    size_t g = 0, jobs;
+    size_t g = 0, jobs, places[32];
     nrmi_job j;
     do {
-        nrmi_start(q, &j);
+        nrmi_start(q, &j, places);
         jobs = j.kind == NRM_GROUP && j.s == 1 ? j.groups : 1;
         if (j.kind == NRM_GROUP && j.s == 1)
             nrmi_group_as_layer(&j, g);
@@ -4216,7 +4286,7 @@ static NRMI_NOINLINE void nrmi_no_gradient(const nrmi_call *q)
     const size_t count = q->d->c * (q->d->affine_per_sample ? q->d->n : 1);
     size_t i;
     nrmi_job j;
-    nrmi_start(q, &j);
+    nrmi_start(q, &j, NULL);
     for (i = 0; !a->accumulate && i < count; i++) {
         nrmi_give(&j, j.dgamma, i, 0);
         nrmi_give(&j, j.dbeta, i, 0);
@@ -4253,7 +4323,7 @@ static NRMI_NOINLINE nrm_status nrmi_apply_call(const nrmi_call *q)
         return NRM_ERR_SAMPLES;
     if (!q->empty)
         return nrmi_run(q, nrmi_run_apply);
-    nrmi_start(q, &j);
+    nrmi_start(q, &j, NULL);
     return nrmi_moments_out(&j);
 }
 
@@ -4658,8 +4728,8 @@ static NRMI_NOINLINE void NRMI_FN(nrmi_prepare)(const nrmi_tile *t, int what, in
             continue;
         f.r = rstd;
         f.g = g;
-        if (what == NRMI_CHANNEL && !NRMI_DOUBLE)
-            f = nrmi_factors_of(g * rstd);
+        if (what == NRMI_CHANNEL && (!NRMI_DOUBLE || t->dtype == NRM_F64))
+            f = nrmi_factors_of(rstd, g, NRMI_DOUBLE);
         c->ml[i] = (nrmi_a)(mean * scale - (double)c->mh[i]);
         c->r[i] = (nrmi_a)(f.r / scale);
         c->g[i] = (nrmi_a)f.g;
@@ -5050,11 +5120,15 @@ static NRMI_OFTEN void NRMI_FN(nrmi_column_block)(const nrmi_tile *t, int what,
     }
 }
 
-/* into += from, from = 0: a run into its plane, a plane into its list. */
-static NRMI_INLINE void NRMI_FN(nrmi_settle)(double *into, double *from, size_t lanes)
+/* into += from, from = 0: a run into its plane, a plane into its list. lost: F64's. */
+static NRMI_INLINE void NRMI_FN(nrmi_settle)(double *into, double *from, double *lost, size_t lanes)
 {
     size_t i, k;
-    for (i = 0; i + 16 <= lanes; i += 16) {
+    for (i = 0; lost && i < lanes; i++) {
+        nrmi_add_two(&into[i], &lost[i], from[i]);
+        from[i] = 0;
+    }
+    for (; i + 16 <= lanes; i += 16) {
         NRMI_OP64(nrmi_tally)(into + i, NRMI_OP64(nrmi_get)(from + i));
         NRMI_OP64(nrmi_put)(from + i, NRMI_OP64(nrmi_set1)(0));
     }
@@ -5064,18 +5138,56 @@ static NRMI_INLINE void NRMI_FN(nrmi_settle)(double *into, double *from, size_t 
     }
 }
 
+/* Adds all blocks of plane p, run by run; of one run, which is then the plane's total: 0 + run. */
+static NRMI_INLINE void NRMI_FN(nrmi_plane)(const nrmi_tile *given, const nrmi_tile *t, int what,
+                                            int column, const nrmi_lanes *c, nrmi_lens *space,
+                                            size_t p, double (*run)[NRMI_WIDTH],
+                                            double (*plane)[NRMI_WIDTH], double (*lost)[NRMI_WIDTH])
+{
+    const size_t lens = NRMI_LENS, run_ = NRMI_RUN, block = NRMI_BLOCK;
+    const size_t piece = column ? block : what >= NRMI_INNER ? lens : run_;
+    nrmi_along e = {NULL, NULL, NULL, NULL, NULL};
+    size_t from, at;
+    for (from = 0; from < t->len; from += NRMI_RUN) {
+        const size_t end = from + nrmi_least(t->len - from, NRMI_RUN);
+        for (at = from; at < end; at += piece) {
+            const size_t count = nrmi_least(end - at, piece);
+            if (what >= NRMI_INNER)
+                e = NRMI_FN(nrmi_find_along)(given, what, p, at, count, space);
+            if (column)
+                NRMI_FN(nrmi_column_block)(t, what, c, &e, p, at, count, run[0], run[1]);
+            else
+                NRMI_FN(nrmi_row_blocks)(t, what, c, &e, p, at, count, run[0], run[1]);
+        }
+        if (t->len > NRMI_RUN) {
+            NRMI_FN(nrmi_settle)(plane[0], run[0], lost ? lost[0] : NULL, t->lanes);
+            NRMI_FN(nrmi_settle)(plane[1], run[1], lost ? lost[1] : NULL, t->lanes);
+        }
+    }
+    if (lost && t->len > NRMI_RUN) {
+        nrmi_make_up(plane[0], lost[0], t->lanes);
+        nrmi_make_up(plane[1], lost[1], t->lanes);
+    }
+}
+
 /* The list of every lane of the tile; or, parked, each of its planes. */
 static NRMI_INLINE void NRMI_FN(nrmi_list)(const nrmi_tile *given, int what, int column,
                                            double *first, double *second)
 {
     const nrmi_tile tile = *given, *const t = &tile; /* a copy that no store can change */
-    const size_t lens = NRMI_LENS, run_ = NRMI_RUN, block = NRMI_BLOCK;
-    const size_t piece = column ? block : what >= NRMI_INNER ? lens : run_;
     double run[2][NRMI_WIDTH], plane[2][NRMI_WIDTH];
     nrmi_lanes c;
     nrmi_lens space;
-    nrmi_along e = {NULL, NULL, NULL, NULL, NULL};
-    size_t i, p, from, at;
+    size_t i, p;
+    const int one = t->len <= NRMI_RUN;
+#if NRMI_DOUBLE
+    double space_lost[4][NRMI_WIDTH], (*const lost)[NRMI_WIDTH] = t->dtype == NRM_F64 ? space_lost
+                                                                                    : NULL;
+    for (i = 0; lost && i < t->lanes; i++)
+        lost[0][i] = lost[1][i] = lost[2][i] = lost[3][i] = 0;
+#else
+    double (*const lost)[NRMI_WIDTH] = NULL;
+#endif
     for (i = 0; i < ((t->lanes + 15) & ~(size_t)15); i++)
         run[0][i] = run[1][i] = plane[0][i] = plane[1][i] = 0;
     NRMI_FN(nrmi_prepare)(given, what, 1, &c);
@@ -5084,25 +5196,13 @@ static NRMI_INLINE void NRMI_FN(nrmi_list)(const nrmi_tile *given, int what, int
         second += p ? t->park : 0;
         for (i = 0; (!p || t->park) && i < t->lanes; i++)
             first[i] = second[i] = 0;
-        for (from = 0; from < t->len; from += NRMI_RUN) {
-            const size_t end = from + nrmi_least(t->len - from, NRMI_RUN);
-            for (at = from; at < end; at += piece) {
-                const size_t count = nrmi_least(end - at, piece);
-                if (what >= NRMI_INNER)
-                    e = NRMI_FN(nrmi_find_along)(given, what, p, at, count, &space);
-                if (column)
-                    NRMI_FN(nrmi_column_block)(t, what, &c, &e, p, at, count, run[0], run[1]);
-                else
-                    NRMI_FN(nrmi_row_blocks)(t, what, &c, &e, p, at, count, run[0], run[1]);
-            }
-            if (t->len > NRMI_RUN) {
-                NRMI_FN(nrmi_settle)(plane[0], run[0], t->lanes);
-                NRMI_FN(nrmi_settle)(plane[1], run[1], t->lanes);
-            }
-        }
-        /* the total of a plane of one run is that run's: 0 + run */
-        NRMI_FN(nrmi_settle)(first, t->len > NRMI_RUN ? plane[0] : run[0], t->lanes);
-        NRMI_FN(nrmi_settle)(second, t->len > NRMI_RUN ? plane[1] : run[1], t->lanes);
+        NRMI_FN(nrmi_plane)(given, t, what, column, &c, &space, p, run, plane, lost);
+        NRMI_FN(nrmi_settle)(first, one ? run[0] : plane[0], lost ? lost[2] : NULL, t->lanes);
+        NRMI_FN(nrmi_settle)(second, one ? run[1] : plane[1], lost ? lost[3] : NULL, t->lanes);
+    }
+    if (lost) {
+        nrmi_make_up(first, lost[2], t->lanes);
+        nrmi_make_up(second, lost[3], t->lanes);
     }
 }
 
