@@ -5360,10 +5360,12 @@ static NRMI_INLINE void NRMI_FN(nrmi_gradient_one)(const nrmi_tile *t, int what,
     dx = nrmi_mul(dx, l->o);
     if (t->dsum)
         s = NRMI_FN(nrmi_read)(t, t->dsum, x_at, n);
-    if (!NRMI_DOUBLE && !nrmi_within(dx, (nrmi_a)3.402823466e38))
-        dx = NRMI_FN(nrmi_again)(dx, w, d, s, l);
-    else if (t->dsum)
+    if (!NRMI_DOUBLE && !nrmi_within(dx, (nrmi_a)3.402823466e38)) {
+        const nrmi_coefs copy = *l; /* or gcc 12 keeps all of them in memory all the time */
+        dx = NRMI_FN(nrmi_again)(dx, w, d, s, &copy);
+    } else if (t->dsum) {
         dx = nrmi_add(dx, s);
+    }
     NRMI_FN(nrmi_write_out)(t, x_at, dx, n);
 }
 
