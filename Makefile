@@ -3,7 +3,7 @@
 MAKEFLAGS += --no-print-directory
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 PARALLEL = +@$(MAKE) -j$(JOBS)
-PROVE = prove -j$(JOBS)
+PROVE = prove --timer -j$(JOBS)
 
 TESTS    := $(patsubst tests/%.c,%,$(wildcard tests/test_*.c))
 EXAMPLES := $(patsubst examples/%.c,%,$(wildcard examples/*.c))
@@ -77,13 +77,7 @@ $(eval $(call build,san-clang,clang,$(SAN) -fsanitize=address$(comma)undefined))
 $(eval $(call build,san-memory,clang,$(SAN) -fsanitize=memory))
 $(eval $(call build,san-thread,clang,$(SAN) -fsanitize=thread))
 
-# The first example is built as its comment says, whole; the others are linked, to save time.
-build/examples/01_layernorm: examples/01_layernorm.c normalize.h Makefile
-	@mkdir -p $(@D)
-	@echo "$(CC) -O2 $<"
-	@$(CC) -O2 $(WARNINGS) -o $@ $< -lm
-
-# As their comments say, too.
+# Linked, to save time, but otherwise as their comments say. `make demo` builds the first one whole.
 build/examples/06_threads_pthread: EXAMPLE_FLAGS := -pthread
 build/examples/07_threads_openmp: EXAMPLE_FLAGS := -fopenmp
 
@@ -144,8 +138,12 @@ test: ## Build and run the tests (gcc and clang) and the examples
 	exit $$status
 
 .PHONY: demo
-demo: build/examples/01_layernorm ## Layer norm of rows far from zero, beside the usual formula
-	@build/examples/01_layernorm
+demo: build/demo ## Layer norm of rows far from zero, beside the usual formula
+	@build/demo
+
+build/demo: examples/01_layernorm.c normalize.h
+	@mkdir -p $(@D)
+	$(CC) -O2 $(WARNINGS) -o $@ $< -lm
 
 .PHONY: check-include
 check-include: ## gcc and clang x standards x -O0 -O3 x options; symbols, macros, pragmas, stack

@@ -1,6 +1,6 @@
 /* test_pieces.c - the parts of batch norm on one machine: a batch that arrives in pieces, and a
  * batch that is normalised as several small ones. The lines between `quoted` and `end` are those
- * that the manual shows.
+ * that the manual shows; tests/include/run.sh compares them.
  */
 #define NORMALIZE_IMPLEMENTATION
 #include "../normalize.h"
@@ -77,8 +77,8 @@ static void forward_in_pieces(nrm_desc desc, nrm_args args, size_t pieces, const
 {
     nrm_moments all[C], part[C];
     size_t i;
-    /* quoted: pieces, forward */
     memset(all, 0, sizeof all);
+    /* quoted: pieces, forward */
     for (i = 0; i < pieces; i++, nrm_merge(all, part, C))
         desc.n = n[i], args.x = x[i], nrm_reduce(&desc, &args, part);
     for (i = 0; i < pieces; i++)
@@ -161,13 +161,11 @@ static void backward_ghosts(nrm_desc desc, nrm_args args, const float *x, const 
                             float *dx, double *mean, double *rstd)
 {
     size_t i, step = N / GHOSTS * SAMPLE;
-    /* quoted: ghost batches, backward */
     for (i = 0, desc.n = N / GHOSTS; i < GHOSTS; i++, args.accumulate = 1) {
         args.x = x + i * step, args.dy = dy + i * step, args.dx = dx + i * step;
         args.mean = mean + i * C, args.rstd = rstd + i * C;
         nrm_backward(&desc, &args);
     }
-    /* end */
 }
 
 static void test_ghosts(void)

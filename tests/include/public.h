@@ -40,7 +40,26 @@ static const volatile public_function public_functions[] = {
 #endif
 };
 
-/* 1 when all of them are there and the row of a thousand equal values gives beta. */
+#ifdef NRM_NO_F64
+#define HAS_F64 0
+#else
+#define HAS_F64 1
+#endif
+#ifdef NRM_NO_HALF
+#define HAS_HALF 0
+#else
+#define HAS_HALF 1
+#endif
+
+static int public_has(nrm_dtype type)
+{
+    static nrm_desc d;
+    d.n = d.c = d.s = 1, d.dtype = type;
+    return nrm_stat_count(&d) == 1;
+}
+
+/* 1 when all of them are there, those storage types that no option takes away, and the row of a
+   thousand equal values gives beta. */
 static int public_works(void)
 {
     enum { COUNT = 1000 };
@@ -52,6 +71,8 @@ static int public_works(void)
     good &= nrm_layernorm(y, x, 1, COUNT, 0, beta, 1e-5) == NRM_OK;
     for (i = 0; i < COUNT; ++i) good &= y[i] >= beta[i] && y[i] <= beta[i];
     good &= nrm_version() == NRM_VERSION;
+    good &= public_has(NRM_F32) && public_has(NRM_F64) == HAS_F64 &&
+            public_has(NRM_BF16) == HAS_HALF && public_has(NRM_F16) == HAS_HALF;
     return (int)good;
 }
 

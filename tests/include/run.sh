@@ -288,6 +288,24 @@ readme()
     "$dir/program"
 }
 
+# What the manual quotes from a test is in it, line by line.
+quotes()
+{
+    local source=tests/test_pieces.c
+    awk -v source="$source" '
+        function bare(line) { gsub(/^[ \t]+|[ \t]+$/, "", line); return line }
+        FILENAME == source && /\/\* quoted/ { on = 1; text[++n] = "\n"; name[n] = $0; next }
+        FILENAME == source && /\/\* end/ { on = 0 }
+        FILENAME == source { if (on) text[n] = text[n] bare($0) "\n"; next }
+        { manual = manual bare($0) "\n" }
+        END {
+            if (!n) { print "nothing is quoted"; exit 1 }
+            for (i = 1; i <= n; i++)
+                if (!index(manual, text[i])) { print "not in the manual:" name[i]; bad = 1 }
+            exit bad
+        }' "$source" normalize.h
+}
+
 # ---- What is needed, what is left behind --------------------------------------------------------
 
 # The undefined symbols of an object are among those given. The global offset table is the linker's.
@@ -447,6 +465,7 @@ for cc in gcc clang; do
     job "$cc: the user's warnings still fire" warning_state $cc
     job "$cc: same user code after it" code_state $cc c99 "-O2 -mfma -ffp-contract=fast"
 done
+job "the manual quotes tests/test_pieces.c" quotes
 [ $quick = 1 ] || job "gcc -O2: stack of any chain of calls" stack_use
 
 report
