@@ -170,9 +170,10 @@
              can hold is the largest double.
      |mean| >= 2^1000 or rstd < 2^-1000: apply and gradients take z / 4 and mean / 4, 4 * rstd.
      a and 1 stand for a, but rstd and g where |a| is not within 2^-900 to 2^900.
-     Totals of planes and lists, and of GROUP's statistics over its channels, are compensated: what
-             each addition rounds off is added up beside it, s = a + b, p = s - a,
-             lost += (a - (s - p)) + (b - p), and goes to the total at its end if it is finite.
+     Totals of planes and lists, of GROUP's statistics over its channels, and of dgamma and dbeta
+             over the samples are compensated: what each addition rounds off is added up beside
+             it, s = a + b, p = s - a, lost += (a - (s - p)) + (b - p), and goes to the total at
+             its end if it is finite.
      INSTANCE's running statistics move by the sum of mean / n over the samples, which cannot
              overflow, where float has the sum of mean, divided by n.
      Nothing is done again: there is no wider type.
@@ -188,8 +189,8 @@
   rstd * d * (mean|t * xhat| + (|xhat| + d) * mean|t|). The derivation below is the same: each
   operation rounds once to half a unit of its arithmetic, whatever that is, and the pilot keeps
   (mean-K)^2 <= var/2; but the half unit that ml saves float is then |mean| * 2^-53, times rstd.
-  Sums over samples (dgamma and dbeta of INSTANCE and GROUP, affine_per_sample) and over the
-  channels of a group's gradient are plain sums of doubles: k of them may add k/16 of the bound.
+  The sums of gamma * P and gamma * Q, over samples in BATCH with affine_per_sample and over
+  channels in GROUP, are plain sums of doubles: k of them may add k/16 of the bound.
   It holds for deviations above 2^-1020 and, for gradients, while |dy * gamma| * m stays below
   2^1000. nrm_moments hold m2 as a double: the parts in F64 need deviations within 2^-500 to 2^500.
   One class of dx goes past it: where rstd * |mean| is above 2^25, so that the double mean itself is
@@ -3754,17 +3755,18 @@ static void nrmi_lane_sums(const nrmi_stretch *v, int what, int wide, size_t fro
     nrmi_reduce_tile(v->j, k, &t, what, p, q);
 }
 
-/* Adds the sums of the `unit` lanes that make one value. */
-static void nrmi_fold_sums(double *p, double *q, const double *a, const double *b, size_t unit)
+/* The sum of `unit` lanes that make one value. */
+static double nrmi_fold_sum(int f64, const double *lane, size_t unit)
 {
-    double sum_a = 0, sum_b = 0;
+    double sum = 0, lost = 0;
     size_t i;
-    for (i = 0; i < unit; i++) {
-        sum_a += a[i];
-        sum_b += b[i];
-    }
-    *p = sum_a;
-    *q = sum_b;
+    for (i = 0; i < unit; i++)
+        if (f64)
+            nrmi_add_two(&sum, &lost, lane[i]);
+        else
+            sum += lane[i];
+    nrmi_make_up(&sum, &lost, 1);
+    return sum;
 }
 
 /* The two sums of a stretch of lanes, `unit` lanes making one value (more than 1 for BATCH of few
@@ -3772,7 +3774,7 @@ static void nrmi_fold_sums(double *p, double *q, const double *a, const double *
    float is summed again in double. p and q have room for all lanes. */
 static void nrmi_gradient_sums(const nrmi_stretch *v, int what, size_t unit, double *p, double *q)
 {
-    const int plain = v->j->t.dtype == NRM_F64 || what == NRMI_PARAM;
+    const int f64 = v->j->t.dtype == NRM_F64, plain = f64 || what == NRMI_PARAM;
     double a[NRMI_SMALL], b[NRMI_SMALL];
     size_t from, to, u;
     for (from = 0; from < v->lanes; from = to) {
@@ -3780,7 +3782,8 @@ static void nrmi_gradient_sums(const nrmi_stretch *v, int what, size_t unit, dou
         nrmi_lane_sums(v, what, v->wide[from], from, to - from, p + from, q + from);
     }
     for (u = 0; u < v->lanes / unit; u++) {
-        nrmi_fold_sums(&p[u], &q[u], p + u * unit, q + u * unit, unit);
+        p[u] = nrmi_fold_sum(f64, p + u * unit, unit);
+        q[u] = nrmi_fold_sum(f64, q + u * unit, unit);
         if (v->wide[u * unit])
             continue;
         if (!plain) {
@@ -3791,7 +3794,8 @@ static void nrmi_gradient_sums(const nrmi_stretch *v, int what, size_t unit, dou
         if (nrmi_sum_fits(v->j, what, p[u]) && nrmi_sum_fits(v->j, what, q[u]))
             continue;
         nrmi_lane_sums(v, what, 1, u * unit, unit, a, b);
-        nrmi_fold_sums(&p[u], &q[u], a, b, unit);
+        p[u] = nrmi_fold_sum(f64, a, unit);
+        q[u] = nrmi_fold_sum(f64, b, unit);
     }
 }
 
@@ -3939,12 +3943,30 @@ static NRMI_NOINLINE void nrmi_inner_backward(const nrmi_job *j)
                        nrmi_inner_unit, &at_once);
 }
 
+/* F64: sums for dgamma and dbeta go to the first half of their space, and what they lose to the
+   second. */
+static size_t nrmi_most_params(const nrmi_job *j)
+{
+    return j->t.dtype == NRM_F64 ? NRMI_LANES / 2 : NRMI_LANES;
+}
+static size_t nrmi_lost_params(const nrmi_job *j)
+{
+    return j->t.dtype == NRM_F64 ? NRMI_LANES / 2 : 0;
+}
+static void nrmi_collect(double *sum, size_t lost, double v)
+{
+    if (lost)
+        nrmi_add_two(sum, sum + lost, v);
+    else
+        *sum += v;
+}
+
 /* The gradient sums of groups g..g+count over everything (BATCH: all planes; INSTANCE, GROUP:
    sample o), weighted by gamma where each lane has its own. What they are to dgamma and dbeta is
    added to kp and kq where given, or written where a plane has parameters of its own. */
 static NRMI_NOINLINE void nrmi_channel_sums(const nrmi_job *j, size_t o, size_t g, size_t count,
-                              const double *mean, const double *rstd, double *big_p, double *big_q,
-                              double *kp, double *kq)
+                                            const double *mean, const double *rstd, double *big_p,
+                                            double *big_q, double *kp, double *kq, size_t lost)
 {
     const nrmi_walk *w = &j->w;
     const int per_sample = j->q->d->affine_per_sample;
@@ -3970,8 +3992,8 @@ static NRMI_NOINLINE void nrmi_channel_sums(const nrmi_job *j, size_t o, size_t 
                     nrmi_give(j, j->dbeta, param, a[i]);
                     nrmi_give(j, j->dgamma, param, b[i]);
                 } else if (kp) {
-                    kp[whole ? group : lane] += a[i];
-                    kq[whole ? group : lane] += b[i];
+                    nrmi_collect(&kp[whole ? group : lane], lost, a[i]);
+                    nrmi_collect(&kq[whole ? group : lane], lost, b[i]);
                 }
             }
         }
@@ -4002,34 +4024,44 @@ static NRMI_NOINLINE void nrmi_channel_dx(const nrmi_job *j, size_t o, size_t g,
         }
 }
 
-/* dgamma and dbeta of channels from..from+NRMI_LANES of a group that has more than the stack holds
-   sums for. */
+/* Gives dgamma and dbeta of `count` parameters from `at` on. */
+static void nrmi_give_params(const nrmi_job *j, size_t at, size_t count, double *kp, double *kq,
+                             size_t lost)
+{
+    size_t i;
+    for (i = 0; i < count; i++) {
+        if (lost) {
+            nrmi_make_up(&kp[i], &kp[i + lost], 1);
+            nrmi_make_up(&kq[i], &kq[i + lost], 1);
+        }
+        nrmi_give(j, j->dbeta, at + i, kp[i]);
+        nrmi_give(j, j->dgamma, at + i, kq[i]);
+    }
+}
+
+/* dgamma and dbeta of some channels of a group that has more than the stack holds sums for. */
 static void nrmi_large_group_unit(const nrmi_job *j, void *context, size_t unit)
 {
     const nrmi_walk *w = &j->w;
-    const size_t parts = (w->fold + NRMI_LANES - 1) / NRMI_LANES;
-    const size_t g = unit / parts, from = unit % parts * NRMI_LANES;
-    double kp[NRMI_LANES], kq[NRMI_LANES], mean, rstd;
+    const size_t most = nrmi_most_params(j), lost = nrmi_lost_params(j);
+    const size_t parts = (w->fold + most - 1) / most;
+    const size_t g = unit / parts, from = unit % parts * most;
+    double kp[NRMI_LANES] = {0}, kq[NRMI_LANES] = {0}, mean, rstd;
     nrmi_stretch v;
     size_t o, i;
     (void)context;
-    v.lanes = nrmi_least(w->fold - from, NRMI_LANES);
-    for (i = 0; i < v.lanes; i++)
-        kp[i] = kq[i] = 0;
+    v.lanes = nrmi_least(w->fold - from, most);
     for (o = 0; o < w->outer; o++) {
         nrmi_read_stats(j, o, g, 1, &mean, &rstd);
         nrmi_open(&v, j, o, 0, 1, g, from, v.lanes);
         nrmi_fill(&v, 1, o, 0, g, from, &mean, &rstd, g);
         nrmi_gradient_sums(&v, NRMI_CHANNEL, 1, v.p, v.q);
         for (i = 0; i < v.lanes; i++) {
-            kp[i] += v.p[i];
-            kq[i] += v.q[i];
+            nrmi_collect(&kp[i], lost, v.p[i]);
+            nrmi_collect(&kq[i], lost, v.q[i]);
         }
     }
-    for (i = 0; i < v.lanes; i++) {
-        nrmi_give(j, j->dbeta, g * w->fold + from + i, kp[i]);
-        nrmi_give(j, j->dgamma, g * w->fold + from + i, kq[i]);
-    }
+    nrmi_give_params(j, g * w->fold + from, v.lanes, kp, kq, lost);
 }
 
 /* p and q of one group for nrmi_channel_dx. The parts put the sums into the caller's array, or take
@@ -4062,6 +4094,7 @@ typedef struct nrmi_channels {
 static void nrmi_channel_groups(const nrmi_job *j, const nrmi_channels *c, size_t o, size_t g,
                                 size_t count, double *kp, double *kq)
 {
+    const size_t lost = c->whole ? nrmi_lost_params(j) : 0;
     const double m = (double)nrmi_group_values(j);
     double mean[NRMI_LANES], rstd[NRMI_LANES], p[NRMI_LANES], q[NRMI_LANES];
     size_t i;
@@ -4069,7 +4102,7 @@ static void nrmi_channel_groups(const nrmi_job *j, const nrmi_channels *c, size_
         p[i] = q[i] = 0;
     nrmi_read_stats(j, o, g, count, mean, rstd);
     if (c->sums)
-        nrmi_channel_sums(j, o, g, count, mean, rstd, p, q, c->collect ? kp : NULL, kq);
+        nrmi_channel_sums(j, o, g, count, mean, rstd, p, q, c->collect ? kp : NULL, kq, lost);
     for (i = 0; i < count; i++)
         nrmi_channel_pq(j, g + i, m, &p[i], &q[i]);
     if (j->t.out)
@@ -4082,48 +4115,45 @@ static void nrmi_channel_unit(const nrmi_job *j, void *context, size_t unit)
     const size_t o = unit / c->stretches, g = unit % c->stretches * c->at_once;
     const size_t count = nrmi_least(j->w.groups - g, c->at_once), params = count * c->each;
     const size_t all = j->w.groups * c->each;
-    double *kp = c->park ? c->park + 2 * all * o + g * c->each : NULL;
-    double here[2][NRMI_LANES];
+    double here[2][NRMI_LANES] = {{0}}, *kp = here[0], *kq = here[1];
     size_t i;
-    if (!c->park || !c->collect)
-        kp = here[0];
-    for (i = 0; c->collect && i < params; i++)
-        kp[i] = (c->park ? kp + all : here[1])[i] = 0;
+    if (c->park) {
+        kp = c->park + 2 * all * o + g * c->each;
+        kq = kp + all;
+        for (i = 0; i < params; i++)
+            kp[i] = kq[i] = 0;
+    }
     if (!c->whole) {
-        nrmi_channel_groups(j, c, c->from + o, g, count, kp, c->park ? kp + all : here[1]);
+        nrmi_channel_groups(j, c, c->from + o, g, count, kp, kq);
         return;
     }
     for (i = 0; i < j->w.outer; i++)
-        nrmi_channel_groups(j, c, i, g, count, kp, here[1]);
-    for (i = 0; c->collect && i < params; i++) {
-        nrmi_give(j, j->dbeta, g * c->each + i, kp[i]);
-        nrmi_give(j, j->dgamma, g * c->each + i, here[1][i]);
-    }
+        nrmi_channel_groups(j, c, i, g, count, kp, kq);
+    nrmi_give_params(j, g * c->each, params, kp, kq, nrmi_lost_params(j));
 }
 
 /* Few channels and many samples: the samples are units, and what each adds to dgamma and dbeta is
-   parked, for as many samples at a time as there is room, behind the sums themselves. */
+   parked, for as many samples at a time as there is room, behind the sums themselves and, in F64,
+   what these lose. */
 static void nrmi_channels_by_sample(nrmi_job *j, nrmi_channels *c, size_t values)
 {
     const size_t outer = j->w.outer, all = j->w.groups * c->each;
-    const size_t window = nrmi_least(j->park_count / 2 / all - 1, outer);
+    const size_t lost = j->t.dtype == NRM_F64 ? 2 * all : 0, taken = 2 * all + lost;
+    const size_t window = nrmi_least((j->park_count - taken) / 2 / all, outer);
     double *const sum = j->park;
     size_t o, i;
     j->park_count = 0; /* it is taken */
-    c->park = sum + 2 * all;
-    for (i = 0; i < 2 * all; i++)
+    c->park = sum + taken;
+    for (i = 0; i < taken; i++)
         sum[i] = 0;
     for (c->from = 0; c->from < outer; c->from += window) {
         const size_t count = nrmi_least(window, outer - c->from);
         nrmi_all_units(j, count * c->stretches, values, nrmi_channel_unit, c);
         for (o = 0; o < count; o++)
             for (i = 0; i < 2 * all; i++)
-                sum[i] += c->park[2 * all * o + i];
+                nrmi_collect(&sum[i], lost, c->park[2 * all * o + i]);
     }
-    for (i = 0; i < all; i++) {
-        nrmi_give(j, j->dbeta, i, sum[i]);
-        nrmi_give(j, j->dgamma, i, sum[all + i]);
-    }
+    nrmi_give_params(j, 0, all, sum, sum + all, lost);
 }
 
 /* BATCH, INSTANCE and GROUP. */
@@ -4132,25 +4162,28 @@ static NRMI_NOINLINE void nrmi_channel_backward(nrmi_job *j)
     const nrmi_walk *w = &j->w;
     const unsigned f = j->q->verb->flags;
     const int params = (f & NRMI_GIVES_PARAMS) && (j->dgamma || j->dbeta);
+    const size_t most = nrmi_most_params(j);
     nrmi_channels c;
     size_t values;
-    c.at_once = nrmi_groups_at_once(j, 2 * NRMI_KEEP);
-    c.stretches = nrmi_stretches(j, c.at_once);
     c.each = j->kind == NRM_BATCH ? 1 : w->fold;
+    c.at_once = nrmi_groups_at_once(j, 2 * NRMI_KEEP);
+    if (c.each <= most)
+        c.at_once = nrmi_least(c.at_once, most / c.each);
+    c.stretches = nrmi_stretches(j, c.at_once);
     c.sums = !(f & NRMI_READS_ARRAY) && (!j->t.frozen || params);
     c.collect = params && !j->q->d->affine_per_sample;
     c.park = NULL;
     c.from = 0;
     values = c.at_once * nrmi_group_values(j);
-    if (c.collect && c.each > NRMI_LANES) {
-        const size_t units = w->groups * ((w->fold + NRMI_LANES - 1) / NRMI_LANES);
+    if (c.collect && c.each > most) {
+        const size_t units = w->groups * ((w->fold + most - 1) / most);
         c.collect = 0;
-        nrmi_all_units(j, units, NRMI_LANES * w->len * w->outer, nrmi_large_group_unit, NULL);
+        nrmi_all_units(j, units, most * w->len * w->outer, nrmi_large_group_unit, NULL);
         if (!j->t.out && !(f & NRMI_WRITES_ARRAY))
             return;
     }
     c.whole = c.collect;
-    if (c.collect && w->outer > 1 && j->pool && j->park_count / 4 / w->groups / c.each > 0 &&
+    if (c.collect && w->outer > 1 && j->pool && j->park_count / 6 / w->groups / c.each > 0 &&
         !nrmi_units_suffice(j, c.stretches, values * w->outer)) {
         c.whole = 0;
         nrmi_channels_by_sample(j, &c, values);
