@@ -217,8 +217,8 @@
                               from the input is stored past the caches; default 24 MiB. Changes
                               no bit. Zen 4 with 32 MB of L3, layer norm of 4096 x 768: 1.74 ms
                               without, 1.16 ms with; at half that size no difference
-   NRM_POOL_MIN               elements (n*c*s) from which on a call uses its pool, and a tile of
-                              one stretch of channels or rows is cut up; default 524288. Changes
+   NRM_POOL_MIN               elements (n*c*s) from which on a call uses its pool; default 524288.
+                              From a quarter of it on, up to 64 channels or rows are cut up. Changes
                               no bit. Two cores of Zen 4, float, a pool that sleeps on a condition
                               variable: batch norm NHWC 84x64x49 (263424) took 104 us instead of 66,
                               168x64x49 (526848) 138 instead of 135, 336x64x49 263 instead of 271;
@@ -3128,13 +3128,19 @@ static NRMI_NOINLINE void nrmi_on_pool(const nrmi_job *j, size_t units, nrmi_uni
     pool->run(pool->user, s.tasks, nrmi_task, &s);
 }
 
-/* Whether the units of a job, of `values` elements each, keep all threads busy; or are too small to
-   be cut up. */
+/* From so many elements on a tile is worth a round of the pool: 20 to 40 us of one core (A7). */
+static size_t nrmi_cut(void)
+{
+    return NRM_POOL_MIN / 4;
+}
+
+/* Whether the units of a job, of `values` elements each, keep all threads busy; or have tiles that
+   are too small to be cut up. */
 static int nrmi_units_suffice(const nrmi_job *j, size_t units, size_t values)
 {
-    const size_t threads = j->pool->threads;
+    const size_t threads = j->pool->threads, most = NRMI_LANES * j->w.planes * j->w.len;
     return units / 4 >= threads || (units >= threads && units % threads == 0) ||
-           (units > 1 && values < NRM_POOL_MIN);
+           (units > 1 && nrmi_least(values, most) < nrmi_cut());
 }
 
 static void nrmi_all_units(const nrmi_job *j, size_t units, size_t values, nrmi_unit *unit,
@@ -3265,7 +3271,7 @@ static NRMI_NOINLINE void nrmi_reduce_cells(const nrmi_job *j, nrmi_cells *c, do
     const size_t count = j->park_count > NRMI_HERE ? j->park_count : (size_t)NRMI_HERE;
     const size_t window = nrmi_least(count / lanes / 2, all);
     size_t i;
-    if (window * lanes * nrmi_least(c->each, c->t->len) < NRM_POOL_MIN / 2) {
+    if (2 * window * lanes * c->each < nrmi_cut()) { /* rounds too small */
         c->k->reduce(c->t, c->what, first, second);
         return;
     }
@@ -3293,7 +3299,7 @@ static void nrmi_reduce_tile(const nrmi_job *j, const nrmi_kernels *k, const nrm
     nrmi_cells c;
     c.each = nrmi_least(t->len, NRMI_RUN);
     c.across = (t->len + c.each - 1) / c.each;
-    if (!j->pool || nrmi_tile_values(t) < NRM_POOL_MIN || t->planes * c.across < 2) {
+    if (!j->pool || nrmi_tile_values(t) < nrmi_cut() || t->planes * c.across < 2) {
         k->reduce(t, what, first, second);
         return;
     }
@@ -3308,7 +3314,7 @@ static void nrmi_apply_tile(const nrmi_job *j, const nrmi_kernels *k, const nrmi
 {
     nrmi_cells c;
     size_t pieces;
-    if (!j->pool || nrmi_tile_values(t) < NRM_POOL_MIN) {
+    if (!j->pool || nrmi_tile_values(t) < nrmi_cut()) {
         k->apply(t, gradient, what);
         return;
     }
@@ -5087,10 +5093,8 @@ static NRMI_OFTEN void NRMI_FN(nrmi_row_blocks)(const nrmi_tile *t, int what, co
             s[k] = b.a;
             s[8 + k] = b.b;
         }
-        for (; k < 8; k++) { /* unused: anything will do */
-            s[k] = s[0];
-            s[8 + k] = s[8];
-        }
+        for (; k < 8; k++) /* unused: anything will do */
+            s[k] = s[8 + k] = nrmi_set1(0);
         nrmi_put(total, NRMI_FN(nrmi_totals)(s));
         if (many) {
             for (k = 0; k < slots; k++) {
