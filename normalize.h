@@ -696,8 +696,7 @@ typedef float nrmi_f32;
 typedef double nrmi_f64;
 
 /* clang's back end fuses a product into a sum under -ffast-math or -ffp-contract=fast whatever the
-   pragmas say (14, 16 and 19), and makes of a comparison with 0 and the choice after it a maximum
-   that gives -0. An empty statement that might have changed the operand stops both. */
+   pragmas say (14, 16 and 19). An empty statement that might have changed the product stops it. */
 #if defined(__clang__) && defined(__x86_64__)
 #define NRMI_KEEP_PRODUCT(x) __asm__("" : "+x"(x))
 #define NRMI_KEEP_PRODUCT_512(x) __asm__("" : "+v"(x))
@@ -1064,6 +1063,14 @@ static int nrmi_times(size_t a, size_t b, size_t *product)
     ((t)->size == 4 ? memcpy(to, from, 4)  \
                     : (t)->size == 8 ? memcpy(to, from, 8) : memcpy(to, from, 2))
 
+/* As signed integers, the bits of -Inf and below in value end before the first of these, those of
+   Inf before the second; beyond are the NaNs. clang's -ffast-math takes liberties with comparisons
+   of NaN, and of -0 when they choose, so vectors too are only compared as integers. */
+#define NRMI_UNDER_INF (-0x7fffff)
+#define NRMI_OVER_INF 0x7f800001
+#define NRMI_UNDER_INF64 ((int64_t)-0xfffffffffffff)
+#define NRMI_OVER_INF64 ((int64_t)0x7ff0000000000001)
+
 /* ISA HOOK op block: scalar. Sixteen values in an array; the oracle of the others. */
 
 /* Double is here the exception of an exception; inlined it would be a third of the library. */
@@ -1288,19 +1295,34 @@ static NRMI_INLINE nrmi_f32_avx2 nrmi_mul_f32_avx2(nrmi_f32_avx2 x, nrmi_f32_avx
     NRMI_KEEP_SCALAR(x.b);
     return x;
 }
+/* y <= 0 and y > 0 on the bits, as signed integers, like the scalar tests. */
+static NRMI_INLINE __m256 nrmi_relu8_avx2(__m256 y)
+{
+    const __m256i u = _mm256_castps_si256(y);
+    const __m256i below = _mm256_or_si256(_mm256_cmpgt_epi32(_mm256_set1_epi32(NRMI_UNDER_INF), u),
+                                          _mm256_cmpeq_epi32(u, _mm256_setzero_si256()));
+    return _mm256_castsi256_ps(_mm256_andnot_si256(below, u));
+}
+static NRMI_INLINE __m256 nrmi_keep8_avx2(__m256 x, __m256 y)
+{
+    const __m256i u = _mm256_castps_si256(y);
+    const __m256i above =
+        _mm256_and_si256(_mm256_cmpgt_epi32(u, _mm256_setzero_si256()),
+                         _mm256_cmpgt_epi32(_mm256_set1_epi32(NRMI_OVER_INF), u));
+    return _mm256_and_ps(x, _mm256_castsi256_ps(above));
+}
+static NRMI_INLINE __m256i nrmi_beyond8_avx2(__m256 x, float limit)
+{
+    const __m256i size = _mm256_and_si256(_mm256_castps_si256(x), _mm256_set1_epi32(0x7fffffff));
+    return _mm256_cmpgt_epi32(size, _mm256_set1_epi32((int)nrmi_bits32(limit)));
+}
 static NRMI_INLINE nrmi_f32_avx2 nrmi_relu_f32_avx2(nrmi_f32_avx2 y)
 {
-    const __m256 zero = _mm256_setzero_ps();
-    const __m256 a = _mm256_cmp_ps(y.a, zero, _CMP_LE_OQ), b = _mm256_cmp_ps(y.b, zero, _CMP_LE_OQ);
-    NRMI_KEEP_PRODUCT(y.a);
-    NRMI_KEEP_PRODUCT(y.b);
-    NRMI_V(_mm256_andnot_ps(a, y.a), _mm256_andnot_ps(b, y.b));
+    NRMI_V(nrmi_relu8_avx2(y.a), nrmi_relu8_avx2(y.b));
 }
 static NRMI_INLINE nrmi_f32_avx2 nrmi_keep_f32_avx2(nrmi_f32_avx2 x, nrmi_f32_avx2 y)
 {
-    const __m256 zero = _mm256_setzero_ps();
-    NRMI_V(_mm256_and_ps(_mm256_cmp_ps(y.a, zero, _CMP_GT_OQ), x.a),
-           _mm256_and_ps(_mm256_cmp_ps(y.b, zero, _CMP_GT_OQ), x.b));
+    NRMI_V(nrmi_keep8_avx2(x.a, y.a), nrmi_keep8_avx2(x.b, y.b));
 }
 static NRMI_INLINE nrmi_f32_avx2 nrmi_first_f32_avx2(nrmi_f32_avx2 x, size_t n)
 {
@@ -1317,10 +1339,9 @@ static NRMI_INLINE nrmi_f32_avx2 nrmi_pairs_f32_avx2(nrmi_f32_avx2 x, nrmi_f32_a
 }
 static NRMI_INLINE int nrmi_within_f32_avx2(nrmi_f32_avx2 x, float limit)
 {
-    const __m256 l = _mm256_set1_ps(limit), sign = _mm256_set1_ps(-0.0f);
-    const __m256 a = _mm256_cmp_ps(_mm256_andnot_ps(sign, x.a), l, _CMP_LE_OQ);
-    const __m256 b = _mm256_cmp_ps(_mm256_andnot_ps(sign, x.b), l, _CMP_LE_OQ);
-    return _mm256_movemask_ps(_mm256_and_ps(a, b)) == 0xff;
+    const __m256i bad =
+        _mm256_or_si256(nrmi_beyond8_avx2(x.a, limit), nrmi_beyond8_avx2(x.b, limit));
+    return _mm256_testz_si256(bad, bad);
 }
 #undef NRMI_V
 
@@ -1395,9 +1416,11 @@ static NRMI_INLINE nrmi_f64_avx2 nrmi_mul_f64_avx2(nrmi_f64_avx2 x, nrmi_f64_avx
 }
 static NRMI_INLINE __m256d nrmi_relu4_avx2(__m256d y)
 {
-    const __m256d below = _mm256_cmp_pd(y, _mm256_setzero_pd(), _CMP_LE_OQ);
-    NRMI_KEEP_PRODUCT(y);
-    return _mm256_andnot_pd(below, y);
+    const __m256i u = _mm256_castpd_si256(y);
+    const __m256i below =
+        _mm256_or_si256(_mm256_cmpgt_epi64(_mm256_set1_epi64x(NRMI_UNDER_INF64), u),
+                        _mm256_cmpeq_epi64(u, _mm256_setzero_si256()));
+    return _mm256_castsi256_pd(_mm256_andnot_si256(below, u));
 }
 static NRMI_INLINE nrmi_f64_avx2 nrmi_relu_f64_avx2(nrmi_f64_avx2 y)
 {
@@ -1405,7 +1428,11 @@ static NRMI_INLINE nrmi_f64_avx2 nrmi_relu_f64_avx2(nrmi_f64_avx2 y)
 }
 static NRMI_INLINE __m256d nrmi_keep4_avx2(__m256d x, __m256d y)
 {
-    return _mm256_and_pd(_mm256_cmp_pd(y, _mm256_setzero_pd(), _CMP_GT_OQ), x);
+    const __m256i u = _mm256_castpd_si256(y);
+    const __m256i above =
+        _mm256_and_si256(_mm256_cmpgt_epi64(u, _mm256_setzero_si256()),
+                         _mm256_cmpgt_epi64(_mm256_set1_epi64x(NRMI_OVER_INF64), u));
+    return _mm256_and_pd(x, _mm256_castsi256_pd(above));
 }
 static NRMI_INLINE nrmi_f64_avx2 nrmi_keep_f64_avx2(nrmi_f64_avx2 x, nrmi_f64_avx2 y)
 {
@@ -1426,16 +1453,20 @@ static NRMI_INLINE nrmi_f64_avx2 nrmi_pairs_f64_avx2(nrmi_f64_avx2 x, nrmi_f64_a
     NRMI_V(nrmi_pairs4_avx2(x.a, x.b), nrmi_pairs4_avx2(x.c, x.d), nrmi_pairs4_avx2(y.a, y.b),
            nrmi_pairs4_avx2(y.c, y.d));
 }
-static NRMI_INLINE __m256d nrmi_within4_avx2(__m256d x, double limit)
+static NRMI_INLINE __m256i nrmi_beyond4_avx2(__m256d x, double limit)
 {
-    return _mm256_cmp_pd(_mm256_andnot_pd(_mm256_set1_pd(-0.0), x), _mm256_set1_pd(limit),
-                         _CMP_LE_OQ);
+    const __m256i most = _mm256_set1_epi64x((int64_t)nrmi_bits(limit));
+    const __m256i size = _mm256_slli_epi64(_mm256_castpd_si256(x), 1); /* the sign goes */
+    return _mm256_cmpgt_epi64(_mm256_srli_epi64(size, 1), most);
 }
 static NRMI_INLINE int nrmi_within_f64_avx2(nrmi_f64_avx2 x, double limit)
 {
-    const __m256d ab = _mm256_and_pd(nrmi_within4_avx2(x.a, limit), nrmi_within4_avx2(x.b, limit));
-    const __m256d cd = _mm256_and_pd(nrmi_within4_avx2(x.c, limit), nrmi_within4_avx2(x.d, limit));
-    return _mm256_movemask_pd(_mm256_and_pd(ab, cd)) == 0xf;
+    const __m256i ab =
+        _mm256_or_si256(nrmi_beyond4_avx2(x.a, limit), nrmi_beyond4_avx2(x.b, limit));
+    const __m256i cd =
+        _mm256_or_si256(nrmi_beyond4_avx2(x.c, limit), nrmi_beyond4_avx2(x.d, limit));
+    const __m256i bad = _mm256_or_si256(ab, cd);
+    return _mm256_testz_si256(bad, bad);
 }
 static NRMI_INLINE void nrmi_tally_f64_avx2(double *totals, nrmi_f64_avx2 x)
 {
@@ -1685,14 +1716,17 @@ static NRMI_INLINE nrmi_f32_avx512 nrmi_mul_f32_avx512(nrmi_f32_avx512 x, nrmi_f
 }
 static NRMI_INLINE nrmi_f32_avx512 nrmi_relu_f32_avx512(nrmi_f32_avx512 y)
 {
-    const __mmask16 m = _mm512_cmp_ps_mask(y.a, _mm512_setzero_ps(), _CMP_NLE_UQ);
-    NRMI_KEEP_PRODUCT_512(y.a);
-    NRMI_V(_mm512_maskz_mov_ps(m, y.a));
+    const __m512i u = _mm512_castps_si512(y.a);
+    const __mmask16 below = _mm512_cmplt_epi32_mask(u, _mm512_set1_epi32(NRMI_UNDER_INF));
+    const __mmask16 some = _mm512_test_epi32_mask(u, u);
+    NRMI_V(_mm512_castsi512_ps(_mm512_maskz_mov_epi32((__mmask16)(some & ~below), u)));
 }
 static NRMI_INLINE nrmi_f32_avx512 nrmi_keep_f32_avx512(nrmi_f32_avx512 x, nrmi_f32_avx512 y)
 {
-    const __mmask16 m = _mm512_cmp_ps_mask(y.a, _mm512_setzero_ps(), _CMP_GT_OQ);
-    NRMI_V(_mm512_maskz_mov_ps(m, x.a));
+    const __m512i u = _mm512_castps_si512(y.a);
+    const __mmask16 above = _mm512_cmpgt_epi32_mask(u, _mm512_setzero_si512());
+    const __mmask16 real = _mm512_cmplt_epi32_mask(u, _mm512_set1_epi32(NRMI_OVER_INF));
+    NRMI_V(_mm512_maskz_mov_ps((__mmask16)(above & real), x.a));
 }
 static NRMI_INLINE nrmi_f32_avx512 nrmi_first_f32_avx512(nrmi_f32_avx512 x, size_t n)
 {
@@ -1709,7 +1743,9 @@ static NRMI_INLINE nrmi_f32_avx512 nrmi_pairs_f32_avx512(nrmi_f32_avx512 x, nrmi
 }
 static NRMI_INLINE int nrmi_within_f32_avx512(nrmi_f32_avx512 x, float limit)
 {
-    return _mm512_cmp_ps_mask(_mm512_abs_ps(x.a), _mm512_set1_ps(limit), _CMP_LE_OQ) == 0xffff;
+    const __m512i size =
+        _mm512_and_si512(_mm512_castps_si512(x.a), _mm512_set1_epi32(0x7fffffff));
+    return _mm512_cmpgt_epi32_mask(size, _mm512_set1_epi32((int)nrmi_bits32(limit))) == 0;
 }
 #undef NRMI_V
 
@@ -1762,9 +1798,10 @@ static NRMI_INLINE nrmi_f64_avx512 nrmi_mul_f64_avx512(nrmi_f64_avx512 x, nrmi_f
 }
 static NRMI_INLINE __m512d nrmi_relu8_avx512(__m512d y)
 {
-    const __mmask8 m = _mm512_cmp_pd_mask(y, _mm512_setzero_pd(), _CMP_NLE_UQ);
-    NRMI_KEEP_PRODUCT_512(y);
-    return _mm512_maskz_mov_pd(m, y);
+    const __m512i u = _mm512_castpd_si512(y);
+    const __mmask8 below = _mm512_cmplt_epi64_mask(u, _mm512_set1_epi64(NRMI_UNDER_INF64));
+    const __mmask8 some = _mm512_test_epi64_mask(u, u);
+    return _mm512_castsi512_pd(_mm512_maskz_mov_epi64((__mmask8)(some & ~below), u));
 }
 static NRMI_INLINE nrmi_f64_avx512 nrmi_relu_f64_avx512(nrmi_f64_avx512 y)
 {
@@ -1772,7 +1809,10 @@ static NRMI_INLINE nrmi_f64_avx512 nrmi_relu_f64_avx512(nrmi_f64_avx512 y)
 }
 static NRMI_INLINE __m512d nrmi_keep8_avx512(__m512d x, __m512d y)
 {
-    return _mm512_maskz_mov_pd(_mm512_cmp_pd_mask(y, _mm512_setzero_pd(), _CMP_GT_OQ), x);
+    const __m512i u = _mm512_castpd_si512(y);
+    const __mmask8 above = _mm512_cmpgt_epi64_mask(u, _mm512_setzero_si512());
+    const __mmask8 real = _mm512_cmplt_epi64_mask(u, _mm512_set1_epi64(NRMI_OVER_INF64));
+    return _mm512_maskz_mov_pd((__mmask8)(above & real), x);
 }
 static NRMI_INLINE nrmi_f64_avx512 nrmi_keep_f64_avx512(nrmi_f64_avx512 x, nrmi_f64_avx512 y)
 {
@@ -1794,11 +1834,15 @@ static NRMI_INLINE nrmi_f64_avx512 nrmi_pairs_f64_avx512(nrmi_f64_avx512 x, nrmi
 {
     NRMI_V(nrmi_pairs8_avx512(x.a, x.b), nrmi_pairs8_avx512(y.a, y.b));
 }
+static NRMI_INLINE int nrmi_within8_avx512(__m512d x, double limit)
+{
+    const __m512i most = _mm512_set1_epi64((int64_t)nrmi_bits(limit));
+    const __m512i size = _mm512_maskz_slli_epi64(0xff, _mm512_castpd_si512(x), 1);
+    return _mm512_cmpgt_epi64_mask(_mm512_maskz_srli_epi64(0xff, size, 1), most) == 0;
+}
 static NRMI_INLINE int nrmi_within_f64_avx512(nrmi_f64_avx512 x, double limit)
 {
-    const __m512d l = _mm512_set1_pd(limit);
-    return _mm512_cmp_pd_mask(_mm512_abs_pd(x.a), l, _CMP_LE_OQ) == 0xff &&
-           _mm512_cmp_pd_mask(_mm512_abs_pd(x.b), l, _CMP_LE_OQ) == 0xff;
+    return nrmi_within8_avx512(x.a, limit) && nrmi_within8_avx512(x.b, limit);
 }
 static NRMI_INLINE void nrmi_tally_f64_avx512(double *totals, nrmi_f64_avx512 x)
 {
