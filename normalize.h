@@ -5223,7 +5223,7 @@ static NRMI_INLINE void NRMI_FN(nrmi_settle)(double *into, double *from, double 
 static NRMI_INLINE void NRMI_FN(nrmi_plane)(const nrmi_tile *given, const nrmi_tile *t, int what,
                                             int column, const nrmi_lanes *c, nrmi_lens *space,
                                             size_t p, double (*run)[NRMI_WIDTH],
-                                            double (*plane)[NRMI_WIDTH], double (*lost)[NRMI_WIDTH])
+                                            double (*plane)[NRMI_WIDTH], double *const *lost)
 {
     const size_t lens = NRMI_LENS, run_ = NRMI_RUN, block = NRMI_BLOCK;
     const size_t piece = column ? block : what >= NRMI_INNER ? lens : run_;
@@ -5241,11 +5241,11 @@ static NRMI_INLINE void NRMI_FN(nrmi_plane)(const nrmi_tile *given, const nrmi_t
                 NRMI_FN(nrmi_row_blocks)(t, what, c, &e, p, at, count, run[0], run[1]);
         }
         if (t->len > NRMI_RUN) {
-            NRMI_FN(nrmi_settle)(plane[0], run[0], lost ? lost[0] : NULL, t->lanes);
-            NRMI_FN(nrmi_settle)(plane[1], run[1], lost ? lost[1] : NULL, t->lanes);
+            NRMI_FN(nrmi_settle)(plane[0], run[0], lost[0], t->lanes);
+            NRMI_FN(nrmi_settle)(plane[1], run[1], lost[1], t->lanes);
         }
     }
-    if (lost && t->len > NRMI_RUN) {
+    if (lost[0] && t->len > NRMI_RUN) {
         nrmi_make_up(plane[0], lost[0], t->lanes);
         nrmi_make_up(plane[1], lost[1], t->lanes);
     }
@@ -5261,13 +5261,14 @@ static NRMI_INLINE void NRMI_FN(nrmi_list)(const nrmi_tile *given, int what, int
     nrmi_lens space;
     size_t i, p;
     const int one = t->len <= NRMI_RUN;
+    double *lost[4] = {NULL, NULL, NULL, NULL}; /* F64: of planes, of the list */
 #if NRMI_DOUBLE
-    double space_lost[4][NRMI_WIDTH], (*const lost)[NRMI_WIDTH] = t->dtype == NRM_F64 ? space_lost
-                                                                                    : NULL;
-    for (i = 0; lost && i < t->lanes; i++)
-        lost[0][i] = lost[1][i] = lost[2][i] = lost[3][i] = 0;
-#else
-    double (*const lost)[NRMI_WIDTH] = NULL;
+    double space_lost[4][NRMI_WIDTH];
+    for (p = 0; t->dtype == NRM_F64 && p < 4; p++) {
+        lost[p] = space_lost[p];
+        for (i = 0; i < t->lanes; i++)
+            lost[p][i] = 0;
+    }
 #endif
     for (i = 0; i < ((t->lanes + 15) & ~(size_t)15); i++)
         run[0][i] = run[1][i] = plane[0][i] = plane[1][i] = 0;
@@ -5278,10 +5279,10 @@ static NRMI_INLINE void NRMI_FN(nrmi_list)(const nrmi_tile *given, int what, int
         for (i = 0; (!p || t->park) && i < t->lanes; i++)
             first[i] = second[i] = 0;
         NRMI_FN(nrmi_plane)(given, t, what, column, &c, &space, p, run, plane, lost);
-        NRMI_FN(nrmi_settle)(first, one ? run[0] : plane[0], lost ? lost[2] : NULL, t->lanes);
-        NRMI_FN(nrmi_settle)(second, one ? run[1] : plane[1], lost ? lost[3] : NULL, t->lanes);
+        NRMI_FN(nrmi_settle)(first, one ? run[0] : plane[0], lost[2], t->lanes);
+        NRMI_FN(nrmi_settle)(second, one ? run[1] : plane[1], lost[3], t->lanes);
     }
-    if (lost) {
+    if (lost[2]) {
         nrmi_make_up(first, lost[2], t->lanes);
         nrmi_make_up(second, lost[3], t->lanes);
     }
