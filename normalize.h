@@ -208,8 +208,9 @@
    NORMALIZE_STATIC           everything static: a private copy for this file
    NRM_API                    linkage of the public functions; default extern
    NRM_HEADER_FILENAME        the name this file includes itself by; default "normalize.h"
-   NRM_NO_SIMD                scalar only;  NRM_NO_AVX2, NRM_NO_AVX512: without that one
-   NRM_NO_NEON, NRM_NO_WASM   accepted; nothing to leave out yet
+   NRM_NO_SIMD                scalar only
+   NRM_NO_AVX2, NRM_NO_AVX512, NRM_NO_NEON   without that one
+   NRM_NO_WASM                accepted; nothing to leave out yet
    NRM_NO_F64, NRM_NO_HALF    without NRM_F64; without NRM_BF16 and NRM_F16: NRM_ERR_DESC
    NRM_SQRT(x)                correctly rounded square root of a double; default: the SSE2
                               instruction, elsewhere sqrt of <math.h>
@@ -229,8 +230,10 @@
  -- A8 Instruction sets --------------------------------------------------------------------------
 
   Scalar, AVX2 (with F16C) and AVX-512 (F, DQ, VL, BW) are compiled from one kernel text (section D)
-  in a plain build and chosen once at run time by CPUID and XGETBV. args.isa forces one for a call,
-  or NRM_ERR_ISA. The bits are the same; the scalar code is the oracle of the others.
+  in a plain build and chosen once at run time by CPUID and XGETBV. AArch64 has scalar and NEON;
+  32-bit Arm is scalar, since its NEON flushes denormals, and so is every other machine. args.isa
+  forces one for a call, or NRM_ERR_ISA. The bits are the same; the scalar code is the oracle of the
+  others.
 
  -- A9 Threads, pieces, memory, freestanding ------------------------------------------------------
 
@@ -291,8 +294,11 @@
 
  -- A11 Compatibility ----------------------------------------------------------------------------
 
-  C99, C11, C++11 and later; gcc and clang on x86-64. Results have the same bits from -O0 to -Ofast
-  -march=native and with -ffast-math. Nothing but NRM*, NORMALIZE_* and nrm names is left behind.
+  C99, C11, C++11 and later; gcc and clang on x86-64. tests/golden.txt has also been met under
+  qemu-user on AArch64 (NEON), armhf, riscv64, ppc64le, s390x (big-endian) and i386 with SSE2, all
+  by gcc 12. Results have the same bits from -O0 to -Ofast -march=native and with -ffast-math, which
+  clang before 16 cannot switch off but on x86 and is refused there. Nothing but NRM*, NORMALIZE_*
+  and nrm names is left behind.
 */
 #ifndef NRMI_PASS
 
@@ -521,6 +527,15 @@ NRM_API float nrm_f16_to_f32(uint16_t);  /* exact */
 #define NRMI_HAS_AVX512 0
 #endif
 
+/* Big-endian lanes lie the other way round; 32-bit NEON flushes denormals. Both are scalar. */
+#if !defined(NRM_NO_SIMD) && !defined(NRM_NO_NEON) && defined(__aarch64__) && defined(__GNUC__) && \
+    defined(__ARM_NEON) && !defined(__ARM_BIG_ENDIAN)
+#define NRMI_HAS_NEON 1
+#include <arm_neon.h>
+#else
+#define NRMI_HAS_NEON 0
+#endif
+
 #if NRMI_X86
 #include <immintrin.h>
 #ifdef _MSC_VER
@@ -536,6 +551,8 @@ NRM_API float nrm_f16_to_f32(uint16_t);  /* exact */
 #if defined(__SSE2__) || defined(_M_X64)
 #include <emmintrin.h>
 #define NRM_SQRT(x) nrmi_sqrt_sse2(x) /* one instruction, no libm */
+#elif NRMI_HAS_NEON
+#define NRM_SQRT(x) vget_lane_f64(vsqrt_f64(vdup_n_f64(x)), 0)
 #else
 #include <math.h>
 #define NRM_SQRT(x) sqrt(x)
@@ -568,7 +585,15 @@ NRM_API float nrm_f16_to_f32(uint16_t);  /* exact */
    even separate multiply and add intrinsics in its gnu modes; clang 14 allows contraction again
    under float_control(precise), hence both pragmas, in this order. Both are popped at the end. */
 #if defined(__clang__)
+#if defined(__x86_64__) || defined(__i386__) || __clang_major__ >= 16
+#define NRMI_FLOAT_CONTROL 1
 #pragma float_control(precise, on, push)
+#else /* unknown to clang 14 for AArch64 */
+#define NRMI_FLOAT_CONTROL 0
+#ifdef __FAST_MATH__
+#error "normalize.h: this clang cannot switch -ffast-math off here; compile this file without it"
+#endif
+#endif
 #pragma clang fp contract(off)
 #elif defined(__GNUC__)
 #pragma GCC push_options
@@ -700,11 +725,14 @@ typedef double nrmi_f64;
 #if defined(__clang__) && defined(__x86_64__)
 #define NRMI_KEEP_PRODUCT(x) __asm__("" : "+x"(x))
 #define NRMI_KEEP_PRODUCT_512(x) __asm__("" : "+v"(x))
+#elif defined(__clang__) && defined(__aarch64__)
+#define NRMI_KEEP_PRODUCT(x) __asm__("" : "+w"(x))
+#define NRMI_KEEP_PRODUCT_512(x) ((void)0)
 #else
 #define NRMI_KEEP_PRODUCT(x) ((void)0)
 #define NRMI_KEEP_PRODUCT_512(x) ((void)0)
 #endif
-#if defined(__FMA__)
+#if defined(__FMA__) || defined(__aarch64__)
 #define NRMI_KEEP_SCALAR(x) NRMI_KEEP_PRODUCT(x)
 #else
 #define NRMI_KEEP_SCALAR(x) ((void)0)
@@ -1054,6 +1082,7 @@ static int nrmi_times(size_t a, size_t b, size_t *product)
 #define NRMI_IS_SIMD_scalar 0
 #define NRMI_IS_SIMD_avx2 1
 #define NRMI_IS_SIMD_avx512 1
+#define NRMI_IS_SIMD_neon 1
 #define NRMI_BYTES_f32(t) 4
 #define NRMI_BYTES_half(t) 2
 #define NRMI_BYTES_any(t) ((t)->size)
@@ -1223,7 +1252,7 @@ static int nrmi_times(size_t a, size_t b, size_t *product)
 NRMI_SCALAR_OPS(f32, (nrmi_bits32(x.l[i]) & 0x7fffffffu) <= nrmi_bits32(limit))
 NRMI_SCALAR_OPS(f64, nrmi_bits(x.l[i]) <= nrmi_bits(limit))
 
-#if NRMI_HAS_AVX2 || NRMI_HAS_AVX512
+#if NRMI_HAS_AVX2 || NRMI_HAS_AVX512 || NRMI_HAS_NEON
 /* Read at 16 - n this is a mask of the first n of 16. */
 static const int32_t nrmi_edge[32] = {-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1,
                                       -1, -1, -1, -1, -1, 0,  0,  0,  0,  0,  0,
@@ -2020,6 +2049,466 @@ static NRMI_INLINE nrmi_f32_avx512 nrmi_offset_f32_avx512(int dtype, const void 
 #endif
 #endif /* NRMI_HAS_AVX512 */
 
+/* ISA HOOK op block: NEON, of AArch64. */
+
+#if NRMI_HAS_NEON
+typedef struct nrmi_f32_neon {
+    float32x4_t a, b, c, d;
+} nrmi_f32_neon;
+typedef struct nrmi_f64_neon {
+    float64x2_t a, b, c, d, e, f, g, h;
+} nrmi_f64_neon;
+
+/* A statement for each register of a vector: M(name, number). */
+#define NRMI_EACH4(M) \
+    M(a, 0);          \
+    M(b, 1);          \
+    M(c, 2);          \
+    M(d, 3)
+#define NRMI_EACH8(M) \
+    NRMI_EACH4(M);    \
+    M(e, 4);          \
+    M(f, 5);          \
+    M(g, 6);          \
+    M(h, 7)
+
+/* Memory has no alignment: bytes are what may lie anywhere. */
+static NRMI_INLINE float32x4_t nrmi_get4_neon(const void *p, size_t i)
+{
+    return vreinterpretq_f32_u8(vld1q_u8((const unsigned char *)p + 16 * i));
+}
+static NRMI_INLINE float64x2_t nrmi_get2_neon(const void *p, size_t i)
+{
+    return vreinterpretq_f64_u8(vld1q_u8((const unsigned char *)p + 16 * i));
+}
+static NRMI_INLINE void nrmi_put4_neon(void *p, size_t i, float32x4_t x)
+{
+    vst1q_u8((unsigned char *)p + 16 * i, vreinterpretq_u8_f32(x));
+}
+static NRMI_INLINE void nrmi_put2_neon(void *p, size_t i, float64x2_t x)
+{
+    vst1q_u8((unsigned char *)p + 16 * i, vreinterpretq_u8_f64(x));
+}
+#define NRMI_M(i, k) r.i = vdupq_n_f32(x)
+static NRMI_INLINE nrmi_f32_neon nrmi_set1_f32_neon(float x)
+{
+    nrmi_f32_neon r;
+    NRMI_EACH4(NRMI_M);
+    return r;
+}
+#undef NRMI_M
+#define NRMI_M(i, k) r.i = nrmi_get4_neon(p, k)
+static NRMI_INLINE nrmi_f32_neon nrmi_get_f32_neon(const void *p)
+{
+    nrmi_f32_neon r;
+    NRMI_EACH4(NRMI_M);
+    return r;
+}
+#undef NRMI_M
+#define NRMI_M(i, k) nrmi_put4_neon(p, k, x.i)
+static NRMI_INLINE void nrmi_put_f32_neon(void *p, nrmi_f32_neon x)
+{
+    NRMI_EACH4(NRMI_M);
+}
+#undef NRMI_M
+static NRMI_INLINE nrmi_f32_neon nrmi_get_part_f32_neon(const void *p, size_t n)
+{
+    float v[16] = {0};
+    size_t i;
+    for (i = 0; i < n; i++)
+        v[i] = nrmi_f32_at(p, i);
+    return nrmi_get_f32_neon(v);
+}
+#define NRMI_M(i, k) r.i = x.i + y.i
+static NRMI_INLINE nrmi_f32_neon nrmi_add_f32_neon(nrmi_f32_neon x, nrmi_f32_neon y)
+{
+    nrmi_f32_neon r;
+    NRMI_EACH4(NRMI_M);
+    return r;
+}
+#undef NRMI_M
+#define NRMI_M(i, k) r.i = x.i - y.i
+static NRMI_INLINE nrmi_f32_neon nrmi_sub_f32_neon(nrmi_f32_neon x, nrmi_f32_neon y)
+{
+    nrmi_f32_neon r;
+    NRMI_EACH4(NRMI_M);
+    return r;
+}
+#undef NRMI_M
+#define NRMI_M(i, k)  \
+    r.i = x.i * y.i; \
+    NRMI_KEEP_PRODUCT(r.i)
+static NRMI_INLINE nrmi_f32_neon nrmi_mul_f32_neon(nrmi_f32_neon x, nrmi_f32_neon y)
+{
+    nrmi_f32_neon r;
+    NRMI_EACH4(NRMI_M);
+    return r;
+}
+#undef NRMI_M
+static NRMI_INLINE float32x4_t nrmi_relu4_neon(float32x4_t y)
+{
+    const int32x4_t u = vreinterpretq_s32_f32(y);
+    const uint32x4_t below =
+        vorrq_u32(vcltq_s32(u, vdupq_n_s32(NRMI_UNDER_INF)), vceqzq_s32(u));
+    return vreinterpretq_f32_u32(vbicq_u32(vreinterpretq_u32_s32(u), below));
+}
+static NRMI_INLINE float32x4_t nrmi_keep4_neon(float32x4_t x, float32x4_t y)
+{
+    const int32x4_t u = vreinterpretq_s32_f32(y);
+    const uint32x4_t above =
+        vandq_u32(vcgtzq_s32(u), vcltq_s32(u, vdupq_n_s32(NRMI_OVER_INF)));
+    return vreinterpretq_f32_u32(vandq_u32(vreinterpretq_u32_f32(x), above));
+}
+#define NRMI_M(i, k) r.i = nrmi_relu4_neon(y.i)
+static NRMI_INLINE nrmi_f32_neon nrmi_relu_f32_neon(nrmi_f32_neon y)
+{
+    nrmi_f32_neon r;
+    NRMI_EACH4(NRMI_M);
+    return r;
+}
+#undef NRMI_M
+#define NRMI_M(i, k) r.i = nrmi_keep4_neon(x.i, y.i)
+static NRMI_INLINE nrmi_f32_neon nrmi_keep_f32_neon(nrmi_f32_neon x, nrmi_f32_neon y)
+{
+    nrmi_f32_neon r;
+    NRMI_EACH4(NRMI_M);
+    return r;
+}
+#undef NRMI_M
+static NRMI_INLINE float32x4_t nrmi_first4_neon(float32x4_t x, size_t n, size_t k)
+{
+    const uint8x16_t mask = vld1q_u8((const unsigned char *)(nrmi_edge + 16 - n + 4 * k));
+    return vreinterpretq_f32_u8(vandq_u8(vreinterpretq_u8_f32(x), mask));
+}
+#define NRMI_M(i, k) r.i = nrmi_first4_neon(x.i, n, k)
+static NRMI_INLINE nrmi_f32_neon nrmi_first_f32_neon(nrmi_f32_neon x, size_t n)
+{
+    nrmi_f32_neon r;
+    NRMI_EACH4(NRMI_M);
+    return r;
+}
+#undef NRMI_M
+static NRMI_INLINE nrmi_f32_neon nrmi_pairs_f32_neon(nrmi_f32_neon x, nrmi_f32_neon y)
+{
+    nrmi_f32_neon r;
+    r.a = vpaddq_f32(x.a, x.b);
+    r.b = vpaddq_f32(x.c, x.d);
+    r.c = vpaddq_f32(y.a, y.b);
+    r.d = vpaddq_f32(y.c, y.d);
+    return r;
+}
+static NRMI_INLINE int nrmi_within_f32_neon(nrmi_f32_neon x, float limit)
+{
+    const uint32x4_t most = vdupq_n_u32(nrmi_bits32(limit));
+    uint32x4_t bad = vdupq_n_u32(0);
+#define NRMI_M(i, k) \
+    bad = vorrq_u32(bad, vcgtq_u32(vreinterpretq_u32_f32(vabsq_f32(x.i)), most))
+    NRMI_EACH4(NRMI_M);
+#undef NRMI_M
+    return vmaxvq_u32(bad) == 0;
+}
+#define NRMI_M(i, k) r.i = vdupq_n_f64(x)
+static NRMI_INLINE nrmi_f64_neon nrmi_set1_f64_neon(double x)
+{
+    nrmi_f64_neon r;
+    NRMI_EACH8(NRMI_M);
+    return r;
+}
+#undef NRMI_M
+#define NRMI_M(i, k) r.i = nrmi_get2_neon(p, k)
+static NRMI_INLINE nrmi_f64_neon nrmi_get_f64_neon(const void *p)
+{
+    nrmi_f64_neon r;
+    NRMI_EACH8(NRMI_M);
+    return r;
+}
+#undef NRMI_M
+#define NRMI_M(i, k) nrmi_put2_neon(p, k, x.i)
+static NRMI_INLINE void nrmi_put_f64_neon(void *p, nrmi_f64_neon x)
+{
+    NRMI_EACH8(NRMI_M);
+}
+#undef NRMI_M
+static NRMI_INLINE nrmi_f64_neon nrmi_get_part_f64_neon(const void *p, size_t n)
+{
+    double v[16] = {0};
+    size_t i;
+    for (i = 0; i < n; i++)
+        v[i] = nrmi_f64_at(p, i);
+    return nrmi_get_f64_neon(v);
+}
+#define NRMI_M(i, k) r.i = x.i + y.i
+static NRMI_INLINE nrmi_f64_neon nrmi_add_f64_neon(nrmi_f64_neon x, nrmi_f64_neon y)
+{
+    nrmi_f64_neon r;
+    NRMI_EACH8(NRMI_M);
+    return r;
+}
+#undef NRMI_M
+#define NRMI_M(i, k) r.i = x.i - y.i
+static NRMI_INLINE nrmi_f64_neon nrmi_sub_f64_neon(nrmi_f64_neon x, nrmi_f64_neon y)
+{
+    nrmi_f64_neon r;
+    NRMI_EACH8(NRMI_M);
+    return r;
+}
+#undef NRMI_M
+#define NRMI_M(i, k)  \
+    r.i = x.i * y.i; \
+    NRMI_KEEP_PRODUCT(r.i)
+static NRMI_INLINE nrmi_f64_neon nrmi_mul_f64_neon(nrmi_f64_neon x, nrmi_f64_neon y)
+{
+    nrmi_f64_neon r;
+    NRMI_EACH8(NRMI_M);
+    return r;
+}
+#undef NRMI_M
+static NRMI_INLINE float64x2_t nrmi_relu2_neon(float64x2_t y)
+{
+    const int64x2_t u = vreinterpretq_s64_f64(y);
+    const uint64x2_t below =
+        vorrq_u64(vcltq_s64(u, vdupq_n_s64(NRMI_UNDER_INF64)), vceqzq_s64(u));
+    return vreinterpretq_f64_u64(vbicq_u64(vreinterpretq_u64_s64(u), below));
+}
+static NRMI_INLINE float64x2_t nrmi_keep2_neon(float64x2_t x, float64x2_t y)
+{
+    const int64x2_t u = vreinterpretq_s64_f64(y);
+    const uint64x2_t above =
+        vandq_u64(vcgtzq_s64(u), vcltq_s64(u, vdupq_n_s64(NRMI_OVER_INF64)));
+    return vreinterpretq_f64_u64(vandq_u64(vreinterpretq_u64_f64(x), above));
+}
+#define NRMI_M(i, k) r.i = nrmi_relu2_neon(y.i)
+static NRMI_INLINE nrmi_f64_neon nrmi_relu_f64_neon(nrmi_f64_neon y)
+{
+    nrmi_f64_neon r;
+    NRMI_EACH8(NRMI_M);
+    return r;
+}
+#undef NRMI_M
+#define NRMI_M(i, k) r.i = nrmi_keep2_neon(x.i, y.i)
+static NRMI_INLINE nrmi_f64_neon nrmi_keep_f64_neon(nrmi_f64_neon x, nrmi_f64_neon y)
+{
+    nrmi_f64_neon r;
+    NRMI_EACH8(NRMI_M);
+    return r;
+}
+#undef NRMI_M
+static NRMI_INLINE float64x2_t nrmi_first2_neon(float64x2_t x, size_t n, size_t k)
+{
+    const int32x2_t edge = vreinterpret_s32_u8(
+        vld1_u8((const unsigned char *)(nrmi_edge + 16 - n + 2 * k)));
+    const uint64x2_t mask = vreinterpretq_u64_s64(vmovl_s32(edge));
+    return vreinterpretq_f64_u64(vandq_u64(vreinterpretq_u64_f64(x), mask));
+}
+#define NRMI_M(i, k) r.i = nrmi_first2_neon(x.i, n, k)
+static NRMI_INLINE nrmi_f64_neon nrmi_first_f64_neon(nrmi_f64_neon x, size_t n)
+{
+    nrmi_f64_neon r;
+    NRMI_EACH8(NRMI_M);
+    return r;
+}
+#undef NRMI_M
+static NRMI_INLINE nrmi_f64_neon nrmi_pairs_f64_neon(nrmi_f64_neon x, nrmi_f64_neon y)
+{
+    nrmi_f64_neon r;
+    r.a = vpaddq_f64(x.a, x.b);
+    r.b = vpaddq_f64(x.c, x.d);
+    r.c = vpaddq_f64(x.e, x.f);
+    r.d = vpaddq_f64(x.g, x.h);
+    r.e = vpaddq_f64(y.a, y.b);
+    r.f = vpaddq_f64(y.c, y.d);
+    r.g = vpaddq_f64(y.e, y.f);
+    r.h = vpaddq_f64(y.g, y.h);
+    return r;
+}
+static NRMI_INLINE int nrmi_within_f64_neon(nrmi_f64_neon x, double limit)
+{
+    const uint64x2_t most = vdupq_n_u64(nrmi_bits(limit));
+    uint64x2_t bad = vdupq_n_u64(0);
+#define NRMI_M(i, k) \
+    bad = vorrq_u64(bad, vcgtq_u64(vreinterpretq_u64_f64(vabsq_f64(x.i)), most))
+    NRMI_EACH8(NRMI_M);
+#undef NRMI_M
+    return (vgetq_lane_u64(bad, 0) | vgetq_lane_u64(bad, 1)) == 0;
+}
+static NRMI_INLINE void nrmi_tally_f64_neon(double *totals, nrmi_f64_neon x)
+{
+    nrmi_put_f64_neon(totals, nrmi_add_f64_neon(nrmi_get_f64_neon(totals), x));
+}
+static NRMI_INLINE nrmi_f64_neon nrmi_widen_neon(nrmi_f32_neon x)
+{
+    nrmi_f64_neon r;
+    r.a = vcvt_f64_f32(vget_low_f32(x.a));
+    r.b = vcvt_high_f64_f32(x.a);
+    r.c = vcvt_f64_f32(vget_low_f32(x.b));
+    r.d = vcvt_high_f64_f32(x.b);
+    r.e = vcvt_f64_f32(vget_low_f32(x.c));
+    r.f = vcvt_high_f64_f32(x.c);
+    r.g = vcvt_f64_f32(vget_low_f32(x.d));
+    r.h = vcvt_high_f64_f32(x.d);
+    return r;
+}
+static NRMI_INLINE nrmi_f32_neon nrmi_narrow_neon(nrmi_f64_neon x)
+{
+    nrmi_f32_neon r;
+    r.a = vcvt_high_f32_f64(vcvt_f32_f64(x.a), x.b);
+    r.b = vcvt_high_f32_f64(vcvt_f32_f64(x.c), x.d);
+    r.c = vcvt_high_f32_f64(vcvt_f32_f64(x.e), x.f);
+    r.d = vcvt_high_f32_f64(vcvt_f32_f64(x.g), x.h);
+    return r;
+}
+static NRMI_INLINE void nrmi_tally_f32_neon(double *totals, nrmi_f32_neon x)
+{
+    nrmi_tally_f64_neon(totals, nrmi_widen_neon(x));
+}
+
+/* Storage: float. */
+static NRMI_INLINE nrmi_f32_neon nrmi_load_f32_f32_neon(int dtype, const void *p)
+{
+    (void)dtype;
+    return nrmi_get_f32_neon(p);
+}
+static NRMI_INLINE nrmi_f32_neon nrmi_load_part_f32_f32_neon(int dtype, const void *p, size_t n)
+{
+    (void)dtype;
+    return nrmi_get_part_f32_neon(p, n);
+}
+static NRMI_INLINE void nrmi_store_f32_f32_neon(int dtype, void *p, nrmi_f32_neon x)
+{
+    (void)dtype;
+    nrmi_put_f32_neon(p, x);
+}
+static NRMI_INLINE void nrmi_stream_f32_f32_neon(int dtype, void *p, nrmi_f32_neon x)
+{
+    nrmi_store_f32_f32_neon(dtype, p, x); /* there are no such stores */
+}
+static NRMI_INLINE void nrmi_store_part_f32_f32_neon(int dtype, void *p, nrmi_f32_neon x, size_t n)
+{
+    float v[16];
+    (void)dtype;
+    nrmi_put_f32_neon(v, x);
+    memcpy(p, v, 4 * n);
+}
+static NRMI_INLINE nrmi_f32_neon nrmi_stored_f32_f32_neon(int dtype, nrmi_f32_neon x)
+{
+    (void)dtype;
+    return x;
+}
+
+/* Storage: bf16 and f16. FCVTL and FCVTN convert f16 exactly; bf16 is rounded with integers. */
+static NRMI_INLINE float32x4_t nrmi_widen4_neon(int dtype, uint16x4_t h)
+{
+    if (dtype == NRM_F16)
+        return vcvt_f32_f16(vreinterpret_f16_u16(h));
+    return vreinterpretq_f32_u32(vshll_n_u16(h, 16));
+}
+static NRMI_INLINE uint16x4_t nrmi_half4_neon(int dtype, float32x4_t x)
+{
+    const uint32x4_t u = vreinterpretq_u32_f32(x), high = vshrq_n_u32(u, 16);
+    const uint32x4_t up = vaddq_u32(vandq_u32(high, vdupq_n_u32(1)), vdupq_n_u32(0x7fff));
+    const uint32x4_t size = vandq_u32(u, vdupq_n_u32(0x7fffffff));
+    const uint32x4_t nan = vcgtq_u32(size, vdupq_n_u32(0x7f800000));
+    if (dtype == NRM_F16)
+        return vreinterpret_u16_f16(vcvt_f16_f32(x));
+    return vmovn_u32(vbslq_u32(nan, vorrq_u32(high, vdupq_n_u32(0x40)),
+                               vshrq_n_u32(vaddq_u32(u, up), 16)));
+}
+static NRMI_INLINE nrmi_f32_neon nrmi_load_half_f32_neon(int dtype, const void *p)
+{
+    nrmi_f32_neon r;
+#define NRMI_M(i, k) \
+    r.i = nrmi_widen4_neon(dtype, vreinterpret_u16_u8(vld1_u8((const unsigned char *)p + 8 * (k))))
+    NRMI_EACH4(NRMI_M);
+#undef NRMI_M
+    return r;
+}
+static NRMI_INLINE nrmi_f32_neon nrmi_load_part_half_f32_neon(int dtype, const void *p, size_t n)
+{
+    uint16_t h[16] = {0};
+    memcpy(h, p, 2 * n);
+    return nrmi_load_half_f32_neon(dtype, h);
+}
+static NRMI_INLINE void nrmi_store_half_f32_neon(int dtype, void *p, nrmi_f32_neon x)
+{
+#define NRMI_M(i, k) \
+    vst1_u8((unsigned char *)p + 8 * (k), vreinterpret_u8_u16(nrmi_half4_neon(dtype, x.i)))
+    NRMI_EACH4(NRMI_M);
+#undef NRMI_M
+}
+static NRMI_INLINE void nrmi_stream_half_f32_neon(int dtype, void *p, nrmi_f32_neon x)
+{
+    nrmi_store_half_f32_neon(dtype, p, x);
+}
+static NRMI_INLINE void nrmi_store_part_half_f32_neon(int dtype, void *p, nrmi_f32_neon x, size_t n)
+{
+    uint16_t h[16];
+    nrmi_store_half_f32_neon(dtype, h, x);
+    memcpy(p, h, 2 * n);
+}
+static NRMI_INLINE nrmi_f32_neon nrmi_stored_half_f32_neon(int dtype, nrmi_f32_neon x)
+{
+#define NRMI_M(i, k) x.i = nrmi_widen4_neon(dtype, nrmi_half4_neon(dtype, x.i))
+    NRMI_EACH4(NRMI_M);
+#undef NRMI_M
+    return x;
+}
+/* Storage: any, in double. A half is rounded from the double once, one by one. */
+static NRMI_INLINE nrmi_f64_neon nrmi_load_any_f64_neon(int dtype, const void *p)
+{
+    if (dtype == NRM_F64)
+        return nrmi_get_f64_neon(p);
+    return nrmi_widen_neon(dtype == NRM_F32 ? nrmi_get_f32_neon(p)
+                                            : nrmi_load_half_f32_neon(dtype, p));
+}
+static NRMI_INLINE nrmi_f64_neon nrmi_load_part_any_f64_neon(int dtype, const void *p, size_t n)
+{
+    if (dtype == NRM_F64)
+        return nrmi_get_part_f64_neon(p, n);
+    return nrmi_widen_neon(dtype == NRM_F32 ? nrmi_get_part_f32_neon(p, n)
+                                            : nrmi_load_part_half_f32_neon(dtype, p, n));
+}
+static NRMI_INLINE void nrmi_store_part_any_f64_neon(int dtype, void *p, nrmi_f64_neon x, size_t n)
+{
+    double one[16];
+    size_t i;
+    if (dtype == NRM_F32) {
+        nrmi_store_part_f32_f32_neon(dtype, p, nrmi_narrow_neon(x), n);
+        return;
+    }
+    nrmi_put_f64_neon(one, x);
+    for (i = 0; i < n; i++)
+        nrmi_value_set(dtype, p, i, one[i]);
+}
+static NRMI_INLINE void nrmi_store_any_f64_neon(int dtype, void *p, nrmi_f64_neon x)
+{
+    if (dtype == NRM_F64)
+        nrmi_put_f64_neon(p, x);
+    else if (dtype == NRM_F32)
+        nrmi_put_f32_neon(p, nrmi_narrow_neon(x));
+    else
+        nrmi_store_part_any_f64_neon(dtype, p, x, 16);
+}
+static NRMI_INLINE nrmi_f64_neon nrmi_stored_any_f64_neon(int dtype, nrmi_f64_neon x)
+{
+    double space[16];
+    nrmi_store_any_f64_neon(dtype, space, x);
+    return nrmi_load_any_f64_neon(dtype, space);
+}
+static NRMI_INLINE nrmi_f64_neon nrmi_offset_f64_neon(int dtype, const void *p, size_t n,
+                                                      double offset)
+{
+    const int type = dtype == NRM_F64 ? NRM_F64 : NRM_F32;
+    return nrmi_add_f64_neon(nrmi_load_part_any_f64_neon(type, p, n), nrmi_set1_f64_neon(offset));
+}
+static NRMI_INLINE nrmi_f32_neon nrmi_offset_f32_neon(int dtype, const void *p, size_t n,
+                                                      double offset)
+{
+    return nrmi_narrow_neon(nrmi_offset_f64_neon(dtype, p, n, offset));
+}
+#undef NRMI_EACH4
+#undef NRMI_EACH8
+#endif /* NRMI_HAS_NEON */
+
 /* ---- C6 Instantiation --------------------------------------------------------------------- */
 
 /* Storage any serves where speed is not asked: the scalar oracle, and double arithmetic. */
@@ -2101,6 +2590,27 @@ static NRMI_INLINE nrmi_f32_avx512 nrmi_offset_f32_avx512(int dtype, const void 
 #pragma GCC pop_options
 #endif
 #endif
+
+/* ISA HOOK pass: NEON. */
+#if NRMI_HAS_NEON
+#define NRMI_ISA neon
+#define NRMI_T f32
+#define NRMI_A f32
+#include NRM_HEADER_FILENAME
+#undef NRMI_T
+#ifndef NRM_NO_HALF
+#define NRMI_T half
+#include NRM_HEADER_FILENAME
+#undef NRMI_T
+#endif
+#undef NRMI_A
+#define NRMI_T any
+#define NRMI_A f64
+#include NRM_HEADER_FILENAME
+#undef NRMI_A
+#undef NRMI_T
+#undef NRMI_ISA
+#endif
 #undef NRMI_PASS
 
 /* ---- C7 CPU detection --------------------------------------------------------------------- */
@@ -2141,6 +2651,10 @@ static const nrmi_set nrmi_sets[] = {
 #if NRMI_HAS_AVX512
     /* ISA HOOK row: AVX-512. */
     NRMI_SET(NRM_AVX512, avx512),
+#endif
+#if NRMI_HAS_NEON
+    /* ISA HOOK row: NEON. */
+    NRMI_SET(NRM_NEON, neon),
 #endif
 };
 #define NRMI_SETS (sizeof nrmi_sets / sizeof nrmi_sets[0])
@@ -2193,7 +2707,7 @@ static unsigned nrmi_detect(void)
 #else
 static unsigned nrmi_detect(void)
 {
-    return 1u << NRM_SCALAR;
+    return 1u << NRM_SCALAR | (NRMI_HAS_NEON ? 1u << NRM_NEON : 0u); /* AArch64 always has it */
 }
 #endif
 
@@ -2283,6 +2797,21 @@ static void nrmi_leave(unsigned found)
 {
     if ((found & 0xffc0u) != 0x1f80u)
         _mm_setcsr(found);
+}
+#elif defined(__aarch64__) && defined(__GNUC__)
+/* FPCR: rounding, flushing, traps and alternative formats, but not DN, which NaNs alone show. */
+static unsigned nrmi_enter(void)
+{
+    uint64_t found;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(found));
+    if (found & 0xfdfffffu)
+        __asm__ volatile("msr fpcr, %0" : : "r"(found & 0x2000000u));
+    return (unsigned)found;
+}
+static void nrmi_leave(unsigned found)
+{
+    if (found & 0xfdfffffu)
+        __asm__ volatile("msr fpcr, %0" : : "r"((uint64_t)found));
 }
 #else
 static unsigned nrmi_enter(void)
@@ -4691,7 +5220,11 @@ NRM_API nrm_status nrm_fold(float *weight_out, float *bias_out, const float *wei
 #endif
 
 #if defined(__clang__)
+#if NRMI_FLOAT_CONTROL
 #pragma float_control(pop)
+#else
+#pragma STDC FP_CONTRACT DEFAULT
+#endif
 #elif defined(__GNUC__)
 #pragma GCC pop_options
 #elif defined(_MSC_VER)
