@@ -2060,134 +2060,125 @@ typedef struct nrmi_f64_neon {
 } nrmi_f64_neon;
 
 /* A statement for each register of a vector: M(name, number). */
-#define NRMI_EACH4(M) \
+#define NRMI_EACH_f32(M) \
     M(a, 0);          \
     M(b, 1);          \
     M(c, 2);          \
     M(d, 3)
-#define NRMI_EACH8(M) \
-    NRMI_EACH4(M);    \
+#define NRMI_EACH_f64(M) \
+    NRMI_EACH_f32(M);    \
     M(e, 4);          \
     M(f, 5);          \
     M(g, 6);          \
     M(h, 7)
 
 /* Memory has no alignment: bytes are what may lie anywhere. */
-static NRMI_INLINE float32x4_t nrmi_get4_neon(const void *p, size_t i)
+static NRMI_INLINE float32x4_t nrmi_reg_get_f32_neon(const void *p, size_t i)
 {
     return vreinterpretq_f32_u8(vld1q_u8((const unsigned char *)p + 16 * i));
 }
-static NRMI_INLINE float64x2_t nrmi_get2_neon(const void *p, size_t i)
+static NRMI_INLINE float64x2_t nrmi_reg_get_f64_neon(const void *p, size_t i)
 {
     return vreinterpretq_f64_u8(vld1q_u8((const unsigned char *)p + 16 * i));
 }
-static NRMI_INLINE void nrmi_put4_neon(void *p, size_t i, float32x4_t x)
+static NRMI_INLINE void nrmi_reg_put_f32_neon(void *p, size_t i, float32x4_t x)
 {
     vst1q_u8((unsigned char *)p + 16 * i, vreinterpretq_u8_f32(x));
 }
-static NRMI_INLINE void nrmi_put2_neon(void *p, size_t i, float64x2_t x)
+static NRMI_INLINE void nrmi_reg_put_f64_neon(void *p, size_t i, float64x2_t x)
 {
     vst1q_u8((unsigned char *)p + 16 * i, vreinterpretq_u8_f64(x));
 }
-#define NRMI_M(i, k) r.i = vdupq_n_f32(x)
-static NRMI_INLINE nrmi_f32_neon nrmi_set1_f32_neon(float x)
-{
-    nrmi_f32_neon r;
-    NRMI_EACH4(NRMI_M);
-    return r;
-}
-#undef NRMI_M
-#define NRMI_M(i, k) r.i = nrmi_get4_neon(p, k)
-static NRMI_INLINE nrmi_f32_neon nrmi_get_f32_neon(const void *p)
-{
-    nrmi_f32_neon r;
-    NRMI_EACH4(NRMI_M);
-    return r;
-}
-#undef NRMI_M
-#define NRMI_M(i, k) nrmi_put4_neon(p, k, x.i)
-static NRMI_INLINE void nrmi_put_f32_neon(void *p, nrmi_f32_neon x)
-{
-    NRMI_EACH4(NRMI_M);
-}
-#undef NRMI_M
-static NRMI_INLINE nrmi_f32_neon nrmi_get_part_f32_neon(const void *p, size_t n)
-{
-    float v[16] = {0};
-    size_t i;
-    for (i = 0; i < n; i++)
-        v[i] = nrmi_f32_at(p, i);
-    return nrmi_get_f32_neon(v);
-}
-#define NRMI_M(i, k) r.i = x.i + y.i
-static NRMI_INLINE nrmi_f32_neon nrmi_add_f32_neon(nrmi_f32_neon x, nrmi_f32_neon y)
-{
-    nrmi_f32_neon r;
-    NRMI_EACH4(NRMI_M);
-    return r;
-}
-#undef NRMI_M
-#define NRMI_M(i, k) r.i = x.i - y.i
-static NRMI_INLINE nrmi_f32_neon nrmi_sub_f32_neon(nrmi_f32_neon x, nrmi_f32_neon y)
-{
-    nrmi_f32_neon r;
-    NRMI_EACH4(NRMI_M);
-    return r;
-}
-#undef NRMI_M
-#define NRMI_M(i, k)  \
-    r.i = x.i * y.i; \
-    NRMI_KEEP_PRODUCT(r.i)
-static NRMI_INLINE nrmi_f32_neon nrmi_mul_f32_neon(nrmi_f32_neon x, nrmi_f32_neon y)
-{
-    nrmi_f32_neon r;
-    NRMI_EACH4(NRMI_M);
-    return r;
-}
-#undef NRMI_M
-static NRMI_INLINE float32x4_t nrmi_relu4_neon(float32x4_t y)
+static NRMI_INLINE float32x4_t nrmi_reg_relu_f32_neon(float32x4_t y)
 {
     const int32x4_t u = vreinterpretq_s32_f32(y);
     const uint32x4_t below =
         vorrq_u32(vcltq_s32(u, vdupq_n_s32(NRMI_UNDER_INF)), vceqzq_s32(u));
     return vreinterpretq_f32_u32(vbicq_u32(vreinterpretq_u32_s32(u), below));
 }
-static NRMI_INLINE float32x4_t nrmi_keep4_neon(float32x4_t x, float32x4_t y)
+static NRMI_INLINE float32x4_t nrmi_reg_keep_f32_neon(float32x4_t x, float32x4_t y)
 {
     const int32x4_t u = vreinterpretq_s32_f32(y);
     const uint32x4_t above =
         vandq_u32(vcgtzq_s32(u), vcltq_s32(u, vdupq_n_s32(NRMI_OVER_INF)));
     return vreinterpretq_f32_u32(vandq_u32(vreinterpretq_u32_f32(x), above));
 }
-#define NRMI_M(i, k) r.i = nrmi_relu4_neon(y.i)
-static NRMI_INLINE nrmi_f32_neon nrmi_relu_f32_neon(nrmi_f32_neon y)
-{
-    nrmi_f32_neon r;
-    NRMI_EACH4(NRMI_M);
-    return r;
-}
-#undef NRMI_M
-#define NRMI_M(i, k) r.i = nrmi_keep4_neon(x.i, y.i)
-static NRMI_INLINE nrmi_f32_neon nrmi_keep_f32_neon(nrmi_f32_neon x, nrmi_f32_neon y)
-{
-    nrmi_f32_neon r;
-    NRMI_EACH4(NRMI_M);
-    return r;
-}
-#undef NRMI_M
-static NRMI_INLINE float32x4_t nrmi_first4_neon(float32x4_t x, size_t n, size_t k)
+static NRMI_INLINE float32x4_t nrmi_reg_first_f32_neon(float32x4_t x, size_t n, size_t k)
 {
     const uint8x16_t mask = vld1q_u8((const unsigned char *)(nrmi_edge + 16 - n + 4 * k));
     return vreinterpretq_f32_u8(vandq_u8(vreinterpretq_u8_f32(x), mask));
 }
-#define NRMI_M(i, k) r.i = nrmi_first4_neon(x.i, n, k)
-static NRMI_INLINE nrmi_f32_neon nrmi_first_f32_neon(nrmi_f32_neon x, size_t n)
+static NRMI_INLINE float64x2_t nrmi_reg_relu_f64_neon(float64x2_t y)
 {
-    nrmi_f32_neon r;
-    NRMI_EACH4(NRMI_M);
-    return r;
+    const int64x2_t u = vreinterpretq_s64_f64(y);
+    const uint64x2_t below =
+        vorrq_u64(vcltq_s64(u, vdupq_n_s64(NRMI_UNDER_INF64)), vceqzq_s64(u));
+    return vreinterpretq_f64_u64(vbicq_u64(vreinterpretq_u64_s64(u), below));
 }
-#undef NRMI_M
+static NRMI_INLINE float64x2_t nrmi_reg_keep_f64_neon(float64x2_t x, float64x2_t y)
+{
+    const int64x2_t u = vreinterpretq_s64_f64(y);
+    const uint64x2_t above =
+        vandq_u64(vcgtzq_s64(u), vcltq_s64(u, vdupq_n_s64(NRMI_OVER_INF64)));
+    return vreinterpretq_f64_u64(vandq_u64(vreinterpretq_u64_f64(x), above));
+}
+static NRMI_INLINE float64x2_t nrmi_reg_first_f64_neon(float64x2_t x, size_t n, size_t k)
+{
+    const int32x2_t edge = vreinterpret_s32_u8(
+        vld1_u8((const unsigned char *)(nrmi_edge + 16 - n + 2 * k)));
+    const uint64x2_t mask = vreinterpretq_u64_s64(vmovl_s32(edge));
+    return vreinterpretq_f64_u64(vandq_u64(vreinterpretq_u64_f64(x), mask));
+}
+
+/* What both arithmetics do register by register. */
+#define NRMI_NEON_MAP(A, name, parameters, M)                                              \
+    static NRMI_INLINE nrmi_##A##_neon nrmi_##name##_##A##_neon parameters                 \
+    {                                                                                      \
+        nrmi_##A##_neon r;                                                                 \
+        NRMI_EACH_##A(M);                                                                  \
+        return r;                                                                          \
+    }
+#define NRMI_NEON_OPS(A)                                                                   \
+    NRMI_NEON_MAP(A, set1, (nrmi_##A x), NRMI_SET1_##A)                                    \
+    NRMI_NEON_MAP(A, get, (const void *p), NRMI_GET_##A)                                   \
+    NRMI_NEON_MAP(A, add, (nrmi_##A##_neon x, nrmi_##A##_neon y), NRMI_ADD)                \
+    NRMI_NEON_MAP(A, sub, (nrmi_##A##_neon x, nrmi_##A##_neon y), NRMI_SUB)                \
+    NRMI_NEON_MAP(A, mul, (nrmi_##A##_neon x, nrmi_##A##_neon y), NRMI_MUL)                \
+    NRMI_NEON_MAP(A, relu, (nrmi_##A##_neon y), NRMI_RELU_##A)                             \
+    NRMI_NEON_MAP(A, keep, (nrmi_##A##_neon x, nrmi_##A##_neon y), NRMI_KEEP_##A)          \
+    NRMI_NEON_MAP(A, first, (nrmi_##A##_neon x, size_t n), NRMI_FIRST_##A)                 \
+    static NRMI_INLINE void nrmi_put_##A##_neon(void *p, nrmi_##A##_neon x)                \
+    {                                                                                      \
+        NRMI_EACH_##A(NRMI_PUT_##A);                                                       \
+    }                                                                                      \
+    static NRMI_INLINE nrmi_##A##_neon nrmi_get_part_##A##_neon(const void *p, size_t n)   \
+    {                                                                                      \
+        nrmi_##A v[16] = {0};                                                              \
+        size_t i;                                                                          \
+        for (i = 0; i < n; i++)                                                            \
+            v[i] = nrmi_##A##_at(p, i);                                                    \
+        return nrmi_get_##A##_neon(v);                                                     \
+    }
+#define NRMI_ADD(i, k) r.i = x.i + y.i
+#define NRMI_SUB(i, k) r.i = x.i - y.i
+#define NRMI_MUL(i, k) \
+    r.i = x.i * y.i;   \
+    NRMI_KEEP_PRODUCT(r.i)
+#define NRMI_SET1_f32(i, k) r.i = vdupq_n_f32(x)
+#define NRMI_GET_f32(i, k) r.i = nrmi_reg_get_f32_neon(p, k)
+#define NRMI_PUT_f32(i, k) nrmi_reg_put_f32_neon(p, k, x.i)
+#define NRMI_RELU_f32(i, k) r.i = nrmi_reg_relu_f32_neon(y.i)
+#define NRMI_KEEP_f32(i, k) r.i = nrmi_reg_keep_f32_neon(x.i, y.i)
+#define NRMI_FIRST_f32(i, k) r.i = nrmi_reg_first_f32_neon(x.i, n, k)
+#define NRMI_SET1_f64(i, k) r.i = vdupq_n_f64(x)
+#define NRMI_GET_f64(i, k) r.i = nrmi_reg_get_f64_neon(p, k)
+#define NRMI_PUT_f64(i, k) nrmi_reg_put_f64_neon(p, k, x.i)
+#define NRMI_RELU_f64(i, k) r.i = nrmi_reg_relu_f64_neon(y.i)
+#define NRMI_KEEP_f64(i, k) r.i = nrmi_reg_keep_f64_neon(x.i, y.i)
+#define NRMI_FIRST_f64(i, k) r.i = nrmi_reg_first_f64_neon(x.i, n, k)
+NRMI_NEON_OPS(f32)
+NRMI_NEON_OPS(f64)
+
 static NRMI_INLINE nrmi_f32_neon nrmi_pairs_f32_neon(nrmi_f32_neon x, nrmi_f32_neon y)
 {
     nrmi_f32_neon r;
@@ -2203,111 +2194,10 @@ static NRMI_INLINE int nrmi_within_f32_neon(nrmi_f32_neon x, float limit)
     uint32x4_t bad = vdupq_n_u32(0);
 #define NRMI_M(i, k) \
     bad = vorrq_u32(bad, vcgtq_u32(vreinterpretq_u32_f32(vabsq_f32(x.i)), most))
-    NRMI_EACH4(NRMI_M);
+    NRMI_EACH_f32(NRMI_M);
 #undef NRMI_M
     return vmaxvq_u32(bad) == 0;
 }
-#define NRMI_M(i, k) r.i = vdupq_n_f64(x)
-static NRMI_INLINE nrmi_f64_neon nrmi_set1_f64_neon(double x)
-{
-    nrmi_f64_neon r;
-    NRMI_EACH8(NRMI_M);
-    return r;
-}
-#undef NRMI_M
-#define NRMI_M(i, k) r.i = nrmi_get2_neon(p, k)
-static NRMI_INLINE nrmi_f64_neon nrmi_get_f64_neon(const void *p)
-{
-    nrmi_f64_neon r;
-    NRMI_EACH8(NRMI_M);
-    return r;
-}
-#undef NRMI_M
-#define NRMI_M(i, k) nrmi_put2_neon(p, k, x.i)
-static NRMI_INLINE void nrmi_put_f64_neon(void *p, nrmi_f64_neon x)
-{
-    NRMI_EACH8(NRMI_M);
-}
-#undef NRMI_M
-static NRMI_INLINE nrmi_f64_neon nrmi_get_part_f64_neon(const void *p, size_t n)
-{
-    double v[16] = {0};
-    size_t i;
-    for (i = 0; i < n; i++)
-        v[i] = nrmi_f64_at(p, i);
-    return nrmi_get_f64_neon(v);
-}
-#define NRMI_M(i, k) r.i = x.i + y.i
-static NRMI_INLINE nrmi_f64_neon nrmi_add_f64_neon(nrmi_f64_neon x, nrmi_f64_neon y)
-{
-    nrmi_f64_neon r;
-    NRMI_EACH8(NRMI_M);
-    return r;
-}
-#undef NRMI_M
-#define NRMI_M(i, k) r.i = x.i - y.i
-static NRMI_INLINE nrmi_f64_neon nrmi_sub_f64_neon(nrmi_f64_neon x, nrmi_f64_neon y)
-{
-    nrmi_f64_neon r;
-    NRMI_EACH8(NRMI_M);
-    return r;
-}
-#undef NRMI_M
-#define NRMI_M(i, k)  \
-    r.i = x.i * y.i; \
-    NRMI_KEEP_PRODUCT(r.i)
-static NRMI_INLINE nrmi_f64_neon nrmi_mul_f64_neon(nrmi_f64_neon x, nrmi_f64_neon y)
-{
-    nrmi_f64_neon r;
-    NRMI_EACH8(NRMI_M);
-    return r;
-}
-#undef NRMI_M
-static NRMI_INLINE float64x2_t nrmi_relu2_neon(float64x2_t y)
-{
-    const int64x2_t u = vreinterpretq_s64_f64(y);
-    const uint64x2_t below =
-        vorrq_u64(vcltq_s64(u, vdupq_n_s64(NRMI_UNDER_INF64)), vceqzq_s64(u));
-    return vreinterpretq_f64_u64(vbicq_u64(vreinterpretq_u64_s64(u), below));
-}
-static NRMI_INLINE float64x2_t nrmi_keep2_neon(float64x2_t x, float64x2_t y)
-{
-    const int64x2_t u = vreinterpretq_s64_f64(y);
-    const uint64x2_t above =
-        vandq_u64(vcgtzq_s64(u), vcltq_s64(u, vdupq_n_s64(NRMI_OVER_INF64)));
-    return vreinterpretq_f64_u64(vandq_u64(vreinterpretq_u64_f64(x), above));
-}
-#define NRMI_M(i, k) r.i = nrmi_relu2_neon(y.i)
-static NRMI_INLINE nrmi_f64_neon nrmi_relu_f64_neon(nrmi_f64_neon y)
-{
-    nrmi_f64_neon r;
-    NRMI_EACH8(NRMI_M);
-    return r;
-}
-#undef NRMI_M
-#define NRMI_M(i, k) r.i = nrmi_keep2_neon(x.i, y.i)
-static NRMI_INLINE nrmi_f64_neon nrmi_keep_f64_neon(nrmi_f64_neon x, nrmi_f64_neon y)
-{
-    nrmi_f64_neon r;
-    NRMI_EACH8(NRMI_M);
-    return r;
-}
-#undef NRMI_M
-static NRMI_INLINE float64x2_t nrmi_first2_neon(float64x2_t x, size_t n, size_t k)
-{
-    const int32x2_t edge = vreinterpret_s32_u8(
-        vld1_u8((const unsigned char *)(nrmi_edge + 16 - n + 2 * k)));
-    const uint64x2_t mask = vreinterpretq_u64_s64(vmovl_s32(edge));
-    return vreinterpretq_f64_u64(vandq_u64(vreinterpretq_u64_f64(x), mask));
-}
-#define NRMI_M(i, k) r.i = nrmi_first2_neon(x.i, n, k)
-static NRMI_INLINE nrmi_f64_neon nrmi_first_f64_neon(nrmi_f64_neon x, size_t n)
-{
-    nrmi_f64_neon r;
-    NRMI_EACH8(NRMI_M);
-    return r;
-}
-#undef NRMI_M
 static NRMI_INLINE nrmi_f64_neon nrmi_pairs_f64_neon(nrmi_f64_neon x, nrmi_f64_neon y)
 {
     nrmi_f64_neon r;
@@ -2327,7 +2217,7 @@ static NRMI_INLINE int nrmi_within_f64_neon(nrmi_f64_neon x, double limit)
     uint64x2_t bad = vdupq_n_u64(0);
 #define NRMI_M(i, k) \
     bad = vorrq_u64(bad, vcgtq_u64(vreinterpretq_u64_f64(vabsq_f64(x.i)), most))
-    NRMI_EACH8(NRMI_M);
+    NRMI_EACH_f64(NRMI_M);
 #undef NRMI_M
     return (vgetq_lane_u64(bad, 0) | vgetq_lane_u64(bad, 1)) == 0;
 }
@@ -2418,7 +2308,7 @@ static NRMI_INLINE nrmi_f32_neon nrmi_load_half_f32_neon(int dtype, const void *
     nrmi_f32_neon r;
 #define NRMI_M(i, k) \
     r.i = nrmi_widen4_neon(dtype, vreinterpret_u16_u8(vld1_u8((const unsigned char *)p + 8 * (k))))
-    NRMI_EACH4(NRMI_M);
+    NRMI_EACH_f32(NRMI_M);
 #undef NRMI_M
     return r;
 }
@@ -2432,7 +2322,7 @@ static NRMI_INLINE void nrmi_store_half_f32_neon(int dtype, void *p, nrmi_f32_ne
 {
 #define NRMI_M(i, k) \
     vst1_u8((unsigned char *)p + 8 * (k), vreinterpret_u8_u16(nrmi_half4_neon(dtype, x.i)))
-    NRMI_EACH4(NRMI_M);
+    NRMI_EACH_f32(NRMI_M);
 #undef NRMI_M
 }
 static NRMI_INLINE void nrmi_stream_half_f32_neon(int dtype, void *p, nrmi_f32_neon x)
@@ -2448,7 +2338,7 @@ static NRMI_INLINE void nrmi_store_part_half_f32_neon(int dtype, void *p, nrmi_f
 static NRMI_INLINE nrmi_f32_neon nrmi_stored_half_f32_neon(int dtype, nrmi_f32_neon x)
 {
 #define NRMI_M(i, k) x.i = nrmi_widen4_neon(dtype, nrmi_half4_neon(dtype, x.i))
-    NRMI_EACH4(NRMI_M);
+    NRMI_EACH_f32(NRMI_M);
 #undef NRMI_M
     return x;
 }
@@ -2505,8 +2395,8 @@ static NRMI_INLINE nrmi_f32_neon nrmi_offset_f32_neon(int dtype, const void *p, 
 {
     return nrmi_narrow_neon(nrmi_offset_f64_neon(dtype, p, n, offset));
 }
-#undef NRMI_EACH4
-#undef NRMI_EACH8
+#undef NRMI_EACH_f32
+#undef NRMI_EACH_f64
 #endif /* NRMI_HAS_NEON */
 
 /* ---- C6 Instantiation --------------------------------------------------------------------- */
