@@ -1259,6 +1259,86 @@ static const int32_t nrmi_edge[32] = {-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1
                                       0,  0,  0,  0,  0,  0,  0,  0,  0,  0};
 #endif
 
+/* What storage is to every instruction set with SIMD: float as it is; and any type, in double,
+   where a half is rounded from the double once, one by one. */
+#define NRMI_PLAIN_STORAGE(ISA)                                                                    \
+    static NRMI_INLINE nrmi_f32_##ISA nrmi_load_f32_f32_##ISA(int dtype, const void *p)            \
+    {                                                                                              \
+        (void)dtype;                                                                               \
+        return nrmi_get_f32_##ISA(p);                                                              \
+    }                                                                                              \
+    static NRMI_INLINE nrmi_f32_##ISA nrmi_load_part_f32_f32_##ISA(int dtype, const void *p,       \
+            size_t n)                                                                              \
+    {                                                                                              \
+        (void)dtype;                                                                               \
+        return nrmi_get_part_f32_##ISA(p, n);                                                      \
+    }                                                                                              \
+    static NRMI_INLINE void nrmi_store_f32_f32_##ISA(int dtype, void *p, nrmi_f32_##ISA x)         \
+    {                                                                                              \
+        (void)dtype;                                                                               \
+        nrmi_put_f32_##ISA(p, x);                                                                  \
+    }                                                                                              \
+    static NRMI_INLINE nrmi_f32_##ISA nrmi_stored_f32_f32_##ISA(int dtype, nrmi_f32_##ISA x)       \
+    {                                                                                              \
+        (void)dtype;                                                                               \
+        return x;                                                                                  \
+    }                                                                                              \
+    static NRMI_INLINE nrmi_f64_##ISA nrmi_load_any_f64_##ISA(int dtype, const void *p)            \
+    {                                                                                              \
+        if (dtype == NRM_F64)                                                                      \
+            return nrmi_get_f64_##ISA(p);                                                          \
+        return nrmi_widen_##ISA(dtype == NRM_F32 ? nrmi_get_f32_##ISA(p)                           \
+                                                : nrmi_load_half_f32_##ISA(dtype, p));             \
+    }                                                                                              \
+    static NRMI_INLINE nrmi_f64_##ISA nrmi_load_part_any_f64_##ISA(int dtype, const void *p,       \
+            size_t n)                                                                              \
+    {                                                                                              \
+        if (dtype == NRM_F64)                                                                      \
+            return nrmi_get_part_f64_##ISA(p, n);                                                  \
+        return nrmi_widen_##ISA(dtype == NRM_F32 ? nrmi_get_part_f32_##ISA(p, n)                   \
+                                                : nrmi_load_part_half_f32_##ISA(dtype, p, n));     \
+    }                                                                                              \
+    static NRMI_INLINE void nrmi_store_part_any_f64_##ISA(int dtype, void *p, nrmi_f64_##ISA x,    \
+            size_t n)                                                                              \
+    {                                                                                              \
+        double one[16];                                                                            \
+        size_t i;                                                                                  \
+        if (dtype == NRM_F32) {                                                                    \
+            nrmi_store_part_f32_f32_##ISA(dtype, p, nrmi_narrow_##ISA(x), n);                      \
+            return;                                                                                \
+        }                                                                                          \
+        nrmi_put_f64_##ISA(one, x);                                                                \
+        for (i = 0; i < n; i++)                                                                    \
+            nrmi_value_set(dtype, p, i, one[i]);                                                   \
+    }                                                                                              \
+    static NRMI_INLINE void nrmi_store_any_f64_##ISA(int dtype, void *p, nrmi_f64_##ISA x)         \
+    {                                                                                              \
+        if (dtype == NRM_F64)                                                                      \
+            nrmi_put_f64_##ISA(p, x);                                                              \
+        else if (dtype == NRM_F32)                                                                 \
+            nrmi_put_f32_##ISA(p, nrmi_narrow_##ISA(x));                                           \
+        else                                                                                       \
+            nrmi_store_part_any_f64_##ISA(dtype, p, x, 16);                                        \
+    }                                                                                              \
+    static NRMI_INLINE nrmi_f64_##ISA nrmi_stored_any_f64_##ISA(int dtype, nrmi_f64_##ISA x)       \
+    {                                                                                              \
+        double space[16];                                                                          \
+        nrmi_store_any_f64_##ISA(dtype, space, x);                                                 \
+        return nrmi_load_any_f64_##ISA(dtype, space);                                              \
+    }                                                                                              \
+    static NRMI_INLINE nrmi_f64_##ISA nrmi_offset_f64_##ISA(int dtype, const void *p, size_t n,    \
+                                                          double offset)                           \
+    {                                                                                              \
+        const int type = dtype == NRM_F64 ? NRM_F64 : NRM_F32;                                     \
+        return nrmi_add_f64_##ISA(nrmi_load_part_any_f64_##ISA(type, p, n),                        \
+            nrmi_set1_f64_##ISA(offset));                                                          \
+    }                                                                                              \
+    static NRMI_INLINE nrmi_f32_##ISA nrmi_offset_f32_##ISA(int dtype, const void *p, size_t n,    \
+                                                          double offset)                           \
+    {                                                                                              \
+        return nrmi_narrow_##ISA(nrmi_offset_f64_##ISA(dtype, p, n, offset));                      \
+    }
+
 /* ISA HOOK op block: AVX2, with F16C, as every processor with it. */
 
 #if NRMI_HAS_AVX2
@@ -1524,21 +1604,6 @@ static NRMI_INLINE void nrmi_tally_f32_avx2(double *totals, nrmi_f32_avx2 x)
     nrmi_tally_f64_avx2(totals, nrmi_widen_avx2(x));
 }
 /* Storage: float. */
-static NRMI_INLINE nrmi_f32_avx2 nrmi_load_f32_f32_avx2(int dtype, const void *p)
-{
-    (void)dtype;
-    return nrmi_get_f32_avx2(p);
-}
-static NRMI_INLINE nrmi_f32_avx2 nrmi_load_part_f32_f32_avx2(int dtype, const void *p, size_t n)
-{
-    (void)dtype;
-    return nrmi_get_part_f32_avx2(p, n);
-}
-static NRMI_INLINE void nrmi_store_f32_f32_avx2(int dtype, void *p, nrmi_f32_avx2 x)
-{
-    (void)dtype;
-    nrmi_put_f32_avx2(p, x);
-}
 static NRMI_INLINE void nrmi_stream_f32_f32_avx2(int dtype, void *p, nrmi_f32_avx2 x)
 {
     (void)dtype;
@@ -1554,11 +1619,6 @@ static NRMI_INLINE void nrmi_store_part_f32_f32_avx2(int dtype, void *p, nrmi_f3
     (void)dtype;
     _mm256_maskstore_ps((float *)p, nrmi_mask_avx2(n, 0), x.a);
     _mm256_maskstore_ps((float *)p + 8, nrmi_mask_avx2(n, 8), x.b);
-}
-static NRMI_INLINE nrmi_f32_avx2 nrmi_stored_f32_f32_avx2(int dtype, nrmi_f32_avx2 x)
-{
-    (void)dtype;
-    return x;
 }
 
 /* Storage: bf16 and f16. F16C converts exactly, denormals too; bf16 is rounded with integers. */
@@ -1629,59 +1689,7 @@ static NRMI_INLINE nrmi_f32_avx2 nrmi_stored_half_f32_avx2(int dtype, nrmi_f32_a
     return x;
 }
 
-/* Storage: any, in double. A half is rounded from the double once, one by one. */
-static NRMI_INLINE nrmi_f64_avx2 nrmi_load_any_f64_avx2(int dtype, const void *p)
-{
-    if (dtype == NRM_F64)
-        return nrmi_get_f64_avx2(p);
-    return nrmi_widen_avx2(dtype == NRM_F32 ? nrmi_get_f32_avx2(p)
-                                            : nrmi_load_half_f32_avx2(dtype, p));
-}
-static NRMI_INLINE nrmi_f64_avx2 nrmi_load_part_any_f64_avx2(int dtype, const void *p, size_t n)
-{
-    if (dtype == NRM_F64)
-        return nrmi_get_part_f64_avx2(p, n);
-    return nrmi_widen_avx2(dtype == NRM_F32 ? nrmi_get_part_f32_avx2(p, n)
-                                            : nrmi_load_part_half_f32_avx2(dtype, p, n));
-}
-static NRMI_INLINE void nrmi_store_part_any_f64_avx2(int dtype, void *p, nrmi_f64_avx2 x, size_t n)
-{
-    double one[16];
-    size_t i;
-    if (dtype == NRM_F32) {
-        nrmi_store_part_f32_f32_avx2(dtype, p, nrmi_narrow_avx2(x), n);
-        return;
-    }
-    nrmi_put_f64_avx2(one, x);
-    for (i = 0; i < n; i++)
-        nrmi_value_set(dtype, p, i, one[i]);
-}
-static NRMI_INLINE void nrmi_store_any_f64_avx2(int dtype, void *p, nrmi_f64_avx2 x)
-{
-    if (dtype == NRM_F64)
-        nrmi_put_f64_avx2(p, x);
-    else if (dtype == NRM_F32)
-        nrmi_put_f32_avx2(p, nrmi_narrow_avx2(x));
-    else
-        nrmi_store_part_any_f64_avx2(dtype, p, x, 16);
-}
-static NRMI_INLINE nrmi_f64_avx2 nrmi_stored_any_f64_avx2(int dtype, nrmi_f64_avx2 x)
-{
-    double space[16];
-    nrmi_store_any_f64_avx2(dtype, space, x);
-    return nrmi_load_any_f64_avx2(dtype, space);
-}
-static NRMI_INLINE nrmi_f64_avx2 nrmi_offset_f64_avx2(int dtype, const void *p, size_t n,
-                                                      double offset)
-{
-    const int type = dtype == NRM_F64 ? NRM_F64 : NRM_F32;
-    return nrmi_add_f64_avx2(nrmi_load_part_any_f64_avx2(type, p, n), nrmi_set1_f64_avx2(offset));
-}
-static NRMI_INLINE nrmi_f32_avx2 nrmi_offset_f32_avx2(int dtype, const void *p, size_t n,
-                                                      double offset)
-{
-    return nrmi_narrow_avx2(nrmi_offset_f64_avx2(dtype, p, n, offset));
-}
+NRMI_PLAIN_STORAGE(avx2)
 
 #if defined(__clang__)
 #pragma clang attribute pop
@@ -1897,21 +1905,6 @@ static NRMI_INLINE void nrmi_tally_f32_avx512(double *totals, nrmi_f32_avx512 x)
 }
 
 /* Storage: float. */
-static NRMI_INLINE nrmi_f32_avx512 nrmi_load_f32_f32_avx512(int dtype, const void *p)
-{
-    (void)dtype;
-    return nrmi_get_f32_avx512(p);
-}
-static NRMI_INLINE nrmi_f32_avx512 nrmi_load_part_f32_f32_avx512(int dtype, const void *p, size_t n)
-{
-    (void)dtype;
-    return nrmi_get_part_f32_avx512(p, n);
-}
-static NRMI_INLINE void nrmi_store_f32_f32_avx512(int dtype, void *p, nrmi_f32_avx512 x)
-{
-    (void)dtype;
-    nrmi_put_f32_avx512(p, x);
-}
 static NRMI_INLINE void nrmi_stream_f32_f32_avx512(int dtype, void *p, nrmi_f32_avx512 x)
 {
     (void)dtype;
@@ -1925,11 +1918,6 @@ static NRMI_INLINE void nrmi_store_part_f32_f32_avx512(int dtype, void *p, nrmi_
 {
     (void)dtype;
     _mm512_mask_storeu_ps(p, nrmi_mask_avx512(n), x.a);
-}
-static NRMI_INLINE nrmi_f32_avx512 nrmi_stored_f32_f32_avx512(int dtype, nrmi_f32_avx512 x)
-{
-    (void)dtype;
-    return x;
 }
 
 /* Storage: bf16 and f16. bf16 is rounded with integers: VCVTNEPS2BF16 flushes denormals. */
@@ -1986,61 +1974,7 @@ static NRMI_INLINE nrmi_f32_avx512 nrmi_stored_half_f32_avx512(int dtype, nrmi_f
     return nrmi_widen16_avx512(dtype, nrmi_halves_avx512(dtype, x));
 }
 
-/* Storage: any, in double. A half is rounded from the double once, one by one. */
-static NRMI_INLINE nrmi_f64_avx512 nrmi_load_any_f64_avx512(int dtype, const void *p)
-{
-    if (dtype == NRM_F64)
-        return nrmi_get_f64_avx512(p);
-    return nrmi_widen_avx512(dtype == NRM_F32 ? nrmi_get_f32_avx512(p)
-                                            : nrmi_load_half_f32_avx512(dtype, p));
-}
-static NRMI_INLINE nrmi_f64_avx512 nrmi_load_part_any_f64_avx512(int dtype, const void *p, size_t n)
-{
-    if (dtype == NRM_F64)
-        return nrmi_get_part_f64_avx512(p, n);
-    return nrmi_widen_avx512(dtype == NRM_F32 ? nrmi_get_part_f32_avx512(p, n)
-                                            : nrmi_load_part_half_f32_avx512(dtype, p, n));
-}
-static NRMI_INLINE void nrmi_store_part_any_f64_avx512(int dtype, void *p, nrmi_f64_avx512 x,
-                                                       size_t n)
-{
-    double one[16];
-    size_t i;
-    if (dtype == NRM_F32) {
-        nrmi_store_part_f32_f32_avx512(dtype, p, nrmi_narrow_avx512(x), n);
-        return;
-    }
-    nrmi_put_f64_avx512(one, x);
-    for (i = 0; i < n; i++)
-        nrmi_value_set(dtype, p, i, one[i]);
-}
-static NRMI_INLINE void nrmi_store_any_f64_avx512(int dtype, void *p, nrmi_f64_avx512 x)
-{
-    if (dtype == NRM_F64)
-        nrmi_put_f64_avx512(p, x);
-    else if (dtype == NRM_F32)
-        nrmi_put_f32_avx512(p, nrmi_narrow_avx512(x));
-    else
-        nrmi_store_part_any_f64_avx512(dtype, p, x, 16);
-}
-static NRMI_INLINE nrmi_f64_avx512 nrmi_stored_any_f64_avx512(int dtype, nrmi_f64_avx512 x)
-{
-    double space[16];
-    nrmi_store_any_f64_avx512(dtype, space, x);
-    return nrmi_load_any_f64_avx512(dtype, space);
-}
-static NRMI_INLINE nrmi_f64_avx512 nrmi_offset_f64_avx512(int dtype, const void *p, size_t n,
-                                                      double offset)
-{
-    const int type = dtype == NRM_F64 ? NRM_F64 : NRM_F32;
-    return nrmi_add_f64_avx512(nrmi_load_part_any_f64_avx512(type, p, n),
-                               nrmi_set1_f64_avx512(offset));
-}
-static NRMI_INLINE nrmi_f32_avx512 nrmi_offset_f32_avx512(int dtype, const void *p, size_t n,
-                                                      double offset)
-{
-    return nrmi_narrow_avx512(nrmi_offset_f64_avx512(dtype, p, n, offset));
-}
+NRMI_PLAIN_STORAGE(avx512)
 
 #if defined(__clang__)
 #pragma clang attribute pop
@@ -2253,24 +2187,10 @@ static NRMI_INLINE void nrmi_tally_f32_neon(double *totals, nrmi_f32_neon x)
 }
 
 /* Storage: float. */
-static NRMI_INLINE nrmi_f32_neon nrmi_load_f32_f32_neon(int dtype, const void *p)
-{
-    (void)dtype;
-    return nrmi_get_f32_neon(p);
-}
-static NRMI_INLINE nrmi_f32_neon nrmi_load_part_f32_f32_neon(int dtype, const void *p, size_t n)
-{
-    (void)dtype;
-    return nrmi_get_part_f32_neon(p, n);
-}
-static NRMI_INLINE void nrmi_store_f32_f32_neon(int dtype, void *p, nrmi_f32_neon x)
-{
-    (void)dtype;
-    nrmi_put_f32_neon(p, x);
-}
 static NRMI_INLINE void nrmi_stream_f32_f32_neon(int dtype, void *p, nrmi_f32_neon x)
 {
-    nrmi_store_f32_f32_neon(dtype, p, x); /* there are no such stores */
+    (void)dtype;
+    nrmi_put_f32_neon(p, x); /* there are no such stores */
 }
 static NRMI_INLINE void nrmi_store_part_f32_f32_neon(int dtype, void *p, nrmi_f32_neon x, size_t n)
 {
@@ -2278,11 +2198,6 @@ static NRMI_INLINE void nrmi_store_part_f32_f32_neon(int dtype, void *p, nrmi_f3
     (void)dtype;
     nrmi_put_f32_neon(v, x);
     memcpy(p, v, 4 * n);
-}
-static NRMI_INLINE nrmi_f32_neon nrmi_stored_f32_f32_neon(int dtype, nrmi_f32_neon x)
-{
-    (void)dtype;
-    return x;
 }
 
 /* Storage: bf16 and f16. FCVTL and FCVTN convert f16 exactly; bf16 is rounded with integers. */
@@ -2342,59 +2257,7 @@ static NRMI_INLINE nrmi_f32_neon nrmi_stored_half_f32_neon(int dtype, nrmi_f32_n
 #undef NRMI_M
     return x;
 }
-/* Storage: any, in double. A half is rounded from the double once, one by one. */
-static NRMI_INLINE nrmi_f64_neon nrmi_load_any_f64_neon(int dtype, const void *p)
-{
-    if (dtype == NRM_F64)
-        return nrmi_get_f64_neon(p);
-    return nrmi_widen_neon(dtype == NRM_F32 ? nrmi_get_f32_neon(p)
-                                            : nrmi_load_half_f32_neon(dtype, p));
-}
-static NRMI_INLINE nrmi_f64_neon nrmi_load_part_any_f64_neon(int dtype, const void *p, size_t n)
-{
-    if (dtype == NRM_F64)
-        return nrmi_get_part_f64_neon(p, n);
-    return nrmi_widen_neon(dtype == NRM_F32 ? nrmi_get_part_f32_neon(p, n)
-                                            : nrmi_load_part_half_f32_neon(dtype, p, n));
-}
-static NRMI_INLINE void nrmi_store_part_any_f64_neon(int dtype, void *p, nrmi_f64_neon x, size_t n)
-{
-    double one[16];
-    size_t i;
-    if (dtype == NRM_F32) {
-        nrmi_store_part_f32_f32_neon(dtype, p, nrmi_narrow_neon(x), n);
-        return;
-    }
-    nrmi_put_f64_neon(one, x);
-    for (i = 0; i < n; i++)
-        nrmi_value_set(dtype, p, i, one[i]);
-}
-static NRMI_INLINE void nrmi_store_any_f64_neon(int dtype, void *p, nrmi_f64_neon x)
-{
-    if (dtype == NRM_F64)
-        nrmi_put_f64_neon(p, x);
-    else if (dtype == NRM_F32)
-        nrmi_put_f32_neon(p, nrmi_narrow_neon(x));
-    else
-        nrmi_store_part_any_f64_neon(dtype, p, x, 16);
-}
-static NRMI_INLINE nrmi_f64_neon nrmi_stored_any_f64_neon(int dtype, nrmi_f64_neon x)
-{
-    double space[16];
-    nrmi_store_any_f64_neon(dtype, space, x);
-    return nrmi_load_any_f64_neon(dtype, space);
-}
-static NRMI_INLINE nrmi_f64_neon nrmi_offset_f64_neon(int dtype, const void *p, size_t n,
-                                                      double offset)
-{
-    const int type = dtype == NRM_F64 ? NRM_F64 : NRM_F32;
-    return nrmi_add_f64_neon(nrmi_load_part_any_f64_neon(type, p, n), nrmi_set1_f64_neon(offset));
-}
-static NRMI_INLINE nrmi_f32_neon nrmi_offset_f32_neon(int dtype, const void *p, size_t n,
-                                                      double offset)
-{
-    return nrmi_narrow_neon(nrmi_offset_f64_neon(dtype, p, n, offset));
-}
+NRMI_PLAIN_STORAGE(neon)
 #undef NRMI_EACH_f32
 #undef NRMI_EACH_f64
 #endif /* NRMI_HAS_NEON */
