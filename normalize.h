@@ -578,6 +578,11 @@ NRM_API float nrm_f16_to_f32(uint16_t);  /* exact */
 #ifndef NRMI_TRACE_ISA
 #define NRMI_TRACE_ISA(isa) ((void)0)
 #endif
+/* For tests: a processor and an operating system that this machine does not have. */
+#ifndef NRMI_CPUID
+#define NRMI_CPUID(leaf, r) nrmi_cpuid(leaf, r)
+#define NRMI_XGETBV() nrmi_xgetbv()
+#endif
 
 /* ---- C2 Compiler -------------------------------------------------------------------------- */
 
@@ -2413,7 +2418,7 @@ static const nrmi_set nrmi_sets[] = {
 #define NRMI_SETS (sizeof nrmi_sets / sizeof nrmi_sets[0])
 
 #if NRMI_X86
-static void nrmi_cpuid(unsigned leaf, unsigned r[4])
+static NRMI_NOINLINE void nrmi_cpuid(unsigned leaf, unsigned r[4])
 {
 #ifdef _MSC_VER
     int v[4];
@@ -2423,14 +2428,10 @@ static void nrmi_cpuid(unsigned leaf, unsigned r[4])
     r[2] = (unsigned)v[2];
     r[3] = (unsigned)v[3];
 #else
-    __cpuid(0, r[0], r[1], r[2], r[3]);
-    if (r[0] >= leaf)
-        __cpuid_count(leaf, 0, r[0], r[1], r[2], r[3]);
-    else
-        r[0] = r[1] = r[2] = r[3] = 0;
+    __cpuid_count(leaf, 0, r[0], r[1], r[2], r[3]);
 #endif
 }
-static unsigned nrmi_saved_state(void)
+static NRMI_NOINLINE unsigned nrmi_xgetbv(void)
 {
 #ifdef _MSC_VER
     return (unsigned)_xgetbv(0);
@@ -2441,18 +2442,22 @@ static unsigned nrmi_saved_state(void)
 #endif
 }
 /* A set of instructions is there when the processor has it and the operating system saves its
-   registers: bits 1 and 2 of XCR0 for AVX, 5 to 7 as well for AVX-512. */
+   registers: bits 1 and 2 of XCR0 for AVX, 5 to 7 as well for AVX-512. XGETBV faults without
+   OSXSAVE, and a leaf beyond the last answers with that of another one. */
 static unsigned nrmi_detect(void)
 {
     unsigned r[4], state, isas = 1u << NRM_SCALAR;
-    nrmi_cpuid(1, r);
+    NRMI_CPUID(0, r);
+    if (r[0] < 7)
+        return isas;
+    NRMI_CPUID(1, r);
     if (!(r[2] & 1u << 27) || !(r[2] & 1u << 28) || !(r[2] & 1u << 29)) /* OSXSAVE, AVX, F16C */
         return isas;
-    state = nrmi_saved_state();
-    nrmi_cpuid(7, r);
-    if ((state & 0x6u) == 0x6u && (r[1] & 1u << 5))
+    state = NRMI_XGETBV();
+    NRMI_CPUID(7, r);
+    if (NRMI_HAS_AVX2 && (state & 0x6u) == 0x6u && (r[1] & 1u << 5))
         isas |= 1u << NRM_AVX2;
-    if ((state & 0xe6u) == 0xe6u && (r[1] & 1u << 16) && (r[1] & 1u << 17) &&
+    if (NRMI_HAS_AVX512 && (state & 0xe6u) == 0xe6u && (r[1] & 1u << 16) && (r[1] & 1u << 17) &&
         (r[1] & 1u << 30) && (r[1] & 1u << 31))
         isas |= 1u << NRM_AVX512;
     return isas;
