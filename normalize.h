@@ -510,8 +510,15 @@ NRM_API float nrm_f16_to_f32(uint16_t);  /* exact */
 #define NRM_HEADER_FILENAME "normalize.h"
 #endif
 
+/* gcc, clang, and clang in the manner of MSVC, which does not say __GNUC__. */
+#if (defined(__GNUC__) || defined(__clang__)) && !defined(__TINYC__)
+#define NRMI_GNU 1
+#else
+#define NRMI_GNU 0
+#endif
+
 #if !defined(NRM_NO_SIMD) && (defined(__x86_64__) || defined(__i386__) || defined(_M_X64)) && \
-    (defined(__GNUC__) || defined(_MSC_VER)) && !defined(__TINYC__)
+    (NRMI_GNU || defined(_MSC_VER))
 #define NRMI_X86 1
 #else
 #define NRMI_X86 0
@@ -528,18 +535,37 @@ NRM_API float nrm_f16_to_f32(uint16_t);  /* exact */
 #endif
 
 /* Big-endian lanes lie the other way round; 32-bit NEON flushes denormals. Both are scalar. */
-#if !defined(NRM_NO_SIMD) && !defined(NRM_NO_NEON) && defined(__aarch64__) && defined(__GNUC__) && \
+#if !defined(NRM_NO_SIMD) && !defined(NRM_NO_NEON) && defined(__aarch64__) && NRMI_GNU && \
     defined(__ARM_NEON) && !defined(__ARM_BIG_ENDIAN)
 #define NRMI_HAS_NEON 1
 #include <arm_neon.h>
 #else
 #define NRMI_HAS_NEON 0
 #endif
+#if !defined(NRM_NO_SIMD) && !defined(NRM_NO_WASM) && defined(__wasm_simd128__) && \
+    defined(__clang__)
+#define NRMI_HAS_WASM 1
+#else
+#define NRMI_HAS_WASM 0
+#endif
+#define NRMI_HAS_V128 (NRMI_HAS_NEON || NRMI_HAS_WASM)
 
 #if NRMI_X86
 #include <immintrin.h>
 #ifdef _MSC_VER
 #include <intrin.h>
+#if defined(__clang__) && __clang_major__ < 19 /* keeps back what -mavx2 has not asked for */
+#include <smmintrin.h>
+#include <avxintrin.h>
+#include <avx2intrin.h>
+#include <f16cintrin.h>
+#include <avx512fintrin.h>
+#include <avx512bwintrin.h>
+#include <avx512dqintrin.h>
+#include <avx512vlintrin.h>
+#include <avx512vlbwintrin.h>
+#include <avx512vldqintrin.h>
+#endif
 #else
 #include <cpuid.h>
 #endif
@@ -590,10 +616,12 @@ NRM_API float nrm_f16_to_f32(uint16_t);  /* exact */
    even separate multiply and add intrinsics in its gnu modes; clang 14 allows contraction again
    under float_control(precise), hence both pragmas, in this order. Both are popped at the end. */
 #if defined(__clang__)
-#if defined(__x86_64__) || defined(__i386__) || __clang_major__ >= 16
+/* clang has float_control on x86, s390x and PowerPC, since 16 on AArch64, since 19 on RISC-V. */
+#if defined(__x86_64__) || defined(__i386__) || defined(__s390x__) || defined(__powerpc__) || \
+    (defined(__aarch64__) && __clang_major__ >= 16) || (defined(__riscv) && __clang_major__ >= 19)
 #define NRMI_FLOAT_CONTROL 1
 #pragma float_control(precise, on, push)
-#else /* unknown to clang 14 for AArch64 */
+#else
 #define NRMI_FLOAT_CONTROL 0
 #ifdef __FAST_MATH__
 #error "normalize.h: this clang cannot switch -ffast-math off here; compile this file without it"
@@ -608,7 +636,8 @@ NRM_API float nrm_f16_to_f32(uint16_t);  /* exact */
 #pragma fp_contract(off)
 #endif
 
-#if defined(__FLT_EVAL_METHOD__) && __FLT_EVAL_METHOD__ != 0 && !defined(__FAST_MATH__)
+#if (defined(__FLT_EVAL_METHOD__) && __FLT_EVAL_METHOD__ > 0) || \
+    (defined(__i386__) && !defined(__SSE2_MATH__)) || (defined(_M_IX86) && _M_IX86_FP + 0 < 2)
 #error "normalize.h: x87 arithmetic gives other bits; compile with -msse2 -mfpmath=sse"
 #endif
 
@@ -631,7 +660,7 @@ NRM_API float nrm_f16_to_f32(uint16_t);  /* exact */
 /* Arithmetic on vectors: operators where the compiler has them. clang's intrinsics are functions
    compiled with the user's flags, so under -ffast-math an intrinsic sum may be reassociated after
    inlining; an operator written here obeys the pragmas above. */
-#if defined(__GNUC__)
+#if NRMI_GNU
 #define NRMI_OPERATE(x, sign, y, intrinsic) ((x)sign(y))
 #else
 #define NRMI_OPERATE(x, sign, y, intrinsic) intrinsic((x), (y))
@@ -727,20 +756,25 @@ typedef double nrmi_f64;
 
 /* clang's back end fuses a product into a sum under -ffast-math or -ffp-contract=fast whatever the
    pragmas say (14, 16 and 19). An empty statement that might have changed the product stops it. */
-#if defined(__clang__) && defined(__x86_64__)
+#if defined(__clang__) && defined(__SSE2__)
 #define NRMI_KEEP_PRODUCT(x) __asm__("" : "+x"(x))
 #define NRMI_KEEP_PRODUCT_512(x) __asm__("" : "+v"(x))
-#elif defined(__clang__) && defined(__aarch64__)
+#elif defined(__clang__) && (defined(__aarch64__) || defined(__ARM_FEATURE_FMA))
 #define NRMI_KEEP_PRODUCT(x) __asm__("" : "+w"(x))
+#define NRMI_KEEP_PRODUCT_512(x) ((void)0)
+#elif defined(__clang__) && (__riscv_flen + 0 == 64 || __loongarch_frlen + 0 == 64 ||       \
+                             defined(__s390x__) ||                                          \
+                             (defined(__powerpc__) && !defined(_SOFT_FLOAT)))
+#define NRMI_KEEP_PRODUCT(x) __asm__("" : "+f"(x))
 #define NRMI_KEEP_PRODUCT_512(x) ((void)0)
 #else
 #define NRMI_KEEP_PRODUCT(x) ((void)0)
 #define NRMI_KEEP_PRODUCT_512(x) ((void)0)
 #endif
-#if defined(__FMA__) || defined(__aarch64__)
-#define NRMI_KEEP_SCALAR(x) NRMI_KEEP_PRODUCT(x)
-#else
+#if defined(__SSE2__) && !defined(__FMA__) && !defined(__FMA4__)
 #define NRMI_KEEP_SCALAR(x) ((void)0)
+#else
+#define NRMI_KEEP_SCALAR(x) NRMI_KEEP_PRODUCT(x)
 #endif
 
 static NRMI_INLINE double nrmi_product(double a, double b)
@@ -1087,7 +1121,7 @@ static int nrmi_times(size_t a, size_t b, size_t *product)
 #define NRMI_IS_SIMD_scalar 0
 #define NRMI_IS_SIMD_avx2 1
 #define NRMI_IS_SIMD_avx512 1
-#define NRMI_IS_SIMD_neon 1
+#define NRMI_IS_SIMD_v128 1
 #define NRMI_BYTES_f32(t) 4
 #define NRMI_BYTES_half(t) 2
 #define NRMI_BYTES_any(t) ((t)->size)
@@ -1257,7 +1291,7 @@ static int nrmi_times(size_t a, size_t b, size_t *product)
 NRMI_SCALAR_OPS(f32, (nrmi_bits32(x.l[i]) & 0x7fffffffu) <= nrmi_bits32(limit))
 NRMI_SCALAR_OPS(f64, nrmi_bits(x.l[i]) <= nrmi_bits(limit))
 
-#if NRMI_HAS_AVX2 || NRMI_HAS_AVX512 || NRMI_HAS_NEON
+#if NRMI_HAS_AVX2 || NRMI_HAS_AVX512 || NRMI_HAS_V128
 /* Read at 16 - n this is a mask of the first n of 16. */
 static const int32_t nrmi_edge[32] = {-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1,
                                       -1, -1, -1, -1, -1, 0,  0,  0,  0,  0,  0,
@@ -1988,284 +2022,317 @@ NRMI_PLAIN_STORAGE(avx512)
 #endif
 #endif /* NRMI_HAS_AVX512 */
 
-/* ISA HOOK op block: NEON, of AArch64. */
+/* ISA HOOK op block: v128, the 128-bit registers of AArch64's NEON and of WASM SIMD128.
+   A machine has one of them at most, so they are one instruction set to the kernels, in the vector
+   extensions of gcc and clang. What these cannot say comes first, once for each. */
+
+#if NRMI_HAS_V128
+typedef float nrmi_4xf32 __attribute__((vector_size(16)));
+typedef double nrmi_2xf64 __attribute__((vector_size(16)));
+typedef int32_t nrmi_4xi32 __attribute__((vector_size(16)));
+typedef int64_t nrmi_2xi64 __attribute__((vector_size(16)));
+typedef uint32_t nrmi_4xu32 __attribute__((vector_size(16)));
+typedef uint16_t nrmi_4xu16 __attribute__((vector_size(8)));
 
 #if NRMI_HAS_NEON
-typedef struct nrmi_f32_neon {
-    float32x4_t a, b, c, d;
-} nrmi_f32_neon;
-typedef struct nrmi_f64_neon {
-    float64x2_t a, b, c, d, e, f, g, h;
-} nrmi_f64_neon;
+#define NRMI_PAIRS_f32(x, y) vpaddq_f32(x, y)
+#define NRMI_PAIRS_f64(x, y) vpaddq_f64(x, y)
+#define NRMI_LOW(x) vcvt_f64_f32(vget_low_f32(x))
+#define NRMI_HIGH(x) vcvt_high_f64_f32(x)
+#define NRMI_NARROW(x, y) vcvt_high_f32_f64(vcvt_f32_f64(x), y)
+/* FCVTL and FCVTN convert f16 exactly. */
+static NRMI_INLINE nrmi_4xf32 nrmi_from_f16_v128(nrmi_4xu16 h)
+{
+    return vcvt_f32_f16((float16x4_t)h);
+}
+static NRMI_INLINE nrmi_4xu16 nrmi_to_f16_v128(nrmi_4xf32 x)
+{
+    return (nrmi_4xu16)vcvt_f16_f32(x);
+}
+#else /* WASM, whose only compiler is clang */
+#define NRMI_PAIRS_f32(x, y) \
+    (__builtin_shufflevector(x, y, 0, 2, 4, 6) + __builtin_shufflevector(x, y, 1, 3, 5, 7))
+#define NRMI_PAIRS_f64(x, y) \
+    (__builtin_shufflevector(x, y, 0, 2) + __builtin_shufflevector(x, y, 1, 3))
+#define NRMI_LOW(x) __builtin_convertvector(__builtin_shufflevector(x, x, 0, 1), nrmi_2xf64)
+#define NRMI_HIGH(x) __builtin_convertvector(__builtin_shufflevector(x, x, 2, 3), nrmi_2xf64)
+#define NRMI_NARROW(x, y) \
+    __builtin_convertvector(__builtin_shufflevector(x, y, 0, 1, 2, 3), nrmi_4xf32)
+/* An f16's exponent and fraction in a float's place are its value times 2^-112, also of denormals.
+   Inf and NaN come out as 2^16 and more, and get the exponent of a float's. */
+static NRMI_INLINE nrmi_4xf32 nrmi_from_f16_v128(nrmi_4xu16 h)
+{
+    const nrmi_4xu32 u = __builtin_convertvector(h, nrmi_4xu32), size = (u & 0x7fffu) << 13;
+    const nrmi_4xu32 special = (nrmi_4xu32)(size >= 0x0f800000u) & 0x7f800000u;
+    const nrmi_4xu32 value = (nrmi_4xu32)((nrmi_4xf32)size * nrmi_from_bits32(0x77800000u));
+    return (nrmi_4xf32)(value | special | (u & 0x8000u) << 16);
+}
+/* nrm_f32_to_f16, every case computed and one chosen. 0.5 has the last bit of an f16's denormals:
+   added to one it rounds it, and leaves its digits at the bottom. */
+static NRMI_INLINE nrmi_4xu16 nrmi_to_f16_v128(nrmi_4xf32 x)
+{
+    const nrmi_4xu32 u = (nrmi_4xu32)x, a = u & 0x7fffffffu;
+    const nrmi_4xu32 nan = (nrmi_4xu32)(a > 0x7f800000u), inf = (nrmi_4xu32)(a >= 0x477ff000u);
+    const nrmi_4xu32 small = (nrmi_4xu32)(a < 0x38800000u);
+    const nrmi_4xu32 tiny = (nrmi_4xu32)((nrmi_4xf32)(a & small) + 0.5f) - 0x3f000000u;
+    const nrmi_4xu32 normal = (a - 0x38000000u + 0xfffu + ((a >> 13) & 1u)) >> 13;
+    const nrmi_4xu32 most = (0x7c00u & ~nan) | (0x7e00u & nan);
+    const nrmi_4xu32 finite = (tiny & small) | (normal & ~small);
+    return __builtin_convertvector((most & inf) | (finite & ~inf) | ((u >> 16) & 0x8000u),
+                                   nrmi_4xu16);
+}
+#endif
 
-/* A statement for each register of a vector: M(name, number). */
-#define NRMI_EACH_f32(M) \
-    M(a, 0);          \
-    M(b, 1);          \
-    M(c, 2);          \
-    M(d, 3)
+typedef struct nrmi_f32_v128 {
+    nrmi_4xf32 a, b, c, d;
+} nrmi_f32_v128;
+typedef struct nrmi_f64_v128 {
+    nrmi_2xf64 a, b, c, d, e, f, g, h;
+} nrmi_f64_v128;
+
+/* A statement for each register of a vector: M(arithmetic, name, number). */
+#define NRMI_FOUR(A, M) \
+    M(A, a, 0);         \
+    M(A, b, 1);         \
+    M(A, c, 2);         \
+    M(A, d, 3)
+#define NRMI_EACH_f32(M) NRMI_FOUR(f32, M)
 #define NRMI_EACH_f64(M) \
-    NRMI_EACH_f32(M);    \
-    M(e, 4);          \
-    M(f, 5);          \
-    M(g, 6);          \
-    M(h, 7)
+    NRMI_FOUR(f64, M);   \
+    M(f64, e, 4);        \
+    M(f64, f, 5);        \
+    M(f64, g, 6);        \
+    M(f64, h, 7)
+#define NRMI_ALL_f32(x) {x, x, x, x}
+#define NRMI_ALL_f64(x) {x, x}
 
-/* Memory has no alignment: bytes are what may lie anywhere. */
-static NRMI_INLINE float32x4_t nrmi_reg_get_f32_neon(const void *p, size_t i)
+/* The first n of 16, of which these are the k-th four or two. */
+static NRMI_INLINE nrmi_4xi32 nrmi_mask_f32_v128(size_t n, size_t k)
 {
-    return vreinterpretq_f32_u8(vld1q_u8((const unsigned char *)p + 16 * i));
+    nrmi_4xi32 mask;
+    memcpy(&mask, nrmi_edge + 16 - n + 4 * k, sizeof mask);
+    return mask;
 }
-static NRMI_INLINE float64x2_t nrmi_reg_get_f64_neon(const void *p, size_t i)
+static NRMI_INLINE nrmi_2xi64 nrmi_mask_f64_v128(size_t n, size_t k)
 {
-    return vreinterpretq_f64_u8(vld1q_u8((const unsigned char *)p + 16 * i));
-}
-static NRMI_INLINE void nrmi_reg_put_f32_neon(void *p, size_t i, float32x4_t x)
-{
-    vst1q_u8((unsigned char *)p + 16 * i, vreinterpretq_u8_f32(x));
-}
-static NRMI_INLINE void nrmi_reg_put_f64_neon(void *p, size_t i, float64x2_t x)
-{
-    vst1q_u8((unsigned char *)p + 16 * i, vreinterpretq_u8_f64(x));
-}
-static NRMI_INLINE float32x4_t nrmi_reg_relu_f32_neon(float32x4_t y)
-{
-    const int32x4_t u = vreinterpretq_s32_f32(y);
-    const uint32x4_t below =
-        vorrq_u32(vcltq_s32(u, vdupq_n_s32(NRMI_UNDER_INF)), vceqzq_s32(u));
-    return vreinterpretq_f32_u32(vbicq_u32(vreinterpretq_u32_s32(u), below));
-}
-static NRMI_INLINE float32x4_t nrmi_reg_keep_f32_neon(float32x4_t x, float32x4_t y)
-{
-    const int32x4_t u = vreinterpretq_s32_f32(y);
-    const uint32x4_t above =
-        vandq_u32(vcgtzq_s32(u), vcltq_s32(u, vdupq_n_s32(NRMI_OVER_INF)));
-    return vreinterpretq_f32_u32(vandq_u32(vreinterpretq_u32_f32(x), above));
-}
-static NRMI_INLINE float32x4_t nrmi_reg_first_f32_neon(float32x4_t x, size_t n, size_t k)
-{
-    const uint8x16_t mask = vld1q_u8((const unsigned char *)(nrmi_edge + 16 - n + 4 * k));
-    return vreinterpretq_f32_u8(vandq_u8(vreinterpretq_u8_f32(x), mask));
-}
-static NRMI_INLINE float64x2_t nrmi_reg_relu_f64_neon(float64x2_t y)
-{
-    const int64x2_t u = vreinterpretq_s64_f64(y);
-    const uint64x2_t below =
-        vorrq_u64(vcltq_s64(u, vdupq_n_s64(NRMI_UNDER_INF64)), vceqzq_s64(u));
-    return vreinterpretq_f64_u64(vbicq_u64(vreinterpretq_u64_s64(u), below));
-}
-static NRMI_INLINE float64x2_t nrmi_reg_keep_f64_neon(float64x2_t x, float64x2_t y)
-{
-    const int64x2_t u = vreinterpretq_s64_f64(y);
-    const uint64x2_t above =
-        vandq_u64(vcgtzq_s64(u), vcltq_s64(u, vdupq_n_s64(NRMI_OVER_INF64)));
-    return vreinterpretq_f64_u64(vandq_u64(vreinterpretq_u64_f64(x), above));
-}
-static NRMI_INLINE float64x2_t nrmi_reg_first_f64_neon(float64x2_t x, size_t n, size_t k)
-{
-    const int32x2_t edge = vreinterpret_s32_u8(
-        vld1_u8((const unsigned char *)(nrmi_edge + 16 - n + 2 * k)));
-    const uint64x2_t mask = vreinterpretq_u64_s64(vmovl_s32(edge));
-    return vreinterpretq_f64_u64(vandq_u64(vreinterpretq_u64_f64(x), mask));
+    const int32_t *edge = nrmi_edge + 16 - n + 2 * k;
+    const nrmi_2xi64 mask = {edge[0], edge[1]};
+    return mask;
 }
 
-/* What both arithmetics do register by register. */
-#define NRMI_NEON_MAP(A, name, parameters, M)                                              \
-    static NRMI_INLINE nrmi_##A##_neon nrmi_##name##_##A##_neon parameters                 \
+/* What both arithmetics do register by register; F and I are a register of the numbers and of
+   integers of their size. */
+#define NRMI_V128_MAP(A, name, parameters, M)                                              \
+    static NRMI_INLINE nrmi_##A##_v128 nrmi_##name##_##A##_v128 parameters                 \
     {                                                                                      \
-        nrmi_##A##_neon r;                                                                 \
+        nrmi_##A##_v128 r;                                                                 \
         NRMI_EACH_##A(M);                                                                  \
         return r;                                                                          \
     }
-#define NRMI_NEON_OPS(A)                                                                   \
-    NRMI_NEON_MAP(A, set1, (nrmi_##A x), NRMI_SET1_##A)                                    \
-    NRMI_NEON_MAP(A, get, (const void *p), NRMI_GET_##A)                                   \
-    NRMI_NEON_MAP(A, add, (nrmi_##A##_neon x, nrmi_##A##_neon y), NRMI_ADD)                \
-    NRMI_NEON_MAP(A, sub, (nrmi_##A##_neon x, nrmi_##A##_neon y), NRMI_SUB)                \
-    NRMI_NEON_MAP(A, mul, (nrmi_##A##_neon x, nrmi_##A##_neon y), NRMI_MUL)                \
-    NRMI_NEON_MAP(A, relu, (nrmi_##A##_neon y), NRMI_RELU_##A)                             \
-    NRMI_NEON_MAP(A, keep, (nrmi_##A##_neon x, nrmi_##A##_neon y), NRMI_KEEP_##A)          \
-    NRMI_NEON_MAP(A, first, (nrmi_##A##_neon x, size_t n), NRMI_FIRST_##A)                 \
-    static NRMI_INLINE void nrmi_put_##A##_neon(void *p, nrmi_##A##_neon x)                \
+#define NRMI_V128_OPS(A, F, I, UNDER, OVER, SIZE)                                          \
+    static NRMI_INLINE F nrmi_reg_all_##A##_v128(nrmi_##A x)                               \
     {                                                                                      \
-        NRMI_EACH_##A(NRMI_PUT_##A);                                                       \
+        const F r = NRMI_ALL_##A(x);                                                       \
+        return r;                                                                          \
     }                                                                                      \
-    static NRMI_INLINE nrmi_##A##_neon nrmi_get_part_##A##_neon(const void *p, size_t n)   \
+    static NRMI_INLINE F nrmi_reg_get_##A##_v128(const void *p, size_t k)                  \
+    {                                                                                      \
+        F r;                                                                               \
+        memcpy(&r, (const unsigned char *)p + 16 * k, sizeof r);                           \
+        return r;                                                                          \
+    }                                                                                      \
+    static NRMI_INLINE void nrmi_reg_put_##A##_v128(void *p, size_t k, F x)                \
+    {                                                                                      \
+        memcpy((unsigned char *)p + 16 * k, &x, sizeof x);                                 \
+    }                                                                                      \
+    static NRMI_INLINE F nrmi_reg_relu_##A##_v128(F y)                                     \
+    {                                                                                      \
+        const I u = (I)y;                                                                  \
+        return (F)(u & ~((I)(u < UNDER) | (I)(u == 0)));                                   \
+    }                                                                                      \
+    static NRMI_INLINE F nrmi_reg_keep_##A##_v128(F x, F y)                                \
+    {                                                                                      \
+        const I u = (I)y;                                                                  \
+        return (F)((I)x & (I)(u > 0) & (I)(u < OVER));                                     \
+    }                                                                                      \
+    static NRMI_INLINE F nrmi_reg_first_##A##_v128(F x, size_t n, size_t k)                \
+    {                                                                                      \
+        return (F)((I)x & nrmi_mask_##A##_v128(n, k));                                     \
+    }                                                                                      \
+    static NRMI_INLINE nrmi_2xi64 nrmi_reg_beyond_##A##_v128(F x, nrmi_##A limit)          \
+    {                                                                                      \
+        return (nrmi_2xi64)(((I)x & SIZE) > (I)nrmi_reg_all_##A##_v128(limit));            \
+    }                                                                                      \
+    NRMI_V128_MAP(A, set1, (nrmi_##A x), NRMI_SET1)                                        \
+    NRMI_V128_MAP(A, get, (const void *p), NRMI_GET)                                       \
+    NRMI_V128_MAP(A, add, (nrmi_##A##_v128 x, nrmi_##A##_v128 y), NRMI_ADD)                \
+    NRMI_V128_MAP(A, sub, (nrmi_##A##_v128 x, nrmi_##A##_v128 y), NRMI_SUB)                \
+    NRMI_V128_MAP(A, mul, (nrmi_##A##_v128 x, nrmi_##A##_v128 y), NRMI_MUL)                \
+    NRMI_V128_MAP(A, relu, (nrmi_##A##_v128 y), NRMI_RELU)                                 \
+    NRMI_V128_MAP(A, keep, (nrmi_##A##_v128 x, nrmi_##A##_v128 y), NRMI_KEEP)              \
+    NRMI_V128_MAP(A, first, (nrmi_##A##_v128 x, size_t n), NRMI_FIRST)                     \
+    static NRMI_INLINE void nrmi_put_##A##_v128(void *p, nrmi_##A##_v128 x)                \
+    {                                                                                      \
+        NRMI_EACH_##A(NRMI_PUT);                                                           \
+    }                                                                                      \
+    static NRMI_INLINE nrmi_##A##_v128 nrmi_get_part_##A##_v128(const void *p, size_t n)   \
     {                                                                                      \
         nrmi_##A v[16] = {0};                                                              \
         size_t i;                                                                          \
         for (i = 0; i < n; i++)                                                            \
             v[i] = nrmi_##A##_at(p, i);                                                    \
-        return nrmi_get_##A##_neon(v);                                                     \
+        return nrmi_get_##A##_v128(v);                                                     \
+    }                                                                                      \
+    static NRMI_INLINE int nrmi_within_##A##_v128(nrmi_##A##_v128 x, nrmi_##A limit)       \
+    {                                                                                      \
+        nrmi_2xi64 beyond = {0, 0};                                                        \
+        NRMI_EACH_##A(NRMI_BEYOND);                                                        \
+        return (beyond[0] | beyond[1]) == 0;                                               \
     }
-#define NRMI_ADD(i, k) r.i = x.i + y.i
-#define NRMI_SUB(i, k) r.i = x.i - y.i
-#define NRMI_MUL(i, k) \
-    r.i = x.i * y.i;   \
+#define NRMI_ADD(A, i, k) r.i = x.i + y.i
+#define NRMI_SUB(A, i, k) r.i = x.i - y.i
+#define NRMI_MUL(A, i, k) \
+    r.i = x.i * y.i;      \
     NRMI_KEEP_PRODUCT(r.i)
-#define NRMI_SET1_f32(i, k) r.i = vdupq_n_f32(x)
-#define NRMI_GET_f32(i, k) r.i = nrmi_reg_get_f32_neon(p, k)
-#define NRMI_PUT_f32(i, k) nrmi_reg_put_f32_neon(p, k, x.i)
-#define NRMI_RELU_f32(i, k) r.i = nrmi_reg_relu_f32_neon(y.i)
-#define NRMI_KEEP_f32(i, k) r.i = nrmi_reg_keep_f32_neon(x.i, y.i)
-#define NRMI_FIRST_f32(i, k) r.i = nrmi_reg_first_f32_neon(x.i, n, k)
-#define NRMI_SET1_f64(i, k) r.i = vdupq_n_f64(x)
-#define NRMI_GET_f64(i, k) r.i = nrmi_reg_get_f64_neon(p, k)
-#define NRMI_PUT_f64(i, k) nrmi_reg_put_f64_neon(p, k, x.i)
-#define NRMI_RELU_f64(i, k) r.i = nrmi_reg_relu_f64_neon(y.i)
-#define NRMI_KEEP_f64(i, k) r.i = nrmi_reg_keep_f64_neon(x.i, y.i)
-#define NRMI_FIRST_f64(i, k) r.i = nrmi_reg_first_f64_neon(x.i, n, k)
-NRMI_NEON_OPS(f32)
-NRMI_NEON_OPS(f64)
+#define NRMI_SET1(A, i, k) r.i = nrmi_reg_all_##A##_v128(x)
+#define NRMI_GET(A, i, k) r.i = nrmi_reg_get_##A##_v128(p, k)
+#define NRMI_PUT(A, i, k) nrmi_reg_put_##A##_v128(p, k, x.i)
+#define NRMI_RELU(A, i, k) r.i = nrmi_reg_relu_##A##_v128(y.i)
+#define NRMI_KEEP(A, i, k) r.i = nrmi_reg_keep_##A##_v128(x.i, y.i)
+#define NRMI_FIRST(A, i, k) r.i = nrmi_reg_first_##A##_v128(x.i, n, k)
+#define NRMI_BEYOND(A, i, k) beyond |= nrmi_reg_beyond_##A##_v128(x.i, limit)
+NRMI_V128_OPS(f32, nrmi_4xf32, nrmi_4xi32, NRMI_UNDER_INF, NRMI_OVER_INF, 0x7fffffff)
+NRMI_V128_OPS(f64, nrmi_2xf64, nrmi_2xi64, NRMI_UNDER_INF64, NRMI_OVER_INF64,
+              (int64_t)0x7fffffffffffffff)
 
-static NRMI_INLINE nrmi_f32_neon nrmi_pairs_f32_neon(nrmi_f32_neon x, nrmi_f32_neon y)
+static NRMI_INLINE nrmi_f32_v128 nrmi_pairs_f32_v128(nrmi_f32_v128 x, nrmi_f32_v128 y)
 {
-    nrmi_f32_neon r;
-    r.a = vpaddq_f32(x.a, x.b);
-    r.b = vpaddq_f32(x.c, x.d);
-    r.c = vpaddq_f32(y.a, y.b);
-    r.d = vpaddq_f32(y.c, y.d);
+    nrmi_f32_v128 r;
+    r.a = NRMI_PAIRS_f32(x.a, x.b);
+    r.b = NRMI_PAIRS_f32(x.c, x.d);
+    r.c = NRMI_PAIRS_f32(y.a, y.b);
+    r.d = NRMI_PAIRS_f32(y.c, y.d);
     return r;
 }
-static NRMI_INLINE int nrmi_within_f32_neon(nrmi_f32_neon x, float limit)
+static NRMI_INLINE nrmi_f64_v128 nrmi_pairs_f64_v128(nrmi_f64_v128 x, nrmi_f64_v128 y)
 {
-    const uint32x4_t most = vdupq_n_u32(nrmi_bits32(limit));
-    uint32x4_t bad = vdupq_n_u32(0);
-#define NRMI_M(i, k) \
-    bad = vorrq_u32(bad, vcgtq_u32(vreinterpretq_u32_f32(vabsq_f32(x.i)), most))
-    NRMI_EACH_f32(NRMI_M);
-#undef NRMI_M
-    return vmaxvq_u32(bad) == 0;
-}
-static NRMI_INLINE nrmi_f64_neon nrmi_pairs_f64_neon(nrmi_f64_neon x, nrmi_f64_neon y)
-{
-    nrmi_f64_neon r;
-    r.a = vpaddq_f64(x.a, x.b);
-    r.b = vpaddq_f64(x.c, x.d);
-    r.c = vpaddq_f64(x.e, x.f);
-    r.d = vpaddq_f64(x.g, x.h);
-    r.e = vpaddq_f64(y.a, y.b);
-    r.f = vpaddq_f64(y.c, y.d);
-    r.g = vpaddq_f64(y.e, y.f);
-    r.h = vpaddq_f64(y.g, y.h);
+    nrmi_f64_v128 r;
+    r.a = NRMI_PAIRS_f64(x.a, x.b);
+    r.b = NRMI_PAIRS_f64(x.c, x.d);
+    r.c = NRMI_PAIRS_f64(x.e, x.f);
+    r.d = NRMI_PAIRS_f64(x.g, x.h);
+    r.e = NRMI_PAIRS_f64(y.a, y.b);
+    r.f = NRMI_PAIRS_f64(y.c, y.d);
+    r.g = NRMI_PAIRS_f64(y.e, y.f);
+    r.h = NRMI_PAIRS_f64(y.g, y.h);
     return r;
 }
-static NRMI_INLINE int nrmi_within_f64_neon(nrmi_f64_neon x, double limit)
+static NRMI_INLINE nrmi_f64_v128 nrmi_widen_v128(nrmi_f32_v128 x)
 {
-    const uint64x2_t most = vdupq_n_u64(nrmi_bits(limit));
-    uint64x2_t bad = vdupq_n_u64(0);
-#define NRMI_M(i, k) \
-    bad = vorrq_u64(bad, vcgtq_u64(vreinterpretq_u64_f64(vabsq_f64(x.i)), most))
-    NRMI_EACH_f64(NRMI_M);
-#undef NRMI_M
-    return (vgetq_lane_u64(bad, 0) | vgetq_lane_u64(bad, 1)) == 0;
-}
-static NRMI_INLINE void nrmi_tally_f64_neon(double *totals, nrmi_f64_neon x)
-{
-    nrmi_put_f64_neon(totals, nrmi_add_f64_neon(nrmi_get_f64_neon(totals), x));
-}
-static NRMI_INLINE nrmi_f64_neon nrmi_widen_neon(nrmi_f32_neon x)
-{
-    nrmi_f64_neon r;
-    r.a = vcvt_f64_f32(vget_low_f32(x.a));
-    r.b = vcvt_high_f64_f32(x.a);
-    r.c = vcvt_f64_f32(vget_low_f32(x.b));
-    r.d = vcvt_high_f64_f32(x.b);
-    r.e = vcvt_f64_f32(vget_low_f32(x.c));
-    r.f = vcvt_high_f64_f32(x.c);
-    r.g = vcvt_f64_f32(vget_low_f32(x.d));
-    r.h = vcvt_high_f64_f32(x.d);
+    nrmi_f64_v128 r;
+    r.a = NRMI_LOW(x.a);
+    r.b = NRMI_HIGH(x.a);
+    r.c = NRMI_LOW(x.b);
+    r.d = NRMI_HIGH(x.b);
+    r.e = NRMI_LOW(x.c);
+    r.f = NRMI_HIGH(x.c);
+    r.g = NRMI_LOW(x.d);
+    r.h = NRMI_HIGH(x.d);
     return r;
 }
-static NRMI_INLINE nrmi_f32_neon nrmi_narrow_neon(nrmi_f64_neon x)
+static NRMI_INLINE nrmi_f32_v128 nrmi_narrow_v128(nrmi_f64_v128 x)
 {
-    nrmi_f32_neon r;
-    r.a = vcvt_high_f32_f64(vcvt_f32_f64(x.a), x.b);
-    r.b = vcvt_high_f32_f64(vcvt_f32_f64(x.c), x.d);
-    r.c = vcvt_high_f32_f64(vcvt_f32_f64(x.e), x.f);
-    r.d = vcvt_high_f32_f64(vcvt_f32_f64(x.g), x.h);
+    nrmi_f32_v128 r;
+    r.a = NRMI_NARROW(x.a, x.b);
+    r.b = NRMI_NARROW(x.c, x.d);
+    r.c = NRMI_NARROW(x.e, x.f);
+    r.d = NRMI_NARROW(x.g, x.h);
     return r;
 }
-static NRMI_INLINE void nrmi_tally_f32_neon(double *totals, nrmi_f32_neon x)
+static NRMI_INLINE void nrmi_tally_f64_v128(double *totals, nrmi_f64_v128 x)
 {
-    nrmi_tally_f64_neon(totals, nrmi_widen_neon(x));
+    nrmi_put_f64_v128(totals, nrmi_add_f64_v128(nrmi_get_f64_v128(totals), x));
+}
+static NRMI_INLINE void nrmi_tally_f32_v128(double *totals, nrmi_f32_v128 x)
+{
+    nrmi_tally_f64_v128(totals, nrmi_widen_v128(x));
 }
 
 /* Storage: float. */
-static NRMI_INLINE void nrmi_stream_f32_f32_neon(int dtype, void *p, nrmi_f32_neon x)
+static NRMI_INLINE void nrmi_stream_f32_f32_v128(int dtype, void *p, nrmi_f32_v128 x)
 {
     (void)dtype;
-    nrmi_put_f32_neon(p, x); /* there are no such stores */
+    nrmi_put_f32_v128(p, x); /* there are no such stores */
 }
-static NRMI_INLINE void nrmi_store_part_f32_f32_neon(int dtype, void *p, nrmi_f32_neon x, size_t n)
+static NRMI_INLINE void nrmi_store_part_f32_f32_v128(int dtype, void *p, nrmi_f32_v128 x, size_t n)
 {
     float v[16];
     (void)dtype;
-    nrmi_put_f32_neon(v, x);
+    nrmi_put_f32_v128(v, x);
     memcpy(p, v, 4 * n);
 }
 
-/* Storage: bf16 and f16. FCVTL and FCVTN convert f16 exactly; bf16 is rounded with integers. */
-static NRMI_INLINE float32x4_t nrmi_widen4_neon(int dtype, uint16x4_t h)
+/* Storage: bf16 and f16. bf16 is rounded with integers, like nrm_f32_to_bf16. */
+static NRMI_INLINE nrmi_4xf32 nrmi_reg_widen_v128(int dtype, nrmi_4xu16 h)
 {
     if (dtype == NRM_F16)
-        return vcvt_f32_f16(vreinterpret_f16_u16(h));
-    return vreinterpretq_f32_u32(vshll_n_u16(h, 16));
+        return nrmi_from_f16_v128(h);
+    return (nrmi_4xf32)(__builtin_convertvector(h, nrmi_4xu32) << 16);
 }
-static NRMI_INLINE uint16x4_t nrmi_half4_neon(int dtype, float32x4_t x)
+static NRMI_INLINE nrmi_4xu16 nrmi_reg_half_v128(int dtype, nrmi_4xf32 x)
 {
-    const uint32x4_t u = vreinterpretq_u32_f32(x), high = vshrq_n_u32(u, 16);
-    const uint32x4_t up = vaddq_u32(vandq_u32(high, vdupq_n_u32(1)), vdupq_n_u32(0x7fff));
-    const uint32x4_t size = vandq_u32(u, vdupq_n_u32(0x7fffffff));
-    const uint32x4_t nan = vcgtq_u32(size, vdupq_n_u32(0x7f800000));
+    const nrmi_4xu32 u = (nrmi_4xu32)x, high = u >> 16;
+    const nrmi_4xu32 nan = (nrmi_4xu32)((u & 0x7fffffffu) > 0x7f800000u);
+    const nrmi_4xu32 rounded = (u + 0x7fffu + (high & 1u)) >> 16;
     if (dtype == NRM_F16)
-        return vreinterpret_u16_f16(vcvt_f16_f32(x));
-    return vmovn_u32(vbslq_u32(nan, vorrq_u32(high, vdupq_n_u32(0x40)),
-                               vshrq_n_u32(vaddq_u32(u, up), 16)));
+        return nrmi_to_f16_v128(x);
+    return __builtin_convertvector(((high | 0x40u) & nan) | (rounded & ~nan), nrmi_4xu16);
 }
-static NRMI_INLINE nrmi_f32_neon nrmi_load_half_f32_neon(int dtype, const void *p)
+static NRMI_INLINE nrmi_f32_v128 nrmi_load_half_f32_v128(int dtype, const void *p)
 {
-    nrmi_f32_neon r;
-#define NRMI_M(i, k) \
-    r.i = nrmi_widen4_neon(dtype, vreinterpret_u16_u8(vld1_u8((const unsigned char *)p + 8 * (k))))
+    nrmi_4xu16 h[4];
+    nrmi_f32_v128 r;
+    memcpy(h, p, sizeof h);
+#define NRMI_M(A, i, k) r.i = nrmi_reg_widen_v128(dtype, h[k])
     NRMI_EACH_f32(NRMI_M);
 #undef NRMI_M
     return r;
 }
-static NRMI_INLINE nrmi_f32_neon nrmi_load_part_half_f32_neon(int dtype, const void *p, size_t n)
+static NRMI_INLINE nrmi_f32_v128 nrmi_load_part_half_f32_v128(int dtype, const void *p, size_t n)
 {
     uint16_t h[16] = {0};
     memcpy(h, p, 2 * n);
-    return nrmi_load_half_f32_neon(dtype, h);
+    return nrmi_load_half_f32_v128(dtype, h);
 }
-static NRMI_INLINE void nrmi_store_half_f32_neon(int dtype, void *p, nrmi_f32_neon x)
+static NRMI_INLINE void nrmi_store_half_f32_v128(int dtype, void *p, nrmi_f32_v128 x)
 {
-#define NRMI_M(i, k) \
-    vst1_u8((unsigned char *)p + 8 * (k), vreinterpret_u8_u16(nrmi_half4_neon(dtype, x.i)))
+    nrmi_4xu16 h[4];
+#define NRMI_M(A, i, k) h[k] = nrmi_reg_half_v128(dtype, x.i)
     NRMI_EACH_f32(NRMI_M);
 #undef NRMI_M
+    memcpy(p, h, sizeof h);
 }
-static NRMI_INLINE void nrmi_stream_half_f32_neon(int dtype, void *p, nrmi_f32_neon x)
+static NRMI_INLINE void nrmi_stream_half_f32_v128(int dtype, void *p, nrmi_f32_v128 x)
 {
-    nrmi_store_half_f32_neon(dtype, p, x);
+    nrmi_store_half_f32_v128(dtype, p, x);
 }
-static NRMI_INLINE void nrmi_store_part_half_f32_neon(int dtype, void *p, nrmi_f32_neon x, size_t n)
+static NRMI_INLINE void nrmi_store_part_half_f32_v128(int dtype, void *p, nrmi_f32_v128 x, size_t n)
 {
     uint16_t h[16];
-    nrmi_store_half_f32_neon(dtype, h, x);
+    nrmi_store_half_f32_v128(dtype, h, x);
     memcpy(p, h, 2 * n);
 }
-static NRMI_INLINE nrmi_f32_neon nrmi_stored_half_f32_neon(int dtype, nrmi_f32_neon x)
+static NRMI_INLINE nrmi_f32_v128 nrmi_stored_half_f32_v128(int dtype, nrmi_f32_v128 x)
 {
-#define NRMI_M(i, k) x.i = nrmi_widen4_neon(dtype, nrmi_half4_neon(dtype, x.i))
+#define NRMI_M(A, i, k) x.i = nrmi_reg_widen_v128(dtype, nrmi_reg_half_v128(dtype, x.i))
     NRMI_EACH_f32(NRMI_M);
 #undef NRMI_M
     return x;
 }
-NRMI_PLAIN_STORAGE(neon)
+NRMI_PLAIN_STORAGE(v128)
 #undef NRMI_EACH_f32
 #undef NRMI_EACH_f64
-#endif /* NRMI_HAS_NEON */
+#endif /* NRMI_HAS_V128 */
 
 /* ---- C6 Instantiation --------------------------------------------------------------------- */
 
@@ -2349,9 +2416,9 @@ NRMI_PLAIN_STORAGE(neon)
 #endif
 #endif
 
-/* ISA HOOK pass: NEON. */
-#if NRMI_HAS_NEON
-#define NRMI_ISA neon
+/* ISA HOOK pass: v128. */
+#if NRMI_HAS_V128
+#define NRMI_ISA v128
 #define NRMI_T f32
 #define NRMI_A f32
 #include NRM_HEADER_FILENAME
@@ -2410,9 +2477,9 @@ static const nrmi_set nrmi_sets[] = {
     /* ISA HOOK row: AVX-512. */
     NRMI_SET(NRM_AVX512, avx512),
 #endif
-#if NRMI_HAS_NEON
-    /* ISA HOOK row: NEON. */
-    NRMI_SET(NRM_NEON, neon),
+#if NRMI_HAS_V128
+    /* ISA HOOK row: v128. */
+    NRMI_SET(NRMI_HAS_NEON ? NRM_NEON : NRM_WASM, v128),
 #endif
 };
 #define NRMI_SETS (sizeof nrmi_sets / sizeof nrmi_sets[0])
@@ -2465,7 +2532,9 @@ static unsigned nrmi_detect(void)
 #else
 static unsigned nrmi_detect(void)
 {
-    return 1u << NRM_SCALAR | (NRMI_HAS_NEON ? 1u << NRM_NEON : 0u); /* AArch64 always has it */
+    /* AArch64 always has NEON, and a WASM module with SIMD does not load where there is none. */
+    return 1u << NRM_SCALAR | (unsigned)NRMI_HAS_NEON << NRM_NEON |
+           (unsigned)NRMI_HAS_WASM << NRM_WASM;
 }
 #endif
 
@@ -2473,7 +2542,7 @@ static unsigned nrmi_detect(void)
    mutable global. Any thread may write it, and all write the same. */
 static unsigned nrmi_isas(void)
 {
-#if defined(__GNUC__) && !defined(__TINYC__)
+#if NRMI_GNU
     static unsigned cached;
     unsigned isas = __atomic_load_n(&cached, __ATOMIC_RELAXED);
     if (isas == 0) {
@@ -2556,7 +2625,7 @@ static void nrmi_leave(unsigned found)
     if ((found & 0xffc0u) != 0x1f80u)
         _mm_setcsr(found);
 }
-#elif defined(__aarch64__) && defined(__GNUC__)
+#elif defined(__aarch64__) && NRMI_GNU
 /* FPCR: rounding, flushing, traps and alternative formats, but not DN, which NaNs alone show. */
 static unsigned nrmi_enter(void)
 {
