@@ -231,9 +231,9 @@
   Scalar, AVX2 (with F16C) and AVX-512 (F, DQ, VL, BW) are compiled from one kernel text (section D)
   in a plain build and chosen once at run time by CPUID and XGETBV. AArch64 has scalar and NEON,
   WASM has scalar and, compiled with -msimd128, SIMD128: what the compiler was told is what runs.
-  Every other machine is scalar. So are 32-bit Arm, whose NEON flushes denormals, MSVC for 32-bit x86
-  and for Arm, and tcc. args.isa forces one for a call, or NRM_ERR_ISA. The bits are the same; the
-  scalar code is the oracle of the others.
+  Every other machine is scalar. So are 32-bit Arm, whose NEON flushes denormals, MSVC for 32-bit
+  x86 and for Arm, and tcc. args.isa forces one for a call, or NRM_ERR_ISA. The bits are the same;
+  the scalar code is the oracle of the others.
 
  -- A9 Threads, pieces, memory, freestanding ------------------------------------------------------
 
@@ -303,10 +303,10 @@
   Compiled only, in lack of the system: clang in MSVC mode for x86-64, i686 and Arm, and what MSVC
   itself would see. Bits are the same from -O0 to -Ofast -march=native, with -ffast-math and -flto.
   Refused by #error, since nothing written here could hold the bits: x87 arithmetic (-msse2
-  -mfpmath=sse helps); -ffast-math of clang for WASM and 32-bit Arm, before 16 for AArch64, before 19
-  for RISC-V; -msimd128 of clang before 16.
-  Flushing to zero, rounding and traps are set for each call on x86 with SSE2 and AArch64, but not by
-  tcc and not by MSVC for Arm; elsewhere they have to be as a program finds them at its start.
+  -mfpmath=sse helps); -ffast-math of clang for WASM and 32-bit Arm, before 16 for AArch64, before
+  19 for RISC-V; -msimd128 of clang before 16.
+  Flushing to zero, rounding and traps are set for each call on x86 with SSE2 and AArch64, but not
+  by tcc and not by MSVC for Arm; elsewhere they have to be as a program finds them at its start.
   Nothing but NRM*, NORMALIZE_* and nrm names is left behind.
 */
 #ifndef NRMI_PASS
@@ -558,7 +558,7 @@ NRM_API float nrm_f16_to_f32(uint16_t);  /* exact */
 #define NRMI_HAS_WASM 0
 #endif
 #define NRMI_HAS_V128 (NRMI_HAS_NEON || NRMI_HAS_WASM)
-/* clang 14 makes v128.load64_splat of a value that it has meanwhile stored over, scalar code too. */
+/* clang 14 loads some values (v128.load64_splat) after storing over them, in scalar code too. */
 #if defined(__wasm_simd128__) && defined(__clang__) && __clang_major__ < 16
 #error "normalize.h: -msimd128 of clang before 16 gives wrong sums; leave it out or use a later one"
 #endif
