@@ -1,0 +1,131 @@
+/* pool.h - the threads of the benchmark, as nrm_pool: they spin for a while, then sleep.
+ *
+ *     crew_start(4);  args.pool = &crew_pool;  ...       three threads and whoever calls run
+ *
+ * Between the rounds of a call, and between calls that follow each other, the threads spin: waking
+ * one from a condition variable takes some 50 us, as much as the whole of a small call. They sleep
+ * during rows of one thread. A thread that is late holds nobody up: it finds no task of its round.
+ * Include normalize.h first.
+ */
+#ifndef BENCH_POOL_H
+#define BENCH_POOL_H
+
+#include <pthread.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <time.h>
+
+#define CREW_SPIN_NS 100000
+
+typedef void crew_task(void *arg, size_t index);
+
+static struct {
+    pthread_mutex_t lock;
+    pthread_cond_t go;
+    uint64_t ticket; /* upper half: the round; lower half: the next index */
+    size_t tasks, unfinished;
+    int sleeping;
+    crew_task *task;
+    void *arg;
+} crew = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 0, 0, 0, NULL, NULL};
+
+static inline uint64_t crew_now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static inline void crew_pause(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("isb"); /* `yield` takes no time at all */
+#endif
+}
+
+/* Runs tasks of this round while there are any. What is read before the index is drawn belongs to
+   this round if the drawing succeeds. */
+static inline void crew_work(uint64_t round)
+{
+    uint64_t ticket = __atomic_load_n(&crew.ticket, __ATOMIC_SEQ_CST);
+    for (;;) {
+        crew_task *task = __atomic_load_n(&crew.task, __ATOMIC_RELAXED);
+        void *arg = __atomic_load_n(&crew.arg, __ATOMIC_RELAXED);
+        size_t tasks = __atomic_load_n(&crew.tasks, __ATOMIC_RELAXED);
+        if (ticket >> 32 != round || (ticket & UINT32_MAX) >= tasks) return;
+        if (!__atomic_compare_exchange_n(&crew.ticket, &ticket, ticket + 1, 0, __ATOMIC_SEQ_CST,
+                                         __ATOMIC_SEQ_CST))
+            continue;
+        task(arg, (size_t)(ticket & UINT32_MAX));
+        __atomic_sub_fetch(&crew.unfinished, 1, __ATOMIC_SEQ_CST);
+        ticket = __atomic_load_n(&crew.ticket, __ATOMIC_SEQ_CST);
+    }
+}
+
+static inline uint64_t crew_round(void)
+{
+    return __atomic_load_n(&crew.ticket, __ATOMIC_SEQ_CST) >> 32;
+}
+
+/* The next round after `seen`. */
+static inline uint64_t crew_wait(uint64_t seen)
+{
+    const uint64_t start = crew_now();
+    do {
+        int i;
+        for (i = 0; i < 16; ++i, crew_pause())
+            if (crew_round() != seen) return crew_round();
+    } while (crew_now() - start < CREW_SPIN_NS);
+    pthread_mutex_lock(&crew.lock);
+    __atomic_add_fetch(&crew.sleeping, 1, __ATOMIC_SEQ_CST);
+    while (crew_round() == seen) pthread_cond_wait(&crew.go, &crew.lock);
+    __atomic_sub_fetch(&crew.sleeping, 1, __ATOMIC_SEQ_CST);
+    pthread_mutex_unlock(&crew.lock);
+    return crew_round();
+}
+
+static inline void *crew_thread(void *unused)
+{
+    uint64_t round = 0;
+    for (;;) {
+        round = crew_wait(round);
+        crew_work(round);
+    }
+    return unused;
+}
+
+static inline void crew_run(void *user, size_t tasks, crew_task *task, void *arg)
+{
+    const uint64_t round = (crew_round() + 2) & UINT32_MAX;
+    (void)user;
+    /* A round without indices in between: a late thread draws none while the rest is written. */
+    __atomic_store_n(&crew.ticket, ((round - 1) & UINT32_MAX) << 32 | UINT32_MAX,
+                     __ATOMIC_SEQ_CST);
+    __atomic_store_n(&crew.task, task, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&crew.arg, arg, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&crew.tasks, tasks, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&crew.unfinished, tasks, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&crew.ticket, round << 32, __ATOMIC_SEQ_CST);
+    if (__atomic_load_n(&crew.sleeping, __ATOMIC_SEQ_CST)) {
+        pthread_mutex_lock(&crew.lock);
+        pthread_cond_broadcast(&crew.go);
+        pthread_mutex_unlock(&crew.lock);
+    }
+    crew_work(round);
+    while (__atomic_load_n(&crew.unfinished, __ATOMIC_SEQ_CST)) crew_pause();
+}
+
+static nrm_pool crew_pool = {crew_run, NULL, 1};
+
+/* Ends with the program. Returns 0 if there are not that many threads to be had. */
+static inline int crew_start(size_t threads)
+{
+    pthread_t id;
+    for (; crew_pool.threads < threads; ++crew_pool.threads)
+        if (pthread_create(&id, NULL, crew_thread, NULL) || pthread_detach(id)) return 0;
+    return 1;
+}
+
+#endif /* BENCH_POOL_H */
