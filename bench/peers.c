@@ -1,0 +1,833 @@
+/* peers.c - normalize.h beside oneDNN and PyTorch, and beside the limit of memory, in one run.
+ *
+ *     make bench-peers                       all cases, one thread, some minutes
+ *     make bench-peers ARGS="--only 'layer backward' --isa avx2"
+ *     build/bench/peers [--only TEXT] [--isa NAME] [--threads N] [--rounds N]
+ *                       [--peers onednn,torch]
+ *
+ * Absolute times drift with the clock, the neighbours and the physical pages a process was given,
+ * so ours, theirs and the limit take turns within one run, each round gives one ratio, and the
+ * median of the ratios is what counts, with its quartiles. Working sets of 12 to 26 MB vary up to
+ * 1.8 times between processes all the same: run it several times.
+ *
+ * A sample is one call that is not timed, so that everyone starts with its own data in the caches,
+ * and then as many as last a millisecond. Who computes something else than ours, by more than one
+ * in a thousand of the largest value, is not timed.
+ *
+ * The rows of the blocked layout compare layouts that the libraries prefer: oneDNN has nChw16c,
+ * ours the faster of NCHW and NHWC.
+ *
+ * The rows of the blocked layout have both in what suits them: oneDNN in nChw16c, ours in the
+ * faster of NCHW and NHWC.
+ *
+ * The limit moves each tensor once: y = a*x + b, or dx = a*x + b*dy. It stores past the caches
+ * where that is faster. A pass that has to read x twice and does not fit the caches cannot reach
+ * it: 3/2 of it is the limit of training there, 5/3 that of backward.
+ *
+ * build/bench/peers.txt gets the same in columns, a line for each case and peer.
+ */
+#ifndef _POSIX_C_SOURCE
+#define _POSIX_C_SOURCE 200112L /* clock_gettime, posix_memalign, nanosleep, setenv */
+#endif
+#include "peers.h"
+
+#include <ctype.h>
+#include <math.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
+#define SAMPLE_SECONDS 1e-3
+#define MAX_ROUNDS 1001
+#define MAX_CASES 128
+#define TOLERANCE 1e-3
+#define COLUMNS_FILE "build/bench/peers.txt"
+
+/* ---- Cases --------------------------------------------------------------------------------- */
+
+enum { NCHW = 1, NHWC = 2, BLOCKED = 4, MATRIX = 8 };
+
+/* Every shape with every pass and layout of its line. */
+static const struct family {
+    nrm_kind kind;
+    int passes, layouts;
+    size_t groups, shapes[8][4]; /* n, c, h, w */
+} families[] = {
+    {NRM_BATCH, INFER | FORWARD | BACKWARD, NCHW | NHWC | BLOCKED, 0,
+     {{32, 64, 56, 56}, {32, 256, 14, 14}, {1, 64, 112, 112}, {8, 2048, 7, 7}, {2, 32, 8, 8},
+      {1, 64, 28, 28}}},
+    {NRM_BATCH, INFER | FORWARD | BACKWARD, MATRIX, 0, {{4096, 1024}}},
+    {NRM_LAYER, FORWARD | BACKWARD, MATRIX, 0,
+     {{4096, 768}, {512, 4096}, {32768, 64}, {128, 1024}, {8, 768}}},
+    {NRM_INSTANCE, FORWARD | BACKWARD, NCHW | NHWC, 0,
+     {{8, 64, 128, 128}, {1, 32, 512, 512}, {16, 256, 16, 16}}},
+    {NRM_GROUP, FORWARD | BACKWARD, NCHW | NHWC, 32, {{8, 256, 32, 32}}},
+    {NRM_RMS, FORWARD | BACKWARD, MATRIX, 0, {{512, 4096}}},
+};
+
+static size_t list_cases(struct problem *out)
+{
+    size_t count = 0, f, s;
+    int pass, layout;
+    for (f = 0; f < sizeof families / sizeof *families; ++f)
+        for (pass = FORWARD; pass <= BACKWARD; pass *= 2)
+            for (layout = NCHW; layout <= MATRIX; layout *= 2)
+                for (s = 0; s < 8 && families[f].shapes[s][0]; ++s) {
+                    const size_t *shape = families[f].shapes[s];
+                    struct problem *p = &out[count];
+                    if (!(families[f].passes & pass) || !(families[f].layouts & layout)) continue;
+                    memset(p, 0, sizeof *p);
+                    p->pass = (enum pass)pass;
+                    p->kind = families[f].kind;
+                    p->layout = layout == NCHW ? NRM_NCHW : NRM_NHWC;
+                    p->blocked = layout == BLOCKED;
+                    p->groups = families[f].groups;
+                    p->n = shape[0], p->c = shape[1], p->h = shape[2], p->w = shape[3];
+                    ++count;
+                }
+    return count;
+}
+
+static void case_name(const struct problem *p, char *name, size_t size)
+{
+    static const char *const kinds[] = {"batch", "layer", "instance", "group", "RMS"};
+    const char *pass = p->pass == INFER       ? "inference"
+                       : p->pass == BACKWARD  ? "backward"
+                       : p->kind == NRM_BATCH ? "training"
+                                              : "forward";
+    const char *layout = p->blocked ? "blocked" : p->layout == NRM_NHWC ? "NHWC" : "NCHW";
+    if (p->h)
+        snprintf(name, size, "%s %s %s %zux%zux%zux%zu", kinds[p->kind], pass, layout, p->n, p->c,
+                 p->h, p->w);
+    else
+        snprintf(name, size, "%s %s %zux%zu", kinds[p->kind], pass, p->n, p->c);
+}
+
+/* ---- Peers --------------------------------------------------------------------------------- */
+
+static const struct {
+    const struct peer *peer;
+    const char *id, *skip;
+} known[] = {
+#ifdef PEERS_ONEDNN
+    {&peer_onednn, "onednn", NULL},
+#else
+    {NULL, "onednn", "SKIP oneDNN: no oneapi/dnnl/dnnl.h (Debian: libdnnl-dev)"},
+#endif
+#ifdef PEERS_TORCH
+    {&peer_torch, "torch", NULL},
+#else
+    {NULL, "torch", "SKIP PyTorch: no torch/torch.h (Debian: libtorch-dev)"},
+#endif
+};
+
+enum { PEERS = sizeof known / sizeof *known };
+
+/* What was asked for on the command line, and what takes part. */
+static struct {
+    const char *only, *names;
+    nrm_isa isa;
+    int threads, rounds, strict, skipped;
+    const struct peer *peer[PEERS];
+    int peers;
+} run = {"", "onednn,torch", NRM_AUTO, 1, 15, 0, 0, {NULL}, 0};
+
+void peers_die(const char *what, const char *why)
+{
+    fprintf(stderr, "peers: %s: %s\n", what, why);
+    exit(EXIT_FAILURE);
+}
+
+void *peers_get(size_t count, size_t size)
+{
+    /* What is added keeps tensors of 2^n bytes from lying at the same place of a page, where a load
+       waits for an older store of another tensor. */
+    void *p;
+    if (posix_memalign(&p, 64, count * size + 1088)) peers_die("memory", "none left");
+    memset(p, 0, count * size);
+    return p;
+}
+
+/* ---- Our threads: they spin for about 0.2 ms before they sleep ------------------------------ */
+
+#define SPINS 10000
+
+static struct {
+    uint64_t ticket; /* the number of the job, and in the lower half how many tasks are not taken */
+    void (*task)(void *arg, size_t index);
+    void *arg;
+    size_t unfinished;
+    int sleepers;
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+} crew;
+
+static nrm_pool pool;
+
+static void spin(void)
+{
+#ifdef __SSE2__
+    _mm_pause();
+#endif
+}
+
+/* A ticket that is taken cannot be of a past job: those have no tasks left. While one is left its
+   job is unfinished, so that task and arg are of the same job. */
+static void take_tasks(void)
+{
+    uint64_t ticket = __atomic_load_n(&crew.ticket, __ATOMIC_SEQ_CST);
+    while ((uint32_t)ticket) {
+        void (*task)(void *, size_t) = __atomic_load_n(&crew.task, __ATOMIC_RELAXED);
+        void *arg = __atomic_load_n(&crew.arg, __ATOMIC_RELAXED);
+        if (!__atomic_compare_exchange_n(&crew.ticket, &ticket, ticket - 1, 0, __ATOMIC_SEQ_CST,
+                                         __ATOMIC_SEQ_CST))
+            continue;
+        task(arg, (uint32_t)ticket - 1);
+        __atomic_sub_fetch(&crew.unfinished, 1, __ATOMIC_SEQ_CST);
+        ticket = __atomic_load_n(&crew.ticket, __ATOMIC_SEQ_CST);
+    }
+}
+
+static int idle(void)
+{
+    return !(uint32_t)__atomic_load_n(&crew.ticket, __ATOMIC_SEQ_CST);
+}
+
+static void *crew_member(void *unused)
+{
+    for (;;) {
+        int i;
+        for (i = 0; i < SPINS && idle(); ++i) spin();
+        if (idle()) {
+            pthread_mutex_lock(&crew.lock);
+            __atomic_add_fetch(&crew.sleepers, 1, __ATOMIC_SEQ_CST);
+            while (idle()) pthread_cond_wait(&crew.wake, &crew.lock);
+            __atomic_sub_fetch(&crew.sleepers, 1, __ATOMIC_SEQ_CST);
+            pthread_mutex_unlock(&crew.lock);
+        }
+        take_tasks();
+    }
+    return unused;
+}
+
+static void crew_run(void *user, size_t tasks, void (*task)(void *arg, size_t index), void *arg)
+{
+    uint64_t job = (crew.ticket >> 32) + 1;
+    (void)user;
+    __atomic_store_n(&crew.task, task, __ATOMIC_RELAXED);
+    __atomic_store_n(&crew.arg, arg, __ATOMIC_RELAXED);
+    __atomic_store_n(&crew.unfinished, tasks, __ATOMIC_RELAXED);
+    __atomic_store_n(&crew.ticket, job << 32 | tasks, __ATOMIC_SEQ_CST);
+    if (__atomic_load_n(&crew.sleepers, __ATOMIC_SEQ_CST)) {
+        pthread_mutex_lock(&crew.lock);
+        pthread_cond_broadcast(&crew.wake);
+        pthread_mutex_unlock(&crew.lock);
+    }
+    take_tasks();
+    while (__atomic_load_n(&crew.unfinished, __ATOMIC_SEQ_CST)) spin();
+}
+
+/* The threads live as long as the process. */
+static void crew_start(int threads)
+{
+    pthread_t id;
+    int i;
+    pthread_mutex_init(&crew.lock, NULL);
+    pthread_cond_init(&crew.wake, NULL);
+    for (i = 1; i < threads; ++i)
+        if (pthread_create(&id, NULL, crew_member, NULL)) peers_die("threads", "none left");
+    pool.run = crew_run;
+    pool.threads = (size_t)threads;
+}
+
+/* ---- Ours ---------------------------------------------------------------------------------- */
+
+struct our_call {
+    nrm_status (*verb)(const nrm_desc *, const nrm_args *);
+    nrm_desc desc;
+    nrm_args args;
+};
+
+/* As much as the peers are asked for: forward keeps the statistics, running ones do not move. */
+static struct our_call our_setup(const struct problem *p, const struct inputs *in,
+                                 const struct outputs *out, double *mean, double *rstd)
+{
+    struct our_call call;
+    memset(&call, 0, sizeof call);
+    call.verb = p->pass == FORWARD ? nrm_forward : p->pass == INFER ? nrm_infer : nrm_backward;
+    call.desc.kind = p->kind;
+    call.desc.layout = p->layout;
+    call.desc.n = p->n;
+    call.desc.c = p->c;
+    call.desc.s = peers_area(p);
+    call.desc.groups = p->groups;
+    call.desc.eps = (double)PEERS_EPS;
+    call.args.x = in->x;
+    call.args.gamma = in->gamma;
+    call.args.beta = p->kind == NRM_RMS ? NULL : in->beta;
+    call.args.isa = run.isa;
+    call.args.pool = &pool;
+    if (p->pass == INFER) {
+        call.args.running_mean = (void *)(uintptr_t)in->running_mean;
+        call.args.running_var = (void *)(uintptr_t)in->running_var;
+    } else {
+        call.args.mean = mean;
+        call.args.rstd = rstd;
+    }
+    if (p->pass == BACKWARD) {
+        call.args.dy = in->dy;
+        call.args.dx = out->y;
+        call.args.dgamma = out->dgamma;
+        call.args.dbeta = p->kind == NRM_RMS ? NULL : out->dbeta;
+    } else {
+        call.args.y = out->y;
+    }
+    if (run.threads > 1) {
+        call.args.workspace_size = nrm_workspace_size(&call.desc, (size_t)run.threads);
+        call.args.workspace = peers_get(call.args.workspace_size + 1, 1);
+    }
+    return call;
+}
+
+static void our_run(void *user)
+{
+    const struct our_call *call = (const struct our_call *)user;
+    nrm_status status = call->verb(&call->desc, &call->args);
+    if (status) peers_die("normalize.h", nrm_status_string(status));
+}
+
+/* Backward needs the statistics of a forward call, which is not timed. */
+static struct our_call our_prepare(const struct problem *p, const struct inputs *in,
+                                   const struct outputs *out, double *mean, double *rstd)
+{
+    if (p->pass == BACKWARD) {
+        struct problem forward = *p;
+        struct our_call call;
+        forward.pass = FORWARD;
+        call = our_setup(&forward, in, out, mean, rstd);
+        our_run(&call);
+        free(call.args.workspace);
+    }
+    return our_setup(p, in, out, mean, rstd);
+}
+
+/* ---- The limit ----------------------------------------------------------------------------- */
+
+struct limit_call {
+    float *out;
+    const float *a, *b; /* b NULL: forward */
+    size_t count;
+    int stream;
+};
+
+#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__)
+#define WIDE __attribute__((target_clones("avx512f", "avx2", "default"), optimize("O3")))
+#else
+#define WIDE
+#endif
+
+WIDE static void scale_shift(float *restrict y, const float *restrict x, size_t count)
+{
+    size_t i;
+    for (i = 0; i < count; ++i) y[i] = 1.01f * x[i] + 0.5f;
+}
+
+WIDE static void triad(float *restrict dx, const float *restrict x, const float *restrict dy,
+                       size_t count)
+{
+    size_t i;
+    for (i = 0; i < count; ++i) dx[i] = 1.01f * x[i] + 0.5f * dy[i];
+}
+
+/* Past the caches; count is a multiple of 4 and out is aligned. */
+static void limit_stream(float *out, const float *a, const float *b, size_t count)
+{
+#ifdef __SSE2__
+    const __m128 scale = _mm_set1_ps(1.01f), half = _mm_set1_ps(0.5f);
+    size_t i;
+    for (i = 0; i < count; i += 4) {
+        __m128 v = b ? _mm_mul_ps(half, _mm_loadu_ps(b + i)) : half;
+        _mm_stream_ps(out + i, _mm_add_ps(_mm_mul_ps(scale, _mm_loadu_ps(a + i)), v));
+    }
+    _mm_sfence();
+#else
+    if (b) triad(out, a, b, count);
+    else scale_shift(out, a, count);
+#endif
+}
+
+static void limit_task(void *user, size_t index)
+{
+    const struct limit_call *call = (const struct limit_call *)user;
+    size_t each = call->count / 16 / pool.threads * 16, from = index * each;
+    size_t count = index + 1 < pool.threads ? each : call->count - from;
+    const float *b = call->b ? call->b + from : NULL;
+    if (call->stream) limit_stream(call->out + from, call->a + from, b, count);
+    else if (b) triad(call->out + from, call->a + from, b, count);
+    else scale_shift(call->out + from, call->a + from, count);
+}
+
+static void limit_run(void *user)
+{
+    if (pool.threads > 1) crew_run(NULL, pool.threads, limit_task, user);
+    else limit_task(user, 0);
+}
+
+/* ---- Timing -------------------------------------------------------------------------------- */
+
+struct contender {
+    const char *name;
+    void (*run)(void *user);
+    void *user;
+    void (*drop)(void *user);
+    size_t loops; /* timed calls in a sample */
+    double median, seconds[MAX_ROUNDS];
+};
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static double sample(const struct contender *k)
+{
+    double start;
+    size_t i;
+    k->run(k->user);
+    start = now();
+    for (i = 0; i < k->loops; ++i) k->run(k->user);
+    return (now() - start) / (double)k->loops;
+}
+
+/* Doubles the calls of a sample until it lasts long enough. Returns the time of a call. */
+static double calibrate(struct contender *k)
+{
+    double seconds;
+    k->loops = 1;
+    sample(k);
+    while ((seconds = sample(k)) * (double)k->loops < SAMPLE_SECONDS) k->loops *= 2;
+    return seconds;
+}
+
+/* OpenMP's threads spin for milliseconds after a call, on the processors of the next in turn. */
+static void rest(void)
+{
+    struct timespec t = {0, 8000000};
+    if (run.threads > 1) nanosleep(&t, NULL);
+}
+
+static int by_value(const void *a, const void *b)
+{
+    double d = *(const double *)a - *(const double *)b;
+    return (d > 0) - (d < 0);
+}
+
+/* The quantile q of v, between its neighbours. */
+static double quantile(const double *v, int count, double q)
+{
+    static double sorted[MAX_ROUNDS];
+    double at = q * (count - 1);
+    int i = (int)at;
+    memcpy(sorted, v, (size_t)count * sizeof *v);
+    qsort(sorted, (size_t)count, sizeof *sorted, by_value);
+    return sorted[i] + (i + 1 < count ? (at - i) * (sorted[i + 1] - sorted[i]) : 0);
+}
+
+static void take_turns(struct contender *k, int count)
+{
+    int i, round;
+    for (i = 0; i < count; ++i) rest(), calibrate(&k[i]);
+    for (round = 0; round < run.rounds; ++round)
+        for (i = 0; i < count; ++i) rest(), k[i].seconds[round] = sample(&k[i]);
+    for (i = 0; i < count; ++i) k[i].median = quantile(k[i].seconds, run.rounds, 0.5);
+}
+
+/* ---- One case ------------------------------------------------------------------------------ */
+
+/* All that is timed reads the inputs; the peers have outputs of their own. */
+static struct {
+    struct inputs in;
+    struct outputs ours, theirs;
+    float *limit;
+    double *mean, *rstd;
+} data;
+
+struct result {
+    char name[64];
+    double ours, limit, peer[PEERS]; /* microseconds; 0: no figure */
+    double ratio[PEERS], low[PEERS], high[PEERS];
+    int best; /* the fastest peer; -1: none */
+};
+
+/* The largest difference of the two results, as a fraction of the largest value. */
+static double difference(const float *a, const float *b, size_t count)
+{
+    double worst = 0, scale = 0;
+    size_t i;
+    for (i = 0; i < count; ++i) {
+        double d = fabs((double)a[i] - (double)b[i]);
+        if (!(d <= worst)) worst = d;
+        if (fabs((double)a[i]) > scale) scale = fabs((double)a[i]);
+    }
+    return scale > 0 ? worst / scale : worst;
+}
+
+static int agrees(const struct peer *peer, void *call, const struct problem *p, const char *name)
+{
+    double d;
+    peer->run(call);
+    peer->results(call, &data.theirs);
+    d = difference(data.ours.y, data.theirs.y, peers_size(p));
+    if (p->pass == BACKWARD) {
+        d = fmax(d, difference(data.ours.dgamma, data.theirs.dgamma, p->c));
+        if (p->kind != NRM_RMS) d = fmax(d, difference(data.ours.dbeta, data.theirs.dbeta, p->c));
+    }
+    if (d < TOLERANCE) return 1;
+    printf("SKIP %s: %s is off by %.1e, not timed\n", peer->name, name, d);
+    ++run.skipped;
+    return 0;
+}
+
+/* Of a few samples. */
+static double quick(struct contender *k)
+{
+    rest();
+    calibrate(k);
+    return fmin(sample(k), fmin(sample(k), sample(k)));
+}
+
+/* Makes the fastest way of a peer a contender. Returns 0 where it has none. */
+static int enter(struct contender *k, const struct peer *peer, const struct problem *p,
+                 const char *name)
+{
+    double best = 0;
+    int way;
+    k->user = NULL;
+    for (way = 0; way < PEERS_WAYS; ++way) {
+        struct contender trial = {peer->name, peer->run, NULL, peer->drop, 1, 0, {0}};
+        double seconds;
+        trial.user = peer->prepare(p, &data.in, way);
+        if (!trial.user) continue;
+        if (!agrees(peer, trial.user, p, name)) {
+            peer->drop(trial.user);
+            continue;
+        }
+        seconds = quick(&trial);
+        if (k->user && seconds >= best) {
+            peer->drop(trial.user);
+            continue;
+        }
+        if (k->user) peer->drop(k->user);
+        best = seconds, *k = trial;
+    }
+    return k->user != NULL;
+}
+
+static void compare(struct result *r, const struct contender *ours, const struct contender *k,
+                    int peer)
+{
+    static double ratios[MAX_ROUNDS];
+    int i;
+    for (i = 0; i < run.rounds; ++i) ratios[i] = ours->seconds[i] / k->seconds[i];
+    r->peer[peer] = 1e6 * k->median;
+    r->ratio[peer] = quantile(ratios, run.rounds, 0.5);
+    r->low[peer] = quantile(ratios, run.rounds, 0.25);
+    r->high[peer] = quantile(ratios, run.rounds, 0.75);
+    if (r->best < 0 || r->peer[peer] < r->peer[r->best]) r->best = peer;
+}
+
+/* With streaming stores or without, whatever is faster. */
+static struct limit_call limit_setup(const struct problem *p)
+{
+    struct limit_call call = {data.limit, data.in.x, NULL, 0, 0};
+    struct contender k = {"limit", limit_run, NULL, NULL, 1, 0, {0}};
+    double plain;
+    call.count = peers_size(p);
+    if (p->pass == BACKWARD) call.b = data.in.dy;
+    k.user = &call;
+    plain = quick(&k);
+    call.stream = 1;
+    call.stream = quick(&k) < plain;
+    return call;
+}
+
+/* The layout in which ours is faster. */
+static nrm_layout faster_layout(const struct problem *p)
+{
+    double seconds[2];
+    int layout;
+    for (layout = 0; layout < 2; ++layout) {
+        struct problem q = *p;
+        struct our_call call;
+        struct contender k = {"ours", our_run, NULL, NULL, 1, 0, {0}};
+        q.layout = layout ? NRM_NHWC : NRM_NCHW;
+        call = our_prepare(&q, &data.in, &data.ours, data.mean, data.rstd);
+        k.user = &call;
+        seconds[layout] = quick(&k);
+        free(call.args.workspace);
+    }
+    return seconds[1] < seconds[0] ? NRM_NHWC : NRM_NCHW;
+}
+
+static void run_case(const struct problem *asked, struct result *r)
+{
+    static struct contender k[2 + PEERS];
+    struct problem p = *asked;
+    struct our_call ours;
+    struct limit_call limit;
+    int who[2 + PEERS], count = 2, i;
+
+    memset(r, 0, sizeof *r);
+    r->best = -1;
+    case_name(&p, r->name, sizeof r->name);
+    if (p.blocked) p.layout = faster_layout(&p);
+    ours = our_prepare(&p, &data.in, &data.ours, data.mean, data.rstd);
+    our_run(&ours);
+    limit = limit_setup(&p);
+    k[0].name = "ours", k[0].run = our_run, k[0].user = &ours;
+    k[1].name = "limit", k[1].run = limit_run, k[1].user = &limit;
+    for (i = 0; i < run.peers; ++i)
+        if (enter(&k[count], run.peer[i], &p, r->name)) who[count++] = i;
+
+    take_turns(k, count);
+    r->ours = 1e6 * k[0].median;
+    r->limit = 1e6 * k[1].median;
+    for (i = 2; i < count; ++i) {
+        compare(r, &k[0], &k[i], who[i]);
+        k[i].drop(k[i].user);
+    }
+    free(ours.args.workspace);
+}
+
+/* ---- Output -------------------------------------------------------------------------------- */
+
+static void print_head(void)
+{
+    int i;
+    printf("%-36s %9s %9s", "case, microseconds", "ours", "limit");
+    for (i = 0; i < run.peers; ++i) printf(" %9s", run.peer[i]->name);
+    printf(" %9s %13s %10s\n", "ours/best", "quartiles", "ours/limit");
+}
+
+static void print_case(const struct result *r)
+{
+    int i;
+    printf("%-36s %9.2f %9.2f", r->name, r->ours, r->limit);
+    for (i = 0; i < run.peers; ++i)
+        if (r->peer[i] > 0) printf(" %9.2f", r->peer[i]);
+        else printf(" %9s", "-");
+    if (r->best >= 0)
+        printf(" %9.2f %6.2f-%6.2f", r->ratio[r->best], r->low[r->best], r->high[r->best]);
+    else printf(" %9s %13s", "-", "-");
+    printf(" %10.2f\n", r->ours / r->limit);
+    fflush(stdout);
+}
+
+/* Worst ratio first; cases without a peer last. */
+static int by_ratio(const void *a, const void *b)
+{
+    const struct result *p = (const struct result *)a, *q = (const struct result *)b;
+    double x = p->best < 0 ? -1 : p->ratio[p->best], y = q->best < 0 ? -1 : q->ratio[q->best];
+    return (x < y) - (x > y);
+}
+
+static void print_summary(struct result *r, size_t count)
+{
+    double sum = 0;
+    size_t i, with = 0, slower = 0;
+    qsort(r, count, sizeof *r, by_ratio);
+    printf("\nworst first\n%9s %13s %10s %9s  %-9s %s\n", "ours/best", "quartiles", "ours/limit",
+           "ours", "best peer", "case");
+    for (i = 0; i < count; ++i) {
+        int best = r[i].best;
+        double ratio = best < 0 ? 0 : r[i].ratio[best];
+        if (best < 0)
+            printf("%9s %13s %10.2f %9.2f  %-9s %s\n", "-", "-", r[i].ours / r[i].limit, r[i].ours,
+                   "none", r[i].name);
+        else
+            printf("%9.2f %6.2f-%6.2f %10.2f %9.2f  %-9s %s\n", ratio, r[i].low[best],
+                   r[i].high[best], r[i].ours / r[i].limit, r[i].ours, run.peer[best]->name,
+                   r[i].name);
+        if (best < 0) continue;
+        ++with, sum += log(ratio);
+        slower += ratio > 1;
+    }
+    printf("\n%zu cases, %zu with a peer", count, with);
+    if (with)
+        printf(": ours is slower than the best in %zu; geometric mean of ours/best %.2f", slower,
+               exp(sum / (double)with));
+    printf("\n");
+}
+
+static void write_columns(const struct result *r, size_t count)
+{
+    FILE *f = fopen(COLUMNS_FILE, "w");
+    size_t i;
+    int k;
+    if (!f) peers_die(COLUMNS_FILE, "cannot be written; run from the top of the tree");
+    fprintf(f, "# case ours_us limit_us peer peer_us ratio low high; normalize.h %s, threads %d\n",
+            nrm_isa_name(run.isa == NRM_AUTO ? nrm_best_isa() : run.isa), run.threads);
+    for (i = 0; i < count; ++i)
+        for (k = 0; k < run.peers; ++k) {
+            char name[64], *c;
+            if (!(r[i].peer[k] > 0)) continue;
+            strcpy(name, r[i].name);
+            for (c = name; *c; ++c)
+                if (*c == ' ') *c = '-';
+            fprintf(f, "%s %.3f %.3f %s %.3f %.4f %.4f %.4f\n", name, r[i].ours, r[i].limit,
+                    run.peer[k]->id, r[i].peer[k], r[i].ratio[k], r[i].low[k], r[i].high[k]);
+        }
+    if (fclose(f)) peers_die(COLUMNS_FILE, "not written");
+}
+
+/* ---- Main ---------------------------------------------------------------------------------- */
+
+/* About N(0, 1): the sum of four uniform numbers. */
+static float normal(void)
+{
+    static uint64_t state = 1;
+    int i, sum = 0;
+    for (i = 0; i < 4; ++i) {
+        state = state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+        sum += (int)(state >> 48) - 32768;
+    }
+    return (float)sum * (1.7320508f / 65536);
+}
+
+static float *random_floats(size_t count, float scale, float shift)
+{
+    float *v = (float *)peers_get(count, sizeof *v);
+    size_t i;
+    for (i = 0; i < count; ++i) v[i] = scale * normal() + shift;
+    return v;
+}
+
+static void make_data(const struct problem *cases, size_t count)
+{
+    size_t i, most = 0, channels = 0, statistics = 0;
+    for (i = 0; i < count; ++i) {
+        const struct problem *p = &cases[i];
+        /* n * c is enough for every kind's statistics but those of a batch, which are c. */
+        size_t stats = p->n * (p->kind == NRM_INSTANCE ? p->c : p->groups + 1) + p->c;
+        if (peers_size(p) > most) most = peers_size(p);
+        if (p->c > channels) channels = p->c;
+        if (stats > statistics) statistics = stats;
+    }
+    data.in.x = random_floats(most, 1, 0.5f);
+    data.in.dy = random_floats(most, 1, 0);
+    data.in.gamma = random_floats(channels, 0.1f, 1);
+    data.in.beta = random_floats(channels, 0.1f, 0);
+    data.in.running_mean = random_floats(channels, 0.1f, 0.5f);
+    data.in.running_var = random_floats(channels, 0.1f, 1);
+    data.ours.y = (float *)peers_get(most, sizeof(float));
+    data.ours.dgamma = (float *)peers_get(channels, sizeof(float));
+    data.ours.dbeta = (float *)peers_get(channels, sizeof(float));
+    data.theirs.y = (float *)peers_get(most, sizeof(float));
+    data.theirs.dgamma = (float *)peers_get(channels, sizeof(float));
+    data.theirs.dbeta = (float *)peers_get(channels, sizeof(float));
+    data.limit = (float *)peers_get(most, sizeof(float));
+    data.mean = (double *)peers_get(statistics, sizeof(double));
+    data.rstd = (double *)peers_get(statistics, sizeof(double));
+}
+
+/* avx512 is AVX-512. */
+static int same_word(const char *a, const char *b)
+{
+    for (;; ++a, ++b) {
+        while (*a == '-') ++a;
+        while (*b == '-') ++b;
+        if (tolower((unsigned char)*a) != tolower((unsigned char)*b)) return 0;
+        if (!*a) return 1;
+    }
+}
+
+static void set_isa(const char *name)
+{
+    int i;
+    for (i = NRM_SCALAR; i <= NRM_WASM; ++i)
+        if (same_word(name, nrm_isa_name((nrm_isa)i))) run.isa = (nrm_isa)i;
+    if (run.isa == NRM_AUTO || !nrm_has_isa(run.isa))
+        peers_die(name, "not an instruction set of this machine");
+}
+
+static void read_options(int argc, char **argv)
+{
+    const char *env = getenv("ROUNDS");
+    int arg;
+    if (env && *env) run.rounds = atoi(env);
+    env = getenv("STRICT");
+    run.strict = env && *env && strcmp(env, "0");
+    for (arg = 1; arg < argc; arg += 2) {
+        const char *name = argv[arg], *value = argv[arg + 1];
+        if (!value) peers_die(name, "unknown, or its value is missing");
+        if (!strcmp(name, "--only")) run.only = value;
+        else if (!strcmp(name, "--isa")) set_isa(value);
+        else if (!strcmp(name, "--threads")) run.threads = atoi(value);
+        else if (!strcmp(name, "--rounds")) run.rounds = atoi(value);
+        else if (!strcmp(name, "--peers")) run.names = value;
+        else peers_die(name, "unknown: --only --isa --threads --rounds --peers");
+    }
+    if (run.rounds < 1 || run.rounds > MAX_ROUNDS) peers_die("rounds", "1 to 1001, please");
+    if (run.threads < 1 || run.threads > 1024) peers_die("--threads", "1 to 1024, please");
+}
+
+static void start_peers(void)
+{
+    int i;
+    printf("normalize.h %d.%d.%d (%s)", NRM_VERSION_MAJOR, NRM_VERSION_MINOR, NRM_VERSION_PATCH,
+           nrm_isa_name(run.isa == NRM_AUTO ? nrm_best_isa() : run.isa));
+    for (i = 0; i < PEERS; ++i)
+        if (known[i].peer && strstr(run.names, known[i].id)) {
+            run.peer[run.peers++] = known[i].peer;
+            printf(", %s %s", known[i].peer->name, known[i].peer->start(run.threads, run.isa));
+        }
+    printf("; float, %d thread%s, medians of %d rounds\n", run.threads,
+           run.threads > 1 ? "s" : "", run.rounds);
+    for (i = 0; i < PEERS; ++i)
+        if (!known[i].peer && strstr(run.names, known[i].id)) {
+            printf("%s\n", known[i].skip);
+            ++run.skipped;
+        }
+    fflush(stdout);
+}
+
+int main(int argc, char **argv)
+{
+    static struct problem cases[MAX_CASES];
+    static struct result results[MAX_CASES];
+    size_t count = list_cases(cases), ran = 0, i;
+
+#ifdef __GLIBC__
+    /* PyTorch allocates its outputs: with these free() keeps the pages, and no call pays for
+       mapping them anew. */
+    mallopt(M_MMAP_MAX, 0);
+    mallopt(M_TRIM_THRESHOLD, 0x7fffffff);
+#endif
+    read_options(argc, argv);
+    crew_start(run.threads);
+    start_peers();
+    make_data(cases, count);
+    print_head();
+    for (i = 0; i < count; ++i) {
+        char name[64];
+        case_name(&cases[i], name, sizeof name);
+        if (!strstr(name, run.only)) continue;
+        run_case(&cases[i], &results[ran]);
+        print_case(&results[ran++]);
+    }
+    if (!ran) peers_die(run.only, "no such case");
+    write_columns(results, ran);
+    print_summary(results, ran);
+    if (run.skipped) printf("%d skipped\n", run.skipped);
+    return run.strict && run.skipped ? EXIT_FAILURE : EXIT_SUCCESS;
+}
