@@ -91,7 +91,7 @@ static void *tensor[TENSORS];
 static void *evictor;
 static size_t evictor_bytes;
 
-static double *mean, *rstd;                                    /* ours */
+static double *mean, *rstd; /* ours */
 static void *gamma_, *beta, *dgamma, *dbeta, *running_mean, *running_var;
 static float *naive_mean, *naive_rstd, *scratch_p, *scratch_q; /* naive */
 static void *workspace;
@@ -261,7 +261,8 @@ static void limit_measure(const row *r)
             if (!now_.loops[v]) {
                 now_.loops[v] = 1;
                 limit_sample(r, &m, 1);
-                while (!r->cold && limit_sample(r, &m, now_.loops[v]) * (double)now_.loops[v] < 5e-5)
+                while (!r->cold &&
+                       limit_sample(r, &m, now_.loops[v]) * (double)now_.loops[v] < 5e-5)
                     now_.loops[v] *= 2;
             }
             *seconds = limit_sample(r, &m, now_.loops[v]);
@@ -538,8 +539,7 @@ static int is_main(const row *r)
     const int row_kind = s->kind == NRM_LAYER || s->kind == NRM_RMS;
     if (s->flags & SWEEP) return 1;
     if (!special(r))
-        return s->flags & MAIN &&
-               (r->threads == 1 || (r->who == OURS && elements(s) >= 131072));
+        return s->flags & MAIN && (r->threads == 1 || (r->who == OURS && elements(s) >= 131072));
     if (!(s->flags & STAR) || special(r) > 1 || r->threads > 1 || r->who == NAIVE) return 0;
     return !r->fused || r->fused == (row_kind ? ADD : ADD | RELU);
 }
@@ -550,7 +550,7 @@ static int is_wanted(const row *r)
     return all ? special(r) <= 1 : is_main(r);
 }
 
-static size_t most_bytes, most_channels, most_lines;
+static size_t most_bytes, most_channels, most_statistics;
 
 static void at_least(size_t *most, size_t value)
 {
@@ -569,15 +569,21 @@ static void add(const row *from)
     r->shim.finish = finish;
     r->shim.before = r->cold ? evict : NULL;
     switch (shim_add(&r->shim, filter)) {
-    case 1: at_least(&most_bytes, r->bytes); break;
-    case 0: free(r); break;
+    case 1: break;
+    case 0: free(r); return;
     default: die(filter, "not a regular expression");
     }
+    at_least(&most_bytes, r->bytes);
+    if (!r->shape) return;
+    at_least(&most_channels, r->shape->c);
+    at_least(&most_statistics, r->shape->n * (r->shape->c + positions(r->shape)));
 }
 
 static void add_case(row *r)
 {
     static const char *const pass_name[] = {"train", "infer", "backward"};
+    static const char *const who_name[] = {"ours", "apart", "naive"};
+    const char *layout = r->layout == NRM_NHWC ? "NHWC" : "NCHW";
     const shape *s = r->shape;
     const int backward = r->pass == BACKWARD, with_sum = r->fused & ADD;
     char size[64];
@@ -588,17 +594,14 @@ static void add_case(row *r)
         snprintf(size, sizeof size, "%zux%zu", s->n, s->c);
     snprintf(r->name, sizeof r->name, "%s%s/%s%s%s/%s/%s/%s/%s/%zut%s",
              s->flags & SWEEP ? "sweep/" : "", kind_name[s->kind], pass_name[r->pass],
-             r->fused & ADD ? "-add" : "", r->fused & RELU ? "-relu" : "",
-             !s->h ? "rows" : r->layout == NRM_NHWC ? "NHWC" : "NCHW", size, dtype_name[r->dtype],
-             r->who == NAIVE ? "naive" : r->who == APART ? "apart" : isa_name[r->isa],
-             r->threads, r->cold ? "/cold" : "");
+             with_sum ? "-add" : "", r->fused & RELU ? "-relu" : "", s->h ? layout : "rows", size,
+             dtype_name[r->dtype], r->who == OURS ? isa_name[r->isa] : who_name[r->who], r->threads,
+             r->cold ? "/cold" : "");
     r->bytes = elements(s) * dtype_size[r->dtype];
     r->move = backward ? (with_sum ? MOVE_BACKWARD_ADD : MOVE_BACKWARD)
                        : (with_sum ? MOVE_FORWARD_ADD : MOVE_FORWARD);
     r->shim.label = s->model;
     r->shim.call = r->who == NAIVE ? call_naive : r->who == APART ? call_apart : call_ours;
-    at_least(&most_channels, s->c);
-    at_least(&most_lines, s->n * (s->c + positions(s)));
     add(r);
 }
 
@@ -726,11 +729,12 @@ static void get_memory(void)
     size_t i;
     for (i = 0; i < TENSORS; ++i) tensor[i] = get(most_bytes);
     for (i = 0; i < COUNT(param); ++i) *param[i] = get(most_channels * doubles);
-    mean = (double *)get(most_lines * doubles), rstd = (double *)get(most_lines * doubles);
-    naive_mean = (float *)get(most_lines * sizeof(float));
-    naive_rstd = (float *)get(most_lines * sizeof(float));
-    scratch_p = (float *)get(most_lines * sizeof(float));
-    scratch_q = (float *)get(most_lines * sizeof(float));
+    mean = (double *)get(most_statistics * doubles),
+    rstd = (double *)get(most_statistics * doubles);
+    naive_mean = (float *)get(most_statistics * sizeof(float));
+    naive_rstd = (float *)get(most_statistics * sizeof(float));
+    scratch_p = (float *)get(most_statistics * sizeof(float));
+    scratch_q = (float *)get(most_statistics * sizeof(float));
     workspace_size = threads * 65536;
     workspace = get(workspace_size);
     evictor_bytes = 2 * last_cache;

@@ -10,7 +10,7 @@
 #include <immintrin.h>
 #endif
 
-/* ---- Moving ----------------------------------------------------------------------------------- */
+/* ---- Moving ---------------------------------------------------------------------------------- */
 
 #if defined(__AVX512F__)
 typedef uint32_t vec __attribute__((vector_size(64)));
@@ -36,12 +36,12 @@ const int move_can_stream = 0;
 
 const int move_tensors[MOVES] = {1, 2, 4, 3, 4};
 
-#define STORE(p, v)        \
-    do {                   \
-        if (stream)        \
-            STREAM(p, v);  \
-        else               \
-            *(p) = (v);    \
+#define STORE(p, v)       \
+    do {                  \
+        if (stream)       \
+            STREAM(p, v); \
+        else              \
+            *(p) = (v);   \
     } while (0)
 
 /* Four sums, since one would wait for each addition; their total keeps the loads alive. */
@@ -84,24 +84,24 @@ static inline __attribute__((always_inline)) void move_all(move what, int stream
 }
 
 #define ONE_OF(what) \
-    case what:       \
-        stream ? move_all(what, 1, t, first, last) : move_all(what, 0, t, first, last); \
-        break
+    case what: stream ? move_all(what, 1, t, first, last) : move_all(what, 0, t, first, last); break
 
 void move_lines(move what, int stream, void *const *t, size_t first, size_t last)
 {
     first *= MOVE_LINE / sizeof(vec), last *= MOVE_LINE / sizeof(vec);
     switch (what) {
-    case MOVE_READ: read_all((const vec *)t[0], first, last); break;
-    ONE_OF(MOVE_FORWARD);
-    ONE_OF(MOVE_FORWARD_ADD);
-    ONE_OF(MOVE_BACKWARD);
-    ONE_OF(MOVE_BACKWARD_ADD);
+    case MOVE_READ:
+        read_all((const vec *)t[0], first, last);
+        break;
+        ONE_OF(MOVE_FORWARD);
+        ONE_OF(MOVE_FORWARD_ADD);
+        ONE_OF(MOVE_BACKWARD);
+        ONE_OF(MOVE_BACKWARD_ADD);
     default: break;
     }
 }
 
-/* ---- Passes that a fused call saves ----------------------------------------------------------- */
+/* ---- Passes that a fused call saves ---------------------------------------------------------- */
 
 void naive_add(float *restrict out, const float *restrict a, const float *restrict b, size_t count)
 {
@@ -122,7 +122,7 @@ void naive_mask(float *restrict out, const float *restrict dy, const float *rest
     for (i = 0; i < count; ++i) out[i] = y[i] > 0 ? dy[i] : 0;
 }
 
-/* ---- Lines: the values of a group are neighbours, or pieces that are ---------------------------- */
+/* ---- Lines: the values of a group are neighbours, or pieces that are ------------------------- */
 
 /* Over `pieces` pieces of `len` values, `step` apart. */
 static void line_moments(const float *x, size_t pieces, size_t step, size_t len, int centred,
@@ -166,11 +166,10 @@ static void line_gradient(float *restrict dx, const float *restrict x, const flo
                           size_t len, float mean, float rstd, float gamma, float p, float q)
 {
     size_t k;
-    for (k = 0; k < len; ++k)
-        dx[k] = rstd * (dy[k] * gamma - p - (x[k] - mean) * rstd * q);
+    for (k = 0; k < len; ++k) dx[k] = rstd * (dy[k] * gamma - p - (x[k] - mean) * rstd * q);
 }
 
-/* ---- Columns: the values of a group lie in every row of memory ---------------------------------- */
+/* ---- Columns: the values of a group lie in every row of memory ------------------------------- */
 
 /* Columns to groups of `per` neighbours: each column gets its group's sum over `count`. */
 static void spread(float *v, size_t cols, size_t per, float count)
@@ -245,7 +244,7 @@ static void column_backward(const naive *a, const float *restrict x, const float
                                        (x[r * c + j] - mean[j]) * rstd[j] * q[j]);
 }
 
-/* ---- Batch norm ------------------------------------------------------------------------------- */
+/* ---- Batch norm ------------------------------------------------------------------------------ */
 
 static void batch_forward(const naive *a)
 {
@@ -308,7 +307,7 @@ static void batch_backward(const naive *a)
     }
 }
 
-/* ---- Group norm; instance norm has a group for each channel -------------------------------------- */
+/* ---- Group norm; instance norm has a group for each channel ---------------------------------- */
 
 static void group_forward(const naive *a)
 {
@@ -361,7 +360,7 @@ static void group_backward(const naive *a)
     }
 }
 
-/* ---- Layer and RMS norm ------------------------------------------------------------------------ */
+/* ---- Layer and RMS norm ---------------------------------------------------------------------- */
 
 static void row_forward(const float *restrict x, float *restrict y, const naive *a, float *mean,
                         float *rstd)
@@ -393,8 +392,8 @@ static void layer_forward(const naive *a)
         to_rstd(rstd, s, a->eps);
         for (j = 0; j < c; ++j)
             for (k = 0; k < s; ++k)
-                y[j * s + k] = (x[j * s + k] - mean[k]) * rstd[k] * a->gamma[j] +
-                               (a->beta ? a->beta[j] : 0);
+                y[j * s + k] =
+                    (x[j * s + k] - mean[k]) * rstd[k] * a->gamma[j] + (a->beta ? a->beta[j] : 0);
     }
 }
 
@@ -416,8 +415,7 @@ static void row_backward(const naive *a, size_t i)
         for (j = 0; j < c; ++j) dbeta[j] += dy[j];
     p = a->kind == NRM_LAYER ? p / (float)c : 0;
     q /= (float)c;
-    for (j = 0; j < c; ++j)
-        dx[j] = rstd * (dy[j] * gamma[j] - p - (x[j] - mean) * rstd * q);
+    for (j = 0; j < c; ++j) dx[j] = rstd * (dy[j] * gamma[j] - p - (x[j] - mean) * rstd * q);
 }
 
 /* A sample in NCHW: positions are columns, channels rows. */
@@ -450,7 +448,7 @@ static void planes_backward(const naive *a, size_t i)
                                        (x[j * s + k] - mean[k]) * rstd[k] * q[k]);
 }
 
-/* ---- By kind ------------------------------------------------------------------------------------ */
+/* ---- By kind --------------------------------------------------------------------------------- */
 
 void naive_forward(const naive *a)
 {

@@ -25,14 +25,14 @@ extern const int move_can_stream;
    there are no denormals to meet. stream: stores past the caches. Tensors are aligned. */
 void move_lines(move what, int stream, void *const *t, size_t first, size_t last);
 
-/* ---- Passes that a fused call saves ----------------------------------------------------------- */
+/* ---- Passes that a fused call saves ---------------------------------------------------------- */
 
 void naive_add(float *out, const float *a, const float *b, size_t count);
 void naive_relu(float *out, const float *in, size_t count);
 /* out = dy where y > 0, else 0 */
 void naive_mask(float *out, const float *dy, const float *y, size_t count);
 
-/* ---- What most people write ------------------------------------------------------------------- */
+/* ---- What most people write ------------------------------------------------------------------ */
 
 /* Float, packed, one thread. mean, rstd: n * (c + s) values, in an order of its own, from
    forward to backward. p and q: c + s values of scratch. */

@@ -101,8 +101,7 @@ static inline void crew_run(void *user, size_t tasks, crew_task *task, void *arg
     const uint64_t round = (crew_round() + 2) & UINT32_MAX;
     (void)user;
     /* A round without indices in between: a late thread draws none while the rest is written. */
-    __atomic_store_n(&crew.ticket, ((round - 1) & UINT32_MAX) << 32 | UINT32_MAX,
-                     __ATOMIC_SEQ_CST);
+    __atomic_store_n(&crew.ticket, ((round - 1) & UINT32_MAX) << 32 | UINT32_MAX, __ATOMIC_SEQ_CST);
     __atomic_store_n(&crew.task, task, __ATOMIC_SEQ_CST);
     __atomic_store_n(&crew.arg, arg, __ATOMIC_SEQ_CST);
     __atomic_store_n(&crew.tasks, tasks, __ATOMIC_SEQ_CST);

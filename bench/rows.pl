@@ -1,9 +1,10 @@
-# rows.pl - what a file of build/bench/bench says, for table.pl, diff.pl and report.pl.
+# rows.pl - what a run of build/bench/bench says, and its tables, for table.pl, diff.pl, report.pl.
 #
 #   my ($context, $rows) = read_rows($file);      rows in the order of the file; each has
 #     name, label, times (all repetitions, us), us (their median), low, high, bytes, bytes_twice,
 #     limit (us; 0: none), and from its name: sweep, kind, pass, fused, layout, shape, type, who,
 #     threads, cold
+#   my @tables = tables($context, $rows);         each has title, head and rows of cells
 use strict;
 use warnings;
 use JSON::PP;
@@ -81,6 +82,91 @@ sub share {
     return '' if !$row->{limit};
     return sprintf '%.0f%%%s', 100 * $row->{limit} / $row->{us},
         $row->{bytes_twice} > $row->{bytes} ? '*' : '';
+}
+
+# One time over another, if there are both.
+sub over {
+    my ($row, $other) = @_;
+    return $row && $other ? sprintf '%.2f', $row->{us} / $other->{us} : '';
+}
+
+sub best_isa {
+    my $isa = lc($_[0]{isa} // '');
+    $isa =~ s/-//;
+    return $isa;
+}
+
+sub plain { return !$_[0]{sweep} && !$_[0]{fused} && !$_[0]{cold} && $_[0]{type} eq 'f32' }
+
+sub unique {
+    my %seen;
+    return grep { !$seen{$_}++ } @_;
+}
+
+# ---- Tables --------------------------------------------------------------------------------------
+
+sub memory_tables {
+    my ($rows) = @_;
+    my %gb = map { ($_->{name}, rate($_)) } grep { $_->{kind} eq 'memory' } @$rows;
+    my @names = map { [split m{/}, $_->{name}] } grep { $_->{kind} eq 'memory' } @$rows;
+    my @what = qw(read copy triad copy-stream triad-stream);
+    my (@tables, $threads);
+    for $threads (unique(map { $_->[3] } @names)) {
+        push @tables, {title => "memory, $threads, GB/s", head => ['each tensor', @what], rows => [
+            map { my $size = $_; [$size, map { $gb{"memory/$_/$size/$threads"} // '' } @what] }
+            unique(map { $_->[2] } @names)]};
+    }
+    return @tables;
+}
+
+# One layout's columns: time, rate, share, and how many times longer naive takes.
+sub columns {
+    my ($index, $row) = @_;
+    return ('') x 4 if !$row;
+    return (us($row->{us}), rate($row), share($row),
+            over(sibling($index, $row, who => 'naive'), $row));
+}
+
+sub layout_table {
+    my ($kind, $best, $rows, $index) = @_;
+    my @cells;
+    for my $row (grep { $_->{kind} eq $kind && plain($_) && $_->{who} eq $best } @$rows) {
+        my $nchw = sibling($index, $row, layout => 'NCHW');
+        my $nhwc = sibling($index, $row, layout => 'NHWC');
+        next if $nchw && $row != $nchw;
+        push @cells, [@$row{qw(shape pass threads)},
+            columns($index, $row->{layout} eq 'NHWC' ? undef : $row), columns($index, $nhwc),
+            over($nhwc, $nchw)];
+    }
+    return @cells ? {title => "$kind norm", rows => \@cells, head => ['shape', 'pass', '',
+        'NCHW us', 'GB/s', 'limit', 'naive', 'NHWC us', 'GB/s', 'limit', 'naive', 'ratio']} : ();
+}
+
+# Rows that are special in one way, beside those that are not.
+sub special_table {
+    my ($title, $head, $rows, $compare) = @_;
+    my @cells = map { [$_->{name}, us($_->{us}), rate($_), share($_), $compare->($_)] } @$rows;
+    return @cells ? {title => $title, rows => \@cells, head => ['', 'us', 'GB/s', 'limit', $head]}
+                  : ();
+}
+
+sub tables {
+    my ($context, $rows) = @_;
+    my ($best, $index) = (best_isa($context), index_rows($rows));
+    my @ours = grep { $_->{kind} ne 'memory' && !$_->{sweep} && $_->{who} !~ /naive|apart/ } @$rows;
+    my @usual = grep { $_->{who} eq $best && $_->{type} eq 'f32' } @ours;
+    return (
+        memory_tables($rows),
+        (map { layout_table($_, $best, $rows, $index) } qw(batch layer instance group rms)),
+        special_table('storage types', 'over f32', [grep { $_->{type} ne 'f32' } @ours],
+            sub { over($_[0], sibling($index, $_[0], type => 'f32')) }),
+        special_table('instruction sets', "over $best",
+            [grep { $_->{who} ne $best && $_->{type} eq 'f32' } @ours],
+            sub { over($_[0], sibling($index, $_[0], who => $best)) }),
+        special_table('residual and ReLU fused', 'apart over', [grep { $_->{fused} } @usual],
+            sub { over(sibling($index, $_[0], who => 'apart'), $_[0]) }),
+        special_table('cold caches', 'over warm', [grep { $_->{cold} } @usual],
+            sub { over($_[0], sibling($index, $_[0], cold => '')) }));
 }
 
 1;

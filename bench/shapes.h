@@ -5,7 +5,7 @@
  *             residual and ReLU fused or apart: one of these at a time
  *     SWEEP   throughput against size; only so
  *
- * Everything else runs with --all or when --benchmark_filter asks for it. Include normalize.h first.
+ * All else runs with --all, or when --benchmark_filter asks for it. Include normalize.h first.
  */
 #ifndef BENCH_SHAPES_H
 #define BENCH_SHAPES_H

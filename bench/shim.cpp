@@ -23,7 +23,7 @@ std::vector<std::string> arguments; // argv with the defaults in front
 std::vector<char *> pointers;
 bool has_output, json_output = true, list_only;
 
-// ---- The timed loops -----------------------------------------------------------------------------
+// ---- The timed loops ----------------------------------------------------------------------------
 
 void time_warm(benchmark::State &state, const shim_row *row)
 {
@@ -58,7 +58,7 @@ void body(benchmark::State &state, const shim_row *row)
     if (wrong) state.SkipWithError(wrong);
 }
 
-// ---- Reporters -----------------------------------------------------------------------------------
+// ---- Reporters ----------------------------------------------------------------------------------
 
 // Google Benchmark appends how a row was timed (/real_time, /iterations:10) to its name.
 typedef benchmark::BenchmarkReporter::Run run_type;
@@ -142,7 +142,7 @@ public:
 
 } // namespace
 
-// ---- The interface -------------------------------------------------------------------------------
+// ---- The interface ------------------------------------------------------------------------------
 
 const char *shim_init(int *argc, char ***argv)
 {
