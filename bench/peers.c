@@ -14,13 +14,10 @@
  * and then as many as last a millisecond. Who computes something else than ours, by more than one
  * in a thousand of the largest value, is not timed.
  *
- * The rows of the blocked layout compare layouts that the libraries prefer: oneDNN has nChw16c,
- * ours the faster of NCHW and NHWC.
- *
  * The rows of the blocked layout have both in what suits them: oneDNN in nChw16c, ours in the
  * faster of NCHW and NHWC.
  *
- * The limit moves each tensor once: y = a*x + b, or dx = a*x + b*dy. It stores past the caches
+ * The limit moves each tensor once: y = x + 1, or dx = x + dy (naive.h). It stores past the caches
  * where that is faster. A pass that has to read x twice and does not fit the caches cannot reach
  * it: 3/2 of it is the limit of training there, 5/3 that of backward.
  *
@@ -31,18 +28,17 @@
 #endif
 #include "peers.h"
 
+#include "naive.h"
+#include "pool.h"
+
 #include <ctype.h>
 #include <math.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #ifdef __GLIBC__
 #include <malloc.h>
-#endif
-#ifdef __SSE2__
-#include <emmintrin.h>
 #endif
 
 #define SAMPLE_SECONDS 1e-3
@@ -156,98 +152,6 @@ void *peers_get(size_t count, size_t size)
     return p;
 }
 
-/* ---- Our threads: they spin for about 0.2 ms before they sleep ------------------------------ */
-
-#define SPINS 10000
-
-static struct {
-    uint64_t ticket; /* the number of the job, and in the lower half how many tasks are not taken */
-    void (*task)(void *arg, size_t index);
-    void *arg;
-    size_t unfinished;
-    int sleepers;
-    pthread_mutex_t lock;
-    pthread_cond_t wake;
-} crew;
-
-static nrm_pool pool;
-
-static void spin(void)
-{
-#ifdef __SSE2__
-    _mm_pause();
-#endif
-}
-
-/* A ticket that is taken cannot be of a past job: those have no tasks left. While one is left its
-   job is unfinished, so that task and arg are of the same job. */
-static void take_tasks(void)
-{
-    uint64_t ticket = __atomic_load_n(&crew.ticket, __ATOMIC_SEQ_CST);
-    while ((uint32_t)ticket) {
-        void (*task)(void *, size_t) = __atomic_load_n(&crew.task, __ATOMIC_RELAXED);
-        void *arg = __atomic_load_n(&crew.arg, __ATOMIC_RELAXED);
-        if (!__atomic_compare_exchange_n(&crew.ticket, &ticket, ticket - 1, 0, __ATOMIC_SEQ_CST,
-                                         __ATOMIC_SEQ_CST))
-            continue;
-        task(arg, (uint32_t)ticket - 1);
-        __atomic_sub_fetch(&crew.unfinished, 1, __ATOMIC_SEQ_CST);
-        ticket = __atomic_load_n(&crew.ticket, __ATOMIC_SEQ_CST);
-    }
-}
-
-static int idle(void)
-{
-    return !(uint32_t)__atomic_load_n(&crew.ticket, __ATOMIC_SEQ_CST);
-}
-
-static void *crew_member(void *unused)
-{
-    for (;;) {
-        int i;
-        for (i = 0; i < SPINS && idle(); ++i) spin();
-        if (idle()) {
-            pthread_mutex_lock(&crew.lock);
-            __atomic_add_fetch(&crew.sleepers, 1, __ATOMIC_SEQ_CST);
-            while (idle()) pthread_cond_wait(&crew.wake, &crew.lock);
-            __atomic_sub_fetch(&crew.sleepers, 1, __ATOMIC_SEQ_CST);
-            pthread_mutex_unlock(&crew.lock);
-        }
-        take_tasks();
-    }
-    return unused;
-}
-
-static void crew_run(void *user, size_t tasks, void (*task)(void *arg, size_t index), void *arg)
-{
-    uint64_t job = (crew.ticket >> 32) + 1;
-    (void)user;
-    __atomic_store_n(&crew.task, task, __ATOMIC_RELAXED);
-    __atomic_store_n(&crew.arg, arg, __ATOMIC_RELAXED);
-    __atomic_store_n(&crew.unfinished, tasks, __ATOMIC_RELAXED);
-    __atomic_store_n(&crew.ticket, job << 32 | tasks, __ATOMIC_SEQ_CST);
-    if (__atomic_load_n(&crew.sleepers, __ATOMIC_SEQ_CST)) {
-        pthread_mutex_lock(&crew.lock);
-        pthread_cond_broadcast(&crew.wake);
-        pthread_mutex_unlock(&crew.lock);
-    }
-    take_tasks();
-    while (__atomic_load_n(&crew.unfinished, __ATOMIC_SEQ_CST)) spin();
-}
-
-/* The threads live as long as the process. */
-static void crew_start(int threads)
-{
-    pthread_t id;
-    int i;
-    pthread_mutex_init(&crew.lock, NULL);
-    pthread_cond_init(&crew.wake, NULL);
-    for (i = 1; i < threads; ++i)
-        if (pthread_create(&id, NULL, crew_member, NULL)) peers_die("threads", "none left");
-    pool.run = crew_run;
-    pool.threads = (size_t)threads;
-}
-
 /* ---- Ours ---------------------------------------------------------------------------------- */
 
 struct our_call {
@@ -274,7 +178,7 @@ static struct our_call our_setup(const struct problem *p, const struct inputs *i
     call.args.gamma = in->gamma;
     call.args.beta = p->kind == NRM_RMS ? NULL : in->beta;
     call.args.isa = run.isa;
-    call.args.pool = &pool;
+    call.args.pool = &crew_pool;
     if (p->pass == INFER) {
         call.args.running_mean = (void *)(uintptr_t)in->running_mean;
         call.args.running_var = (void *)(uintptr_t)in->running_var;
@@ -322,62 +226,23 @@ static struct our_call our_prepare(const struct problem *p, const struct inputs 
 /* ---- The limit ----------------------------------------------------------------------------- */
 
 struct limit_call {
-    float *out;
-    const float *a, *b; /* b NULL: forward */
-    size_t count;
+    void *tensors[3];
+    move what;
     int stream;
+    size_t lines;
 };
-
-#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__)
-#define WIDE __attribute__((target_clones("avx512f", "avx2", "default"), optimize("O3")))
-#else
-#define WIDE
-#endif
-
-WIDE static void scale_shift(float *restrict y, const float *restrict x, size_t count)
-{
-    size_t i;
-    for (i = 0; i < count; ++i) y[i] = 1.01f * x[i] + 0.5f;
-}
-
-WIDE static void triad(float *restrict dx, const float *restrict x, const float *restrict dy,
-                       size_t count)
-{
-    size_t i;
-    for (i = 0; i < count; ++i) dx[i] = 1.01f * x[i] + 0.5f * dy[i];
-}
-
-/* Past the caches; count is a multiple of 4 and out is aligned. */
-static void limit_stream(float *out, const float *a, const float *b, size_t count)
-{
-#ifdef __SSE2__
-    const __m128 scale = _mm_set1_ps(1.01f), half = _mm_set1_ps(0.5f);
-    size_t i;
-    for (i = 0; i < count; i += 4) {
-        __m128 v = b ? _mm_mul_ps(half, _mm_loadu_ps(b + i)) : half;
-        _mm_stream_ps(out + i, _mm_add_ps(_mm_mul_ps(scale, _mm_loadu_ps(a + i)), v));
-    }
-    _mm_sfence();
-#else
-    if (b) triad(out, a, b, count);
-    else scale_shift(out, a, count);
-#endif
-}
 
 static void limit_task(void *user, size_t index)
 {
     const struct limit_call *call = (const struct limit_call *)user;
-    size_t each = call->count / 16 / pool.threads * 16, from = index * each;
-    size_t count = index + 1 < pool.threads ? each : call->count - from;
-    const float *b = call->b ? call->b + from : NULL;
-    if (call->stream) limit_stream(call->out + from, call->a + from, b, count);
-    else if (b) triad(call->out + from, call->a + from, b, count);
-    else scale_shift(call->out + from, call->a + from, count);
+    size_t threads = crew_pool.threads;
+    move_lines(call->what, call->stream, call->tensors, call->lines * index / threads,
+               call->lines * (index + 1) / threads);
 }
 
 static void limit_run(void *user)
 {
-    if (pool.threads > 1) crew_run(NULL, pool.threads, limit_task, user);
+    if (crew_pool.threads > 1) crew_run(NULL, crew_pool.threads, limit_task, user);
     else limit_task(user, 0);
 }
 
@@ -549,13 +414,17 @@ static void compare(struct result *r, const struct contender *ours, const struct
 /* With streaming stores or without, whatever is faster. */
 static struct limit_call limit_setup(const struct problem *p)
 {
-    struct limit_call call = {data.limit, data.in.x, NULL, 0, 0};
+    struct limit_call call = {{NULL, NULL, NULL}, MOVE_FORWARD, 0, 0};
     struct contender k = {"limit", limit_run, NULL, NULL, 1, 0, {0}};
     double plain;
-    call.count = peers_size(p);
-    if (p->pass == BACKWARD) call.b = data.in.dy;
+    call.tensors[0] = data.limit;
+    call.tensors[1] = (void *)(uintptr_t)data.in.x;
+    call.tensors[2] = (void *)(uintptr_t)data.in.dy;
+    if (p->pass == BACKWARD) call.what = MOVE_BACKWARD;
+    call.lines = peers_size(p) * sizeof(float) / MOVE_LINE;
     k.user = &call;
     plain = quick(&k);
+    if (!move_can_stream) return call;
     call.stream = 1;
     call.stream = quick(&k) < plain;
     return call;
@@ -814,7 +683,7 @@ int main(int argc, char **argv)
     mallopt(M_TRIM_THRESHOLD, 0x7fffffff);
 #endif
     read_options(argc, argv);
-    crew_start(run.threads);
+    if (!crew_start((size_t)run.threads)) peers_die("--threads", "so many are not to be had");
     start_peers();
     make_data(cases, count);
     print_head();
