@@ -1,4 +1,4 @@
-/* peers.c - normalize.h beside oneDNN and PyTorch, and beside the limit of memory, in one run.
+/* peers.c - normalize.h beside oneDNN and PyTorch, and beside the limit of memory, in one opt.
  *
  *     make bench-peers                       all cases, one thread, some minutes
  *     make bench-peers ARGS="--only 'layer backward' --isa avx2"
@@ -26,17 +26,18 @@
 #ifndef _POSIX_C_SOURCE
 #define _POSIX_C_SOURCE 200112L /* clock_gettime, posix_memalign, nanosleep, setenv */
 #endif
-#include "peers.h"
-
 #include "naive.h"
+#include "peers.h"
 #include "pool.h"
 
 #include <ctype.h>
+#include <dlfcn.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 #ifdef __GLIBC__
 #include <malloc.h>
 #endif
@@ -45,7 +46,8 @@
 #define MAX_ROUNDS 1001
 #define MAX_CASES 128
 #define TOLERANCE 1e-3
-#define COLUMNS_FILE "build/bench/peers.txt"
+#define BUILD "build/bench/" /* from the top of the tree */
+#define COLUMNS_FILE BUILD "peers.txt"
 
 /* ---- Cases --------------------------------------------------------------------------------- */
 
@@ -109,20 +111,15 @@ static void case_name(const struct problem *p, char *name, size_t size)
 
 /* ---- Peers --------------------------------------------------------------------------------- */
 
+/* Shared objects that are opened one apart from the other: PyTorch has a oneDNN of its own, and
+   both of them in one name space would be mixed up. */
 static const struct {
-    const struct peer *peer;
-    const char *id, *skip;
+    const char *id, *file, *symbol, *missing;
 } known[] = {
-#ifdef PEERS_ONEDNN
-    {&peer_onednn, "onednn", NULL},
-#else
-    {NULL, "onednn", "SKIP oneDNN: no oneapi/dnnl/dnnl.h (Debian: libdnnl-dev)"},
-#endif
-#ifdef PEERS_TORCH
-    {&peer_torch, "torch", NULL},
-#else
-    {NULL, "torch", "SKIP PyTorch: no torch/torch.h (Debian: libtorch-dev)"},
-#endif
+    {"onednn", BUILD "peer_onednn.so", "peer_onednn",
+     "oneDNN: no oneapi/dnnl/dnnl.h (Debian: libdnnl-dev)"},
+    {"torch", BUILD "peer_torch.so", "peer_torch",
+     "PyTorch: no torch/version.h (Debian: libtorch-dev)"},
 };
 
 enum { PEERS = sizeof known / sizeof *known };
@@ -134,7 +131,7 @@ static struct {
     int threads, rounds, strict, skipped;
     const struct peer *peer[PEERS];
     int peers;
-} run = {"", "onednn,torch", NRM_AUTO, 1, 15, 0, 0, {NULL}, 0};
+} opt = {"", "onednn,torch", NRM_AUTO, 1, 15, 0, 0, {NULL}, 0};
 
 void peers_die(const char *what, const char *why)
 {
@@ -144,8 +141,8 @@ void peers_die(const char *what, const char *why)
 
 void *peers_get(size_t count, size_t size)
 {
-    /* What is added keeps tensors of 2^n bytes from lying at the same place of a page, where a load
-       waits for an older store of another tensor. */
+    /* What is added keeps tensors of 2^n bytes from lying at the same place of their pages: there
+       a load may wait for a store to another tensor, 12% of backward of 1x64x112x112. */
     void *p;
     if (posix_memalign(&p, 64, count * size + 1088)) peers_die("memory", "none left");
     memset(p, 0, count * size);
@@ -177,7 +174,7 @@ static struct our_call our_setup(const struct problem *p, const struct inputs *i
     call.args.x = in->x;
     call.args.gamma = in->gamma;
     call.args.beta = p->kind == NRM_RMS ? NULL : in->beta;
-    call.args.isa = run.isa;
+    call.args.isa = opt.isa;
     call.args.pool = &crew_pool;
     if (p->pass == INFER) {
         call.args.running_mean = (void *)(uintptr_t)in->running_mean;
@@ -194,8 +191,8 @@ static struct our_call our_setup(const struct problem *p, const struct inputs *i
     } else {
         call.args.y = out->y;
     }
-    if (run.threads > 1) {
-        call.args.workspace_size = nrm_workspace_size(&call.desc, (size_t)run.threads);
+    if (opt.threads > 1) {
+        call.args.workspace_size = nrm_workspace_size(&call.desc, (size_t)opt.threads);
         call.args.workspace = peers_get(call.args.workspace_size + 1, 1);
     }
     return call;
@@ -249,7 +246,6 @@ static void limit_run(void *user)
 /* ---- Timing -------------------------------------------------------------------------------- */
 
 struct contender {
-    const char *name;
     void (*run)(void *user);
     void *user;
     void (*drop)(void *user);
@@ -274,21 +270,19 @@ static double sample(const struct contender *k)
     return (now() - start) / (double)k->loops;
 }
 
-/* Doubles the calls of a sample until it lasts long enough. Returns the time of a call. */
-static double calibrate(struct contender *k)
+/* Doubles the calls of a sample until it lasts long enough. */
+static void calibrate(struct contender *k)
 {
-    double seconds;
     k->loops = 1;
     sample(k);
-    while ((seconds = sample(k)) * (double)k->loops < SAMPLE_SECONDS) k->loops *= 2;
-    return seconds;
+    while (sample(k) * (double)k->loops < SAMPLE_SECONDS) k->loops *= 2;
 }
 
 /* OpenMP's threads spin for milliseconds after a call, on the processors of the next in turn. */
 static void rest(void)
 {
     struct timespec t = {0, 8000000};
-    if (run.threads > 1) nanosleep(&t, NULL);
+    if (opt.threads > 1) nanosleep(&t, NULL);
 }
 
 static int by_value(const void *a, const void *b)
@@ -312,9 +306,9 @@ static void take_turns(struct contender *k, int count)
 {
     int i, round;
     for (i = 0; i < count; ++i) rest(), calibrate(&k[i]);
-    for (round = 0; round < run.rounds; ++round)
+    for (round = 0; round < opt.rounds; ++round)
         for (i = 0; i < count; ++i) rest(), k[i].seconds[round] = sample(&k[i]);
-    for (i = 0; i < count; ++i) k[i].median = quantile(k[i].seconds, run.rounds, 0.5);
+    for (i = 0; i < count; ++i) k[i].median = quantile(k[i].seconds, opt.rounds, 0.5);
 }
 
 /* ---- One case ------------------------------------------------------------------------------ */
@@ -341,7 +335,8 @@ static double difference(const float *a, const float *b, size_t count)
     size_t i;
     for (i = 0; i < count; ++i) {
         double d = fabs((double)a[i] - (double)b[i]);
-        if (!(d <= worst)) worst = d;
+        if (isnan(d)) return HUGE_VAL;
+        if (d > worst) worst = d;
         if (fabs((double)a[i]) > scale) scale = fabs((double)a[i]);
     }
     return scale > 0 ? worst / scale : worst;
@@ -359,11 +354,11 @@ static int agrees(const struct peer *peer, void *call, const struct problem *p, 
     }
     if (d < TOLERANCE) return 1;
     printf("SKIP %s: %s is off by %.1e, not timed\n", peer->name, name, d);
-    ++run.skipped;
+    ++opt.skipped;
     return 0;
 }
 
-/* Of a few samples. */
+/* The least of a few samples, to choose between ways of one contender. */
 static double quick(struct contender *k)
 {
     rest();
@@ -379,7 +374,7 @@ static int enter(struct contender *k, const struct peer *peer, const struct prob
     int way;
     k->user = NULL;
     for (way = 0; way < PEERS_WAYS; ++way) {
-        struct contender trial = {peer->name, peer->run, NULL, peer->drop, 1, 0, {0}};
+        struct contender trial = {peer->run, NULL, peer->drop, 1, 0, {0}};
         double seconds;
         trial.user = peer->prepare(p, &data.in, way);
         if (!trial.user) continue;
@@ -403,11 +398,11 @@ static void compare(struct result *r, const struct contender *ours, const struct
 {
     static double ratios[MAX_ROUNDS];
     int i;
-    for (i = 0; i < run.rounds; ++i) ratios[i] = ours->seconds[i] / k->seconds[i];
+    for (i = 0; i < opt.rounds; ++i) ratios[i] = ours->seconds[i] / k->seconds[i];
     r->peer[peer] = 1e6 * k->median;
-    r->ratio[peer] = quantile(ratios, run.rounds, 0.5);
-    r->low[peer] = quantile(ratios, run.rounds, 0.25);
-    r->high[peer] = quantile(ratios, run.rounds, 0.75);
+    r->ratio[peer] = quantile(ratios, opt.rounds, 0.5);
+    r->low[peer] = quantile(ratios, opt.rounds, 0.25);
+    r->high[peer] = quantile(ratios, opt.rounds, 0.75);
     if (r->best < 0 || r->peer[peer] < r->peer[r->best]) r->best = peer;
 }
 
@@ -415,7 +410,7 @@ static void compare(struct result *r, const struct contender *ours, const struct
 static struct limit_call limit_setup(const struct problem *p)
 {
     struct limit_call call = {{NULL, NULL, NULL}, MOVE_FORWARD, 0, 0};
-    struct contender k = {"limit", limit_run, NULL, NULL, 1, 0, {0}};
+    struct contender k = {limit_run, NULL, NULL, 1, 0, {0}};
     double plain;
     call.tensors[0] = data.limit;
     call.tensors[1] = (void *)(uintptr_t)data.in.x;
@@ -438,7 +433,7 @@ static nrm_layout faster_layout(const struct problem *p)
     for (layout = 0; layout < 2; ++layout) {
         struct problem q = *p;
         struct our_call call;
-        struct contender k = {"ours", our_run, NULL, NULL, 1, 0, {0}};
+        struct contender k = {our_run, NULL, NULL, 1, 0, {0}};
         q.layout = layout ? NRM_NHWC : NRM_NCHW;
         call = our_prepare(&q, &data.in, &data.ours, data.mean, data.rstd);
         k.user = &call;
@@ -463,10 +458,10 @@ static void run_case(const struct problem *asked, struct result *r)
     ours = our_prepare(&p, &data.in, &data.ours, data.mean, data.rstd);
     our_run(&ours);
     limit = limit_setup(&p);
-    k[0].name = "ours", k[0].run = our_run, k[0].user = &ours;
-    k[1].name = "limit", k[1].run = limit_run, k[1].user = &limit;
-    for (i = 0; i < run.peers; ++i)
-        if (enter(&k[count], run.peer[i], &p, r->name)) who[count++] = i;
+    k[0].run = our_run, k[0].user = &ours;
+    k[1].run = limit_run, k[1].user = &limit;
+    for (i = 0; i < opt.peers; ++i)
+        if (enter(&k[count], opt.peer[i], &p, r->name)) who[count++] = i;
 
     take_turns(k, count);
     r->ours = 1e6 * k[0].median;
@@ -484,7 +479,7 @@ static void print_head(void)
 {
     int i;
     printf("%-36s %9s %9s", "case, microseconds", "ours", "limit");
-    for (i = 0; i < run.peers; ++i) printf(" %9s", run.peer[i]->name);
+    for (i = 0; i < opt.peers; ++i) printf(" %9s", opt.peer[i]->name);
     printf(" %9s %13s %10s\n", "ours/best", "quartiles", "ours/limit");
 }
 
@@ -492,7 +487,7 @@ static void print_case(const struct result *r)
 {
     int i;
     printf("%-36s %9.2f %9.2f", r->name, r->ours, r->limit);
-    for (i = 0; i < run.peers; ++i)
+    for (i = 0; i < opt.peers; ++i)
         if (r->peer[i] > 0) printf(" %9.2f", r->peer[i]);
         else printf(" %9s", "-");
     if (r->best >= 0)
@@ -525,7 +520,7 @@ static void print_summary(struct result *r, size_t count)
                    "none", r[i].name);
         else
             printf("%9.2f %6.2f-%6.2f %10.2f %9.2f  %-9s %s\n", ratio, r[i].low[best],
-                   r[i].high[best], r[i].ours / r[i].limit, r[i].ours, run.peer[best]->name,
+                   r[i].high[best], r[i].ours / r[i].limit, r[i].ours, opt.peer[best]->name,
                    r[i].name);
         if (best < 0) continue;
         ++with, sum += log(ratio);
@@ -545,16 +540,16 @@ static void write_columns(const struct result *r, size_t count)
     int k;
     if (!f) peers_die(COLUMNS_FILE, "cannot be written; run from the top of the tree");
     fprintf(f, "# case ours_us limit_us peer peer_us ratio low high; normalize.h %s, threads %d\n",
-            nrm_isa_name(run.isa == NRM_AUTO ? nrm_best_isa() : run.isa), run.threads);
+            nrm_isa_name(opt.isa == NRM_AUTO ? nrm_best_isa() : opt.isa), opt.threads);
     for (i = 0; i < count; ++i)
-        for (k = 0; k < run.peers; ++k) {
+        for (k = 0; k < opt.peers; ++k) {
             char name[64], *c;
             if (!(r[i].peer[k] > 0)) continue;
             strcpy(name, r[i].name);
             for (c = name; *c; ++c)
                 if (*c == ' ') *c = '-';
             fprintf(f, "%s %.3f %.3f %s %.3f %.4f %.4f %.4f\n", name, r[i].ours, r[i].limit,
-                    run.peer[k]->id, r[i].peer[k], r[i].ratio[k], r[i].low[k], r[i].high[k]);
+                    opt.peer[k]->id, r[i].peer[k], r[i].ratio[k], r[i].low[k], r[i].high[k]);
         }
     if (fclose(f)) peers_die(COLUMNS_FILE, "not written");
 }
@@ -624,8 +619,8 @@ static void set_isa(const char *name)
 {
     int i;
     for (i = NRM_SCALAR; i <= NRM_WASM; ++i)
-        if (same_word(name, nrm_isa_name((nrm_isa)i))) run.isa = (nrm_isa)i;
-    if (run.isa == NRM_AUTO || !nrm_has_isa(run.isa))
+        if (same_word(name, nrm_isa_name((nrm_isa)i))) opt.isa = (nrm_isa)i;
+    if (opt.isa == NRM_AUTO || !nrm_has_isa(opt.isa))
         peers_die(name, "not an instruction set of this machine");
 }
 
@@ -633,40 +628,52 @@ static void read_options(int argc, char **argv)
 {
     const char *env = getenv("ROUNDS");
     int arg;
-    if (env && *env) run.rounds = atoi(env);
+    if (env && *env) opt.rounds = atoi(env);
     env = getenv("STRICT");
-    run.strict = env && *env && strcmp(env, "0");
+    opt.strict = env && *env && strcmp(env, "0");
     for (arg = 1; arg < argc; arg += 2) {
         const char *name = argv[arg], *value = argv[arg + 1];
         if (!value) peers_die(name, "unknown, or its value is missing");
-        if (!strcmp(name, "--only")) run.only = value;
+        if (!strcmp(name, "--only")) opt.only = value;
         else if (!strcmp(name, "--isa")) set_isa(value);
-        else if (!strcmp(name, "--threads")) run.threads = atoi(value);
-        else if (!strcmp(name, "--rounds")) run.rounds = atoi(value);
-        else if (!strcmp(name, "--peers")) run.names = value;
+        else if (!strcmp(name, "--threads")) opt.threads = atoi(value);
+        else if (!strcmp(name, "--rounds")) opt.rounds = atoi(value);
+        else if (!strcmp(name, "--peers")) opt.names = value;
         else peers_die(name, "unknown: --only --isa --threads --rounds --peers");
     }
-    if (run.rounds < 1 || run.rounds > MAX_ROUNDS) peers_die("rounds", "1 to 1001, please");
-    if (run.threads < 1 || run.threads > 1024) peers_die("--threads", "1 to 1024, please");
+    if (opt.rounds < 1 || opt.rounds > MAX_ROUNDS) peers_die("rounds", "1 to 1001, please");
+    if (opt.threads < 1 || opt.threads > 1024) peers_die("--threads", "1 to 1024, please");
+}
+
+static void open_peer(int i)
+{
+    void *object, *symbol;
+    if (!strstr(opt.names, known[i].id)) return;
+    if (access(known[i].file, R_OK)) {
+        printf("SKIP %s\n", known[i].missing);
+        ++opt.skipped;
+        return;
+    }
+    object = dlopen(known[i].file, RTLD_NOW | RTLD_LOCAL);
+    symbol = object ? dlsym(object, known[i].symbol) : NULL;
+    if (!symbol) {
+        printf("SKIP %s\n", dlerror());
+        ++opt.skipped;
+        return;
+    }
+    opt.peer[opt.peers++] = (const struct peer *)symbol;
 }
 
 static void start_peers(void)
 {
     int i;
+    for (i = 0; i < PEERS; ++i) open_peer(i);
     printf("normalize.h %d.%d.%d (%s)", NRM_VERSION_MAJOR, NRM_VERSION_MINOR, NRM_VERSION_PATCH,
-           nrm_isa_name(run.isa == NRM_AUTO ? nrm_best_isa() : run.isa));
-    for (i = 0; i < PEERS; ++i)
-        if (known[i].peer && strstr(run.names, known[i].id)) {
-            run.peer[run.peers++] = known[i].peer;
-            printf(", %s %s", known[i].peer->name, known[i].peer->start(run.threads, run.isa));
-        }
-    printf("; float, %d thread%s, medians of %d rounds\n", run.threads,
-           run.threads > 1 ? "s" : "", run.rounds);
-    for (i = 0; i < PEERS; ++i)
-        if (!known[i].peer && strstr(run.names, known[i].id)) {
-            printf("%s\n", known[i].skip);
-            ++run.skipped;
-        }
+           nrm_isa_name(opt.isa == NRM_AUTO ? nrm_best_isa() : opt.isa));
+    for (i = 0; i < opt.peers; ++i)
+        printf(", %s %s", opt.peer[i]->name, opt.peer[i]->start(opt.threads, opt.isa));
+    printf("; float, %d thread%s, medians of %d rounds\n", opt.threads,
+           opt.threads > 1 ? "s" : "", opt.rounds);
     fflush(stdout);
 }
 
@@ -683,20 +690,20 @@ int main(int argc, char **argv)
     mallopt(M_TRIM_THRESHOLD, 0x7fffffff);
 #endif
     read_options(argc, argv);
-    if (!crew_start((size_t)run.threads)) peers_die("--threads", "so many are not to be had");
+    if (!crew_start((size_t)opt.threads)) peers_die("--threads", "so many are not to be had");
     start_peers();
     make_data(cases, count);
     print_head();
     for (i = 0; i < count; ++i) {
         char name[64];
         case_name(&cases[i], name, sizeof name);
-        if (!strstr(name, run.only)) continue;
+        if (!strstr(name, opt.only)) continue;
         run_case(&cases[i], &results[ran]);
         print_case(&results[ran++]);
     }
-    if (!ran) peers_die(run.only, "no such case");
+    if (!ran) peers_die(opt.only, "no such case");
     write_columns(results, ran);
     print_summary(results, ran);
-    if (run.skipped) printf("%d skipped\n", run.skipped);
-    return run.strict && run.skipped ? EXIT_FAILURE : EXIT_SUCCESS;
+    if (opt.skipped) printf("%d skipped\n", opt.skipped);
+    return opt.strict && opt.skipped ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -45,6 +45,7 @@ struct peer {
     void (*drop)(void *call);
 };
 
+/* One in each of bench/peer_*, which become shared objects. */
 extern const struct peer peer_onednn, peer_torch;
 
 /* Prints and exits. */
