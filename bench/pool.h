@@ -86,14 +86,17 @@ static inline uint64_t crew_wait(uint64_t seen)
     return crew_round();
 }
 
-static inline void *crew_thread(void *unused)
+static __thread size_t crew_number; /* whoever calls run is 0 */
+
+static inline void *crew_thread(void *number)
 {
     uint64_t round = 0;
+    crew_number = (size_t)(uintptr_t)number;
     for (;;) {
         round = crew_wait(round);
         crew_work(round);
     }
-    return unused;
+    return NULL;
 }
 
 static inline void crew_run(void *user, size_t tasks, crew_task *task, void *arg)
@@ -116,6 +119,43 @@ static inline void crew_run(void *user, size_t tasks, crew_task *task, void *arg
     while (__atomic_load_n(&crew.unfinished, __ATOMIC_SEQ_CST)) crew_pause();
 }
 
+/* An index for each thread, its own one every time unless it is late: what it moved the last time is
+   in its own caches. */
+enum { CREW_OWN_MOST = 256 };
+
+typedef struct crew_own {
+    crew_task *task;
+    void *arg;
+    size_t tasks;
+    unsigned char taken[CREW_OWN_MOST];
+} crew_own;
+
+static inline void crew_own_task(void *arg, size_t index)
+{
+    crew_own *own = (crew_own *)arg;
+    size_t i;
+    (void)index;
+    for (i = 0; i < own->tasks; ++i) {
+        const size_t mine = (crew_number + i) % own->tasks;
+        if (__atomic_exchange_n(&own->taken[mine], 1, __ATOMIC_SEQ_CST)) continue;
+        own->task(own->arg, mine);
+        return;
+    }
+}
+
+static inline void crew_run_own(size_t tasks, crew_task *task, void *arg)
+{
+    crew_own own;
+    size_t i;
+    if (tasks > CREW_OWN_MOST) {
+        crew_run(NULL, tasks, task, arg);
+        return;
+    }
+    own.task = task, own.arg = arg, own.tasks = tasks;
+    for (i = 0; i < tasks; ++i) own.taken[i] = 0;
+    crew_run(NULL, tasks, crew_own_task, &own);
+}
+
 static nrm_pool crew_pool = {crew_run, NULL, 1};
 
 /* Ends with the program. Returns 0 if there are not that many threads to be had. */
@@ -123,7 +163,9 @@ static inline int crew_start(size_t threads)
 {
     pthread_t id;
     for (; crew_pool.threads < threads; ++crew_pool.threads)
-        if (pthread_create(&id, NULL, crew_thread, NULL) || pthread_detach(id)) return 0;
+        if (pthread_create(&id, NULL, crew_thread, (void *)(uintptr_t)crew_pool.threads) ||
+            pthread_detach(id))
+            return 0;
     return 1;
 }
 

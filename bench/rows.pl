@@ -46,6 +46,7 @@ sub read_rows {
         }
         push @{$row->{times}}, $run->{real_time} * $to_us{$run->{time_unit}};
         push @{$row->{limits}}, 1e6 * ($run->{limit} // 0);
+        push @{$row->{cpu}}, $run->{cpu_time} * $to_us{$run->{time_unit}};
         $row->{$_} = $run->{$_} // 0 for qw(bytes bytes_twice);
     }
     for my $row (@rows) {
@@ -101,6 +102,14 @@ sub plain { return !$_[0]{sweep} && !$_[0]{fused} && !$_[0]{cold} && $_[0]{type}
 sub unique {
     my %seen;
     return grep { !$seen{$_}++ } @_;
+}
+
+# Whether the machine had other things to do: rows of one thread that were kept waiting.
+sub busy {
+    my @rows = grep { $_->{threads} eq '1t' && !$_->{cold} } @{$_[0]};
+    my $kept = grep { median(@{$_->{cpu}}) < 0.95 * $_->{us} } @rows;
+    return $kept ? sprintf("The machine was busy: $kept of %d rows of one thread waited for the " .
+                           "processor.", scalar @rows) : "The machine was quiet.";
 }
 
 # ---- Tables --------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ once and computes nothing, on the same memory in the same seconds; * a group lea
 before its second reading, and 67% (backward 60%) is all there is. naive: how much longer plain
 loops take (-O3 -march=native -ffast-math). ratio: the time of NHWC over that of NCHW.
 END
+print busy($rows), "\n";
 
 for my $table (tables($context, $rows)) {
     my @head = @{$table->{head}};
