@@ -12,12 +12,13 @@ WARNINGS := -Wall -Wextra
 
 .PHONY: help
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # ---- Builds -------------------------------------------------------------------------------------
 #
 # A build is a directory under build/ that holds the tests as one compiler with one set of flags
-# makes them. All builds are in the tables below: NAME, compiler, flags.
+# makes them. The tables below have them: NAME, compiler, flags. Other compilers, flags and machines
+# are in tests/cross/matrix.
 #
 # Every test holds the implementation, so that `cc tests/test_x.c -lm` is enough for a reader. Here
 # it is compiled once for each build (it takes a compiler some ten seconds) and the tests are linked
@@ -55,20 +56,6 @@ endef
 $(eval $(call build,gcc,gcc,-O2))
 $(eval $(call build,clang,clang,-O2 -gdwarf-4 -gline-tables-only))
 
-# make check-flags: every output bit is to be the same under all of these. -Ofast and -ffast-math
-# set flush-to-zero for the whole program where they are given to the linker, as they are here.
-FLAGS_O0       := -O0
-FLAGS_O2       := -O2
-FLAGS_O3native := -O3 -march=native
-FLAGS_Ofast    := -Ofast -march=native
-FLAGS_fastmath := -O2 -ffast-math
-FLAGS_contract := -O2 -mfma -ffp-contract=fast
-FLAG_SETS      := O0 O2 O3native Ofast fastmath contract
-FLAG_BUILDS    := $(foreach set,$(FLAG_SETS),flags-gcc-$(set) flags-clang-$(set))
-$(foreach set,$(FLAG_SETS),\
-    $(eval $(call build,flags-gcc-$(set),gcc,$(FLAGS_$(set))))\
-    $(eval $(call build,flags-clang-$(set),clang,$(FLAGS_$(set)))))
-
 # make check-san, check-threads. Line tables alone and, for gcc, without the address sanitizer: it
 # takes gcc 100 s of compiling where clang takes 39 s, and both look for the same.
 SAN := -O1 -g1 -fno-omit-frame-pointer -fno-sanitize-recover=all $(CUT_UP)
@@ -103,6 +90,20 @@ build/san-thread/06_threads_pthread: examples/06_threads_pthread.c build/san-thr
 # perl. The sanitizers of clang are a package of their own. Of the MPIs, mpirun of mpich starts more
 # ranks than there are processors, and as root, without being told so.
 PACKAGES := make gcc g++ clang libclang-rt-dev binutils perl valgrind mpich libmpich-dev
+
+# Of tests/cross/matrix: other compilers; compilers of other machines, their C libraries (which the
+# compilers only recommend) and the emulator; WASM, with clang's builtins, and node; Windows.
+PACKAGES += gcc-11 gcc-12 clang-14 clang-16 clang-19 lld lld-16 musl-tools tcc
+PACKAGES += gcc-aarch64-linux-gnu gcc-arm-linux-gnueabihf gcc-riscv64-linux-gnu \
+    gcc-s390x-linux-gnu gcc-powerpc64le-linux-gnu gcc-i686-linux-gnu libc6-dev-arm64-cross \
+    libc6-dev-armhf-cross libc6-dev-riscv64-cross libc6-dev-s390x-cross libc6-dev-ppc64el-cross \
+    libc6-dev-i386-cross qemu-user
+PACKAGES += wasi-libc libclang-rt-14-dev-wasm32 libclang-rt-16-dev-wasm32 nodejs
+PACKAGES += gcc-mingw-w64-x86-64-posix wine64
+
+# The benchmark and its charts. What it is compared with is taken if it is there: libdnnl-dev and
+# libtorch-dev, which is large.
+PACKAGES += libbenchmark-dev gnuplot-nox
 
 .PHONY: deps
 deps: ## Install what the other targets need (Debian packages; only those that are missing)
@@ -149,22 +150,16 @@ build/demo: examples/01_layernorm.c normalize.h
 check-include: ## gcc and clang x standards x -O0 -O3 x options; symbols, macros, pragmas, stack
 	@JOBS=$(JOBS) prove --exec tests/tap.sh tests/include/run.sh
 
-# The golden hashes under every flag set, and all instruction sets against each other under those
-# that change the most. Here and under the sanitizers test_isa draws FEWER of its random problems
-# (2000 otherwise): the code they run is the same, and memory sanitizing all takes seven minutes.
-FEWER := 400
-FLAG_GOLDEN := $(FLAG_BUILDS:%=build/%/test_golden)
-FLAG_ISA    := $(foreach cc,gcc clang,$(foreach set,O0 Ofast contract,\
-    build/flags-$(cc)-$(set)/test_isa))
+# Rows of tests/cross/matrix, held against hashes that build/gcc/test_same makes in scalar code.
+.PHONY: check-flags check-cross
+check-flags: build/gcc/test_same ## The same bits from -O0 to -Ofast -march=native, gcc and clang
+	@JOBS=$(JOBS) tests/cross/run.sh flags
+check-cross: build/gcc/test_same ## ... on other machines and compilers; ROWS="s390x clang-19"
+	@JOBS=$(JOBS) tests/cross/run.sh $(or $(ROWS),machines compilers syntax)
 
-.PHONY: check-flags build-flags
-build-flags: $(FLAG_GOLDEN) $(FLAG_ISA)
-check-flags: ## The same bits from -O0 to -Ofast -march=native, contraction on or off, gcc and clang
-	$(PARALLEL) build-flags
-	@status=0; \
-	$(PROVE) --exec tests/tap.sh $(FLAG_GOLDEN) || status=1; \
-	$(PROVE) --exec tests/tap.sh $(FLAG_ISA) :: $(FEWER) || status=1; \
-	exit $$status
+# test_isa draws FEWER of its random problems (2000 otherwise) under the sanitizers: the code they
+# run is the same, and memory sanitizing all takes seven minutes.
+FEWER := 400
 
 # test_dispatch is about which instruction sets run, test_pool_min about the default that CUT_UP
 # changes. clang alone builds what is built whole.
@@ -219,19 +214,110 @@ size: ## Bytes of code and constants at -O2, for each option
 	    echo; \
 	done
 
-build/bench/compare_onednn: bench/compare_onednn.c normalize.h Makefile
-	@mkdir -p $(@D)
-	$(CC) -std=c99 -O2 $(WARNINGS) -o $@ $< -ldnnl -lm
+# ---- Instructions -------------------------------------------------------------------------------
 
-.PHONY: bench-onednn
-bench-onednn: ## Times beside oneDNN (libdnnl-dev) and a plain copy; ROUNDS=15 ARGS="--isa avx2"
-	@if echo '#include <oneapi/dnnl/dnnl.h>' | $(CC) -E - >/dev/null 2>&1; then \
-	    $(MAKE) build/bench/compare_onednn && \
-	    OMP_NUM_THREADS=1 build/bench/compare_onednn $(ARGS); \
+build/bench/instructions: bench/instructions.c normalize.h
+	@mkdir -p $(@D)
+	gcc -std=gnu99 -O2 $(WARNINGS) -o $@ $< -lm
+
+.PHONY: instructions instructions-write
+instructions: build/bench/instructions ## Instruction counts by callgrind; 1% above the table fails
+	@prove --exec tests/tap.sh bench/instructions.sh :: $<
+instructions-write: build/bench/instructions ## Write that table, bench/instructions.txt
+	@bench/instructions.sh $< --write
+
+# ---- Benchmark ----------------------------------------------------------------------------------
+
+# The library is built as users build it, what it is compared with for this machine.
+BENCH_CC    ?= gcc
+BENCH_CXX   ?= g++
+BENCH_FLAGS ?= -O2
+BENCH_JSON  ?= build/bench/bench.json
+BENCH_MAKE   = $(BENCH_CC) -std=gnu99 $(WARNINGS)
+COMMIT       = $(shell git describe --always --dirty --abbrev=12 2>/dev/null || echo unknown)
+
+build/bench/normalize.o: normalize.h
+	@mkdir -p $(@D)
+	$(BENCH_MAKE) $(BENCH_FLAGS) -DNORMALIZE_IMPLEMENTATION -o $@ -x c -c $<
+build/bench/cases.o: bench/cases.c $(wildcard bench/*.h) normalize.h
+	@mkdir -p $(@D)
+	$(BENCH_MAKE) -O2 -DBENCH_FLAGS='"$(BENCH_FLAGS)"' -pthread -o $@ -c $<
+build/bench/naive.o: bench/naive.c bench/naive.h normalize.h
+	@mkdir -p $(@D)
+	$(BENCH_MAKE) -O3 -march=native -ffast-math -o $@ -c $<
+build/bench/shim.o: bench/shim.cpp bench/shim.h
+	@mkdir -p $(@D)
+	$(BENCH_CXX) -std=c++11 $(WARNINGS) -O2 -o $@ -c $<
+build/bench/bench: $(addprefix build/bench/,normalize.o cases.o naive.o shim.o)
+	$(BENCH_CXX) -o $@ $^ -lbenchmark -pthread -lm
+
+BENCH_RUN = build/bench/bench --benchmark_out=$(BENCH_JSON) --benchmark_context=commit=$(COMMIT)
+
+.PHONY: bench bench-all bench-build
+bench-build:
+	@if echo '#include <benchmark/benchmark.h>' | $(BENCH_CXX) -x c++ -E - >/dev/null 2>&1; then \
+	    $(MAKE) -j$(JOBS) build/bench/bench; \
 	else \
-	    echo "SKIP bench-onednn: no oneapi/dnnl/dnnl.h (Debian: libdnnl-dev)"; \
-	    [ "$${STRICT:-0}" = 0 ]; \
+	    echo "no benchmark/benchmark.h (Debian: libbenchmark-dev; make deps)"; exit 1; \
 	fi
+bench: bench-build ## NCHW and NHWC, limits of memory, plain loops: two minutes; BENCH_ARGS=...
+	@$(BENCH_RUN) $(BENCH_ARGS)
+	@perl bench/table.pl $(BENCH_JSON)
+bench-all: bench-build ## The same for every shape, one thing varied at a time: half an hour
+	@$(BENCH_RUN) --all $(BENCH_ARGS)
+	@perl bench/table.pl $(BENCH_JSON)
+
+.PHONY: report bench-diff
+report: ## bench/RESULTS.md and its charts, from build/bench/bench.json and peers.txt (gnuplot)
+	@command -v gnuplot >/dev/null || { echo "no gnuplot (Debian: gnuplot-nox; make deps)"; exit 1; }
+	@[ -f $(BENCH_JSON) ] || { echo "no $(BENCH_JSON): make bench"; exit 1; }
+	@perl bench/report.pl $(BENCH_JSON) build/bench/peers.txt
+bench-diff: ## What changed beyond the noise; BASE=old.json NEW=new.json DIFF_ARGS=--fail
+	@[ -n "$(BASE)" ] || { echo "bench-diff: BASE=old.json [NEW=$(BENCH_JSON)]"; exit 1; }
+	@perl bench/diff.pl $(DIFF_ARGS) $(BASE) $(or $(NEW),$(BENCH_JSON))
+
+# ---- Peers --------------------------------------------------------------------------------------
+#
+# Each is taken if its headers are there: Debian's, or those below DNNL_DIR and TORCH_DIR. oneDNN is
+# looked for in DNNL_DIR/include and DNNL_DIR/lib or lib64; the interfaces of versions 2 and 3 do.
+
+DNNL_DIR ?=
+TORCH_DIR ?=
+ROUNDS ?= 15
+
+PEER_FLAGS  = $(WARNINGS) -O2 -fPIC -shared
+libraries   = $(foreach lib,lib lib64,-L$(1)/$(lib) -Wl$(comma)-rpath$(comma)$(1)/$(lib))
+DNNL_FLAGS  = $(if $(DNNL_DIR),-I$(DNNL_DIR)/include)
+DNNL_LIBS   = $(if $(DNNL_DIR),$(call libraries,$(DNNL_DIR))) -ldnnl
+TORCH_FLAGS = $(if $(TORCH_DIR),-I$(TORCH_DIR)/include) \
+    -I$(or $(TORCH_DIR),/usr)/include/torch/csrc/api/include
+TORCH_LIBS  = $(if $(TORCH_DIR),$(call libraries,$(TORCH_DIR))) -ltorch -ltorch_cpu -lc10
+
+has_header = $(shell echo '\#include <$(1)>' | $(CXX) $(2) -x c++ -M - >/dev/null 2>&1 && echo yes)
+HAS_PEERS  = $(if $(call has_header,oneapi/dnnl/dnnl.h,$(DNNL_FLAGS)),onednn) \
+    $(if $(call has_header,torch/version.h,$(TORCH_FLAGS)),torch)
+
+# Changes where a directory does.
+build/bench/peers.dirs: FORCE
+	@mkdir -p $(@D)
+	@echo '$(DNNL_DIR) $(TORCH_DIR)' | cmp -s - $@ || echo '$(DNNL_DIR) $(TORCH_DIR)' > $@
+
+build/bench/peer_onednn.so: bench/peer_onednn.c bench/peers.h normalize.h build/bench/peers.dirs
+	$(CC) -std=c99 $(PEER_FLAGS) $(DNNL_FLAGS) -o $@ $< $(DNNL_LIBS)
+
+build/bench/peer_torch.so: bench/peer_torch.cpp bench/peers.h normalize.h build/bench/peers.dirs
+	$(CXX) -std=c++17 $(PEER_FLAGS) $(TORCH_FLAGS) -o $@ $< $(TORCH_LIBS)
+
+PEERS_OBJECTS := build/bench/normalize.o build/bench/naive.o
+build/bench/peers: bench/peers.c bench/peers.h bench/naive.h bench/pool.h $(PEERS_OBJECTS)
+	$(CC) -std=gnu99 -O2 $(WARNINGS) -pthread -rdynamic -o $@ $< $(PEERS_OBJECTS) -ldl -lm
+
+.PHONY: FORCE bench-peers
+FORCE:
+bench-peers: ## Beside oneDNN and PyTorch, in turn: a minute; ROUNDS=15 DNNL_DIR= ARGS='--threads 2'
+	@rm -f $(patsubst %,build/bench/peer_%.so,$(filter-out $(HAS_PEERS),onednn torch))
+	@$(MAKE) build/bench/peers $(patsubst %,build/bench/peer_%.so,$(HAS_PEERS))
+	@ROUNDS=$(ROUNDS) build/bench/peers $(ARGS)
 
 .PHONY: clean
 clean: ## Remove build/

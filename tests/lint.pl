@@ -23,7 +23,7 @@ sub slurp {
 
 my @files = grep { -f } qw(normalize.h Makefile README.md CHANGELOG.md LICENSE .clang-format
                            .gitignore .ci/run),
-    glob('tests/* tests/include/* examples/* bench/*');
+    glob('tests/* tests/include/* tests/cross/* tests/cross/msvc/* examples/* bench/*');
 my %text = map { $_ => slurp($_) } @files;
 my $header = $text{'normalize.h'};
 

@@ -3,6 +3,7 @@
 #
 #   tests/tap.sh PROGRAM...             a TAP program
 #   tests/tap.sh --status PROGRAM...    any program: one test, passed when it exits with 0
+#   tests/tap.sh --as NAME ...          before either: what to call it; else it is the command line
 #   tests/tap.sh --needs TOOL,... ...   before either: SKIP, or with STRICT=1 fail, without a tool
 #
 # What TAP cannot say by itself becomes a failure here: a crash, a short run, no tests at all.
@@ -14,7 +15,11 @@ tell()
     { echo "# ---- $name"; grep -E '^(not ok|#)' "$file" | head -n 60; } >&2
 }
 
-lacking=
+title= lacking=
+if [ "$1" = --as ]; then
+    title=$2
+    shift 2
+fi
 if [ "$1" = --needs ]; then
     for tool in ${2//,/ }; do command -v "$tool" >/dev/null || lacking="$lacking $tool"; done
     shift 2
@@ -24,7 +29,7 @@ if [ "$1" = --status ]; then
     status_only=1
     shift
 fi
-name=$*
+name=${title:-$*}
 mkdir -p build/tap
 file=build/tap/$(tr -c 'A-Za-z0-9\n' _ <<<"$name").tap
 
@@ -47,7 +52,7 @@ if [ $status_only = 1 ]; then
     exit $status
 fi
 
-"$@" | tee "$file"
+"$@" | tr -d '\r' | tee "$file" # lines of a Windows program end in CR LF
 status=$?
 run=$(grep -cE '^(not )?ok\b' "$file")
 plan=$(sed -n 's/^1\.\.\([0-9]*\).*/\1/p' "$file")

@@ -18,7 +18,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#if defined(__GNUC__)
+#if defined(__MINGW32__) /* C99's printf, by __USE_MINGW_ANSI_STDIO */
+#define TEST_PRINTF(text, first) __attribute__((format(gnu_printf, text, first)))
+#elif defined(__GNUC__)
 #define TEST_PRINTF(text, first) __attribute__((format(printf, text, first)))
 #else
 #define TEST_PRINTF(text, first)
