@@ -119,8 +119,8 @@ static inline void crew_run(void *user, size_t tasks, crew_task *task, void *arg
     while (__atomic_load_n(&crew.unfinished, __ATOMIC_SEQ_CST)) crew_pause();
 }
 
-/* An index for each thread, its own one every time unless it is late: what it moved the last time is
-   in its own caches. */
+/* An index for each thread, its own one every time unless it is late: what it moved the last time
+   is in its own caches. */
 enum { CREW_OWN_MOST = 256 };
 
 typedef struct crew_own {

@@ -1,5 +1,9 @@
 /* test_dispatch.c - which instruction set really ran: the library's kernel tables report it. Also
- * what nrm_best_isa, nrm_has_isa and nrm_isa_name say, held against the processor's own word.
+ * what nrm_best_isa, nrm_has_isa and nrm_isa_name say, held against the processor's own word; and
+ * what would be found on processors and systems that this machine does not have.
+ *
+ *   test_dispatch          on a machine whose /proc/cpuinfo, if any, is its own
+ *   test_dispatch AVX2     in an emulator, which shows the host's file: the best to be found
  */
 #if !defined(_DEFAULT_SOURCE)
 #define _DEFAULT_SOURCE
@@ -15,7 +19,13 @@ static void isa_report(int isa)
     ++isa_reports;
 }
 
+/* Defined below, where the library asks them: on x86. */
+void cpu_leaf(unsigned leaf, unsigned r[4]);
+unsigned cpu_state(void);
+
 #define NRMI_TRACE_ISA(isa) isa_report((int)(isa))
+#define NRMI_CPUID(leaf, r) cpu_leaf(leaf, r)
+#define NRMI_XGETBV() cpu_state()
 #define NORMALIZE_IMPLEMENTATION
 #include "../normalize.h"
 
@@ -37,6 +47,171 @@ static void forget(void)
 {
     isa_seen = -1, isa_reports = 0, isa_mixed = 0;
 }
+
+/* ---- what the processor says ----------------------------------------------------------------- */
+
+#if NRMI_X86
+
+/* Bits of leaf 1, ECX; of leaf 7, EBX; of XCR0. */
+#define OSXSAVE (1u << 27)
+#define AVX (1u << 28)
+#define F16C (1u << 29)
+#define LEAF_1 (OSXSAVE | AVX | F16C)
+#define AVX2 (1u << 5)
+#define AVX512F (1u << 16)
+#define AVX512DQ (1u << 17)
+#define AVX512PF (1u << 26)
+#define AVX512ER (1u << 27)
+#define AVX512CD (1u << 28)
+#define AVX512BW (1u << 30)
+#define AVX512VL (1u << 31)
+#define AVX512 (AVX512F | AVX512DQ | AVX512BW | AVX512VL)
+#define LEAF_7 (AVX2 | AVX512)
+#define XMM_YMM 0x6u
+#define OPMASK_ZMM 0xe0u
+#define STATE (XMM_YMM | OPMASK_ZMM)
+
+/* What the library finds: these bits beside scalar. */
+enum {
+    FINDS_NONE = 0,
+    FINDS_AVX2 = 1u << NRM_AVX2,
+    FINDS_BOTH = 1u << NRM_AVX2 | 1u << NRM_AVX512
+};
+
+typedef struct machine {
+    const char *name;
+    unsigned last, leaf_1, leaf_7, state; /* the last leaf; ECX, EBX and XCR0 */
+    unsigned found;
+} machine;
+
+/* Leaf 7 of the first rows is what must not be asked. Processors say AVX whatever the system. */
+static const machine machines[] = {
+    {"80486", 1, 0, ~0u, ~0u, FINDS_NONE},
+    {"Nehalem", 11, 0x0098e3bd, 0, ~0u, FINDS_NONE},
+    {"Sandy Bridge", 13, 0x1fbae3bf, 0, 0x7, FINDS_NONE},
+    {"Ivy Bridge", 13, 0x7fbae3ff, 0x281, 0x7, FINDS_NONE},
+    {"Haswell", 13, 0x7ffafbff, 0x27ab, 0x7, FINDS_AVX2},
+    {"Haswell, no ymm saved", 13, 0x7ffafbff, 0x27ab, 0x3, FINDS_NONE},
+    {"Haswell, x87 alone saved", 13, 0x7ffafbff, 0x27ab, 0x1, FINDS_NONE},
+    {"Haswell, ymm but no xmm saved", 13, 0x7ffafbff, 0x27ab, 0x5, FINDS_NONE},
+    {"Haswell, no OSXSAVE", 13, 0x7ffafbff & ~OSXSAVE, 0x27ab, 0x7, FINDS_NONE},
+    {"Haswell, no F16C", 13, 0x7ffafbff & ~F16C, 0x27ab, 0x7, FINDS_NONE},
+    {"Haswell, leaf 7 the last", 7, 0x7ffafbff, 0x27ab, 0x7, FINDS_AVX2},
+    {"Haswell, leaves limited to 6", 6, 0x7ffafbff, 0x27ab, 0x7, FINDS_NONE},
+    {"Haswell, leaves limited to 3", 3, 0x7ffafbff, 0x27ab, 0x7, FINDS_NONE},
+    {"Haswell, leaves limited to 0", 0, 0x7ffafbff, 0x27ab, 0x7, FINDS_NONE},
+    {"Knights Landing", 13, 0x7ff8f3bf, 0x121423ab | AVX512PF | AVX512ER, 0xe7, FINDS_AVX2},
+    {"Skylake-SP", 22, 0x7ffefbff, 0xd39ffffb, 0xe7, FINDS_BOTH},
+    {"Skylake-SP, leaves limited to 6", 6, 0x7ffefbff, 0xd39ffffb, 0xe7, FINDS_NONE},
+    {"Skylake-SP, no AVX", 22, 0x7ffefbff & ~AVX, 0xd39ffffb, 0xe7, FINDS_NONE},
+    {"Skylake-SP, no OSXSAVE", 22, 0x7ffefbff & ~OSXSAVE, 0xd39ffffb, 0xe7, FINDS_NONE},
+    {"Skylake-SP, zmm not saved", 22, 0x7ffefbff, 0xd39ffffb, 0x7, FINDS_AVX2},
+    {"Skylake-SP, opmask saved", 22, 0x7ffefbff, 0xd39ffffb, 0x27, FINDS_AVX2},
+    {"Skylake-SP, lower zmm saved", 22, 0x7ffefbff, 0xd39ffffb, 0x47, FINDS_AVX2},
+    {"Skylake-SP, upper zmm saved", 22, 0x7ffefbff, 0xd39ffffb, 0x87, FINDS_AVX2},
+    {"Skylake-SP, no upper zmm saved", 22, 0x7ffefbff, 0xd39ffffb, 0x67, FINDS_AVX2},
+    {"Skylake-SP, no lower zmm saved", 22, 0x7ffefbff, 0xd39ffffb, 0xa7, FINDS_AVX2},
+    {"Skylake-SP, no opmask saved", 22, 0x7ffefbff, 0xd39ffffb, 0xc7, FINDS_AVX2},
+    {"Skylake-SP, no ymm saved", 22, 0x7ffefbff, 0xd39ffffb, 0xe3, FINDS_NONE},
+    {"Skylake-SP, no xmm saved", 22, 0x7ffefbff, 0xd39ffffb, 0xe5, FINDS_NONE},
+    {"Skylake-SP without F", 22, 0x7ffefbff, 0xd39ffffb & ~AVX512F, 0xe7, FINDS_AVX2},
+    {"Skylake-SP without DQ", 22, 0x7ffefbff, 0xd39ffffb & ~AVX512DQ, 0xe7, FINDS_AVX2},
+    {"Skylake-SP without VL", 22, 0x7ffefbff, 0xd39ffffb & ~AVX512VL, 0xe7, FINDS_AVX2},
+    {"Skylake-SP without BW", 22, 0x7ffefbff, 0xd39ffffb & ~AVX512BW, 0xe7, FINDS_AVX2},
+    {"Zen 3", 16, 0x7ef8320b, 0x219c97a9, 0x207, FINDS_AVX2},
+    {"Zen 4", 16, 0x7efa320b, 0xf1bf97a9, 0x2e7, FINDS_BOTH},
+};
+
+/* The machine that is asked, NULL for the real one, and what was asked of it. */
+static struct {
+    const machine *fake;
+    int inverted; /* all bits that nobody needs to know, whole registers too */
+    unsigned long leaves, states;
+    unsigned long real_leaves, real_states;
+    const char *fault;
+} cpu;
+
+static unsigned shown(unsigned value, unsigned needed)
+{
+    return cpu.inverted ? value ^ ~needed : value;
+}
+
+/* A leaf beyond the last: Intel's processors answer with that of the last, so with anything. */
+void cpu_leaf(unsigned leaf, unsigned r[4])
+{
+    const machine *m = cpu.fake;
+    if (!m) {
+        ++cpu.real_leaves;
+        nrmi_cpuid(leaf, r);
+        return;
+    }
+    ++cpu.leaves;
+    if (leaf > m->last) cpu.fault = "a leaf beyond the last was asked";
+    r[0] = r[1] = r[2] = r[3] = cpu.inverted ? ~0u : 0;
+    if (leaf == 0) r[0] = m->last;
+    if (leaf == 1) r[2] = shown(m->leaf_1, LEAF_1);
+    if (leaf == 7) r[1] = shown(m->leaf_7, LEAF_7);
+}
+
+unsigned cpu_state(void)
+{
+    if (!cpu.fake) {
+        ++cpu.real_states;
+        return nrmi_xgetbv();
+    }
+    ++cpu.states;
+    if (!(cpu.fake->leaf_1 & OSXSAVE)) cpu.fault = "XGETBV without OSXSAVE: it faults there";
+    return shown(cpu.fake->state, STATE);
+}
+
+static void test_machine(const machine *m)
+{
+    const unsigned built = (NRMI_HAS_AVX2 ? 1u << NRM_AVX2 : 0) |
+                           (NRMI_HAS_AVX512 ? 1u << NRM_AVX512 : 0);
+    const unsigned expected = 1u << NRM_SCALAR | (m->found & built);
+    unsigned found;
+    for (cpu.inverted = 0; cpu.inverted < 2; ++cpu.inverted) {
+        cpu.fake = m, cpu.fault = NULL, cpu.leaves = cpu.states = 0;
+        found = nrmi_detect();
+        cpu.fake = NULL;
+        check(found == expected, "%s: found %#x, not %#x%s", m->name, found, expected,
+              cpu.inverted ? ", other bits inverted" : "");
+        check(!cpu.fault, "%s: %s", m->name, cpu.fault);
+        check(cpu.leaves <= 3 && cpu.states <= 1, "%s: CPUID %lu times, XGETBV %lu", m->name,
+              cpu.leaves, cpu.states);
+    }
+}
+
+static void test_machines(void)
+{
+    size_t i;
+    group("processors and systems that are not here");
+    for (i = 0; i < sizeof machines / sizeof *machines; ++i) test_machine(&machines[i]);
+    group_end();
+}
+
+/* Before the first call of the library, after it, and at the end. */
+static void test_asked(int calls)
+{
+    const unsigned long leaves = cpu.real_leaves, states = cpu.real_states;
+    if (!calls)
+        ok(!leaves && !states, "nothing is asked before the first call");
+    else
+        ok(leaves > 0 && leaves <= 3 && states <= 1, "asked once: CPUID %lu times, XGETBV %lu",
+           leaves, states);
+}
+
+#else
+static void test_machines(void)
+{
+    note("nothing is asked of this processor");
+}
+
+static void test_asked(int calls)
+{
+    (void)calls;
+}
+#endif
 
 /* ---- what is said ---------------------------------------------------------------------------- */
 
@@ -97,11 +272,13 @@ static int flag_listed(const char *flag)
 }
 
 #if ASK_COMPILER
-static void against_processor(nrm_isa isa, int compiler, int listed, int built)
+static void against_processor(nrm_isa isa, int compiler, int listed, int built, int emulated)
 {
     ok(nrm_has_isa(isa) == (built && compiler), "%s: library %d, built in %d, cpuid %d",
        nrm_isa_name(isa), nrm_has_isa(isa), built, compiler);
-    if (listed < 0)
+    if (emulated)
+        note("/proc/cpuinfo is not asked for %s", nrm_isa_name(isa));
+    else if (listed < 0)
         skip("no flags in /proc/cpuinfo for %s", nrm_isa_name(isa));
     else if (listed != compiler) /* emulators show the host's file */
         skip("/proc/cpuinfo speaks of another processor than cpuid does for %s",
@@ -110,7 +287,7 @@ static void against_processor(nrm_isa isa, int compiler, int listed, int built)
         ok(nrm_has_isa(isa) == (built && listed), "%s: as in /proc/cpuinfo", nrm_isa_name(isa));
 }
 
-static void test_processor(void)
+static void test_processor(int emulated)
 {
     int avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                  __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
@@ -125,13 +302,14 @@ static void test_processor(void)
     if (listed > 0)
         listed = flag_listed("avx512bw") && flag_listed("avx512dq") && flag_listed("avx512vl");
     against_processor(NRM_AVX2, __builtin_cpu_supports("avx2") != 0, flag_listed("avx2"),
-                      avx2_built);
-    against_processor(NRM_AVX512, avx512, listed, avx512_built);
+                      avx2_built, emulated);
+    against_processor(NRM_AVX512, avx512, listed, avx512_built, emulated);
 }
 #else
-static void test_processor(void)
+static void test_processor(int emulated)
 {
-    note("on this target the instruction set is settled at compile time (%d)", flag_listed("x"));
+    note("on this target the instruction set is settled at compile time (%d)",
+         emulated ? 0 : flag_listed("x"));
 }
 #endif
 
@@ -213,12 +391,20 @@ static void test_short_forms(void)
     group_end();
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    const char *expected = argc > 1 ? argv[1] : NULL;
+    test_asked(0);
+    if (expected)
+        ok(!strcmp(nrm_isa_name(nrm_best_isa()), expected), "the best, %s, is %s",
+           nrm_isa_name(nrm_best_isa()), expected);
     test_names();
     test_best();
-    test_processor();
+    test_asked(1);
+    test_processor(expected != NULL);
+    test_machines();
     test_forced();
     test_short_forms();
+    test_asked(1);
     return done_testing();
 }
