@@ -14,6 +14,7 @@ our $here = $FindBin::Bin;
 our %colour = (NCHW => '#0072B2', NHWC => '#E69F00', rows => '#009E73', naive => '#999999');
 our @peer_colour = ('#D55E00', '#0072B2', '#009E73', '#CC79A7');
 our @peer_point = (7, 9, 5, 13);
+our %peer_name = (onednn => 'oneDNN', torch => 'PyTorch');
 
 sub geometric_mean {
     my $sum = 0;
@@ -176,11 +177,12 @@ sub read_peers {
     my $about = "float";
     open my $in, '<', $file or return ([], [], "");
     while (<$in>) {
-        $about = "float, $1, threads: $2" if /^#.* (\S+), (\d+) threads/;
+        $about = "float, $1, threads: $2" if /^#.* (\S+), threads (\d+)/;
         next if /^#/;
         my ($case, $ours, undef, $peer, $us, $ratio, $low, $high) = split;
         next if !defined $ratio || $ratio !~ /^[\d.]+$/ || $ratio <= 0;
         ($low, $high) = map { $_ && $_ > 0 ? $_ : $ratio } $low, $high;
+        $peer = $peer_name{$peer} // $peer;
         push @order, $case if !$case{$case};
         $peer{$peer}++;
         push @{$case{$case}}, {peer => $peer, ours => $ours, us => $us, ratio => 1 / $ratio,
