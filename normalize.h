@@ -303,8 +303,8 @@
   Compiled only, in lack of the system: clang in MSVC mode for x86-64, i686 and Arm, and what MSVC
   itself would see. Bits are the same from -O0 to -Ofast -march=native, with -ffast-math and -flto.
   Refused by #error, since nothing written here could hold the bits: x87 arithmetic (-msse2
-  -mfpmath=sse helps); -ffast-math of clang for WASM and 32-bit Arm, before 16 for AArch64, before
-  19 for RISC-V; -msimd128 of clang before 16.
+  -mfpmath=sse helps); -ffast-math of clang for WASM, PowerPC and 32-bit Arm, before 16 for
+  AArch64, before 19 for RISC-V; -msimd128 of clang before 16.
   Flushing to zero, rounding and traps are set for each call on x86 with SSE2 and AArch64, but not
   by tcc and not by MSVC for Arm; elsewhere they have to be as a program finds them at its start.
   Nothing but NRM*, NORMALIZE_* and nrm names is left behind.
@@ -629,8 +629,9 @@ NRM_API float nrm_f16_to_f32(uint16_t);  /* exact */
    even separate multiply and add intrinsics in its gnu modes; clang 14 allows contraction again
    under float_control(precise), hence both pragmas, in this order. Both are popped at the end. */
 #if defined(__clang__)
-/* clang has float_control on x86, s390x and PowerPC, since 16 on AArch64, since 19 on RISC-V. */
-#if defined(__x86_64__) || defined(__i386__) || defined(__s390x__) || defined(__powerpc__) || \
+/* clang has float_control on x86 and s390x, since 16 on AArch64, since 19 on RISC-V; on PowerPC it
+   takes the pragma, and -ffast-math changes bits all the same (14). */
+#if defined(__x86_64__) || defined(__i386__) || defined(__s390x__) || \
     (defined(__aarch64__) && __clang_major__ >= 16) || (defined(__riscv) && __clang_major__ >= 19)
 #define NRMI_FLOAT_CONTROL 1
 #pragma float_control(precise, on, push)
