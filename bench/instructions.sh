@@ -46,7 +46,7 @@ theirs=$(sed -n '2s/^# //p' "$table")
 awk '
     NR == FNR { if (!/^#/) was[$1 " " $2] = $3; next }
     {
-        id = $1 " " $2; now = $3; n++
+        id = $1 " " $2; now = $3; n++; here[$2] = 1
         if (!(id in was)) {
             printf "not ok %d - %s is not in the table: %d\n", n, id, now
             bad = 1
@@ -60,7 +60,12 @@ awk '
         delete was[id]
     }
     END {
-        for (id in was) { printf "not ok %d - %s is in the table only\n", ++n, id; bad = 1 }
+        for (id in was) {
+            split(id, part, " ")
+            if (!(part[2] in here)) continue # a processor without it
+            printf "not ok %d - %s is in the table only\n", ++n, id
+            bad = 1
+        }
         printf "1..%d\n", n
         exit bad
     }
