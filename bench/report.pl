@@ -52,7 +52,8 @@ sub layout_panel {
             push @{$bars{$layout}}, sprintf '%.2f %.3f %.3f', $share, $top - 0.28, $top;
             push @{$bars{naive}}, sprintf '%.2f %.3f %.3f', 100 * $limit / $naive->{us},
                 $top - 0.40, $top - 0.28 if $naive;
-            push @labels, sprintf '%.2f %.3f "%s"', $share, $top - 0.14, us($row->{us});
+            my $at = $share > 78 && $share < 101 ? 101 : $share; # not across the limit
+            push @labels, sprintf '%.2f %.3f "%s"', $at, $top - 0.14, us($row->{us});
         }
     }
     my $script = join "", map {
