@@ -21,7 +21,8 @@ sub slurp {
     return scalar <$in>;
 }
 
-my @files = grep { -f } qw(normalize.h Makefile README.md CHANGELOG.md LICENSE .clang-format
+# Not the charts, which gnuplot writes.
+my @files = grep { -f && !/\.svg$/ } qw(normalize.h Makefile README.md CHANGELOG.md LICENSE .clang-format
                            .gitignore .ci/run),
     glob('tests/* tests/include/* tests/cross/* tests/cross/msvc/* examples/* bench/*');
 my %text = map { $_ => slurp($_) } @files;
