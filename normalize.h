@@ -671,6 +671,12 @@ NRM_API float nrm_f16_to_f32(uint16_t);  /* exact */
 #define NRMI_NOINLINE
 #endif
 
+#if NRMI_GNU
+#define NRMI_PREFETCH(p) __builtin_prefetch((p), 0, 2)
+#else
+#define NRMI_PREFETCH(p) ((void)0)
+#endif
+
 /* Arithmetic on vectors: operators where the compiler has them. clang's intrinsics are functions
    compiled with the user's flags, so under -ffast-math an intrinsic sum may be reassociated after
    inlining; an operator written here obeys the pragmas above. */
@@ -704,7 +710,13 @@ enum {
 enum {
     NRMI_LANES = 64, /* lanes of a stretch                                        */
     NRMI_LENS = 128, /* coefficients along the lane that are prepared at once     */
-    NRMI_ROWS = 16   /* rows that share loaded lane coefficients in a map         */
+    NRMI_ROWS = 4    /* rows that share loaded lane coefficients in a map         */
+};
+
+/* Bytes. Both aim at a second-level cache of 1 MB. */
+enum {
+    NRMI_TWICE = 262144, /* that a row walk may read between two readings of a value     */
+    NRMI_NEAR = 1048576  /* of two tensors, from which on columns are fetched ahead      */
 };
 
 /* Lanes of a tile; few where a vector is an array of doubles on the stack. */
@@ -723,12 +735,13 @@ typedef struct nrmi_tile {
     size_t x_step, y_step;                    /* elements from one line of memory to the next   */
     size_t x_plane, y_plane;                  /* ... from one plane of the list to the next     */
     size_t planes, lanes, len;                /* a lane has planes * len values                 */
-    int column;                               /* lanes lie side by side, and go down the lines  */
-    int relu, frozen;                         /* frozen: mean and rstd do not depend on x       */
+    int column;                /* lanes lie side by side, and go down the lines                  */
+    int relu, frozen;          /* frozen: mean and rstd do not depend on x                       */
+    int far_;                  /* the tensors do not fit the second-level cache                  */
     int stream;                /* out is too large to stay in the caches, and apart from x       */
-    size_t park;               /* sums: where the next plane's are put; 0: all planes are added  */
     int dtype;                 /* storage (nrm_dtype) and its size in bytes                      */
     size_t size;
+    size_t park;               /* sums: where the next plane's are put; 0: all planes are added  */
     double scale;              /* F64: z is multiplied by this power of two first; 0: by 1       */
     int forced;                               /* INNER, PARAM: gamma or beta asks for double    */
     const double *mean, *rstd;                /* by lane. MOMENTS: mean is the pilot, rstd NULL */
@@ -740,6 +753,25 @@ typedef struct nrmi_tile {
     size_t param_plane;                       /* INNER: along them, from one plane to the next   */
     double offset;                            /* INNER: added to gamma                          */
 } nrmi_tile;
+
+/* Most calls want neither residual nor sum, dsum, activation or frozen statistics; these are plain,
+   and have kernels of their own text without the questions. */
+static NRMI_INLINE int nrmi_is_plain(const nrmi_tile *t)
+{
+    return !t->res && !t->sum && !t->dsum && !t->relu && !t->frozen;
+}
+
+/* A copy that no store can change; of a plain tile one that says so to the compiler. */
+static NRMI_INLINE nrmi_tile nrmi_tile_of(const nrmi_tile *given, int plain)
+{
+    nrmi_tile t = *given;
+    if (plain) {
+        t.res = t.dsum = NULL;
+        t.sum = NULL;
+        t.relu = t.frozen = 0;
+    }
+    return t;
+}
 
 /* The order in which a pilot's 32 places go up in memory. Read so, they took 2.4 ms instead of 3.4
    for layer norm of 4096 rows of 768 (Zen 4). */
@@ -3144,9 +3176,11 @@ static void nrmi_find_pilots(nrmi_job *j)
     const double m = (double)(w->planes * w->fold * w->len);
     size_t i;
     for (i = 0; i < 32; i++) {
-        const size_t value = (size_t)(golden[i] * m), list = value / w->len;
-        j->pilot_at[i] = value % w->len * w->len_step.x + list / w->fold * w->plane_step.x +
-                         list % w->fold * w->fold_step.x;
+        const size_t value = (size_t)(golden[i] * m);
+        const size_t list = w->planes * w->fold == 1 ? 0 : value / w->len;
+        j->pilot_at[i] = (value - list * w->len) * w->len_step.x;
+        if (list)
+            j->pilot_at[i] += list / w->fold * w->plane_step.x + list % w->fold * w->fold_step.x;
     }
 }
 
@@ -3195,6 +3229,7 @@ static void nrmi_start(const nrmi_call *q, nrmi_job *j, size_t *places)
     j->t.res = (const unsigned char *)a->residual;
     j->t.relu = d->act == NRM_RELU;
     j->t.stream = d->n * d->c * d->s >= NRM_STREAM_BYTES / 2 / q->size;
+    j->t.far_ = d->n * d->c * d->s >= NRMI_NEAR / 2 / q->size;
     j->t.dtype = (int)d->dtype;
     j->t.size = q->size;
     if (f & NRMI_NEEDS_Y) {
@@ -3414,7 +3449,8 @@ static nrmi_tile nrmi_part(const nrmi_stretch *v, size_t from, size_t count)
 }
 
 /* Lanes per stretch that keep whole groups, and how many groups. A row walk wants what it reads
-   twice to stay in the cache: `keep` bytes of values. */
+   twice to stay in the cache: `keep` bytes of values. What comes from memory and goes there comes
+   in smaller pieces, since reading and writing at once is faster than in turn. */
 static size_t nrmi_groups_at_once(const nrmi_job *j, size_t keep)
 {
     const nrmi_walk *w = &j->w;
@@ -3423,7 +3459,7 @@ static size_t nrmi_groups_at_once(const nrmi_job *j, size_t keep)
                                          w->group_step.y == w->fold * w->fold_step.y;
     const size_t most = w->fold < NRMI_LANES ? NRMI_LANES / w->fold : 1;
     size_t fit = keep / j->q->size / w->planes / w->fold / w->len;
-    if (!solid)
+    if (!solid || (!w->column && j->t.stream && fit <= 8))
         return 1;
     if (w->column || fit > most)
         return most;
@@ -3787,6 +3823,14 @@ static void nrmi_moment_sums(const nrmi_job *j, const nrmi_kernels *k, double sc
     double lost[2] = {0, 0};
     double kl[NRMI_LANES], a[NRMI_LANES], b[NRMI_LANES];
     size_t from, i, group = 0, f = 0, at, fa;
+    if (j->w.fold == 1 && count <= most) { /* a group is a lane */
+        nrmi_tile t = nrmi_aim(j, o, 0, g, 0);
+        t.lanes = count;
+        t.mean = pilot;
+        t.scale = scale;
+        nrmi_reduce_tile(j, k, &t, NRMI_MOMENTS, first, second);
+        return;
+    }
     for (i = 0; i < count; i++)
         first[i] = second[i] = 0;
     for (from = 0; from < lanes; from += most) {
@@ -4130,14 +4174,13 @@ static size_t nrmi_group_values(const nrmi_job *j)
     return j->w.planes * j->w.fold * j->w.len;
 }
 
-enum { NRMI_KEEP = 32768 }; /* bytes that a row walk reads twice, in the first-level cache */
 
 static nrm_status nrmi_run_forward(nrmi_job *j)
 {
     const size_t values = nrmi_group_values(j);
     nrmi_forward f;
     size_t units, u;
-    f.at_once = nrmi_groups_at_once(j, NRMI_KEEP);
+    f.at_once = nrmi_groups_at_once(j, NRMI_TWICE);
     f.stretches = nrmi_stretches(j, f.at_once);
     nrmi_running_start(j, &f.r);
     f.whole = f.r.moves && !f.r.in_stats;
@@ -4162,6 +4205,19 @@ static void nrmi_give(const nrmi_job *j, unsigned char *to, size_t i, double val
 {
     if (to)
         nrmi_param_set(j, to, i, j->q->a->accumulate ? nrmi_param(j, to, i) + value : value);
+}
+
+/* The same for `count` of them from `at` on. */
+static void nrmi_give_all(const nrmi_job *j, unsigned char *to, size_t at, size_t count,
+                          const double *value)
+{
+    size_t i;
+    if (to && j->q->param == 4 && !j->q->a->accumulate)
+        for (i = 0; i < count; i++)
+            nrmi_f32_set(to, at + i, (float)value[i]);
+    else
+        for (i = 0; i < count; i++)
+            nrmi_give(j, to, at + i, value[i]);
 }
 
 /* Whether a sum may stay as float arithmetic gave it: any finite one; but t, p and q of a row,
@@ -4211,8 +4267,10 @@ static void nrmi_gradient_sums(const nrmi_stretch *v, int what, size_t unit, dou
         nrmi_lane_sums(v, what, v->wide[from], from, to - from, p + from, q + from);
     }
     for (u = 0; u < v->lanes / unit; u++) {
-        p[u] = nrmi_fold_sum(f64, p + u * unit, unit);
-        q[u] = nrmi_fold_sum(f64, q + u * unit, unit);
+        if (unit > 1) {
+            p[u] = nrmi_fold_sum(f64, p + u * unit, unit);
+            q[u] = nrmi_fold_sum(f64, q + u * unit, unit);
+        }
         if (v->wide[u * unit])
             continue;
         if (!plain) {
@@ -4318,16 +4376,15 @@ static void nrmi_params_unit(const nrmi_job *j, void *context, size_t unit)
     v.t.len_rstd = nrmi_shift(j->rstd, 8 * stat * j->stat_step);
     v.t.stat_plane = j->stat_step * (r->few ? 1 : j->s);
     v.t.stat_len = j->stat_step * (r->few ? j->s : 1);
-    for (i = 0; i < count; i++) {
+    for (i = 0; i < count; i++)
+        v.wide[i] = (unsigned char)wide;
+    for (i = 0; j->t.relu && i < count; i++) {
         v.g[i] = nrmi_gamma_at(j, first + g + i);
         v.b[i] = nrmi_beta_at(j, first + g + i);
-        v.wide[i] = (unsigned char)wide;
     }
     nrmi_gradient_sums(&v, NRMI_PARAM, 1, p, q);
-    for (i = 0; i < count; i++) {
-        nrmi_give(j, j->dbeta, first + g + i, p[i]);
-        nrmi_give(j, j->dgamma, first + g + i, q[i]);
-    }
+    nrmi_give_all(j, j->dbeta, first + g, count, p);
+    nrmi_give_all(j, j->dgamma, first + g, count, q);
 }
 
 static NRMI_NOINLINE void nrmi_inner_params(const nrmi_job *all)
@@ -4364,7 +4421,7 @@ static void nrmi_inner_unit(const nrmi_job *j, void *context, size_t unit)
 
 static NRMI_NOINLINE void nrmi_inner_backward(const nrmi_job *j)
 {
-    size_t at_once = nrmi_groups_at_once(j, NRMI_KEEP / 2);
+    size_t at_once = nrmi_groups_at_once(j, NRMI_TWICE / 2);
     if (j->dgamma || j->dbeta)
         nrmi_inner_params(j);
     if (j->t.out)
@@ -4595,7 +4652,7 @@ static NRMI_NOINLINE void nrmi_channel_backward(nrmi_job *j)
     nrmi_channels c;
     size_t values;
     c.each = j->kind == NRM_BATCH ? 1 : w->fold;
-    c.at_once = nrmi_groups_at_once(j, 2 * NRMI_KEEP);
+    c.at_once = nrmi_groups_at_once(j, NRMI_TWICE / 2);
     if (c.each <= most)
         c.at_once = nrmi_least(c.at_once, most / c.each);
     c.stretches = nrmi_stretches(j, c.at_once);
@@ -4722,7 +4779,7 @@ static nrm_status nrmi_run_apply(nrmi_job *j)
 }
 static nrm_status nrmi_run_reduce(nrmi_job *j)
 {
-    size_t at_once = nrmi_groups_at_once(j, NRMI_KEEP);
+    size_t at_once = nrmi_groups_at_once(j, NRMI_TWICE);
     nrmi_all_units(j, nrmi_stretches(j, at_once), at_once * nrmi_group_values(j), nrmi_reduce_unit,
                    &at_once);
     return NRM_OK;
@@ -5161,9 +5218,10 @@ typedef struct nrmi_lens {
     nrmi_a a0[NRMI_LENS], a1[NRMI_LENS], a2[NRMI_LENS];
 } nrmi_lens;
 
-/* Where the coefficients along the lane are. */
+/* Where the coefficients along the lane are; a missing gamma or beta is 16 values over and over. */
 typedef struct nrmi_along {
     const unsigned char *g, *b;
+    size_t g_step, b_step; /* bytes from one value to the next: 0 for a missing one */
     const nrmi_a *mh, *ml, *r;
 } nrmi_along;
 
@@ -5178,15 +5236,18 @@ typedef struct nrmi_pair {
 /* ---- D1 Coefficients ---------------------------------------------------------------------- */
 
 /* Fills the coefficients of the lanes from doubles, by the formulas of A6, up to whole vectors. */
-static NRMI_NOINLINE void NRMI_FN(nrmi_prepare)(const nrmi_tile *t, int what, int sums,
-                                                nrmi_lanes *c)
+static NRMI_NOINLINE void NRMI_FN(nrmi_prepare)(const nrmi_tile *t, int what, int gradient,
+                                                int sums, nrmi_lanes *c)
 {
+    const int channel = what == NRMI_CHANNEL, plain = nrmi_is_plain(t);
+    nrmi_scale s;
     size_t i;
+    if (what == NRMI_PARAM && plain) /* then these are dy and what belongs to the rows */
+        return;
     for (i = 0; i < ((t->lanes + 15) & ~(size_t)15); i++) {
         const int in = i < t->lanes, stat = in && what != NRMI_PARAM;
         const double mean = stat && t->mean ? t->mean[i] : 0;
         const double rstd = stat && t->rstd ? t->rstd[i] : 0, g = in && t->g ? t->g[i] : 0;
-        const nrmi_scale s = nrmi_scale_of(rstd, NRMI_DOUBLE);
         const double scale = NRMI_DOUBLE && t->scale > 0 && what != NRMI_MOMENTS ? t->scale : 1;
         nrmi_factors f;
         c->mh[i] = (nrmi_a)(mean * scale);
@@ -5194,36 +5255,61 @@ static NRMI_NOINLINE void NRMI_FN(nrmi_prepare)(const nrmi_tile *t, int what, in
             continue;
         f.r = rstd;
         f.g = g;
-        if (what == NRMI_CHANNEL && (!NRMI_DOUBLE || t->dtype == NRM_F64))
-            f = nrmi_factors_of(rstd, g, NRMI_DOUBLE);
         c->ml[i] = (nrmi_a)(mean * scale - (double)c->mh[i]);
-        c->r[i] = (nrmi_a)(f.r / scale);
-        c->g[i] = (nrmi_a)f.g;
-        c->b[i] = (nrmi_a)(in && t->b ? t->b[i] : 0);
-        c->v[i] = (nrmi_a)(what == NRMI_CHANNEL && sums && !NRMI_DOUBLE ? s.v * NRMI_LIFT
-                                                                      : s.v / scale);
-        c->k[i] = (nrmi_a)(t->frozen ? f.r : what == NRMI_CHANNEL ? g * s.u : s.u);
+        if (!gradient || !plain) {
+            if (channel && (!NRMI_DOUBLE || t->dtype == NRM_F64))
+                f = nrmi_factors_of(rstd, g, NRMI_DOUBLE);
+            c->r[i] = (nrmi_a)(f.r / scale);
+            c->g[i] = (nrmi_a)f.g;
+            c->b[i] = (nrmi_a)(in && t->b ? t->b[i] : 0);
+        }
+        if (!gradient)
+            continue;
+        s = nrmi_scale_of(rstd, NRMI_DOUBLE);
+        c->v[i] = (nrmi_a)(channel && sums && !NRMI_DOUBLE ? s.v * NRMI_LIFT : s.v / scale);
+        if (sums && channel)
+            continue;
+        c->k[i] = (nrmi_a)(t->frozen ? f.r : channel ? g * s.u : s.u);
+        if (sums)
+            continue;
         c->o[i] = (nrmi_a)(t->frozen ? f.g : s.o);
         c->p[i] = (nrmi_a)(in && t->p ? t->p[i] * s.u : 0);
         c->q[i] = (nrmi_a)(in && t->q ? t->q[i] * s.rho * s.u : 0);
     }
 }
 
-/* gamma or beta along the lane: the caller's own array where the arithmetic can use it as it is,
-   else a copy in `space`, with the offset added. */
+/* Whether the arithmetic can use the caller's gamma or beta as it is. */
+static NRMI_INLINE int NRMI_FN(nrmi_param_serves)(int dtype, const unsigned char *from,
+                                                  double offset)
+{
+    return !from || (sizeof(nrmi_a) == (dtype == NRM_F64 ? 8 : 4) && nrmi_bits(offset) == 0);
+}
+
+/* So many positions along the lane can be prepared at once: all, unless they have to be copied. */
+static NRMI_INLINE size_t NRMI_FN(nrmi_reach)(const nrmi_tile *t, size_t all)
+{
+    const size_t lens = NRMI_LENS;
+    return NRMI_FN(nrmi_param_serves)(t->dtype, t->gamma, t->offset) &&
+                   NRMI_FN(nrmi_param_serves)(t->dtype, t->beta, 0)
+               ? all
+               : lens;
+}
+
+/* gamma or beta along the lane: the caller's own array, or a copy in `space`, with the offset
+   added. */
 static NRMI_INLINE const unsigned char *NRMI_FN(nrmi_param)(int dtype, const unsigned char *from,
                                                             double offset, nrmi_a missing,
                                                             size_t at, size_t count, nrmi_a *space)
 {
     const size_t size = dtype == NRM_F64 ? 8 : 4;
     size_t i;
-    if (from && sizeof(nrmi_a) == size && nrmi_bits(offset) == 0)
+    if (!from)
+        nrmi_put(space, nrmi_set1(missing));
+    else if (NRMI_FN(nrmi_param_serves)(dtype, from, offset))
         return from + at * size;
-    for (i = 0; i < count; i += 16) {
-        const size_t n = nrmi_least(count - i, 16);
-        nrmi_put(space + i, from ? nrmi_offset(dtype, from + (at + i) * size, n, offset)
-                                 : nrmi_set1(missing));
-    }
+    for (i = 0; from && i < count; i += 16)
+        nrmi_put(space + i,
+                 nrmi_offset(dtype, from + (at + i) * size, nrmi_least(count - i, 16), offset));
     return (const unsigned char *)space;
 }
 
@@ -5232,12 +5318,14 @@ static NRMI_NOINLINE nrmi_along NRMI_FN(nrmi_find_along)(const nrmi_tile *t, int
                                                          size_t from, size_t count, nrmi_lens *e)
 {
     const double scale = NRMI_DOUBLE && t->scale > 0 ? t->scale : 1;
-    nrmi_along found = {NULL, NULL, NULL, NULL, NULL};
+    nrmi_along found = {NULL, NULL, 0, 0, NULL, NULL, NULL};
     size_t i;
     if (what == NRMI_INNER) {
         from += p * t->param_plane;
         found.g = NRMI_FN(nrmi_param)(t->dtype, t->gamma, t->offset, 1, from, count, e->a0);
         found.b = NRMI_FN(nrmi_param)(t->dtype, t->beta, 0, 0, from, count, e->a1);
+        found.g_step = t->gamma ? sizeof(nrmi_a) : 0;
+        found.b_step = t->beta ? sizeof(nrmi_a) : 0;
     }
     if (what != NRMI_PARAM)
         return found;
@@ -5260,10 +5348,10 @@ static NRMI_INLINE nrmi_v NRMI_FN(nrmi_pick)(const nrmi_a *a, size_t i, int alon
 {
     return along ? nrmi_get(a + i) : nrmi_set1(a[i]);
 }
-static NRMI_INLINE nrmi_v NRMI_FN(nrmi_pick_param)(const unsigned char *a, size_t i, int along,
-                                                   size_t n)
+static NRMI_INLINE nrmi_v NRMI_FN(nrmi_pick_param)(const unsigned char *a, size_t step, size_t i,
+                                                   int along, size_t n)
 {
-    const unsigned char *at = a + i * sizeof(nrmi_a);
+    const unsigned char *at = a + i * step;
     nrmi_a one;
     if (along)
         return n == 16 ? nrmi_get(at) : nrmi_get_part(at, n);
@@ -5296,8 +5384,8 @@ static NRMI_INLINE void NRMI_FN(nrmi_of_len)(nrmi_coefs *l, const nrmi_along *e,
                                              int column, size_t i, size_t n)
 {
     if (what == NRMI_INNER) {
-        l->g = NRMI_FN(nrmi_pick_param)(e->g, i, !column, n);
-        l->b = NRMI_FN(nrmi_pick_param)(e->b, i, !column, n);
+        l->g = NRMI_FN(nrmi_pick_param)(e->g, e->g_step, i, !column, n);
+        l->b = NRMI_FN(nrmi_pick_param)(e->b, e->b_step, i, !column, n);
     } else if (what == NRMI_PARAM) {
         l->mh = NRMI_FN(nrmi_pick)(e->mh, i, !column);
         l->ml = NRMI_FN(nrmi_pick)(e->ml, i, !column);
@@ -5426,19 +5514,20 @@ static NRMI_INLINE nrmi_pair NRMI_FN(nrmi_both)(nrmi_pair x, nrmi_pair y)
     return x;
 }
 
-/* The tree over the steps of one vector of lanes: `steps` terms, 16 values of the lane apart. The
-   vector holds n values; in a row tile the last step may hold fewer. */
-static NRMI_OFTEN nrmi_pair NRMI_FN(nrmi_steps)(const nrmi_tile *t, int what, int column,
-                                                 const nrmi_lanes *c, const nrmi_along *e,
-                                                 size_t lane, size_t i, size_t x_at, size_t y_at,
-                                                 size_t steps, size_t n, size_t last)
+/* The tree over the steps of one vector of lanes: `steps` terms, 16 values of the lane apart, of n
+   values each, the last one of `last`. */
+static NRMI_OFTEN nrmi_pair NRMI_FN(nrmi_tree)(const nrmi_tile *t, int what, int column,
+                                                const nrmi_lanes *c, const nrmi_along *e,
+                                                size_t lane, size_t i, size_t x_at, size_t y_at,
+                                                size_t steps, size_t n, size_t last)
 {
     const size_t dx = column ? 16 * t->x_step : 16, dy = column ? 16 * t->y_step : 16;
-#define NRMI_TERM(j)                                                              \
-    NRMI_FN(nrmi_terms)                                                           \
-    (t, what, column, c, e, lane, i + 16 * (j), x_at + dx * (j), y_at + dy * (j), \
-     !column && (j) + 1 == steps ? last : n)
+#define NRMI_TERM_OF(j, values)                                                                \
+    NRMI_FN(nrmi_terms)                                                                        \
+    (t, what, column, c, e, lane, i + 16 * (j), x_at + dx * (j), y_at + dy * (j), values)
 #if NRMI_UNROLL
+#define NRMI_TERM(j) ((j) + 1 == steps ? end : NRMI_TERM_OF(j, n))
+    const nrmi_pair end = NRMI_TERM_OF(steps - 1, last);
     nrmi_pair s = NRMI_TERM(0), u, w;
     if (steps > 1)
         s = NRMI_FN(nrmi_both)(s, NRMI_TERM(1));
@@ -5461,11 +5550,12 @@ static NRMI_OFTEN nrmi_pair NRMI_FN(nrmi_steps)(const nrmi_tile *t, int what, in
         s = NRMI_FN(nrmi_both)(s, u);
     }
     return s;
+#undef NRMI_TERM
 #else
     nrmi_pair s[8];
     size_t k, left;
     for (k = 0; k < steps; k++)
-        s[k] = NRMI_TERM(k);
+        s[k] = NRMI_TERM_OF(k, k + 1 == steps ? last : n);
     for (left = steps; left > 1; left = (left + 1) / 2) { /* an odd one out moves up as it is */
         for (k = 0; k < left / 2; k++)
             s[k] = NRMI_FN(nrmi_both)(s[2 * k], s[2 * k + 1]);
@@ -5474,7 +5564,23 @@ static NRMI_OFTEN nrmi_pair NRMI_FN(nrmi_steps)(const nrmi_tile *t, int what, in
     }
     return s[0];
 #endif
-#undef NRMI_TERM
+#undef NRMI_TERM_OF
+}
+
+/* The same for n values, in a row tile fewer in the last step. What is whole has code without the
+   questions. */
+static NRMI_INLINE nrmi_pair NRMI_FN(nrmi_steps)(const nrmi_tile *t, int what, int column,
+                                                 const nrmi_lanes *c, const nrmi_along *e,
+                                                 size_t lane, size_t i, size_t x_at, size_t y_at,
+                                                 size_t steps, size_t n, size_t last)
+{
+#if NRMI_UNROLL
+    if (n == 16 && last == 16)
+        return steps == 8 ? NRMI_FN(nrmi_tree)(t, what, column, c, e, lane, i, x_at, y_at, 8, 16, 16)
+                          : NRMI_FN(nrmi_tree)(t, what, column, c, e, lane, i, x_at, y_at, steps,
+                                               16, 16);
+#endif
+    return NRMI_FN(nrmi_tree)(t, what, column, c, e, lane, i, x_at, y_at, steps, n, last);
 }
 
 /* The neighbour trees of 16 vectors at once: total i of the result is that of s[i]. Written out
@@ -5540,14 +5646,28 @@ static NRMI_OFTEN void NRMI_FN(nrmi_row_blocks)(const nrmi_tile *t, int what, co
     }
 }
 
+/* Asks for `steps` vectors of a column, 16 lines apart, for the second-level cache: lines a multiple
+   of 4096 bytes apart would push one another out of the first. */
+static NRMI_INLINE void NRMI_FN(nrmi_fetch)(const nrmi_tile *t, int what, size_t x_at, size_t y_at,
+                                            size_t steps)
+{
+    size_t j;
+    for (j = 0; j < steps; j++) {
+        NRMI_PREFETCH(NRMI_AT(t, t->x, x_at + 16 * j * t->x_step));
+        if (what != NRMI_MOMENTS)
+            NRMI_PREFETCH(NRMI_AT(t, t->dy, y_at + 16 * j * t->y_step));
+    }
+}
+
 /* Column tile: the same for one block of `rows` lines. The 16 lanes of a block are 16 phases of its
-   lines; their tree is a binary counter, level k holding the sum of 2^k phases. */
+   lines; their tree is a binary counter, level k holding the sum of 2^k phases; that of all 16 needs
+   no place. */
 static NRMI_OFTEN void NRMI_FN(nrmi_column_block)(const nrmi_tile *t, int what,
                                                    const nrmi_lanes *c, const nrmi_along *e,
                                                    size_t p, size_t from, size_t rows,
                                                    double *first, double *second)
 {
-    nrmi_a level[5][2][NRMI_WIDTH];
+    nrmi_a level[4][2][NRMI_WIDTH];
     const size_t phases = rows < 16 ? rows : 16;
     const size_t x_from = p * t->x_plane + from * t->x_step;
     const size_t y_from = p * t->y_plane + from * t->y_step;
@@ -5555,25 +5675,34 @@ static NRMI_OFTEN void NRMI_FN(nrmi_column_block)(const nrmi_tile *t, int what,
     size_t lane, i, k;
     for (i = 0; i < phases; i++) {
         const size_t steps = (rows - i + 15) / 16;
+        const size_t next = i < 15 ? 1 : 113; /* line: of the next phase, or of the next block */
         for (lane = 0; lane < t->lanes; lane += 16) {
             const size_t n = nrmi_least(t->lanes - lane, 16);
             const size_t x_at = x_from + i * t->x_step + lane, y_at = y_from + i * t->y_step + lane;
+            if (t->far_)
+                NRMI_FN(nrmi_fetch)(t, what, x_at + next * t->x_step, y_at + next * t->y_step,
+                                    steps);
             s = NRMI_FN(nrmi_steps)(t, what, 1, c, e, lane, i, x_at, y_at, steps, n, n);
             for (k = 0; i >> k & 1; k++) {
                 w.a = nrmi_get(level[k][0] + lane);
                 w.b = nrmi_get(level[k][1] + lane);
                 s = NRMI_FN(nrmi_both)(w, s);
             }
-            nrmi_put(level[k][0] + lane, s.a);
-            nrmi_put(level[k][1] + lane, s.b);
+            if (k == 4) {
+                nrmi_tally(first + lane, s.a);
+                nrmi_tally(second + lane, s.b);
+            } else {
+                nrmi_put(level[k][0] + lane, s.a);
+                nrmi_put(level[k][1] + lane, s.b);
+            }
         }
     }
-    for (lane = 0; lane < t->lanes; lane += 16) {
+    for (lane = 0; phases < 16 && lane < t->lanes; lane += 16) {
         for (k = 0; !(phases >> k & 1); k++) {
         }
         s.a = nrmi_get(level[k][0] + lane);
         s.b = nrmi_get(level[k][1] + lane);
-        for (k++; k < 5; k++)
+        for (k++; k < 4; k++)
             if (phases >> k & 1) {
                 w.a = nrmi_get(level[k][0] + lane);
                 w.b = nrmi_get(level[k][1] + lane);
@@ -5609,8 +5738,11 @@ static NRMI_INLINE void NRMI_FN(nrmi_plane)(const nrmi_tile *given, const nrmi_t
                                             double (*plane)[NRMI_WIDTH], double *const *lost)
 {
     const size_t lens = NRMI_LENS, run_ = NRMI_RUN, block = NRMI_BLOCK;
-    const size_t piece = column ? block : what >= NRMI_INNER ? lens : run_;
-    nrmi_along e = {NULL, NULL, NULL, NULL, NULL};
+    const size_t piece = column               ? block
+                         : what == NRMI_PARAM ? lens
+                         : what == NRMI_INNER ? NRMI_FN(nrmi_reach)(given, run_)
+                                              : run_;
+    nrmi_along e = {NULL, NULL, 0, 0, NULL, NULL, NULL};
     size_t from, at;
     for (from = 0; from < t->len; from += NRMI_RUN) {
         const size_t end = from + nrmi_least(t->len - from, NRMI_RUN);
@@ -5635,10 +5767,10 @@ static NRMI_INLINE void NRMI_FN(nrmi_plane)(const nrmi_tile *given, const nrmi_t
 }
 
 /* The list of every lane of the tile; or, parked, each of its planes. */
-static NRMI_INLINE void NRMI_FN(nrmi_list)(const nrmi_tile *given, int what, int column,
+static NRMI_INLINE void NRMI_FN(nrmi_list)(const nrmi_tile *given, int what, int column, int plain,
                                            double *first, double *second)
 {
-    const nrmi_tile tile = *given, *const t = &tile; /* a copy that no store can change */
+    const nrmi_tile tile = nrmi_tile_of(given, plain), *const t = &tile;
     double run[2][NRMI_WIDTH], plane[2][NRMI_WIDTH];
     nrmi_lanes c;
     nrmi_lens space;
@@ -5655,7 +5787,7 @@ static NRMI_INLINE void NRMI_FN(nrmi_list)(const nrmi_tile *given, int what, int
 #endif
     for (i = 0; i < ((t->lanes + 15) & ~(size_t)15); i++)
         run[0][i] = run[1][i] = plane[0][i] = plane[1][i] = 0;
-    NRMI_FN(nrmi_prepare)(given, what, 1, &c);
+    NRMI_FN(nrmi_prepare)(given, what, what != NRMI_MOMENTS, 1, &c);
     for (p = 0; p < t->planes; p++) {
         first += p ? t->park : 0;
         second += p ? t->park : 0;
@@ -5671,40 +5803,77 @@ static NRMI_INLINE void NRMI_FN(nrmi_list)(const nrmi_tile *given, int what, int
     }
 }
 
-/* A pass with loops has one instance; the others have one for each kind of sum and tile. */
+/* A pass with loops has one instance; the others have one for each kind of sum and tile, and of each
+   a plain one. */
 #if NRMI_UNROLL
-#define NRMI_VARIANT(name, what, column)                                                       \
+#define NRMI_VARIANT(name, what, column, plain)                                                \
     static NRMI_NOINLINE void NRMI_FN(name)(const nrmi_tile *t, double *first, double *second) \
     {                                                                                          \
-        NRMI_FN(nrmi_list)(t, what, column, first, second);                                    \
+        NRMI_FN(nrmi_list)(t, what, column, plain, first, second);                             \
     }
-NRMI_VARIANT(nrmi_row_moments, NRMI_MOMENTS, 0)
-NRMI_VARIANT(nrmi_row_channel, NRMI_CHANNEL, 0)
-NRMI_VARIANT(nrmi_row_inner, NRMI_INNER, 0)
-NRMI_VARIANT(nrmi_row_param, NRMI_PARAM, 0)
-NRMI_VARIANT(nrmi_column_moments, NRMI_MOMENTS, 1)
-NRMI_VARIANT(nrmi_column_channel, NRMI_CHANNEL, 1)
-NRMI_VARIANT(nrmi_column_inner, NRMI_INNER, 1)
-NRMI_VARIANT(nrmi_column_param, NRMI_PARAM, 1)
+NRMI_VARIANT(nrmi_row_moments, NRMI_MOMENTS, 0, 0)
+NRMI_VARIANT(nrmi_row_channel, NRMI_CHANNEL, 0, 0)
+NRMI_VARIANT(nrmi_row_inner, NRMI_INNER, 0, 0)
+NRMI_VARIANT(nrmi_row_param, NRMI_PARAM, 0, 0)
+NRMI_VARIANT(nrmi_column_moments, NRMI_MOMENTS, 1, 0)
+NRMI_VARIANT(nrmi_column_channel, NRMI_CHANNEL, 1, 0)
+NRMI_VARIANT(nrmi_column_inner, NRMI_INNER, 1, 0)
+NRMI_VARIANT(nrmi_column_param, NRMI_PARAM, 1, 0)
+NRMI_VARIANT(nrmi_plain_row_moments, NRMI_MOMENTS, 0, 1)
+NRMI_VARIANT(nrmi_plain_row_channel, NRMI_CHANNEL, 0, 1)
+NRMI_VARIANT(nrmi_plain_row_inner, NRMI_INNER, 0, 1)
+NRMI_VARIANT(nrmi_plain_row_param, NRMI_PARAM, 0, 1)
+NRMI_VARIANT(nrmi_plain_column_moments, NRMI_MOMENTS, 1, 1)
+NRMI_VARIANT(nrmi_plain_column_channel, NRMI_CHANNEL, 1, 1)
+NRMI_VARIANT(nrmi_plain_column_inner, NRMI_INNER, 1, 1)
+NRMI_VARIANT(nrmi_plain_column_param, NRMI_PARAM, 1, 1)
 #undef NRMI_VARIANT
 #endif
 
 static void NRMI_FN(nrmi_reduce)(const nrmi_tile *t, int what, double *first, double *second)
 {
 #if NRMI_UNROLL
-    switch (what + (t->column ? 4 : 0)) {
-    case NRMI_MOMENTS: NRMI_FN(nrmi_row_moments)(t, first, second); break;
-    case NRMI_CHANNEL: NRMI_FN(nrmi_row_channel)(t, first, second); break;
-    case NRMI_INNER: NRMI_FN(nrmi_row_inner)(t, first, second); break;
-    case NRMI_PARAM: NRMI_FN(nrmi_row_param)(t, first, second); break;
-    case NRMI_MOMENTS + 4: NRMI_FN(nrmi_column_moments)(t, first, second); break;
-    case NRMI_CHANNEL + 4: NRMI_FN(nrmi_column_channel)(t, first, second); break;
-    case NRMI_INNER + 4: NRMI_FN(nrmi_column_inner)(t, first, second); break;
-    default: NRMI_FN(nrmi_column_param)(t, first, second); break;
-    }
+    typedef void variant(const nrmi_tile *, double *, double *);
+    static variant *const row[2][4] = {
+        {NRMI_FN(nrmi_row_moments), NRMI_FN(nrmi_row_channel), NRMI_FN(nrmi_row_inner),
+         NRMI_FN(nrmi_row_param)},
+        {NRMI_FN(nrmi_plain_row_moments), NRMI_FN(nrmi_plain_row_channel),
+         NRMI_FN(nrmi_plain_row_inner), NRMI_FN(nrmi_plain_row_param)}};
+    static variant *const column[2][4] = {
+        {NRMI_FN(nrmi_column_moments), NRMI_FN(nrmi_column_channel), NRMI_FN(nrmi_column_inner),
+         NRMI_FN(nrmi_column_param)},
+        {NRMI_FN(nrmi_plain_column_moments), NRMI_FN(nrmi_plain_column_channel),
+         NRMI_FN(nrmi_plain_column_inner), NRMI_FN(nrmi_plain_column_param)}};
+    (t->column ? column : row)[nrmi_is_plain(t)][what](t, first, second);
 #else
-    NRMI_FN(nrmi_list)(t, what, t->column, first, second);
+    NRMI_FN(nrmi_list)(t, what, t->column, 0, first, second);
 #endif
+}
+
+/* The 32 values of a row, each scaled by 2^-5, in pairs. They are read upwards. */
+static NRMI_INLINE nrmi_v NRMI_FN(nrmi_pilot_pairs)(const nrmi_tile *t, const size_t *at,
+                                                    size_t lane)
+{
+    const nrmi_v down = nrmi_set1((nrmi_a)0.03125);
+    unsigned char sample[2][32 * 8];
+    nrmi_v s[2];
+    size_t i;
+    for (i = 0; i < 32; i++) {
+        const size_t to = nrmi_upward[i];
+        NRMI_COPY_ONE(t, NRMI_AT(t, sample[0], to), NRMI_AT(t, t->x, lane * t->x_step + at[to]));
+    }
+    for (i = 0; t->res && i < 32; i++) {
+        const size_t to = nrmi_upward[i];
+        NRMI_COPY_ONE(t, NRMI_AT(t, sample[1], to), NRMI_AT(t, t->res, lane * t->x_step + at[to]));
+    }
+    for (i = 0; i < 2; i++) {
+        s[i] = NRMI_FN(nrmi_read)(t, sample[0], 16 * i, 16);
+        if (t->res)
+            s[i] = nrmi_stored(t->dtype,
+                               nrmi_add(s[i], NRMI_FN(nrmi_read)(t, sample[1], 16 * i, 16)));
+        s[i] = nrmi_mul(s[i], down);
+    }
+    return nrmi_pairs(s[0], s[1]);
 }
 
 /* A6, "Pilot": the neighbour tree of 32 values, each scaled by 2^-5 first. `at` holds their places
@@ -5713,12 +5882,9 @@ static void NRMI_FN(nrmi_pilot)(const nrmi_tile *t, const size_t *at, double *k)
 {
     const nrmi_v down = nrmi_set1((nrmi_a)0.03125), zero = nrmi_set1(0);
     const double scale = t->scale > 0 ? t->scale : 1;
-    const unsigned char *const from[2] = {t->x, t->res};
-    unsigned char sample[2][32 * 8];
     nrmi_v s[32];
     nrmi_a row[16];
     size_t lane, i, width;
-    int which;
     for (lane = 0; !at && lane < t->lanes; lane++)
         k[lane] = nrmi_z(t->dtype, t->x, t->res, lane * (t->column ? 1 : t->x_step)) * scale;
     if (!at)
@@ -5735,25 +5901,15 @@ static void NRMI_FN(nrmi_pilot)(const nrmi_tile *t, const size_t *at, double *k)
         for (i = 0; i < n; i++)
             k[lane + i] = (double)row[i];
     }
-    for (; lane < t->lanes; lane++) {
-        for (which = 0; which < (t->res ? 2 : 1); which++)
-            for (i = 0; i < 32; i++) {
-                const size_t to = nrmi_upward[i];
-                NRMI_COPY_ONE(t, NRMI_AT(t, sample[which], to),
-                              NRMI_AT(t, from[which], lane * t->x_step + at[to]));
-            }
-        for (i = 0; i < 2; i++) {
-            s[i] = NRMI_FN(nrmi_read)(t, sample[0], 16 * i, 16);
-            if (t->res)
-                s[i] = nrmi_stored(t->dtype, nrmi_add(s[i], NRMI_FN(nrmi_read)(t, sample[1],
-                                                                              16 * i, 16)));
-            s[i] = nrmi_mul(s[i], down);
-        }
-        s[0] = nrmi_pairs(s[0], s[1]);
-        for (i = 0; i < 4; i++)
-            s[0] = nrmi_pairs(s[0], s[0]);
-        nrmi_put(row, nrmi_add(s[0], zero));
-        k[lane] = (double)row[0];
+    for (; lane < t->lanes; lane += 16) {
+        const size_t n = nrmi_least(t->lanes - lane, 16);
+        for (i = 0; i < n; i++)
+            s[i] = NRMI_FN(nrmi_pilot_pairs)(t, at, lane + i);
+        for (; i < 16; i++)
+            s[i] = zero;
+        nrmi_put(row, nrmi_add(NRMI_FN(nrmi_totals)(s), zero));
+        for (i = 0; i < n; i++)
+            k[lane + i] = (double)row[i];
     }
 }
 
@@ -5850,16 +6006,18 @@ static NRMI_OFTEN void NRMI_FN(nrmi_map_one)(const nrmi_tile *t, int gradient, i
 /* Walks a tile. In a row tile the lane's coefficients are broadcast once and a line is walked; in a
    column tile they are loaded once for NRMI_ROWS lines. */
 static NRMI_INLINE void NRMI_FN(nrmi_map)(const nrmi_tile *given, int gradient, int what,
-                                          int column)
+                                          int column, int plain)
 {
-    const nrmi_tile tile = *given, *const t = &tile; /* a copy that no store can change */
-    const size_t lens = NRMI_LENS, rows = NRMI_ROWS;
-    const size_t piece = column ? rows : what == NRMI_INNER ? lens : t->len;
+    const nrmi_tile tile = nrmi_tile_of(given, plain), *const t = &tile;
+    const size_t rows = NRMI_ROWS;
+    const size_t piece = column               ? rows
+                         : what == NRMI_INNER ? NRMI_FN(nrmi_reach)(given, t->len)
+                                              : t->len;
     nrmi_lanes c;
     nrmi_lens space;
-    nrmi_along e = {NULL, NULL, NULL, NULL, NULL};
+    nrmi_along e = {NULL, NULL, 0, 0, NULL, NULL, NULL};
     size_t p, from, lane, i;
-    NRMI_FN(nrmi_prepare)(given, what, 0, &c);
+    NRMI_FN(nrmi_prepare)(given, what, gradient, 0, &c);
     for (p = 0; p < t->planes; p++)
         for (from = 0; from < t->len; from += piece) {
             const size_t count = nrmi_least(t->len - from, piece);
@@ -5892,37 +6050,47 @@ static NRMI_INLINE void NRMI_FN(nrmi_map)(const nrmi_tile *given, int gradient, 
 }
 
 #if NRMI_UNROLL
-#define NRMI_VARIANT(name, gradient, what, column)              \
+#define NRMI_VARIANT(name, gradient, what, column, plain)       \
     static NRMI_NOINLINE void NRMI_FN(name)(const nrmi_tile *t) \
     {                                                           \
-        NRMI_FN(nrmi_map)(t, gradient, what, column);           \
+        NRMI_FN(nrmi_map)(t, gradient, what, column, plain);    \
     }
-NRMI_VARIANT(nrmi_y_row_channel, 0, NRMI_CHANNEL, 0)
-NRMI_VARIANT(nrmi_y_row_inner, 0, NRMI_INNER, 0)
-NRMI_VARIANT(nrmi_y_column_channel, 0, NRMI_CHANNEL, 1)
-NRMI_VARIANT(nrmi_y_column_inner, 0, NRMI_INNER, 1)
-NRMI_VARIANT(nrmi_dx_row_channel, 1, NRMI_CHANNEL, 0)
-NRMI_VARIANT(nrmi_dx_row_inner, 1, NRMI_INNER, 0)
-NRMI_VARIANT(nrmi_dx_column_channel, 1, NRMI_CHANNEL, 1)
-NRMI_VARIANT(nrmi_dx_column_inner, 1, NRMI_INNER, 1)
+NRMI_VARIANT(nrmi_y_row_channel, 0, NRMI_CHANNEL, 0, 0)
+NRMI_VARIANT(nrmi_y_row_inner, 0, NRMI_INNER, 0, 0)
+NRMI_VARIANT(nrmi_y_column_channel, 0, NRMI_CHANNEL, 1, 0)
+NRMI_VARIANT(nrmi_y_column_inner, 0, NRMI_INNER, 1, 0)
+NRMI_VARIANT(nrmi_dx_row_channel, 1, NRMI_CHANNEL, 0, 0)
+NRMI_VARIANT(nrmi_dx_row_inner, 1, NRMI_INNER, 0, 0)
+NRMI_VARIANT(nrmi_dx_column_channel, 1, NRMI_CHANNEL, 1, 0)
+NRMI_VARIANT(nrmi_dx_column_inner, 1, NRMI_INNER, 1, 0)
+NRMI_VARIANT(nrmi_plain_y_row_channel, 0, NRMI_CHANNEL, 0, 1)
+NRMI_VARIANT(nrmi_plain_y_row_inner, 0, NRMI_INNER, 0, 1)
+NRMI_VARIANT(nrmi_plain_y_column_channel, 0, NRMI_CHANNEL, 1, 1)
+NRMI_VARIANT(nrmi_plain_y_column_inner, 0, NRMI_INNER, 1, 1)
+NRMI_VARIANT(nrmi_plain_dx_row_channel, 1, NRMI_CHANNEL, 0, 1)
+NRMI_VARIANT(nrmi_plain_dx_row_inner, 1, NRMI_INNER, 0, 1)
+NRMI_VARIANT(nrmi_plain_dx_column_channel, 1, NRMI_CHANNEL, 1, 1)
+NRMI_VARIANT(nrmi_plain_dx_column_inner, 1, NRMI_INNER, 1, 1)
 #undef NRMI_VARIANT
 #endif
 
 static void NRMI_FN(nrmi_apply)(const nrmi_tile *t, int gradient, int what)
 {
 #if NRMI_UNROLL
-    switch ((gradient ? 4 : 0) + (what == NRMI_INNER ? 2 : 0) + (t->column ? 1 : 0)) {
-    case 0: NRMI_FN(nrmi_y_row_channel)(t); break;
-    case 1: NRMI_FN(nrmi_y_column_channel)(t); break;
-    case 2: NRMI_FN(nrmi_y_row_inner)(t); break;
-    case 3: NRMI_FN(nrmi_y_column_inner)(t); break;
-    case 4: NRMI_FN(nrmi_dx_row_channel)(t); break;
-    case 5: NRMI_FN(nrmi_dx_column_channel)(t); break;
-    case 6: NRMI_FN(nrmi_dx_row_inner)(t); break;
-    default: NRMI_FN(nrmi_dx_column_inner)(t); break;
-    }
+    typedef void variant(const nrmi_tile *);
+    static variant *const row[2][2][2] = {
+        {{NRMI_FN(nrmi_y_row_channel), NRMI_FN(nrmi_y_row_inner)},
+         {NRMI_FN(nrmi_dx_row_channel), NRMI_FN(nrmi_dx_row_inner)}},
+        {{NRMI_FN(nrmi_plain_y_row_channel), NRMI_FN(nrmi_plain_y_row_inner)},
+         {NRMI_FN(nrmi_plain_dx_row_channel), NRMI_FN(nrmi_plain_dx_row_inner)}}};
+    static variant *const column[2][2][2] = {
+        {{NRMI_FN(nrmi_y_column_channel), NRMI_FN(nrmi_y_column_inner)},
+         {NRMI_FN(nrmi_dx_column_channel), NRMI_FN(nrmi_dx_column_inner)}},
+        {{NRMI_FN(nrmi_plain_y_column_channel), NRMI_FN(nrmi_plain_y_column_inner)},
+         {NRMI_FN(nrmi_plain_dx_column_channel), NRMI_FN(nrmi_plain_dx_column_inner)}}};
+    (t->column ? column : row)[nrmi_is_plain(t)][gradient][what == NRMI_INNER](t);
 #else
-    NRMI_FN(nrmi_map)(t, gradient, what, t->column);
+    NRMI_FN(nrmi_map)(t, gradient, what, t->column, 0);
 #endif
 }
 
