@@ -4220,13 +4220,17 @@ static void nrmi_give_all(const nrmi_job *j, unsigned char *to, size_t at, size_
             nrmi_give(j, to, at + i, value[i]);
 }
 
-/* Whether a sum may stay as float arithmetic gave it: any finite one; but t, p and q of a row,
+/* Whether sums may stay as float arithmetic gave them: any finite ones; but t, p and q of a row,
    which all hold gamma, go to double together. */
-static int nrmi_sum_fits(const nrmi_job *j, int what, double sum)
+static int nrmi_sums_fit(const nrmi_job *j, int what, const double *p, const double *q,
+                         size_t count)
 {
-    if (j->t.dtype == NRM_F64) /* there is no more than double */
-        return 1;
-    return what == NRMI_INNER ? nrmi_bits(sum) <= NRMI_PQ_LIMIT : nrmi_finite(sum);
+    const uint64_t most = what == NRMI_INNER ? NRMI_PQ_LIMIT : NRMI_INF_BITS - 1;
+    int beyond = 0;
+    size_t i;
+    for (i = 0; i < count; i++)
+        beyond |= nrmi_bits(p[i]) > most || nrmi_bits(q[i]) > most;
+    return !beyond || j->t.dtype == NRM_F64; /* there is no more than double */
 }
 
 /* The two sums of lanes from..from+count of a stretch, all of one arithmetic. */
@@ -4260,25 +4264,27 @@ static double nrmi_fold_sum(int f64, const double *lane, size_t unit)
 static void nrmi_gradient_sums(const nrmi_stretch *v, int what, size_t unit, double *p, double *q)
 {
     const int f64 = v->j->t.dtype == NRM_F64, plain = f64 || what == NRMI_PARAM;
+    const size_t values = v->lanes / unit;
     double a[NRMI_SMALL], b[NRMI_SMALL];
     size_t from, to, u;
     for (from = 0; from < v->lanes; from = to) {
         to = nrmi_lanes_until(v, from);
         nrmi_lane_sums(v, what, v->wide[from], from, to - from, p + from, q + from);
     }
-    for (u = 0; u < v->lanes / unit; u++) {
-        if (unit > 1) {
-            p[u] = nrmi_fold_sum(f64, p + u * unit, unit);
-            q[u] = nrmi_fold_sum(f64, q + u * unit, unit);
-        }
-        if (v->wide[u * unit])
-            continue;
-        if (!plain) {
+    for (u = 0; unit > 1 && u < values; u++) {
+        p[u] = nrmi_fold_sum(f64, p + u * unit, unit);
+        q[u] = nrmi_fold_sum(f64, q + u * unit, unit);
+    }
+    for (u = 0; !plain && u < values; u++)
+        if (!v->wide[u * unit]) {
             const nrmi_scale s = nrmi_scale_of(v->rstd[u * unit], 0);
             p[u] /= what == NRMI_INNER ? s.u : 1;
             q[u] = q[u] * s.rho / (what == NRMI_INNER ? s.u : NRMI_LIFT);
         }
-        if (nrmi_sum_fits(v->j, what, p[u]) && nrmi_sum_fits(v->j, what, q[u]))
+    if (nrmi_sums_fit(v->j, what, p, q, values))
+        return;
+    for (u = 0; u < values; u++) {
+        if (v->wide[u * unit] || nrmi_sums_fit(v->j, what, p + u, q + u, 1))
             continue;
         nrmi_lane_sums(v, what, 1, u * unit, unit, a, b);
         p[u] = nrmi_fold_sum(f64, a, unit);
@@ -5514,17 +5520,17 @@ static NRMI_INLINE nrmi_pair NRMI_FN(nrmi_both)(nrmi_pair x, nrmi_pair y)
     return x;
 }
 
-/* The tree over the steps of one vector of lanes: `steps` terms, 16 values of the lane apart, of n
-   values each, the last one of `last`. */
+/* The tree over the steps of one vector of lanes: `steps` terms, `far_` values of the lane apart, of
+   n values each, the last one of `last`. */
 static NRMI_OFTEN nrmi_pair NRMI_FN(nrmi_tree)(const nrmi_tile *t, int what, int column,
                                                 const nrmi_lanes *c, const nrmi_along *e,
                                                 size_t lane, size_t i, size_t x_at, size_t y_at,
-                                                size_t steps, size_t n, size_t last)
+                                                size_t far_, size_t steps, size_t n, size_t last)
 {
-    const size_t dx = column ? 16 * t->x_step : 16, dy = column ? 16 * t->y_step : 16;
-#define NRMI_TERM_OF(j, values)                                                                \
-    NRMI_FN(nrmi_terms)                                                                        \
-    (t, what, column, c, e, lane, i + 16 * (j), x_at + dx * (j), y_at + dy * (j), values)
+    const size_t dx = column ? far_ * t->x_step : 16, dy = column ? far_ * t->y_step : 16;
+#define NRMI_TERM_OF(j, values)                                                                  \
+    NRMI_FN(nrmi_terms)                                                                          \
+    (t, what, column, c, e, lane, i + far_ * (j), x_at + dx * (j), y_at + dy * (j), values)
 #if NRMI_UNROLL
 #define NRMI_TERM(j) ((j) + 1 == steps ? end : NRMI_TERM_OF(j, n))
     const nrmi_pair end = NRMI_TERM_OF(steps - 1, last);
@@ -5572,15 +5578,15 @@ static NRMI_OFTEN nrmi_pair NRMI_FN(nrmi_tree)(const nrmi_tile *t, int what, int
 static NRMI_INLINE nrmi_pair NRMI_FN(nrmi_steps)(const nrmi_tile *t, int what, int column,
                                                  const nrmi_lanes *c, const nrmi_along *e,
                                                  size_t lane, size_t i, size_t x_at, size_t y_at,
-                                                 size_t steps, size_t n, size_t last)
+                                                 size_t far_, size_t steps, size_t n, size_t last)
 {
 #if NRMI_UNROLL
+    if (n == 16 && last == 16 && steps == 8)
+        return NRMI_FN(nrmi_tree)(t, what, column, c, e, lane, i, x_at, y_at, far_, 8, 16, 16);
     if (n == 16 && last == 16)
-        return steps == 8 ? NRMI_FN(nrmi_tree)(t, what, column, c, e, lane, i, x_at, y_at, 8, 16, 16)
-                          : NRMI_FN(nrmi_tree)(t, what, column, c, e, lane, i, x_at, y_at, steps,
-                                               16, 16);
+        return NRMI_FN(nrmi_tree)(t, what, column, c, e, lane, i, x_at, y_at, far_, steps, 16, 16);
 #endif
-    return NRMI_FN(nrmi_tree)(t, what, column, c, e, lane, i, x_at, y_at, steps, n, last);
+    return NRMI_FN(nrmi_tree)(t, what, column, c, e, lane, i, x_at, y_at, far_, steps, n, last);
 }
 
 /* The neighbour trees of 16 vectors at once: total i of the result is that of s[i]. Written out
@@ -5621,8 +5627,8 @@ static NRMI_OFTEN void NRMI_FN(nrmi_row_blocks)(const nrmi_tile *t, int what, co
             const size_t x_at = p * t->x_plane + who * t->x_step + from + i;
             const size_t y_at = p * t->y_plane + who * t->y_step + from + i;
             const size_t steps = (here + 15) / 16;
-            const nrmi_pair b = NRMI_FN(nrmi_steps)(t, what, 0, c, e, who, i, x_at, y_at, steps, 16,
-                                                    here - 16 * (steps - 1));
+            const nrmi_pair b = NRMI_FN(nrmi_steps)(t, what, 0, c, e, who, i, x_at, y_at, 16, steps,
+                                                    16, here - 16 * (steps - 1));
             s[k] = b.a;
             s[8 + k] = b.b;
         }
@@ -5661,28 +5667,30 @@ static NRMI_INLINE void NRMI_FN(nrmi_fetch)(const nrmi_tile *t, int what, size_t
 
 /* Column tile: the same for one block of `rows` lines. The 16 lanes of a block are 16 phases of its
    lines; their tree is a binary counter, level k holding the sum of 2^k phases; that of all 16 needs
-   no place. */
+   no place. Up to 8 lines are phases of one step each, whose tree is that of 8 steps. */
 static NRMI_OFTEN void NRMI_FN(nrmi_column_block)(const nrmi_tile *t, int what,
                                                    const nrmi_lanes *c, const nrmi_along *e,
                                                    size_t p, size_t from, size_t rows,
                                                    double *first, double *second)
 {
     nrmi_a level[4][2][NRMI_WIDTH];
-    const size_t phases = rows < 16 ? rows : 16;
+    const int few = rows <= 8;
+    const size_t phases = few ? 1 : nrmi_least(rows, 16);
     const size_t x_from = p * t->x_plane + from * t->x_step;
     const size_t y_from = p * t->y_plane + from * t->y_step;
     nrmi_pair s, w;
     size_t lane, i, k;
     for (i = 0; i < phases; i++) {
-        const size_t steps = (rows - i + 15) / 16;
+        const size_t steps = few ? rows : (rows - i + 15) / 16;
         const size_t next = i < 15 ? 1 : 113; /* line: of the next phase, or of the next block */
         for (lane = 0; lane < t->lanes; lane += 16) {
             const size_t n = nrmi_least(t->lanes - lane, 16);
             const size_t x_at = x_from + i * t->x_step + lane, y_at = y_from + i * t->y_step + lane;
-            if (t->far_)
+            if (t->far_ && !few)
                 NRMI_FN(nrmi_fetch)(t, what, x_at + next * t->x_step, y_at + next * t->y_step,
                                     steps);
-            s = NRMI_FN(nrmi_steps)(t, what, 1, c, e, lane, i, x_at, y_at, steps, n, n);
+            s = NRMI_FN(nrmi_steps)(t, what, 1, c, e, lane, i, x_at, y_at, few ? 1 : 16, steps, n,
+                                    n);
             for (k = 0; i >> k & 1; k++) {
                 w.a = nrmi_get(level[k][0] + lane);
                 w.b = nrmi_get(level[k][1] + lane);
