@@ -775,9 +775,12 @@ static NRMI_INLINE nrmi_tile nrmi_tile_of(const nrmi_tile *given, int plain)
 
 /* The order in which a pilot's 32 places go up in memory. Read so, they took 2.4 ms instead of 3.4
    for layer norm of 4096 rows of 768 (Zen 4). */
-static const unsigned char nrmi_upward[32] = {12, 25, 4,  17, 30, 9,  22, 1,  14, 27, 6,
-                                              19, 11, 24, 3,  16, 29, 8,  21, 0,  13, 26,
-                                              5,  18, 31, 10, 23, 2,  15, 28, 7,  20};
+#define NRMI_UPWARD(M)                                                                       \
+    M(12) M(25) M(4) M(17) M(30) M(9) M(22) M(1) M(14) M(27) M(6) M(19) M(11) M(24) M(3) M(16) \
+    M(29) M(8) M(21) M(0) M(13) M(26) M(5) M(18) M(31) M(10) M(23) M(2) M(15) M(28) M(7) M(20)
+#define NRMI_M(k) k,
+static const unsigned char nrmi_upward[32] = {NRMI_UPWARD(NRMI_M)};
+#undef NRMI_M
 
 typedef struct nrmi_kernels {
     size_t lanes; /* most lanes of a tile */
@@ -3158,6 +3161,12 @@ static void nrmi_join_samples(nrmi_walk *w)
     }
 }
 
+/* A6, "Pilot": whether a group is one plane that is short enough to be summed for its pilot. */
+static int nrmi_sums_are_pilots(const nrmi_job *j)
+{
+    return j->w.planes * j->w.fold == 1 && j->w.len <= NRMI_BLOCK;
+}
+
 /* Where in a group's list its 32 samples lie, in elements from the first. */
 static void nrmi_find_pilots(nrmi_job *j)
 {
@@ -3256,7 +3265,7 @@ static void nrmi_start(const nrmi_call *q, nrmi_job *j, size_t *places)
     if (q->empty)
         return;
     j->pilot_at = places;
-    if (places && (f & (NRMI_GIVES_STATS | NRMI_WRITES_ARRAY)))
+    if (places && (f & (NRMI_GIVES_STATS | NRMI_WRITES_ARRAY)) && !nrmi_sums_are_pilots(j))
         nrmi_find_pilots(j);
     nrmi_start_pool(q, j);
 }
@@ -3298,15 +3307,16 @@ static void nrmi_group_as_layer(nrmi_job *j, size_t g)
     j->w = nrmi_walk_of(j, NRM_LAYER);
     if (!j->q->d->affine_per_sample)
         nrmi_join_samples(&j->w);
-    nrmi_find_pilots(j);
+    if (!nrmi_sums_are_pilots(j))
+        nrmi_find_pilots(j);
 }
 
 /* A parameter or running statistic: float, but double for F64 storage. */
-static double nrmi_param(const nrmi_job *j, const void *p, size_t i)
+static NRMI_INLINE double nrmi_param(const nrmi_job *j, const void *p, size_t i)
 {
     return j->q->param == 8 ? nrmi_f64_at(p, i) : (double)nrmi_f32_at(p, i);
 }
-static double nrmi_param_rounded(const nrmi_job *j, double v)
+static NRMI_INLINE double nrmi_param_rounded(const nrmi_job *j, double v)
 {
     return j->q->param == 8 ? v : (double)(float)v;
 }
@@ -3320,12 +3330,12 @@ static void nrmi_param_set(const nrmi_job *j, void *p, size_t i, double v)
 
 /* gamma + offset of parameter i as the formulas take it: as a float, unless that is out of the
    comfortable range anyway. */
-static double nrmi_gamma_at(const nrmi_job *j, size_t i)
+static NRMI_INLINE double nrmi_gamma_at(const nrmi_job *j, size_t i)
 {
     const double g = j->gamma ? nrmi_param(j, j->gamma, i) + j->q->d->gamma_offset : 1;
     return nrmi_bits(g) <= nrmi_bits(NRMI_GAMMA_LIMIT) ? nrmi_param_rounded(j, g) : g;
 }
-static double nrmi_beta_at(const nrmi_job *j, size_t i)
+static NRMI_INLINE double nrmi_beta_at(const nrmi_job *j, size_t i)
 {
     return j->beta ? nrmi_param(j, j->beta, i) : 0;
 }
@@ -3358,13 +3368,13 @@ static double nrmi_rstd_scaled(double m2, double m, double scale, double eps)
 
 /* Whether a lane leaves the range of its usual arithmetic, by its statistics; by its parameters.
    F64: where z - mean might overflow. */
-static int nrmi_wide_stats(const nrmi_job *j, double mean, double rstd)
+static NRMI_INLINE int nrmi_wide_stats(const nrmi_job *j, double mean, double rstd)
 {
     if (j->t.dtype != NRM_F64)
         return !nrmi_comfortable(mean, rstd);
     return nrmi_bits(mean) >= NRMI_POW2_BITS(1000) || nrmi_bits(rstd) < NRMI_POW2_BITS(-1000);
 }
-static int nrmi_wide_params(const nrmi_job *j, double g, double b)
+static NRMI_INLINE int nrmi_wide_params(const nrmi_job *j, double g, double b)
 {
     return j->t.dtype != NRM_F64 && !nrmi_comfortable_affine(g, b);
 }
@@ -3441,8 +3451,8 @@ static nrmi_tile nrmi_part(const nrmi_stretch *v, size_t from, size_t count)
     t.lanes = count;
     t.mean = v->mean + from;
     t.rstd = v->rstd + from;
-    t.g = v->g + from;
-    t.b = v->b + from;
+    t.g = v->t.g ? v->g + from : NULL;
+    t.b = v->t.b ? v->b + from : NULL;
     t.p = v->p + from;
     t.q = v->q + from;
     return t;
@@ -3476,34 +3486,47 @@ static void nrmi_open(nrmi_stretch *v, const nrmi_job *j, size_t o, size_t p, si
     v->lanes = count;
 }
 
-/* Gives every lane its parameters, statistics (by group, the first being group g0) and arithmetic.
-   Sums without RELU do not depend on the parameters, so neither does their arithmetic. */
+/* Gives every lane its parameters, where they are needed: those of one channel after the other, or of one for all that make
+   up a group of BATCH. */
+static void nrmi_fill_params(nrmi_stretch *v, size_t o, size_t p, size_t g, size_t f)
+{
+    const nrmi_job *j = v->j;
+    const int shared = j->kind == NRM_BATCH && j->w.fold > 1;
+    size_t at = nrmi_param_of(j, o, p, g, f), i;
+    v->t.g = v->g;
+    v->t.b = v->b;
+    for (i = 0; i < v->lanes; i++) {
+        v->g[i] = nrmi_gamma_at(j, at);
+        v->b[i] = nrmi_beta_at(j, at);
+        if (!shared || ++f % j->w.fold == 0)
+            at++;
+    }
+}
+
+/* Gives every lane its statistics (by group, the first being group g0), parameters and arithmetic.
+   Sums without RELU do not depend on the parameters, so neither does their arithmetic; those of
+   BATCH are not even weighted. */
 static void nrmi_fill(nrmi_stretch *v, int sums, size_t o, size_t p, size_t g, size_t f,
                       const double *mean, const double *rstd, size_t g0)
 {
     const nrmi_job *j = v->j;
-    size_t i;
+    const int matter = !sums || v->t.relu;
+    const int weights = j->kind != NRM_BATCH || j->q->d->affine_per_sample;
+    const int params = !j->inner && (matter || weights);
+    size_t i, group = g - g0, at = f;
     for (i = 0; i < v->lanes; i++) {
-        v->mean[i] = mean[g - g0];
-        v->rstd[i] = rstd[g - g0];
-        v->g[i] = v->b[i] = 0;
-        if (j->inner) {
-            v->wide[i] =
-                (unsigned char)(v->t.forced || nrmi_wide_stats(j, v->mean[i], v->rstd[i]));
-        } else {
-            const size_t at = nrmi_param_of(j, o, p, g, f);
-            v->g[i] = nrmi_gamma_at(j, at);
-            v->b[i] = nrmi_beta_at(j, at);
-            v->wide[i] =
-                (unsigned char)(nrmi_wide_stats(j, v->mean[i], v->rstd[i]) ||
-                                ((!sums || v->t.relu) && nrmi_wide_params(j, v->g[i], v->b[i])));
-        }
-        v->p[i] = v->q[i] = 0;
-        if (++f == j->w.fold) {
-            f = 0;
-            g++;
+        v->mean[i] = mean[group];
+        v->rstd[i] = rstd[group];
+        v->wide[i] = (unsigned char)(v->t.forced || nrmi_wide_stats(j, v->mean[i], v->rstd[i]));
+        if (++at == j->w.fold) {
+            at = 0;
+            group++;
         }
     }
+    if (params)
+        nrmi_fill_params(v, o, p, g, f);
+    for (i = 0; params && matter && i < v->lanes; i++)
+        v->wide[i] |= (unsigned char)nrmi_wide_params(j, v->g[i], v->b[i]);
 }
 
 /* The end of the run of equal states from `from` on. */
@@ -3941,7 +3964,7 @@ static void nrmi_moments_of(const nrmi_job *j, size_t o, size_t g, size_t count,
         state[i] = NRMI_ACCEPT;
         scale[i] = 1;
     }
-    if (j->kind != NRM_RMS && w->planes * w->fold == 1 && values <= NRMI_BLOCK) {
+    if (j->kind != NRM_RMS && nrmi_sums_are_pilots(j)) {
         nrmi_moment_sums(j, &set->near_[dtype], 0, o, g, count, pilot, first, second);
         for (i = 0; i < count; i++)
             pilot[i] = (dtype == NRM_F64 ? first[i] / m : (double)((float)first[i] / (float)m)) + 0;
@@ -4384,10 +4407,8 @@ static void nrmi_params_unit(const nrmi_job *j, void *context, size_t unit)
     v.t.stat_len = j->stat_step * (r->few ? j->s : 1);
     for (i = 0; i < count; i++)
         v.wide[i] = (unsigned char)wide;
-    for (i = 0; j->t.relu && i < count; i++) {
-        v.g[i] = nrmi_gamma_at(j, first + g + i);
-        v.b[i] = nrmi_beta_at(j, first + g + i);
-    }
+    if (j->t.relu)
+        nrmi_fill_params(&v, o, 0, g, 0);
     nrmi_gradient_sums(&v, NRMI_PARAM, 1, p, q);
     nrmi_give_all(j, j->dbeta, first + g, count, p);
     nrmi_give_all(j, j->dgamma, first + g, count, q);
@@ -4476,8 +4497,8 @@ static NRMI_NOINLINE void nrmi_channel_sums(const nrmi_job *j, size_t o, size_t 
             nrmi_fill(&v, 1, o, p, at, from % w->fold, mean, rstd, g);
             nrmi_gradient_sums(&v, NRMI_CHANNEL, unit, a, b);
             for (i = 0; i < v.lanes / unit; i++) {
-                const size_t lane = from + i * unit, group = lane / w->fold;
-                const size_t param = nrmi_param_of(j, o, p, g + group, lane % w->fold);
+                const size_t lane = from + i * unit, group = w->fold == 1 ? lane : lane / w->fold;
+                const size_t param = nrmi_param_of(j, o, p, g + group, lane - group * w->fold);
                 big_p[group] += whole ? a[i] : nrmi_product(v.g[i], a[i]);
                 big_q[group] += whole ? b[i] : nrmi_product(v.g[i], b[i]);
                 if (per_sample) {
@@ -4507,10 +4528,10 @@ static NRMI_NOINLINE void nrmi_channel_dx(const nrmi_job *j, size_t o, size_t g,
             nrmi_stretch v;
             nrmi_open(&v, j, o, p, each, at, from % w->fold, nrmi_least(left, NRMI_LANES));
             nrmi_fill(&v, 0, o, p, at, from % w->fold, mean, rstd, g);
-            for (i = 0; p_of && i < v.lanes; i++) {
-                const size_t group = (from + i) / w->fold;
-                v.p[i] = whole ? v.g[i] * p_of[group] : p_of[group];
-                v.q[i] = whole ? v.g[i] * q_of[group] : q_of[group];
+            for (i = 0; i < v.lanes; i++) {
+                const size_t group = w->fold == 1 ? from + i : (from + i) / w->fold;
+                v.p[i] = !p_of ? 0 : whole ? v.g[i] * p_of[group] : p_of[group];
+                v.q[i] = !p_of ? 0 : whole ? v.g[i] * q_of[group] : q_of[group];
             }
             nrmi_gradient_lanes(&v);
         }
@@ -5201,6 +5222,8 @@ NRM_API nrm_status nrm_fold(float *weight_out, float *bias_out, const float *wei
 /* The scalar and the double passes keep loops: written out, they came to 2.4 MB of code. */
 #define NRMI_UNROLL (!NRMI_DOUBLE && NRMI_GLUE2(NRMI_IS_SIMD, NRMI_ISA))
 #define NRMI_DOUBLE NRMI_GLUE2(NRMI_IS_DOUBLE, NRMI_A)
+/* Pilots found at once: few where a vector is an array of doubles on the stack. */
+#define NRMI_PILOTS (NRMI_DOUBLE ? 2 : 16)
 /* What is called once for many values: in line only where the loops are written out, since gcc 12
    gives inlined calls stack of their own, side by side. */
 #if NRMI_UNROLL || NRMI_GLUE2(NRMI_IS_SIMD, NRMI_ISA)
@@ -5241,16 +5264,18 @@ typedef struct nrmi_pair {
 
 /* ---- D1 Coefficients ---------------------------------------------------------------------- */
 
-/* Fills the coefficients of the lanes from doubles, by the formulas of A6, up to whole vectors. */
+/* Fills the coefficients of the lanes from doubles, by the formulas of A6; those that lie side by
+   side up to whole vectors. */
 static NRMI_NOINLINE void NRMI_FN(nrmi_prepare)(const nrmi_tile *t, int what, int gradient,
                                                 int sums, nrmi_lanes *c)
 {
     const int channel = what == NRMI_CHANNEL, plain = nrmi_is_plain(t);
+    const size_t lanes = t->column ? (t->lanes + 15) & ~(size_t)15 : t->lanes;
     nrmi_scale s;
     size_t i;
     if (what == NRMI_PARAM && plain) /* then these are dy and what belongs to the rows */
         return;
-    for (i = 0; i < ((t->lanes + 15) & ~(size_t)15); i++) {
+    for (i = 0; i < lanes; i++) {
         const int in = i < t->lanes, stat = in && what != NRMI_PARAM;
         const double mean = stat && t->mean ? t->mean[i] : 0;
         const double rstd = stat && t->rstd ? t->rstd[i] : 0, g = in && t->g ? t->g[i] : 0;
@@ -5609,45 +5634,38 @@ static NRMI_INLINE nrmi_v NRMI_FN(nrmi_totals)(nrmi_v *s)
 }
 
 /* Row tile: adds the blocks of positions from..from+count (within one run) of plane p to the runs
-   of all lanes. Eight blocks share their neighbour trees: of one lane, or of eight short lanes. */
+   of all lanes. Eight blocks share their neighbour trees: of one lane, or of several short ones. */
 static NRMI_OFTEN void NRMI_FN(nrmi_row_blocks)(const nrmi_tile *t, int what, const nrmi_lanes *c,
                                                  const nrmi_along *e, size_t p, size_t from,
                                                  size_t count, double *first, double *second)
 {
-    const size_t block = NRMI_BLOCK, blocks = (count + block - 1) / block;
-    const int many = count <= block;
-    size_t lane, k;
-    for (lane = 0; lane < t->lanes; lane += many ? 8 : 1) {
-        const size_t left = t->lanes - lane, slots = many ? nrmi_least(left, 8) : blocks;
+    const size_t block = NRMI_BLOCK, blocks = (count + block - 1) / block, at_once = 8 / blocks;
+    size_t lane, who, i, k;
+    for (lane = 0; lane < t->lanes; lane += at_once) {
+        const size_t end = lane + nrmi_least(t->lanes - lane, at_once);
         nrmi_v s[16];
         nrmi_a total[16];
-        for (k = 0; k < slots; k++) {
-            const size_t who = many ? lane + k : lane, i = many ? 0 : k * block;
-            const size_t here = nrmi_least(count - i, block);
-            const size_t x_at = p * t->x_plane + who * t->x_step + from + i;
-            const size_t y_at = p * t->y_plane + who * t->y_step + from + i;
-            const size_t steps = (here + 15) / 16;
-            const nrmi_pair b = NRMI_FN(nrmi_steps)(t, what, 0, c, e, who, i, x_at, y_at, 16, steps,
-                                                    16, here - 16 * (steps - 1));
-            s[k] = b.a;
-            s[8 + k] = b.b;
-        }
+        for (k = 0, who = lane; who < end; who++)
+            for (i = 0; i < count; i += block, k++) {
+                const size_t here = nrmi_least(count - i, block), steps = (here + 15) / 16;
+                const size_t x_at = p * t->x_plane + who * t->x_step + from + i;
+                const size_t y_at = p * t->y_plane + who * t->y_step + from + i;
+                const nrmi_pair b = NRMI_FN(nrmi_steps)(t, what, 0, c, e, who, i, x_at, y_at, 16,
+                                                        steps, 16, here - 16 * (steps - 1));
+                s[k] = b.a;
+                s[8 + k] = b.b;
+            }
         for (; k < 8; k++) /* unused: anything will do */
             s[k] = s[8 + k] = nrmi_set1(0);
         nrmi_put(total, NRMI_FN(nrmi_totals)(s));
-        if (many) {
-            for (k = 0; k < slots; k++) {
-                first[lane + k] += (double)total[k];
-                second[lane + k] += (double)total[8 + k];
-            }
-        } else {
-            double run_a = first[lane], run_b = second[lane];
-            for (k = 0; k < slots; k++) {
+        for (k = 0, who = lane; who < end; who++) {
+            double run_a = first[who], run_b = second[who];
+            for (i = 0; i < blocks; i++, k++) {
                 run_a += (double)total[k];
                 run_b += (double)total[8 + k];
             }
-            first[lane] = run_a;
-            second[lane] = run_b;
+            first[who] = run_a;
+            second[who] = run_b;
         }
     }
 }
@@ -5858,30 +5876,51 @@ static void NRMI_FN(nrmi_reduce)(const nrmi_tile *t, int what, double *first, do
 #endif
 }
 
-/* The 32 values of a row, each scaled by 2^-5, in pairs. They are read upwards. */
-static NRMI_INLINE nrmi_v NRMI_FN(nrmi_pilot_pairs)(const nrmi_tile *t, const size_t *at,
-                                                    size_t lane)
+/* The places of lanes from..from+n of a row tile, side by side in `to`. */
+static NRMI_INLINE void NRMI_FN(nrmi_sample)(const nrmi_tile *t, const unsigned char *from,
+                                             const size_t *at, size_t lane, size_t n,
+                                             unsigned char (*to)[32 * sizeof(nrmi_a)])
+{
+    size_t i;
+    for (i = 0; i < n; i++) {
+        const unsigned char *x = NRMI_AT(t, from, (lane + i) * t->x_step);
+#define NRMI_M(k) NRMI_COPY_ONE(t, NRMI_AT(t, to[i], k), NRMI_AT(t, x, at[k]));
+#if NRMI_UNROLL
+        NRMI_UPWARD(NRMI_M)
+#else
+        size_t k;
+        for (k = 0; k < 32; k++)
+            NRMI_M(nrmi_upward[k])
+#endif
+#undef NRMI_M
+    }
+}
+
+/* The pilots of at most NRMI_PILOTS lanes of a row tile. All values are copied first: loading a vector while
+   its parts are being stored takes long. */
+static NRMI_OFTEN nrmi_v NRMI_FN(nrmi_row_pilots)(const nrmi_tile *t, const size_t *at, size_t lane,
+                                                   size_t n)
 {
     const nrmi_v down = nrmi_set1((nrmi_a)0.03125);
-    unsigned char sample[2][32 * 8];
-    nrmi_v s[2];
-    size_t i;
-    for (i = 0; i < 32; i++) {
-        const size_t to = nrmi_upward[i];
-        NRMI_COPY_ONE(t, NRMI_AT(t, sample[0], to), NRMI_AT(t, t->x, lane * t->x_step + at[to]));
+    unsigned char x[NRMI_PILOTS][32 * sizeof(nrmi_a)], res[NRMI_PILOTS][32 * sizeof(nrmi_a)];
+    nrmi_v s[16], half[2];
+    size_t i, k;
+    NRMI_FN(nrmi_sample)(t, t->x, at, lane, n, x);
+    if (t->res)
+        NRMI_FN(nrmi_sample)(t, t->res, at, lane, n, res);
+    for (i = 0; i < n; i++) {
+        for (k = 0; k < 2; k++) {
+            half[k] = NRMI_FN(nrmi_read)(t, x[i], 16 * k, 16);
+            if (t->res)
+                half[k] = nrmi_stored(
+                    t->dtype, nrmi_add(half[k], NRMI_FN(nrmi_read)(t, res[i], 16 * k, 16)));
+            half[k] = nrmi_mul(half[k], down);
+        }
+        s[i] = nrmi_pairs(half[0], half[1]);
     }
-    for (i = 0; t->res && i < 32; i++) {
-        const size_t to = nrmi_upward[i];
-        NRMI_COPY_ONE(t, NRMI_AT(t, sample[1], to), NRMI_AT(t, t->res, lane * t->x_step + at[to]));
-    }
-    for (i = 0; i < 2; i++) {
-        s[i] = NRMI_FN(nrmi_read)(t, sample[0], 16 * i, 16);
-        if (t->res)
-            s[i] = nrmi_stored(t->dtype,
-                               nrmi_add(s[i], NRMI_FN(nrmi_read)(t, sample[1], 16 * i, 16)));
-        s[i] = nrmi_mul(s[i], down);
-    }
-    return nrmi_pairs(s[0], s[1]);
+    for (; i < 16; i++)
+        s[i] = down; /* unused */
+    return NRMI_FN(nrmi_totals)(s);
 }
 
 /* A6, "Pilot": the neighbour tree of 32 values, each scaled by 2^-5 first. `at` holds their places
@@ -5909,13 +5948,9 @@ static void NRMI_FN(nrmi_pilot)(const nrmi_tile *t, const size_t *at, double *k)
         for (i = 0; i < n; i++)
             k[lane + i] = (double)row[i];
     }
-    for (; lane < t->lanes; lane += 16) {
-        const size_t n = nrmi_least(t->lanes - lane, 16);
-        for (i = 0; i < n; i++)
-            s[i] = NRMI_FN(nrmi_pilot_pairs)(t, at, lane + i);
-        for (; i < 16; i++)
-            s[i] = zero;
-        nrmi_put(row, nrmi_add(NRMI_FN(nrmi_totals)(s), zero));
+    for (; lane < t->lanes; lane += NRMI_PILOTS) {
+        const size_t n = nrmi_least(t->lanes - lane, NRMI_PILOTS);
+        nrmi_put(row, nrmi_add(NRMI_FN(nrmi_row_pilots)(t, at, lane, n), zero));
         for (i = 0; i < n; i++)
             k[lane + i] = (double)row[i];
     }
@@ -6149,6 +6184,7 @@ static int NRMI_FN(nrmi_all_within)(const unsigned char *values, size_t count, d
 #undef NRMI_COPY_ONE
 #undef NRMI_WIDTH
 #undef NRMI_UNROLL
+#undef NRMI_PILOTS
 #undef NRMI_DOUBLE
 #undef NRMI_OFTEN
 
