@@ -275,7 +275,7 @@
        nrm_forward(&desc, &args);
    }
 
-  No allocation, at most 32 KiB of stack for each thread (what a pool adds aside), no libc beyond
+  No allocation, at most 40 KiB of stack for each thread (what a pool adds aside), no libc beyond
   memcpy and memset (which compilers emit anyway) and, outside of x86 with SSE2, sqrt.
   Each call and each task sets round-to-nearest without flushing to zero, exceptions masked, and
   restores what it found.
@@ -708,9 +708,10 @@ enum {
 
 /* Sizes of the stack tiles. No bit depends on them. */
 enum {
-    NRMI_LANES = 64, /* lanes of a stretch                                        */
-    NRMI_LENS = 128, /* coefficients along the lane that are prepared at once     */
-    NRMI_ROWS = 4    /* rows that share loaded lane coefficients in a map         */
+    NRMI_LANES = 128, /* lanes of a stretch                                      */
+    NRMI_FOLDED = 64, /* lanes of a tile that are summed up to groups            */
+    NRMI_LENS = 128,  /* coefficients along the lane that are prepared at once   */
+    NRMI_ROWS = 4     /* rows that share loaded lane coefficients in a map       */
 };
 
 /* Bytes. Both aim at a second-level cache of 1 MB. */
@@ -720,7 +721,8 @@ enum {
 };
 
 /* Lanes of a tile; few where a vector is an array of doubles on the stack. */
-#define NRMI_TILE_LANES(is_double, is_simd) (!(is_double) ? NRMI_LANES : (is_simd) ? 32 : 16)
+#define NRMI_TILE_LANES(is_double, is_simd) \
+    ((is_simd) ? (is_double) ? 32 : NRMI_LANES : (is_double) ? 16 : 32)
 
 /* What a pass computes; which coefficients belong to the lane and which to the place along it:
      MOMENTS  d = x - pilot:       sums of d and d*d              pilot: lane
@@ -744,7 +746,8 @@ typedef struct nrmi_tile {
     size_t park;               /* sums: where the next plane's are put; 0: all planes are added  */
     double scale;              /* F64: z is multiplied by this power of two first; 0: by 1       */
     int forced;                               /* INNER, PARAM: gamma or beta asks for double    */
-    const double *mean, *rstd;                /* by lane. MOMENTS: mean is the pilot, rstd NULL */
+    const double *mean, *rstd; /* by group. MOMENTS: mean is the pilot, rstd NULL                */
+    size_t fold, fold_at;      /* so many lanes have a group's; how many of the first's are past */
     const unsigned char *len_mean, *len_rstd; /* PARAM: doubles, along the lane, as the caller  */
     size_t stat_plane, stat_len;              /* has them; the steps to the next plane and len  */
     const double *g, *b;                      /* gamma + offset and beta, by lane               */
@@ -3394,9 +3397,14 @@ typedef struct nrmi_stretch {
     nrmi_tile t;
     size_t lanes;
     unsigned char wide[NRMI_LANES]; /* by lane: double arithmetic */
-    double mean[NRMI_LANES], rstd[NRMI_LANES], g[NRMI_LANES], b[NRMI_LANES];
-    double p[NRMI_LANES], q[NRMI_LANES];
+    double g[NRMI_LANES], b[NRMI_LANES], p[NRMI_LANES], q[NRMI_LANES];
 } nrmi_stretch;
+
+/* Which of a tile's groups a lane belongs to. */
+static size_t nrmi_group_of(const nrmi_tile *t, size_t lane)
+{
+    return t->fold == 1 ? lane : (t->fold_at + lane) / t->fold;
+}
 
 /* Whether the c parameters from `at` on are not all in the comfortable range: then layer and RMS
    norm compute every row that uses them in double. */
@@ -3428,6 +3436,8 @@ static nrmi_tile nrmi_aim(const nrmi_job *j, size_t o, size_t p, size_t g, size_
     t.y_step = w->column ? w->len_step.y : w->fold == 1 ? w->group_step.y : w->fold_step.y;
     t.x_plane = w->plane_step.x;
     t.y_plane = w->plane_step.y;
+    t.fold = w->fold;
+    t.fold_at = f;
     t.planes = w->planes;
     t.len = w->len;
     if (j->inner) {
@@ -3445,12 +3455,15 @@ static nrmi_tile nrmi_aim(const nrmi_job *j, size_t o, size_t p, size_t g, size_
 static nrmi_tile nrmi_part(const nrmi_stretch *v, size_t from, size_t count)
 {
     const size_t x = from * (v->t.column ? 1 : v->t.x_step);
-    const size_t y = from * (v->t.column ? 1 : v->t.y_step);
+    const size_t y = from * (v->t.column ? 1 : v->t.y_step), group = nrmi_group_of(&v->t, from);
     nrmi_tile t = v->t;
     nrmi_shift_tile(v->j->q, &t, x, y);
     t.lanes = count;
-    t.mean = v->mean + from;
-    t.rstd = v->rstd + from;
+    if (t.mean) {
+        t.mean += group;
+        t.rstd += group;
+    }
+    t.fold_at += from - group * t.fold;
     t.g = v->t.g ? v->g + from : NULL;
     t.b = v->t.b ? v->b + from : NULL;
     t.p = v->p + from;
@@ -3503,7 +3516,7 @@ static void nrmi_fill_params(nrmi_stretch *v, size_t o, size_t p, size_t g, size
     }
 }
 
-/* Gives every lane its statistics (by group, the first being group g0), parameters and arithmetic.
+/* Gives every lane its statistics (those of group g0 and on), parameters and arithmetic.
    Sums without RELU do not depend on the parameters, so neither does their arithmetic; those of
    BATCH are not even weighted. */
 static void nrmi_fill(nrmi_stretch *v, int sums, size_t o, size_t p, size_t g, size_t f,
@@ -3514,10 +3527,10 @@ static void nrmi_fill(nrmi_stretch *v, int sums, size_t o, size_t p, size_t g, s
     const int weights = j->kind != NRM_BATCH || j->q->d->affine_per_sample;
     const int params = !j->inner && (matter || weights);
     size_t i, group = g - g0, at = f;
+    v->t.mean = mean + group;
+    v->t.rstd = rstd + group;
     for (i = 0; i < v->lanes; i++) {
-        v->mean[i] = mean[group];
-        v->rstd[i] = rstd[group];
-        v->wide[i] = (unsigned char)(v->t.forced || nrmi_wide_stats(j, v->mean[i], v->rstd[i]));
+        v->wide[i] = (unsigned char)(v->t.forced || nrmi_wide_stats(j, mean[group], rstd[group]));
         if (++at == j->w.fold) {
             at = 0;
             group++;
@@ -3841,12 +3854,12 @@ static void nrmi_moment_sums(const nrmi_job *j, const nrmi_kernels *k, double sc
                              double *second)
 {
     const size_t lanes = count * j->w.fold;
-    const size_t most = k->lanes;
+    const size_t most = nrmi_least(k->lanes, NRMI_FOLDED);
     const int f64 = j->t.dtype == NRM_F64;
     double lost[2] = {0, 0};
-    double kl[NRMI_LANES], a[NRMI_LANES], b[NRMI_LANES];
-    size_t from, i, group = 0, f = 0, at, fa;
-    if (j->w.fold == 1 && count <= most) { /* a group is a lane */
+    double a[NRMI_FOLDED], b[NRMI_FOLDED];
+    size_t from, i, group = 0, f = 0;
+    if (j->w.fold == 1 && count <= k->lanes) { /* a group is a lane */
         nrmi_tile t = nrmi_aim(j, o, 0, g, 0);
         t.lanes = count;
         t.mean = pilot;
@@ -3860,15 +3873,8 @@ static void nrmi_moment_sums(const nrmi_job *j, const nrmi_kernels *k, double sc
         const size_t n = nrmi_least(lanes - from, most);
         nrmi_tile t = nrmi_aim(j, o, 0, g + group, f);
         t.lanes = n;
-        t.mean = kl;
+        t.mean = pilot + group;
         t.scale = scale;
-        for (i = 0, at = group, fa = f; i < n; i++) {
-            kl[i] = pilot[at];
-            if (++fa == j->w.fold) {
-                fa = 0;
-                at++;
-            }
-        }
         nrmi_reduce_tile(j, k, &t, NRMI_MOMENTS, a, b);
         for (i = 0; i < n; i++) {
             if (f64) {
@@ -3926,12 +3932,23 @@ static int nrmi_judge(const nrmi_job *j, double pilot, double first, double seco
     return dm * dm <= v / 2 ? NRMI_ACCEPT : NRMI_RETRY;
 }
 
+/* 2^600, 1 or 2^-600, by which F64's last resort multiplies the values; and m2 without it. */
+static NRMI_INLINE double nrmi_power(int power)
+{
+    return power == 0 ? 1 : nrmi_from_bits(power < 0 ? NRMI_POW2_BITS(-600) : NRMI_POW2_BITS(600));
+}
+static NRMI_INLINE double nrmi_unscaled(double m2, int power)
+{
+    return power == 0 ? m2 : m2 / nrmi_power(power) / nrmi_power(power);
+}
+
 /* The last resort of F64: one group times 2^-600, if its sums overflowed, or 2^600; around its
    first value, then around the mean that this gives. */
-static double nrmi_scaled_moments(const nrmi_job *j, size_t o, size_t g, int overflowed, double m,
-                                  double *mean, double *m2)
+static int nrmi_scaled_moments(const nrmi_job *j, size_t o, size_t g, int overflowed, double m,
+                               double *mean, double *m2)
 {
-    const double scale = nrmi_from_bits(overflowed ? NRMI_POW2_BITS(-600) : NRMI_POW2_BITS(600));
+    const int power = overflowed ? -1 : 1;
+    const double scale = nrmi_power(power);
     const nrmi_kernels *k = &j->q->set->wide[NRM_F64];
     double pilot = 0, first, second;
     int round;
@@ -3943,13 +3960,13 @@ static double nrmi_scaled_moments(const nrmi_job *j, size_t o, size_t g, int ove
         pilot = j->kind == NRM_RMS ? 0 : *mean;
     }
     *mean = *mean / scale;
-    return scale;
+    return power;
 }
 
 /* Mean and m2 of groups g..g+count (at most NRMI_LANES) of sample o; m2 is that of the values times
-   scale, which is 1 but in the last resort of F64. */
+   nrmi_power(power), which is 1 but in the last resort of F64. */
 static void nrmi_moments_of(const nrmi_job *j, size_t o, size_t g, size_t count, double *mean,
-                            double *m2, double *scale)
+                            double *m2, signed char *power)
 {
     const nrmi_walk *w = &j->w;
     const nrmi_set *set = j->q->set;
@@ -3962,7 +3979,7 @@ static void nrmi_moments_of(const nrmi_job *j, size_t o, size_t g, size_t count,
     int round;
     for (i = 0; i < count; i++) {
         state[i] = NRMI_ACCEPT;
-        scale[i] = 1;
+        power[i] = 0;
     }
     if (j->kind != NRM_RMS && nrmi_sums_are_pilots(j)) {
         nrmi_moment_sums(j, &set->near_[dtype], 0, o, g, count, pilot, first, second);
@@ -3985,8 +4002,8 @@ static void nrmi_moments_of(const nrmi_job *j, size_t o, size_t g, size_t count,
             } else if (round == NRMI_WIDE) {
                 NRMI_TRACE(NRMI_TRACE_WIDE_STATS);
                 for (s = i; dtype == NRM_F64 && s < to; s++)
-                    scale[s] = nrmi_scaled_moments(j, o, g + s, !nrmi_finite(m2[s]), m, &mean[s],
-                                                   &m2[s]);
+                    power[s] = (signed char)nrmi_scaled_moments(j, o, g + s, !nrmi_finite(m2[s]), m,
+                                                                &mean[s], &m2[s]);
                 if (dtype == NRM_F64)
                     continue;
                 if (j->kind != NRM_RMS)
@@ -4134,20 +4151,21 @@ static void nrmi_forward_groups(const nrmi_job *j, const nrmi_running *r, size_t
 {
     const nrmi_walk *w = &j->w;
     const double m = (double)(w->planes * w->fold * w->len);
-    double mean[NRMI_LANES], m2[NRMI_LANES], scale[NRMI_LANES];
+    double mean[NRMI_LANES], m2[NRMI_LANES];
+    signed char power[NRMI_LANES];
     size_t i;
-    nrmi_moments_of(j, o, g, count, mean, m2, scale);
+    nrmi_moments_of(j, o, g, count, mean, m2, power);
     for (i = 0; i < count; i++) {
         const size_t at = (o * w->groups + g + i) * j->stat_step;
         if (r->moves && !r->in_stats) {
             rm[i] += mean[i] / r->early;
-            rv[i] += nrmi_variance(m2[i] / scale[i] / scale[i], m, r->unbiased) / r->early;
+            rv[i] += nrmi_variance(nrmi_unscaled(m2[i], power[i]), m, r->unbiased) / r->early;
         }
         if (!r->judge_only && j->mean)
             nrmi_f64_set(j->mean, at, mean[i]);
         if (!r->judge_only && j->rstd && r->in_stats)
             nrmi_f64_set(j->rstd, at, m2[i]);
-        m2[i] = nrmi_rstd_scaled(m2[i], m, scale[i], j->q->d->eps);
+        m2[i] = nrmi_rstd_scaled(m2[i], m, nrmi_power(power[i]), j->q->d->eps);
         if (!r->judge_only && j->rstd && !r->in_stats)
             nrmi_f64_set(j->rstd, at, m2[i]);
         if (j->kind == NRM_RMS)
@@ -4300,7 +4318,7 @@ static void nrmi_gradient_sums(const nrmi_stretch *v, int what, size_t unit, dou
     }
     for (u = 0; !plain && u < values; u++)
         if (!v->wide[u * unit]) {
-            const nrmi_scale s = nrmi_scale_of(v->rstd[u * unit], 0);
+            const nrmi_scale s = nrmi_scale_of(v->t.rstd[nrmi_group_of(&v->t, u * unit)], 0);
             p[u] /= what == NRMI_INNER ? s.u : 1;
             q[u] = q[u] * s.rho / (what == NRMI_INNER ? s.u : NRMI_LIFT);
         }
@@ -4438,10 +4456,10 @@ static void nrmi_inner_unit(const nrmi_job *j, void *context, size_t unit)
     nrmi_open(&v, j, o, 0, 1, g, 0, count);
     nrmi_read_stats(j, o, g, count, mean, rstd);
     nrmi_fill(&v, 0, o, 0, g, 0, mean, rstd, g);
-    nrmi_gradient_sums(&v, NRMI_INNER, 1, mean, rstd);
+    nrmi_gradient_sums(&v, NRMI_INNER, 1, v.p, v.q);
     for (i = 0; i < count; i++) {
-        v.p[i] = j->kind == NRM_RMS ? 0 : mean[i] / m;
-        v.q[i] = rstd[i] / m;
+        v.p[i] = j->kind == NRM_RMS ? 0 : v.p[i] / m;
+        v.q[i] = v.q[i] / m;
     }
     nrmi_gradient_lanes(&v);
 }
@@ -4763,14 +4781,15 @@ static void nrmi_reduce_unit(const nrmi_job *j, void *context, size_t unit)
 {
     const size_t at_once = *(const size_t *)context, g = unit * at_once;
     const size_t count = nrmi_least(j->w.groups - g, at_once);
-    double mean[NRMI_LANES], m2[NRMI_LANES], scale[NRMI_LANES];
+    double mean[NRMI_LANES], m2[NRMI_LANES];
+    signed char power[NRMI_LANES];
     size_t i;
-    nrmi_moments_of(j, 0, g, count, mean, m2, scale);
+    nrmi_moments_of(j, 0, g, count, mean, m2, power);
     for (i = 0; i < count; i++) {
         nrm_moments one;
         one.count = (double)nrmi_group_values(j);
         one.mean = mean[i];
-        one.m2 = m2[i] / scale[i] / scale[i];
+        one.m2 = nrmi_unscaled(m2[i], power[i]);
         memcpy((unsigned char *)j->q->array + (g + i) * sizeof one, &one, sizeof one);
     }
 }
@@ -5272,15 +5291,19 @@ static NRMI_NOINLINE void NRMI_FN(nrmi_prepare)(const nrmi_tile *t, int what, in
     const int channel = what == NRMI_CHANNEL, plain = nrmi_is_plain(t);
     const size_t lanes = t->column ? (t->lanes + 15) & ~(size_t)15 : t->lanes;
     nrmi_scale s;
-    size_t i;
+    size_t i, group = 0, at = t->fold_at;
     if (what == NRMI_PARAM && plain) /* then these are dy and what belongs to the rows */
         return;
     for (i = 0; i < lanes; i++) {
         const int in = i < t->lanes, stat = in && what != NRMI_PARAM;
-        const double mean = stat && t->mean ? t->mean[i] : 0;
-        const double rstd = stat && t->rstd ? t->rstd[i] : 0, g = in && t->g ? t->g[i] : 0;
+        const double mean = stat && t->mean ? t->mean[group] : 0;
+        const double rstd = stat && t->rstd ? t->rstd[group] : 0, g = in && t->g ? t->g[i] : 0;
         const double scale = NRMI_DOUBLE && t->scale > 0 && what != NRMI_MOMENTS ? t->scale : 1;
         nrmi_factors f;
+        if (++at == t->fold) {
+            at = 0;
+            group++;
+        }
         c->mh[i] = (nrmi_a)(mean * scale);
         if (what == NRMI_MOMENTS)
             continue;

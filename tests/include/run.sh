@@ -399,7 +399,7 @@ stack_use()
 {
     need gcc perl
     gcc -std=c99 -O2 -I. -fstack-usage -fcallgraph-info=su -c $here/plain_a.c -o "$dir/o.o"
-    perl $here/stack.pl "$dir" 32768
+    perl $here/stack.pl "$dir" 40960
 }
 
 # ---- The list -----------------------------------------------------------------------------------
