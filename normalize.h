@@ -673,8 +673,10 @@ NRM_API float nrm_f16_to_f32(uint16_t);  /* exact */
 
 #if NRMI_GNU
 #define NRMI_PREFETCH(p) __builtin_prefetch((p), 0, 2)
+#define NRMI_PREFETCH_STORE(p) __builtin_prefetch((p), 1, 3)
 #else
 #define NRMI_PREFETCH(p) ((void)0)
+#define NRMI_PREFETCH_STORE(p) ((void)0)
 #endif
 
 /* Arithmetic on vectors: operators where the compiler has them. clang's intrinsics are functions
@@ -711,7 +713,8 @@ enum {
     NRMI_LANES = 128, /* lanes of a stretch                                      */
     NRMI_FOLDED = 64, /* lanes of a tile that are summed up to groups            */
     NRMI_LENS = 128,  /* coefficients along the lane that are prepared at once   */
-    NRMI_ROWS = 4     /* rows that share loaded lane coefficients in a map       */
+    NRMI_ROWS = 4,    /* rows that share loaded lane coefficients in a map       */
+    NRMI_AHEAD = 512  /* values of a row between a store and what is fetched     */
 };
 
 /* Bytes. Both aim at a second-level cache of 1 MB. */
@@ -3213,6 +3216,15 @@ static void nrmi_start_pool(const nrmi_call *q, nrmi_job *j)
     j->park_count = room - waiting;
 }
 
+/* Whether every line of the output begins with a line of the cache. Where stores past the caches
+   and others share these, they are slow: 1.5 to 3 times for planes of 14 x 14 (Zen 4). */
+static int nrmi_lines_whole(const nrmi_call *q, const nrmi_job *j)
+{
+    const nrm_pitch *pitch = q->verb->flags & NRMI_NEEDS_DY ? &q->xp : &q->yp;
+    const size_t line = j->s > 1 || j->layout == NRM_NCHW ? pitch->line : 0;
+    return (((uintptr_t)j->t.out | q->size * (line | pitch->sample)) & 63) == 0;
+}
+
 /* places: room for 32 of them, or NULL where no statistics are asked. */
 static void nrmi_start(const nrmi_call *q, nrmi_job *j, size_t *places)
 {
@@ -3252,7 +3264,8 @@ static void nrmi_start(const nrmi_call *q, nrmi_job *j, size_t *places)
         j->t.dsum = (const unsigned char *)a->dsum;
         j->t.out = (unsigned char *)a->dx;
     }
-    if (j->t.out == j->t.x || j->t.out == j->t.res || j->t.out == j->t.dy)
+    if (j->t.out == j->t.x || j->t.out == j->t.res || j->t.out == j->t.dy ||
+        !nrmi_lines_whole(q, j))
         j->t.stream = 0;
     j->gamma = nrmi_reads_gamma(q) ? (const unsigned char *)a->gamma : NULL;
     j->beta = nrmi_reads_beta(q) ? (const unsigned char *)a->beta : NULL;
@@ -6070,12 +6083,14 @@ static NRMI_OFTEN void NRMI_FN(nrmi_map_one)(const nrmi_tile *t, int gradient, i
 }
 
 /* Walks a tile. In a row tile the lane's coefficients are broadcast once and a line is walked; in a
-   column tile they are loaded once for NRMI_ROWS lines. */
+   column tile they are loaded once for NRMI_ROWS lines. Where a row is stored to is fetched ahead:
+   layer norm of 512 x 4096 took 1.27 ms without, 1.11 ms with (Zen 4). */
 static NRMI_INLINE void NRMI_FN(nrmi_map)(const nrmi_tile *given, int gradient, int what,
                                           int column, int plain)
 {
     const nrmi_tile tile = nrmi_tile_of(given, plain), *const t = &tile;
     const size_t rows = NRMI_ROWS;
+    const int fetch = t->far_ && !t->stream;
     const size_t piece = column               ? rows
                          : what == NRMI_INNER ? NRMI_FN(nrmi_reach)(given, t->len)
                                               : t->len;
@@ -6104,9 +6119,13 @@ static NRMI_INLINE void NRMI_FN(nrmi_map)(const nrmi_tile *given, int gradient, 
                     for (i = 0; i < count; i++, x_at += t->x_step, y_at += t->y_step)
                         NRMI_FN(nrmi_map_one)(t, gradient, what, column, &l, &e, i, x_at, y_at, n);
                 else {
-                    for (i = 0; i + 16 <= count; i += 16)
+                    for (i = 0; i + 16 <= count; i += 16) {
+                        if (fetch)
+                            NRMI_PREFETCH_STORE(
+                                NRMI_AT(t, t->out, (gradient ? x_at : y_at) + i + NRMI_AHEAD));
                         NRMI_FN(nrmi_map_one)
                         (t, gradient, what, column, &l, &e, i, x_at + i, y_at + i, 16);
+                    }
                     if (i < count)
                         NRMI_FN(nrmi_map_one)
                         (t, gradient, what, column, &l, &e, i, x_at + i, y_at + i, count - i);
