@@ -214,12 +214,12 @@
    NRM_SQRT(x)                correctly rounded square root of a double; default: the SSE2
                               instruction, elsewhere sqrt of <math.h>
    NRM_STREAM_BYTES           from this size of input and output together on, an output apart
-                              from the input is stored past the caches; default 24 MiB. Changes
-                              no bit. Zen 4 with 32 MB of L3, layer norm of 4096 x 768: 1.74 ms
-                              without, 1.16 ms with; at half that size no difference
+                              from the input, whose lines begin with lines of the cache, is stored
+                              past the caches; default 24 MiB. Changes no bit. Zen 4 with 32 MB of
+                              L3, layer norm of 4096 x 768: 1.74 ms without, 1.16 ms with
    NRM_POOL_MIN               elements (n*c*s) from which on a call uses its pool; default 524288.
-                              From a quarter of it on, up to 64 channels or rows are cut up. Changes
-                              no bit. Two cores of Zen 4, float, a pool that sleeps on a condition
+                              From a quarter of it on, up to 128 channels or rows are cut up.
+                              Changes no bit. Two cores of Zen 4, float, a pool that sleeps on a condition
                               variable: batch norm NHWC 84x64x49 (263424) took 104 us instead of 66,
                               168x64x49 (526848) 138 instead of 135, 336x64x49 263 instead of 271;
                               layer norm 342x768 81 instead of 98. With threads that spin, layer
@@ -671,6 +671,12 @@ NRM_API float nrm_f16_to_f32(uint16_t);  /* exact */
 #define NRMI_NOINLINE
 #endif
 
+#if NRMI_GNU && !defined(__OPTIMIZE__)
+#define NRMI_OPTIMIZED 0
+#else
+#define NRMI_OPTIMIZED 1
+#endif
+
 #if NRMI_GNU
 #define NRMI_PREFETCH(p) __builtin_prefetch((p), 0, 2)
 #define NRMI_PREFETCH_STORE(p) __builtin_prefetch((p), 1, 3)
@@ -744,11 +750,12 @@ typedef struct nrmi_tile {
     int relu, frozen;          /* frozen: mean and rstd do not depend on x                       */
     int far_;                  /* the tensors do not fit the second-level cache                  */
     int stream;                /* out is too large to stay in the caches, and apart from x       */
+    int forced;                /* INNER, PARAM: gamma or beta asks for double                    */
+    int plain;                 /* in a kernel: its text has no questions (nrmi_is_plain)         */
     int dtype;                 /* storage (nrm_dtype) and its size in bytes                      */
     size_t size;
     size_t park;               /* sums: where the next plane's are put; 0: all planes are added  */
     double scale;              /* F64: z is multiplied by this power of two first; 0: by 1       */
-    int forced;                               /* INNER, PARAM: gamma or beta asks for double    */
     const double *mean, *rstd; /* by group. MOMENTS: mean is the pilot, rstd NULL                */
     size_t fold, fold_at;      /* so many lanes have a group's; how many of the first's are past */
     const unsigned char *len_mean, *len_rstd; /* PARAM: doubles, along the lane, as the caller  */
@@ -771,6 +778,7 @@ static NRMI_INLINE int nrmi_is_plain(const nrmi_tile *t)
 static NRMI_INLINE nrmi_tile nrmi_tile_of(const nrmi_tile *given, int plain)
 {
     nrmi_tile t = *given;
+    t.plain = plain;
     if (plain) {
         t.res = t.dsum = NULL;
         t.sum = NULL;
@@ -3512,8 +3520,8 @@ static void nrmi_open(nrmi_stretch *v, const nrmi_job *j, size_t o, size_t p, si
     v->lanes = count;
 }
 
-/* Gives every lane its parameters, where they are needed: those of one channel after the other, or of one for all that make
-   up a group of BATCH. */
+/* Gives every lane its parameters, where they are needed: those of one channel after the other, or
+   of one for all that make up a group of BATCH. */
 static void nrmi_fill_params(nrmi_stretch *v, size_t o, size_t p, size_t g, size_t f)
 {
     const nrmi_job *j = v->j;
@@ -3766,7 +3774,7 @@ static void nrmi_add_cells(const nrmi_cells *c, nrmi_list *l, double *total, con
     }
 }
 
-enum { NRMI_HERE = 128 }; /* doubles for partial sums without a workspace */
+enum { NRMI_HERE = 2 * NRMI_LANES }; /* doubles for the sums of a cell, without a workspace */
 
 /* reduce, its cells parked as many at a time as there is room for, then added in order. */
 static NRMI_NOINLINE void nrmi_reduce_cells(const nrmi_job *j, nrmi_cells *c, double *first,
@@ -5251,8 +5259,9 @@ NRM_API nrm_status nrm_fold(float *weight_out, float *bias_out, const float *wei
 #define NRMI_COPY_ONE(t, to, from) NRMI_GLUE2(NRMI_COPY, NRMI_T)(t, to, from)
 #define NRMI_AT(t, pointer, index) ((pointer) + (index)*NRMI_GLUE2(NRMI_BYTES, NRMI_T)(t))
 #define NRMI_WIDTH NRMI_TILE_LANES(NRMI_DOUBLE, NRMI_GLUE2(NRMI_IS_SIMD, NRMI_ISA))
-/* The scalar and the double passes keep loops: written out, they came to 2.4 MB of code. */
-#define NRMI_UNROLL (!NRMI_DOUBLE && NRMI_GLUE2(NRMI_IS_SIMD, NRMI_ISA))
+/* The scalar and the double passes keep loops: written out, they came to 2.4 MB of code. So does
+   everything without optimization: written out, gcc 12 -O0 took 100 s instead of 10. */
+#define NRMI_UNROLL (NRMI_OPTIMIZED && !NRMI_DOUBLE && NRMI_GLUE2(NRMI_IS_SIMD, NRMI_ISA))
 #define NRMI_DOUBLE NRMI_GLUE2(NRMI_IS_DOUBLE, NRMI_A)
 /* Pilots found at once: few where a vector is an array of doubles on the stack. */
 #define NRMI_PILOTS (NRMI_DOUBLE ? 2 : 16)
@@ -5581,8 +5590,8 @@ static NRMI_INLINE nrmi_pair NRMI_FN(nrmi_both)(nrmi_pair x, nrmi_pair y)
     return x;
 }
 
-/* The tree over the steps of one vector of lanes: `steps` terms, `far_` values of the lane apart, of
-   n values each, the last one of `last`. */
+/* The tree over the steps of one vector of lanes: `steps` terms, `far_` values of the lane apart,
+   of n values each, the last one of `last`. */
 static NRMI_OFTEN nrmi_pair NRMI_FN(nrmi_tree)(const nrmi_tile *t, int what, int column,
                                                 const nrmi_lanes *c, const nrmi_along *e,
                                                 size_t lane, size_t i, size_t x_at, size_t y_at,
@@ -5634,18 +5643,16 @@ static NRMI_OFTEN nrmi_pair NRMI_FN(nrmi_tree)(const nrmi_tile *t, int what, int
 #undef NRMI_TERM_OF
 }
 
-/* The same for n values, in a row tile fewer in the last step. What is whole has code without the
-   questions. */
+/* The same for n values, in a row tile fewer in the last step. In a plain tile a whole block has
+   text of its own, without questions. */
 static NRMI_INLINE nrmi_pair NRMI_FN(nrmi_steps)(const nrmi_tile *t, int what, int column,
                                                  const nrmi_lanes *c, const nrmi_along *e,
                                                  size_t lane, size_t i, size_t x_at, size_t y_at,
                                                  size_t far_, size_t steps, size_t n, size_t last)
 {
 #if NRMI_UNROLL
-    if (n == 16 && last == 16 && steps == 8)
+    if (t->plain && n == 16 && last == 16 && steps == 8)
         return NRMI_FN(nrmi_tree)(t, what, column, c, e, lane, i, x_at, y_at, far_, 8, 16, 16);
-    if (n == 16 && last == 16)
-        return NRMI_FN(nrmi_tree)(t, what, column, c, e, lane, i, x_at, y_at, far_, steps, 16, 16);
 #endif
     return NRMI_FN(nrmi_tree)(t, what, column, c, e, lane, i, x_at, y_at, far_, steps, n, last);
 }
@@ -5706,8 +5713,8 @@ static NRMI_OFTEN void NRMI_FN(nrmi_row_blocks)(const nrmi_tile *t, int what, co
     }
 }
 
-/* Asks for `steps` vectors of a column, 16 lines apart, for the second-level cache: lines a multiple
-   of 4096 bytes apart would push one another out of the first. */
+/* Asks for `steps` vectors of a column, 16 lines apart, for the second-level cache: in the first,
+   lines a multiple of 4096 bytes apart would push one another out. */
 static NRMI_INLINE void NRMI_FN(nrmi_fetch)(const nrmi_tile *t, int what, size_t x_at, size_t y_at,
                                             size_t steps)
 {
@@ -5720,8 +5727,8 @@ static NRMI_INLINE void NRMI_FN(nrmi_fetch)(const nrmi_tile *t, int what, size_t
 }
 
 /* Column tile: the same for one block of `rows` lines. The 16 lanes of a block are 16 phases of its
-   lines; their tree is a binary counter, level k holding the sum of 2^k phases; that of all 16 needs
-   no place. Up to 8 lines are phases of one step each, whose tree is that of 8 steps. */
+   lines; their tree is a binary counter, level k holding the sum of 2^k phases; that of all 16
+   needs no place. Up to 8 lines are phases of one step each, whose tree is that of 8 steps. */
 static NRMI_OFTEN void NRMI_FN(nrmi_column_block)(const nrmi_tile *t, int what,
                                                    const nrmi_lanes *c, const nrmi_along *e,
                                                    size_t p, size_t from, size_t rows,
@@ -5865,8 +5872,8 @@ static NRMI_INLINE void NRMI_FN(nrmi_list)(const nrmi_tile *given, int what, int
     }
 }
 
-/* A pass with loops has one instance; the others have one for each kind of sum and tile, and of each
-   a plain one. */
+/* A pass with loops has one instance; the others have one for each kind of sum and tile, and of
+   each a plain one. */
 #if NRMI_UNROLL
 #define NRMI_VARIANT(name, what, column, plain)                                                \
     static NRMI_NOINLINE void NRMI_FN(name)(const nrmi_tile *t, double *first, double *second) \
@@ -5932,8 +5939,8 @@ static NRMI_INLINE void NRMI_FN(nrmi_sample)(const nrmi_tile *t, const unsigned 
     }
 }
 
-/* The pilots of at most NRMI_PILOTS lanes of a row tile. All values are copied first: loading a vector while
-   its parts are being stored takes long. */
+/* The pilots of at most NRMI_PILOTS lanes of a row tile. All values are copied first: loading a
+   vector while its parts are being stored takes long. */
 static NRMI_OFTEN nrmi_v NRMI_FN(nrmi_row_pilots)(const nrmi_tile *t, const size_t *at, size_t lane,
                                                    size_t n)
 {
