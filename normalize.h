@@ -219,8 +219,9 @@
                               L3, layer norm of 4096 x 768: 1.74 ms without, 1.16 ms with
    NRM_POOL_MIN               elements (n*c*s) from which on a call uses its pool; default 524288.
                               From a quarter of it on, up to 128 channels or rows are cut up.
-                              Changes no bit. Two cores of Zen 4, float, a pool that sleeps on a condition
-                              variable: batch norm NHWC 84x64x49 (263424) took 104 us instead of 66,
+                              Changes no bit. Two cores of Zen 4, float, a pool that sleeps on a
+                              condition variable: batch norm NHWC 84x64x49 (263424) took 104 us
+                              instead of 66,
                               168x64x49 (526848) 138 instead of 135, 336x64x49 263 instead of 271;
                               layer norm 342x768 81 instead of 98. With threads that spin, layer
                               norm gains from 49152 on
@@ -658,10 +659,10 @@ NRM_API float nrm_f16_to_f32(uint16_t);  /* exact */
 /* noclone: when gcc 12 at -O3 -fno-signed-zeros (part of -Ofast) copies a function for a constant,
    it takes 0.0 and -0.0 for the same, in spite of the pragma. */
 #if defined(__clang__)
-#define NRMI_INLINE inline __attribute__((always_inline))
+#define NRMI_INLINE inline __attribute__((always_inline, unused))
 #define NRMI_NOINLINE __attribute__((noinline, unused))
 #elif defined(__GNUC__)
-#define NRMI_INLINE inline __attribute__((always_inline))
+#define NRMI_INLINE inline __attribute__((always_inline, unused))
 #define NRMI_NOINLINE __attribute__((noinline, noclone, unused))
 #elif defined(_MSC_VER)
 #define NRMI_INLINE __forceinline
@@ -681,8 +682,8 @@ NRM_API float nrm_f16_to_f32(uint16_t);  /* exact */
 #define NRMI_PREFETCH(p) __builtin_prefetch((p), 0, 2)
 #define NRMI_PREFETCH_STORE(p) __builtin_prefetch((p), 1, 3)
 #else
-#define NRMI_PREFETCH(p) ((void)0)
-#define NRMI_PREFETCH_STORE(p) ((void)0)
+#define NRMI_PREFETCH(p) ((void)(p))
+#define NRMI_PREFETCH_STORE(p) ((void)(p))
 #endif
 
 /* Arithmetic on vectors: operators where the compiler has them. clang's intrinsics are functions
@@ -3651,12 +3652,13 @@ static size_t nrmi_cut(void)
 }
 
 /* Whether the units of a job, of `values` elements each, keep all threads busy; or have tiles that
-   are too small to be cut up. */
+   are too small to be cut up, or consist of one cell. */
 static int nrmi_units_suffice(const nrmi_job *j, size_t units, size_t values)
 {
     const size_t threads = j->pool->threads, most = NRMI_LANES * j->w.planes * j->w.len;
+    const int one_cell = j->w.planes == 1 && j->w.len <= NRMI_RUN;
     return units / 4 >= threads || (units >= threads && units % threads == 0) ||
-           (units > 1 && nrmi_least(values, most) < nrmi_cut());
+           (units > 1 && (one_cell || nrmi_least(values, most) < nrmi_cut()));
 }
 
 static void nrmi_all_units(const nrmi_job *j, size_t units, size_t values, nrmi_unit *unit,
