@@ -221,10 +221,9 @@
                               From a quarter of it on, up to 128 channels or rows are cut up.
                               Changes no bit. Two cores of Zen 4, float, a pool that sleeps on a
                               condition variable: batch norm NHWC 84x64x49 (263424) took 104 us
-                              instead of 66,
-                              168x64x49 (526848) 138 instead of 135, 336x64x49 263 instead of 271;
-                              layer norm 342x768 81 instead of 98. With threads that spin, layer
-                              norm gains from 49152 on
+                              instead of 66, 168x64x49 (526848) 138 instead of 135, 336x64x49 263
+                              instead of 271; layer norm 342x768 81 instead of 98. With threads
+                              that spin, layer norm gains from 49152 on
    NRM_ASSERT(condition)      default: nothing
 
  -- A8 Instruction sets --------------------------------------------------------------------------
@@ -672,6 +671,7 @@ NRM_API float nrm_f16_to_f32(uint16_t);  /* exact */
 #define NRMI_NOINLINE
 #endif
 
+/* Whether it is worth writing loops out: D, NRMI_UNROLL. Other compilers do not say. */
 #if NRMI_GNU && !defined(__OPTIMIZE__)
 #define NRMI_OPTIMIZED 0
 #else
@@ -3199,6 +3199,8 @@ static void nrmi_find_pilots(nrmi_job *j)
     const nrmi_walk *w = &j->w;
     const double m = (double)(w->planes * w->fold * w->len);
     size_t i;
+    if (nrmi_sums_are_pilots(j))
+        return;
     for (i = 0; i < 32; i++) {
         const size_t value = (size_t)(golden[i] * m);
         const size_t list = w->planes * w->fold == 1 ? 0 : value / w->len;
@@ -3290,7 +3292,7 @@ static void nrmi_start(const nrmi_call *q, nrmi_job *j, size_t *places)
     if (q->empty)
         return;
     j->pilot_at = places;
-    if (places && (f & (NRMI_GIVES_STATS | NRMI_WRITES_ARRAY)) && !nrmi_sums_are_pilots(j))
+    if (places && (f & (NRMI_GIVES_STATS | NRMI_WRITES_ARRAY)))
         nrmi_find_pilots(j);
     nrmi_start_pool(q, j);
 }
@@ -3332,8 +3334,7 @@ static void nrmi_group_as_layer(nrmi_job *j, size_t g)
     j->w = nrmi_walk_of(j, NRM_LAYER);
     if (!j->q->d->affine_per_sample)
         nrmi_join_samples(&j->w);
-    if (!nrmi_sums_are_pilots(j))
-        nrmi_find_pilots(j);
+    nrmi_find_pilots(j);
 }
 
 /* A parameter or running statistic: float, but double for F64 storage. */
@@ -3422,10 +3423,10 @@ typedef struct nrmi_stretch {
     double g[NRMI_LANES], b[NRMI_LANES], p[NRMI_LANES], q[NRMI_LANES];
 } nrmi_stretch;
 
-/* Which of a tile's groups a lane belongs to. */
-static size_t nrmi_group_of(const nrmi_tile *t, size_t lane)
+/* Which group a lane belongs to, where `fold` lanes have one. */
+static NRMI_INLINE size_t nrmi_group_of(size_t fold, size_t lane)
 {
-    return t->fold == 1 ? lane : (t->fold_at + lane) / t->fold;
+    return fold == 1 ? lane : lane / fold;
 }
 
 /* Whether the c parameters from `at` on are not all in the comfortable range: then layer and RMS
@@ -3477,7 +3478,8 @@ static nrmi_tile nrmi_aim(const nrmi_job *j, size_t o, size_t p, size_t g, size_
 static nrmi_tile nrmi_part(const nrmi_stretch *v, size_t from, size_t count)
 {
     const size_t x = from * (v->t.column ? 1 : v->t.x_step);
-    const size_t y = from * (v->t.column ? 1 : v->t.y_step), group = nrmi_group_of(&v->t, from);
+    const size_t y = from * (v->t.column ? 1 : v->t.y_step);
+    const size_t group = nrmi_group_of(v->t.fold, v->t.fold_at + from);
     nrmi_tile t = v->t;
     nrmi_shift_tile(v->j->q, &t, x, y);
     t.lanes = count;
@@ -3877,20 +3879,13 @@ static void nrmi_moment_sums(const nrmi_job *j, const nrmi_kernels *k, double sc
                              double *second)
 {
     const size_t lanes = count * j->w.fold;
-    const size_t most = nrmi_least(k->lanes, NRMI_FOLDED);
+    const int alone = j->w.fold == 1; /* a group is a lane */
+    const size_t most = alone ? k->lanes : nrmi_least(k->lanes, NRMI_FOLDED);
     const int f64 = j->t.dtype == NRM_F64;
     double lost[2] = {0, 0};
     double a[NRMI_FOLDED], b[NRMI_FOLDED];
     size_t from, i, group = 0, f = 0;
-    if (j->w.fold == 1 && count <= k->lanes) { /* a group is a lane */
-        nrmi_tile t = nrmi_aim(j, o, 0, g, 0);
-        t.lanes = count;
-        t.mean = pilot;
-        t.scale = scale;
-        nrmi_reduce_tile(j, k, &t, NRMI_MOMENTS, first, second);
-        return;
-    }
-    for (i = 0; i < count; i++)
+    for (i = 0; !alone && i < count; i++)
         first[i] = second[i] = 0;
     for (from = 0; from < lanes; from += most) {
         const size_t n = nrmi_least(lanes - from, most);
@@ -3898,6 +3893,11 @@ static void nrmi_moment_sums(const nrmi_job *j, const nrmi_kernels *k, double sc
         t.lanes = n;
         t.mean = pilot + group;
         t.scale = scale;
+        if (alone) {
+            nrmi_reduce_tile(j, k, &t, NRMI_MOMENTS, first + from, second + from);
+            group += n;
+            continue;
+        }
         nrmi_reduce_tile(j, k, &t, NRMI_MOMENTS, a, b);
         for (i = 0; i < n; i++) {
             if (f64) {
@@ -3965,12 +3965,11 @@ static NRMI_INLINE double nrmi_unscaled(double m2, int power)
     return power == 0 ? m2 : m2 / nrmi_power(power) / nrmi_power(power);
 }
 
-/* The last resort of F64: one group times 2^-600, if its sums overflowed, or 2^600; around its
-   first value, then around the mean that this gives. */
-static int nrmi_scaled_moments(const nrmi_job *j, size_t o, size_t g, int overflowed, double m,
-                               double *mean, double *m2)
+/* The last resort of F64: one group times nrmi_power(power), around its first value, then around
+   the mean that this gives. */
+static void nrmi_scaled_moments(const nrmi_job *j, size_t o, size_t g, int power, double m,
+                                double *mean, double *m2)
 {
-    const int power = overflowed ? -1 : 1;
     const double scale = nrmi_power(power);
     const nrmi_kernels *k = &j->q->set->wide[NRM_F64];
     double pilot = 0, first, second;
@@ -3983,7 +3982,6 @@ static int nrmi_scaled_moments(const nrmi_job *j, size_t o, size_t g, int overfl
         pilot = j->kind == NRM_RMS ? 0 : *mean;
     }
     *mean = *mean / scale;
-    return power;
 }
 
 /* Mean and m2 of groups g..g+count (at most NRMI_LANES) of sample o; m2 is that of the values times
@@ -4024,9 +4022,10 @@ static void nrmi_moments_of(const nrmi_job *j, size_t o, size_t g, size_t count,
                     pilot[s] = dtype == NRM_F64 ? mean[s] : (double)(float)mean[s];
             } else if (round == NRMI_WIDE) {
                 NRMI_TRACE(NRMI_TRACE_WIDE_STATS);
-                for (s = i; dtype == NRM_F64 && s < to; s++)
-                    power[s] = (signed char)nrmi_scaled_moments(j, o, g + s, !nrmi_finite(m2[s]), m,
-                                                                &mean[s], &m2[s]);
+                for (s = i; dtype == NRM_F64 && s < to; s++) {
+                    power[s] = nrmi_finite(m2[s]) ? 1 : -1; /* else the sums overflowed */
+                    nrmi_scaled_moments(j, o, g + s, power[s], m, &mean[s], &m2[s]);
+                }
                 if (dtype == NRM_F64)
                     continue;
                 if (j->kind != NRM_RMS)
@@ -4238,7 +4237,6 @@ static size_t nrmi_group_values(const nrmi_job *j)
     return j->w.planes * j->w.fold * j->w.len;
 }
 
-
 static nrm_status nrmi_run_forward(nrmi_job *j)
 {
     const size_t values = nrmi_group_values(j);
@@ -4341,7 +4339,8 @@ static void nrmi_gradient_sums(const nrmi_stretch *v, int what, size_t unit, dou
     }
     for (u = 0; !plain && u < values; u++)
         if (!v->wide[u * unit]) {
-            const nrmi_scale s = nrmi_scale_of(v->t.rstd[nrmi_group_of(&v->t, u * unit)], 0);
+            const size_t group = nrmi_group_of(v->t.fold, v->t.fold_at + u * unit);
+            const nrmi_scale s = nrmi_scale_of(v->t.rstd[group], 0);
             p[u] /= what == NRMI_INNER ? s.u : 1;
             q[u] = q[u] * s.rho / (what == NRMI_INNER ? s.u : NRMI_LIFT);
         }
@@ -4538,7 +4537,7 @@ static NRMI_NOINLINE void nrmi_channel_sums(const nrmi_job *j, size_t o, size_t 
             nrmi_fill(&v, 1, o, p, at, from % w->fold, mean, rstd, g);
             nrmi_gradient_sums(&v, NRMI_CHANNEL, unit, a, b);
             for (i = 0; i < v.lanes / unit; i++) {
-                const size_t lane = from + i * unit, group = w->fold == 1 ? lane : lane / w->fold;
+                const size_t lane = from + i * unit, group = nrmi_group_of(w->fold, lane);
                 const size_t param = nrmi_param_of(j, o, p, g + group, lane - group * w->fold);
                 big_p[group] += whole ? a[i] : nrmi_product(v.g[i], a[i]);
                 big_q[group] += whole ? b[i] : nrmi_product(v.g[i], b[i]);
@@ -4570,7 +4569,7 @@ static NRMI_NOINLINE void nrmi_channel_dx(const nrmi_job *j, size_t o, size_t g,
             nrmi_open(&v, j, o, p, each, at, from % w->fold, nrmi_least(left, NRMI_LANES));
             nrmi_fill(&v, 0, o, p, at, from % w->fold, mean, rstd, g);
             for (i = 0; i < v.lanes; i++) {
-                const size_t group = w->fold == 1 ? from + i : (from + i) / w->fold;
+                const size_t group = nrmi_group_of(w->fold, from + i);
                 v.p[i] = !p_of ? 0 : whole ? v.g[i] * p_of[group] : p_of[group];
                 v.q[i] = !p_of ? 0 : whole ? v.g[i] * q_of[group] : q_of[group];
             }
@@ -4582,15 +4581,12 @@ static NRMI_NOINLINE void nrmi_channel_dx(const nrmi_job *j, size_t o, size_t g,
 static void nrmi_give_params(const nrmi_job *j, size_t at, size_t count, double *kp, double *kq,
                              size_t lost)
 {
-    size_t i;
-    for (i = 0; i < count; i++) {
-        if (lost) {
-            nrmi_make_up(&kp[i], &kp[i + lost], 1);
-            nrmi_make_up(&kq[i], &kq[i + lost], 1);
-        }
-        nrmi_give(j, j->dbeta, at + i, kp[i]);
-        nrmi_give(j, j->dgamma, at + i, kq[i]);
+    if (lost) {
+        nrmi_make_up(kp, kp + lost, count);
+        nrmi_make_up(kq, kq + lost, count);
     }
+    nrmi_give_all(j, j->dbeta, at, count, kp);
+    nrmi_give_all(j, j->dgamma, at, count, kq);
 }
 
 /* dgamma and dbeta of some channels of a group that has more than the stack holds sums for. */
@@ -5262,7 +5258,7 @@ NRM_API nrm_status nrm_fold(float *weight_out, float *bias_out, const float *wei
 #define NRMI_AT(t, pointer, index) ((pointer) + (index)*NRMI_GLUE2(NRMI_BYTES, NRMI_T)(t))
 #define NRMI_WIDTH NRMI_TILE_LANES(NRMI_DOUBLE, NRMI_GLUE2(NRMI_IS_SIMD, NRMI_ISA))
 /* The scalar and the double passes keep loops: written out, they came to 2.4 MB of code. So does
-   everything without optimization: written out, gcc 12 -O0 took 100 s instead of 10. */
+   everything without optimization: written out, gcc 12 -O0 took 100 s instead of 4. */
 #define NRMI_UNROLL (NRMI_OPTIMIZED && !NRMI_DOUBLE && NRMI_GLUE2(NRMI_IS_SIMD, NRMI_ISA))
 #define NRMI_DOUBLE NRMI_GLUE2(NRMI_IS_DOUBLE, NRMI_A)
 /* Pilots found at once: few where a vector is an array of doubles on the stack. */
@@ -5381,11 +5377,13 @@ static NRMI_INLINE const unsigned char *NRMI_FN(nrmi_param)(int dtype, const uns
 {
     const size_t size = dtype == NRM_F64 ? 8 : 4;
     size_t i;
-    if (!from)
+    if (!from) {
         nrmi_put(space, nrmi_set1(missing));
-    else if (NRMI_FN(nrmi_param_serves)(dtype, from, offset))
+        return (const unsigned char *)space;
+    }
+    if (NRMI_FN(nrmi_param_serves)(dtype, from, offset))
         return from + at * size;
-    for (i = 0; from && i < count; i += 16)
+    for (i = 0; i < count; i += 16)
         nrmi_put(space + i,
                  nrmi_offset(dtype, from + (at + i) * size, nrmi_least(count - i, 16), offset));
     return (const unsigned char *)space;
@@ -5592,17 +5590,17 @@ static NRMI_INLINE nrmi_pair NRMI_FN(nrmi_both)(nrmi_pair x, nrmi_pair y)
     return x;
 }
 
-/* The tree over the steps of one vector of lanes: `steps` terms, `far_` values of the lane apart,
+/* The tree over the steps of one vector of lanes: `steps` terms, `apart` values of the lane apart,
    of n values each, the last one of `last`. */
 static NRMI_OFTEN nrmi_pair NRMI_FN(nrmi_tree)(const nrmi_tile *t, int what, int column,
                                                 const nrmi_lanes *c, const nrmi_along *e,
                                                 size_t lane, size_t i, size_t x_at, size_t y_at,
-                                                size_t far_, size_t steps, size_t n, size_t last)
+                                                size_t apart, size_t steps, size_t n, size_t last)
 {
-    const size_t dx = column ? far_ * t->x_step : 16, dy = column ? far_ * t->y_step : 16;
+    const size_t dx = column ? apart * t->x_step : 16, dy = column ? apart * t->y_step : 16;
 #define NRMI_TERM_OF(j, values)                                                                  \
     NRMI_FN(nrmi_terms)                                                                          \
-    (t, what, column, c, e, lane, i + far_ * (j), x_at + dx * (j), y_at + dy * (j), values)
+    (t, what, column, c, e, lane, i + apart * (j), x_at + dx * (j), y_at + dy * (j), values)
 #if NRMI_UNROLL
 #define NRMI_TERM(j) ((j) + 1 == steps ? end : NRMI_TERM_OF(j, n))
     const nrmi_pair end = NRMI_TERM_OF(steps - 1, last);
@@ -5650,13 +5648,13 @@ static NRMI_OFTEN nrmi_pair NRMI_FN(nrmi_tree)(const nrmi_tile *t, int what, int
 static NRMI_INLINE nrmi_pair NRMI_FN(nrmi_steps)(const nrmi_tile *t, int what, int column,
                                                  const nrmi_lanes *c, const nrmi_along *e,
                                                  size_t lane, size_t i, size_t x_at, size_t y_at,
-                                                 size_t far_, size_t steps, size_t n, size_t last)
+                                                 size_t apart, size_t steps, size_t n, size_t last)
 {
 #if NRMI_UNROLL
     if (t->plain && n == 16 && last == 16 && steps == 8)
-        return NRMI_FN(nrmi_tree)(t, what, column, c, e, lane, i, x_at, y_at, far_, 8, 16, 16);
+        return NRMI_FN(nrmi_tree)(t, what, column, c, e, lane, i, x_at, y_at, apart, 8, 16, 16);
 #endif
-    return NRMI_FN(nrmi_tree)(t, what, column, c, e, lane, i, x_at, y_at, far_, steps, n, last);
+    return NRMI_FN(nrmi_tree)(t, what, column, c, e, lane, i, x_at, y_at, apart, steps, n, last);
 }
 
 /* The neighbour trees of 16 vectors at once: total i of the result is that of s[i]. Written out
