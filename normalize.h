@@ -5455,6 +5455,29 @@ static NRMI_INLINE void NRMI_FN(nrmi_of_lane)(const nrmi_lanes *c, int what, int
     }
 }
 
+/* What the gradient sums need of it: loading all, an array in some passes, takes longer than the
+   sums. */
+static NRMI_INLINE void NRMI_FN(nrmi_sums_of_lane)(const nrmi_tile *t, const nrmi_lanes *c,
+                                                   int what, int column, size_t i, nrmi_coefs *l)
+{
+    if (what != NRMI_PARAM) { /* whose are along the lane */
+        l->mh = NRMI_FN(nrmi_pick)(c->mh, i, column);
+        l->ml = NRMI_FN(nrmi_pick)(c->ml, i, column);
+        l->v = NRMI_FN(nrmi_pick)(c->v, i, column);
+    }
+    if (what == NRMI_INNER)
+        l->k = NRMI_FN(nrmi_pick)(c->k, i, column);
+    l->r = l->g = l->b = nrmi_set1(0);
+    if (!t->relu)
+        return;
+    if (what != NRMI_PARAM)
+        l->r = NRMI_FN(nrmi_pick)(c->r, i, column);
+    if (what != NRMI_INNER) {
+        l->g = NRMI_FN(nrmi_pick)(c->g, i, column);
+        l->b = NRMI_FN(nrmi_pick)(c->b, i, column);
+    }
+}
+
 /* Adds what belongs to position i along the lane; n values of it in a row tile. */
 static NRMI_INLINE void NRMI_FN(nrmi_of_len)(nrmi_coefs *l, const nrmi_along *e, int what,
                                              int column, size_t i, size_t n)
@@ -5566,7 +5589,7 @@ static NRMI_OFTEN nrmi_pair NRMI_FN(nrmi_terms)(const nrmi_tile *t, int what, in
         s.b = nrmi_mul(s.a, s.a);
         return s;
     }
-    NRMI_FN(nrmi_of_lane)(c, what, column, lane, &l);
+    NRMI_FN(nrmi_sums_of_lane)(t, c, what, column, lane, &l);
     NRMI_FN(nrmi_of_len)(&l, e, what, column, i, n);
     s.a = NRMI_FN(nrmi_read)(t, t->dy, y_at, n);
     if (t->relu)
@@ -6045,21 +6068,21 @@ static NRMI_NOINLINE nrmi_v NRMI_FN(nrmi_again)(nrmi_v dx, nrmi_v dy, nrmi_v d, 
 
 /* A6: dx = ((dy' * k - p) - xhat * q) * o + dsum. Frozen statistics: dx = (dy' * k) * o + dsum, and
    x is read for the mask alone. */
-static NRMI_INLINE void NRMI_FN(nrmi_gradient_one)(const nrmi_tile *t, int what, nrmi_coefs *l,
-                                                   size_t x_at, size_t y_at, size_t n)
+static NRMI_INLINE void NRMI_FN(nrmi_gradient_one)(const nrmi_tile *t, int what,
+                                                   const nrmi_coefs *l, size_t x_at, size_t y_at,
+                                                   size_t n)
 {
+    const nrmi_v k = what == NRMI_INNER ? nrmi_mul(l->g, l->k) : l->k;
     const nrmi_v zero = nrmi_set1(0);
     nrmi_v w = NRMI_FN(nrmi_read)(t, t->dy, y_at, n), x, d = zero, dx;
     nrmi_v s = nrmi_set1((nrmi_a)-0.0); /* changes nothing when added, not even -0 */
-    if (what == NRMI_INNER)
-        l->k = nrmi_mul(l->g, l->k);
     if (!t->frozen || t->relu) {
         x = NRMI_FN(nrmi_scaled)(t, NRMI_FN(nrmi_input)(t, x_at, n));
         if (t->relu)
             w = NRMI_FN(nrmi_mask)(t, what, w, x, l);
         d = nrmi_sub(nrmi_sub(x, l->mh), l->ml);
     }
-    dx = nrmi_mul(w, l->k);
+    dx = nrmi_mul(w, k);
     if (t->frozen)
         d = zero;
     else
@@ -6068,7 +6091,8 @@ static NRMI_INLINE void NRMI_FN(nrmi_gradient_one)(const nrmi_tile *t, int what,
     if (t->dsum)
         s = NRMI_FN(nrmi_read)(t, t->dsum, x_at, n);
     if (!NRMI_DOUBLE && !nrmi_within(dx, (nrmi_a)3.402823466e38)) {
-        const nrmi_coefs copy = *l; /* or gcc 12 keeps all of them in memory all the time */
+        nrmi_coefs copy = *l; /* or gcc 12 keeps all of them in memory all the time */
+        copy.k = k;
         dx = NRMI_FN(nrmi_again)(dx, w, d, s, &copy);
     } else if (t->dsum) {
         dx = nrmi_add(dx, s);
@@ -6077,16 +6101,14 @@ static NRMI_INLINE void NRMI_FN(nrmi_gradient_one)(const nrmi_tile *t, int what,
 }
 
 static NRMI_OFTEN void NRMI_FN(nrmi_map_one)(const nrmi_tile *t, int gradient, int what,
-                                             int column, const nrmi_coefs *lane,
-                                             const nrmi_along *e, size_t i, size_t x_at,
-                                             size_t y_at, size_t n)
+                                             int column, nrmi_coefs *l, const nrmi_along *e,
+                                             size_t i, size_t x_at, size_t y_at, size_t n)
 {
-    nrmi_coefs l = *lane;
-    NRMI_FN(nrmi_of_len)(&l, e, what, column, i, n);
+    NRMI_FN(nrmi_of_len)(l, e, what, column, i, n);
     if (gradient)
-        NRMI_FN(nrmi_gradient_one)(t, what, &l, x_at, y_at, n);
+        NRMI_FN(nrmi_gradient_one)(t, what, l, x_at, y_at, n);
     else
-        NRMI_FN(nrmi_apply_one)(t, &l, x_at, y_at, n);
+        NRMI_FN(nrmi_apply_one)(t, l, x_at, y_at, n);
 }
 
 /* Walks a tile. In a row tile the lane's coefficients are broadcast once and a line is walked; in a
