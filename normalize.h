@@ -771,9 +771,11 @@ typedef struct nrmi_tile {
 } nrmi_tile;
 
 /* Most calls want neither residual nor sum, dsum, activation or frozen statistics; these are plain,
-   and have kernels of their own text without the questions. */
-static NRMI_INLINE int nrmi_is_plain(const nrmi_tile *t)
+   and have kernels of their own text without the questions. Sums do not ask for all of that. */
+static NRMI_INLINE int nrmi_is_plain(const nrmi_tile *t, int what, int sums)
 {
+    if (sums)
+        return !t->res && (what == NRMI_MOMENTS || !t->relu);
     return !t->res && !t->sum && !t->dsum && !t->relu && !t->frozen;
 }
 
@@ -5315,7 +5317,7 @@ typedef struct nrmi_pair {
 static NRMI_NOINLINE void NRMI_FN(nrmi_prepare)(const nrmi_tile *t, int what, int gradient,
                                                 int sums, nrmi_lanes *c)
 {
-    const int channel = what == NRMI_CHANNEL, plain = nrmi_is_plain(t);
+    const int channel = what == NRMI_CHANNEL, plain = nrmi_is_plain(t, what, sums);
     const size_t lanes = t->column ? (t->lanes + 15) & ~(size_t)15 : t->lanes;
     nrmi_scale s;
     size_t i, group = 0, at = t->fold_at;
@@ -5943,7 +5945,7 @@ static void NRMI_FN(nrmi_reduce)(const nrmi_tile *t, int what, double *first, do
          NRMI_FN(nrmi_column_param)},
         {NRMI_FN(nrmi_plain_column_moments), NRMI_FN(nrmi_plain_column_channel),
          NRMI_FN(nrmi_plain_column_inner), NRMI_FN(nrmi_plain_column_param)}};
-    (t->column ? column : row)[nrmi_is_plain(t)][what](t, first, second);
+    (t->column ? column : row)[nrmi_is_plain(t, what, 1)][what](t, first, second);
 #else
     NRMI_FN(nrmi_list)(t, what, t->column, 0, first, second);
 #endif
@@ -6220,7 +6222,7 @@ static void NRMI_FN(nrmi_apply)(const nrmi_tile *t, int gradient, int what)
          {NRMI_FN(nrmi_dx_column_channel), NRMI_FN(nrmi_dx_column_inner)}},
         {{NRMI_FN(nrmi_plain_y_column_channel), NRMI_FN(nrmi_plain_y_column_inner)},
          {NRMI_FN(nrmi_plain_dx_column_channel), NRMI_FN(nrmi_plain_dx_column_inner)}}};
-    (t->column ? column : row)[nrmi_is_plain(t)][gradient][what == NRMI_INNER](t);
+    (t->column ? column : row)[nrmi_is_plain(t, what, 0)][gradient][what == NRMI_INNER](t);
 #else
     NRMI_FN(nrmi_map)(t, gradient, what, t->column, 0);
 #endif
