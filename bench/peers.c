@@ -11,8 +11,9 @@
  * 1.8 times between processes all the same: run it several times.
  *
  * A sample is one call that is not timed, so that everyone starts with its own data in the caches,
- * and then as many as last a millisecond. With threads, which rest before it, 5 ms are not timed. Who computes something else than ours, by more than one
- * in a thousand of the largest value, is not timed.
+ * and then as many as last a millisecond. With threads, which rest before a sample, 5 ms of calls
+ * are not timed. Who computes something else than ours, by more than one in a thousand of the
+ * largest value, is not timed.
  *
  * The rows of the blocked layout have both in what suits them: oneDNN in nChw16c, ours in the
  * faster of NCHW and NHWC.
