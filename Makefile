@@ -308,7 +308,11 @@ build/bench/peer_onednn.so: bench/peer_onednn.c bench/peers.h normalize.h build/
 build/bench/peer_torch.so: bench/peer_torch.cpp bench/peers.h normalize.h build/bench/peers.dirs
 	$(CXX) -std=c++17 $(PEER_FLAGS) $(TORCH_FLAGS) -o $@ $< $(TORCH_LIBS)
 
-PEERS_OBJECTS := build/bench/normalize.o build/bench/naive.o
+build/bench/load.o: bench/load.c bench/peers.h normalize.h
+	@mkdir -p $(@D)
+	$(CC) -std=c99 -O2 $(WARNINGS) -o $@ -c $<
+
+PEERS_OBJECTS := $(addprefix build/bench/,normalize.o naive.o load.o)
 build/bench/peers: bench/peers.c bench/peers.h bench/naive.h bench/pool.h $(PEERS_OBJECTS)
 	$(CC) -std=gnu99 -O2 $(WARNINGS) -pthread -rdynamic -o $@ $< $(PEERS_OBJECTS) -ldl -lm
 
