@@ -323,6 +323,24 @@ bench-peers: ## Beside oneDNN and PyTorch, in turn: a minute; ROUNDS=15 DNNL_DIR
 	@$(MAKE) build/bench/peers $(patsubst %,build/bench/peer_%.so,$(HAS_PEERS))
 	@ROUNDS=$(ROUNDS) build/bench/peers $(ARGS)
 
+# ---- Accuracy -----------------------------------------------------------------------------------
+#
+# With the peers of above. The textbook's loops are compiled as they are written: nothing is fused.
+
+build/bench/accuracy: bench/accuracy.c bench/textbook.h bench/peers.h tests/gen.h tests/ref.h \
+    tests/test.h tests/types.h build/bench/normalize.o build/bench/load.o
+	$(CC) -std=gnu99 -O2 -ffp-contract=off $(WARNINGS) -rdynamic -o $@ $< \
+	    build/bench/normalize.o build/bench/load.o -ldl -lm
+
+.PHONY: accuracy
+accuracy: ## Worst errors of ours (above the bound: fails), oneDNN, PyTorch: docs/ACCURACY.md
+	@rm -f $(patsubst %,build/bench/peer_%.so,$(filter-out $(HAS_PEERS),onednn torch))
+	@$(MAKE) build/bench/accuracy $(patsubst %,build/bench/peer_%.so,$(HAS_PEERS))
+	@status=0; \
+	build/bench/accuracy $(ARGS) || status=1; \
+	perl bench/accuracy.pl || status=1; \
+	exit $$status
+
 .PHONY: clean
 clean: ## Remove build/
 	@rm -rf build
