@@ -110,9 +110,10 @@ static struct outputs ours[2], theirs;
 static struct {
     const char *only, *names;
     const struct peer *peer[PEERS];
-    int peers, skipped, failed;
+    int peers, skipped, calls, failed;
+    long double worst; /* of ours */
     FILE *columns;
-} run = {"", "onednn,torch", {NULL}, 0, 0, 0, NULL};
+} run = {"", "onednn,torch", {NULL}, 0, 0, 0, 0, 0, NULL};
 
 static const char *kind_of(nrm_kind kind)
 {
@@ -389,13 +390,15 @@ static void fail(enum pass pass, const char *what)
            now.input->name, what);
 }
 
-static void judge_ours(enum pass pass, const struct score *s)
+static void judge_ours(enum pass pass, int nhwc, const struct score *s)
 {
     char text[200];
+    ++run.calls;
+    if (s->ratio > run.worst) run.worst = s->ratio;
     if (!s->nans && !s->infs && !s->lost && s->ratio <= 1) return;
-    snprintf(text, sizeof text, "%s[%zu] is %.9g, exact %.12Lg, bound %.3Lg; %zu NaN, %zu Inf",
-             result_name[s->result], s->at, (double)s->got, s->exact, s->bound,
-             s->nans + s->lost, s->infs);
+    snprintf(text, sizeof text, "%s: %s[%zu] is %.9g, exact %.12Lg, bound %.3Lg; %zu NaN, %zu Inf",
+             nhwc ? "NHWC" : "NCHW", result_name[s->result], s->at, (double)s->got, s->exact,
+             s->bound, s->nans + s->lost, s->infs);
     fail(pass, text);
 }
 
@@ -409,7 +412,7 @@ static void enter_ours(enum pass pass)
         nrm_status status = our_call(pass, nhwc);
         if (status != NRM_OK) peers_die("normalize.h", nrm_status_string(status));
         s = compare_all(pass, &ours[nhwc], nhwc ? now.place : NULL);
-        judge_ours(pass, &s);
+        judge_ours(pass, nhwc, &s);
         record(pass, nhwc ? "NHWC" : "NCHW", "ours", &s);
     }
     for (e = 0; e < now.count; ++e)
@@ -536,7 +539,8 @@ int main(int argc, char **argv)
             run_case((nrm_kind)kind, &inputs_of_x[i]);
     if (!cases) peers_die(run.only, "no such input");
     if (fclose(run.columns)) peers_die(COLUMNS_FILE, "not written");
-    if (run.failed) printf("%d calls of normalize.h FAIL\n", run.failed);
+    printf("normalize.h: %d calls, worst error %.3Lf of the bound; %d failures\n", run.calls,
+           run.worst, run.failed);
     if (run.skipped) printf("%d skipped\n", run.skipped);
     return run.failed || (run.skipped && strict && *strict && strcmp(strict, "0") != 0);
 }

@@ -144,6 +144,8 @@ error of a tenth of the scale or more), or NaN or Inf where a finite number is r
   or as E[x^2] - E[x]^2 (and inference as x \\* scale + shift).
 
 END
+    my $most = worst(map { worst_of($_->{name}, 'ours', @norm) } @input);
+    $text .= 'The worst of ours in all these calls: ' . cell($most) . ".\n\n";
     $text .= "## All norms and layouts\n\n### Forward: training and inference\n\n" .
         summary(@forward) . "### Backward\n\n" . summary(@backward);
     $text .= "## Each norm\n\n" . join '', map { details($_) } @norm;
@@ -259,9 +261,9 @@ read_figures($ARGV[0] // "$top/build/bench/accuracy.txt");
 my $report = report();
 print $report;
 my @missing = grep { !present($_) } @who;
-push @missing, map { $_->{name} } grep { !$figure{$_->{name}} } @input;
+push @missing, 'some inputs' if grep { !$figure{$_->{name}} } @input;
 if (@missing) {
-    print "\ndocs/ACCURACY.md is left as it is, since this run is without: @missing\n";
+    print "\ndocs/ACCURACY.md is left as it is; this run is without ", join(', ', @missing), "\n";
     exit;
 }
 open my $out, '>', "$top/docs/ACCURACY.md" or die "docs/ACCURACY.md: $!\n";
