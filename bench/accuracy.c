@@ -39,48 +39,54 @@
    A6) lie about as far from the mean as they may without a second reading. */
 #define MISLED GEN_DISTS
 
-/* What is normalised. Ordinary groups hold some thousand values, long ones 262,144. */
+/* What is normalised. */
+enum size { USUAL, SHORT, LONG, SIZES };
+
 static const struct shape {
     size_t n, c, h, w, groups;
-} shapes[5][2] = {
-    {{8, 16, 56, 56, 0}, {16, 4, 128, 128, 0}},  /* batch: 25,088 values for each channel */
-    {{1, 4096, 8, 8, 0}, {1, 262144, 2, 2, 0}},  /* layer: rows of 4096                   */
-    {{4, 16, 64, 64, 0}, {2, 2, 512, 512, 0}},   /* instance: planes of 4096              */
-    {{4, 64, 32, 32, 8}, {2, 8, 256, 256, 2}},   /* group: 8 planes of 1024               */
-    {{1, 4096, 8, 8, 0}, {1, 262144, 2, 2, 0}},  /* RMS: rows of 4096                     */
+} shapes[5][SIZES] = {
+    {{8, 16, 56, 56, 0}, {4, 1024, 4, 4, 0}, {16, 4, 128, 128, 0}},  /* batch    */
+    {{1, 4096, 8, 8, 0}, {1, 24, 64, 64, 0}, {1, 262144, 2, 2, 0}},  /* layer    */
+    {{4, 16, 64, 64, 0}, {8, 256, 5, 5, 0}, {2, 2, 512, 512, 0}},    /* instance */
+    {{4, 64, 32, 32, 8}, {8, 128, 4, 4, 32}, {2, 8, 256, 256, 2}},   /* group    */
+    {{1, 4096, 8, 8, 0}, {1, 24, 64, 64, 0}, {1, 262144, 2, 2, 0}},  /* RMS      */
 };
+
+static const char *const size_name[] = {"", ", short", ", long"};
 
 /* Where results are small, eps would hide the errors: there it is smaller than usual, or 0. */
 static const struct input {
     const char *name;
     gen_dist x, dy;
     float eps;
-    int is_long;
+    enum size size;
     const char *about;
 } inputs_of_x[] = {
-    {"N(0, 1)", GEN_NORMAL, GEN_NORMAL, 1e-5f, 0, "ordinary data"},
-    {"N(0, 1), long", GEN_NORMAL, GEN_NORMAL, 1e-5f, 1, "groups of 262,144 values"},
-    {"mean 100", GEN_OFFSET_1E2, GEN_NORMAL, 1e-5f, 0, "N(0, 1) + 100"},
-    {"mean 1e4", GEN_OFFSET_1E4, GEN_NORMAL, 1e-5f, 0, "N(0, 1) + 1e4"},
-    {"mean 1e6", GEN_OFFSET_1E6, GEN_NORMAL, 1e-5f, 0, "N(0, 1) + 1e6"},
-    {"mean 1e7", GEN_OFFSET_1E7, GEN_NORMAL, 1e-5f, 0, "N(0, 1) + 1e7: whole numbers"},
-    {"1e6 +- 1 ulp", GEN_ULPS, GEN_NORMAL, 1e-5f, 0, "1e6 and the floats beside it"},
-    {"1e-3 +- 1e-6", GEN_NARROW, GEN_NORMAL, 1e-12f, 0, "small variance beside the mean"},
-    {"all equal", GEN_CONSTANT, GEN_NORMAL, 1e-5f, 0,
+    {"N(0, 1)", GEN_NORMAL, GEN_NORMAL, 1e-5f, USUAL, "ordinary data"},
+    {"N(0, 1), short", GEN_NORMAL, GEN_NORMAL, 1e-5f, SHORT, "groups of 24 to 64 values"},
+    {"N(0, 1), long", GEN_NORMAL, GEN_NORMAL, 1e-5f, LONG, "groups of 262,144 values"},
+    {"mean 100", GEN_OFFSET_1E2, GEN_NORMAL, 1e-5f, USUAL, "N(0, 1) + 100"},
+    {"mean 1e4", GEN_OFFSET_1E4, GEN_NORMAL, 1e-5f, USUAL, "N(0, 1) + 1e4"},
+    {"mean 1e6", GEN_OFFSET_1E6, GEN_NORMAL, 1e-5f, USUAL, "N(0, 1) + 1e6"},
+    {"mean 1e7", GEN_OFFSET_1E7, GEN_NORMAL, 1e-5f, USUAL, "N(0, 1) + 1e7: whole numbers"},
+    {"1e6 +- 1 ulp", GEN_ULPS, GEN_NORMAL, 1e-5f, USUAL, "1e6 and the floats beside it"},
+    {"1e-3 +- 1e-6", GEN_NARROW, GEN_NORMAL, 1e-12f, USUAL, "small variance beside the mean"},
+    {"all equal", GEN_CONSTANT, GEN_NORMAL, 1e-5f, USUAL,
      "each group one of 0.1, 100.1, 1e7 + 1, 3.3e10"},
-    {"nine in ten 0", GEN_SPARSE, GEN_NORMAL, 1e-5f, 0, "as after ReLU"},
-    {"an outlier", GEN_OUTLIER_ANY, GEN_NORMAL, 1e-5f, 0, "N(0, 1), one value in each group 1e6"},
-    {"misled pilot", MISLED, GEN_NORMAL, 1e-5f, 0, "N(0, 1), made to be hard for normalize.h"},
-    {"dark border", GEN_BORDER, GEN_NORMAL, 1e-5f, 0, "10 +- 0.01 with zeros around"},
-    {"+-1e30", GEN_SIGN_1E30, GEN_NORMAL, 1e-5f, 0, "the squares overflow"},
-    {"up to 3e38", GEN_HUGE, GEN_NORMAL, 1e-5f, 0, "uniform: sums overflow, too"},
-    {"+-3e38", GEN_SIGN_3E38, GEN_NORMAL, 1e-5f, 0, "near the largest float"},
-    {"1e-38", GEN_SMALL, GEN_NORMAL, 0, 0, "N(0, 1) * 1e-38: the squares vanish"},
-    {"1e-40", GEN_DENORMAL, GEN_NORMAL, 0, 0, "N(0, 1) * 1e-40: denormals"},
-    {"2^-60 to 2^60", GEN_MIXED, GEN_NORMAL, 1e-5f, 0, "signs and exponents at random"},
-    {"any finite", GEN_ANY_FINITE, GEN_NORMAL, 1e-5f, 0, "bits at random"},
-    {"dy up to 3e38", GEN_NORMAL, GEN_HUGE, 1e-5f, 0, "gradients, beside x of N(0, 1)"},
-    {"dy 1e-40", GEN_NORMAL, GEN_DENORMAL, 1e-5f, 0, "gradients, beside x of N(0, 1)"},
+    {"nine in ten 0", GEN_SPARSE, GEN_NORMAL, 1e-5f, USUAL, "as after ReLU"},
+    {"an outlier", GEN_OUTLIER_ANY, GEN_NORMAL, 1e-5f, USUAL,
+     "N(0, 1), one value in each group 1e6"},
+    {"misled pilot", MISLED, GEN_NORMAL, 1e-5f, USUAL, "N(0, 1), made to be hard for normalize.h"},
+    {"dark border", GEN_BORDER, GEN_NORMAL, 1e-5f, USUAL, "10 +- 0.01 with zeros around"},
+    {"+-1e30", GEN_SIGN_1E30, GEN_NORMAL, 1e-5f, USUAL, "the squares overflow"},
+    {"up to 3e38", GEN_HUGE, GEN_NORMAL, 1e-5f, USUAL, "uniform: sums overflow, too"},
+    {"+-3e38", GEN_SIGN_3E38, GEN_NORMAL, 1e-5f, USUAL, "near the largest float"},
+    {"1e-38", GEN_SMALL, GEN_NORMAL, 0, USUAL, "N(0, 1) * 1e-38: the squares vanish"},
+    {"1e-40", GEN_DENORMAL, GEN_NORMAL, 0, USUAL, "N(0, 1) * 1e-40: denormals"},
+    {"2^-60 to 2^60", GEN_MIXED, GEN_NORMAL, 1e-5f, USUAL, "signs and exponents at random"},
+    {"any finite", GEN_ANY_FINITE, GEN_NORMAL, 1e-5f, USUAL, "bits at random"},
+    {"dy up to 3e38", GEN_NORMAL, GEN_HUGE, 1e-5f, USUAL, "gradients, beside x of N(0, 1)"},
+    {"dy 1e-40", GEN_NORMAL, GEN_DENORMAL, 1e-5f, USUAL, "gradients, beside x of N(0, 1)"},
 };
 
 enum { INPUTS = sizeof inputs_of_x / sizeof *inputs_of_x };
@@ -168,7 +174,7 @@ static float *in_nhwc(const float *x)
 
 static void make_data(nrm_kind kind, const struct input *input)
 {
-    const struct shape *shape = &shapes[kind][input->is_long];
+    const struct shape *shape = &shapes[kind][input->size];
     gen g = gen_seed(1 + (uint64_t)kind);
     size_t i, j, k;
     memset(&now, 0, sizeof now);
@@ -197,8 +203,8 @@ static void make_outputs(void)
 {
     struct outputs *all[] = {&ours[0], &ours[1], &theirs};
     size_t most = 0, channels = 0, i;
-    for (i = 0; i < 10; ++i) {
-        const struct shape *shape = &shapes[i / 2][i % 2];
+    for (i = 0; i < 5 * SIZES; ++i) {
+        const struct shape *shape = &shapes[i / SIZES][i % SIZES];
         size_t count = shape->n * shape->c * shape->h * shape->w;
         if (count > most) most = count;
         if (shape->c > channels) channels = shape->c;
@@ -508,10 +514,10 @@ static void start(void)
         fprintf(run.columns, "# input\t%s\t%g\t%s\n", inputs_of_x[i].name,
                 (double)inputs_of_x[i].eps, inputs_of_x[i].about);
     for (i = 0; i < 5; ++i)
-        for (k = 0; k < 2; ++k) {
+        for (k = 0; k < SIZES; ++k) {
             const struct shape *s = &shapes[i][k];
             fprintf(run.columns, "# shape\t%s%s\t%zux%zux%zux%zu\t%zu\n", kind_of((nrm_kind)i),
-                    k ? ", long" : "", s->n, s->c, s->h, s->w, s->groups);
+                    size_name[k], s->n, s->c, s->h, s->w, s->groups);
         }
     make_outputs();
 }
