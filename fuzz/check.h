@@ -72,8 +72,8 @@ static inline void draw_way(gen *g, const problem *p, enum verb verb, nrm_isa is
         w->pool = pool_new(gen_one_in(g, 2) ? POOL_BACKWARDS : POOL_SHUFFLED, threads, gen_u64(g));
         w->pool.disorder = gen_one_in(g, 4);
         w->s.pool = pool_point(&w->pool);
-        w->s.workspace_size = nrm_workspace_size(&d, threads);
-        if (gen_one_in(g, 3)) w->s.workspace_size = w->s.workspace_size / 8 * gen_below(g, 8);
+        w->s.workspace_size = nrm_workspace_size(&d, threads); /* seldom all: it is 64 KiB a thread */
+        if (!gen_one_in(g, 8)) w->s.workspace_size = w->s.workspace_size / 64 * gen_below(g, 4);
     }
     if (gen_one_in(g, 4)) w->s.workspace_size = gen_below(g, gen_one_in(g, 2) ? 100 : 5000);
     w->state = gen_one_in(g, 6);
@@ -98,12 +98,17 @@ static inline outcome *run_way(const problem *p, enum verb verb, way *w)
     const unsigned long long before = pool_state();
     unsigned long long odd;
     outcome *o;
+    int kept;
     if (w->state) pool_set_state(pool_unusual((size_t)bits_f64(p->d.eps) & 3));
     odd = pool_state();
     o = run(p, verb, &w->s);
-    must(pool_state() == odd, "the caller's floating point state is changed: %s",
-         way_text(w, verb));
+    kept = pool_state() == odd;
     pool_set_state(before);
+    if (kept && o->clean && !w->pool.faults) {
+        report.checks += 3;
+        return o;
+    }
+    must(kept, "the caller's floating point state is changed: %s", way_text(w, verb));
     must(o->clean, "wrote outside of its outputs: %s", way_text(w, verb));
     must(!w->pool.faults, "%lu faults of tasks: %s", w->pool.faults, way_text(w, verb));
     return o;
@@ -112,30 +117,33 @@ static inline outcome *run_way(const problem *p, enum verb verb, way *w)
 static inline void must_match(const outcome *want, const outcome *got, const char *what)
 {
     difference at;
-    const int same = same_outcome(want, got, &at);
-    const nrm_dtype type = slot_type(want->dtype, at.slot ? at.slot : SLOT_MEAN);
-    must(same, "%s: %s[%zu] is %.17g, not %.17g; status %d, not %d", what, slot_name[at.slot],
+    nrm_dtype type;
+    ++report.checks;
+    if (same_outcome(want, got, &at)) return;
+    type = slot_type(want->dtype, at.slot ? at.slot : SLOT_MEAN);
+    must(0, "%s: %s[%zu] is %.17g, not %.17g; status %d, not %d", what, slot_name[at.slot],
          at.index, at.slot ? type_get(type, got->value[at.slot], at.index) : 0.0,
          at.slot ? type_get(type, want->value[at.slot], at.index) : 0.0, (int)got->status,
          (int)want->status);
 }
 
-/* Each instruction set in both layouts, each time in another way. */
+/* Each instruction set, by turns in one layout and the other, each time in another way. */
 static inline void check_ways(const problem *p, enum verb verb, const outcome *want, gen *g)
 {
-    size_t i;
-    int layout;
-    for (i = 0; i < COUNT(all_isa); ++i)
-        for (layout = 0; layout < 2 && nrm_has_isa(all_isa[i]); ++layout) {
-            way w;
-            outcome *got;
-            char text[400];
-            draw_way(g, p, verb, all_isa[i], (nrm_layout)layout, &w);
-            got = run_way(p, verb, &w);
+    size_t i, turn = gen_below(g, 2);
+    for (i = 0; i < COUNT(all_isa); ++i) {
+        way w;
+        outcome *got;
+        difference at;
+        char text[400] = "";
+        if (!nrm_has_isa(all_isa[i])) continue;
+        draw_way(g, p, verb, all_isa[i], (nrm_layout)(turn++ & 1), &w);
+        got = run_way(p, verb, &w);
+        if (!same_outcome(want, got, &at))
             snprintf(text, sizeof text, "not the bits of scalar code: %s", way_text(&w, verb));
-            must_match(want, got, text);
-            outcome_free(got);
-        }
+        must_match(want, got, text);
+        outcome_free(got);
+    }
 }
 
 /* ---- 2 Right bits ---------------------------------------------------------------------------- */
@@ -216,16 +224,16 @@ static inline long double ratio_beyond(const ref *r, const ref_worst *w)
     }
     if (!r->running && ref_abs(r->mean[stat]) * r->rstd[stat] > 0x1p25L)
         more += r->p.ulps * r->rstd[stat] * xhat * mean_t;
-    if (d->dtype == NRM_F64) more += r->rstd[stat] * (2 + xhat) * (ref_real)r->m * r->p.tiny;
+    if (d->dtype == NRM_F64 && !report.strict) more += r->rstd[stat] * (2 + xhat) * (ref_real)r->m * r->p.tiny;
     return (long double)ref_ratio_to((double)w->got, w->exact, w->bound + more, r->p.overflow);
 }
 
-/* 1 when the manual promises results of doubles here: a deviation of 0 or above 2^-1020, and below
-   the largest double. Of other types it always does. */
+/* 1 when the manual promises results of doubles here: a deviation of 0 or above 2^-1020, of the parts
+   from 2^-500 to 2^500. Of other types it always does. */
 static inline int promised_statistics(const ref *r, int parts)
 {
     const ref_real least = parts ? 0x1p-1000L : ldexpl(1, -2040);
-    const ref_real most = parts ? 0x1p1000L : ldexpl(1, 2040);
+    const ref_real most = parts ? 0x1p1000L : ldexpl(1, 2100);
     size_t q;
     if (r->d.dtype != NRM_F64) return 1;
     if (LDBL_MANT_DIG < 64) return 0;
@@ -234,6 +242,22 @@ static inline int promised_statistics(const ref *r, int parts)
         if (ref_isnan(var_eps)) continue;
         if ((var_eps > 0 && var_eps < least) || (r->var[q] > 0 && r->var[q] < least)) return 0;
         if (var_eps > most || r->var[q] * (ref_real)r->m > most) return 0;
+    }
+    return 1;
+}
+
+/* 1 when y can be computed in its type: of doubles z - mean or gamma * xhat may overflow though y
+   does not. */
+static inline int promised_y(const ref *r)
+{
+    const nrm_desc *d = &r->d;
+    size_t i, j, k;
+    if (d->dtype != NRM_F64 || report.strict) return 1;
+    REF_EACH(d, i, j, k) {
+        const size_t a = ref_affine(d, i, j), q = ref_stat(d, i, j, k);
+        const ref_real z = ref_abs(r->z[ref_own(d, i, j, k)]), xhat = ref_abs(ref_xhat(r, i, j, k));
+        if (r->running && z + ref_abs(r->mean[q]) >= r->p.overflow) return 0;
+        if (ref_abs(r->g[a]) * xhat + ref_abs(r->b[a]) >= r->p.overflow / 2) return 0;
     }
     return 1;
 }
@@ -248,7 +272,7 @@ static inline int check_running(const problem *p, const ref *r, const nrm_args *
     ref_worst w = REF_WORST_NONE;
     size_t j;
     int i, finite = 1, close = 0;
-    for (j = 0; j < p->d.c; ++j) {
+    for (j = 0; j < p->d.c && (o->value[slots[0]] || o->value[slots[1]]); ++j) {
         ref_running e = ref_new_running(r, a, j, type_get(held, p->value[SLOT_RUNNING_MEAN], j),
                                         type_get(held, p->value[SLOT_RUNNING_VAR], j));
         for (i = 0; i < 2; ++i) {
@@ -295,7 +319,7 @@ static inline void check_constants(const ref *r, const void *y)
 
 static inline void check_forward(const ref *r, const outcome *o)
 {
-    if (o->value[SLOT_Y]) {
+    if (o->value[SLOT_Y] && promised_y(r)) {
         within(r, "y", ref_compare_y(r, o->value[SLOT_Y]));
         if (!r->running) check_constants(r, o->value[SLOT_Y]);
     }
@@ -353,21 +377,41 @@ static inline void oracle_backward(const problem *p, ref *r, const nrm_args *a, 
     if (q) problem_free(q);
 }
 
+/* Of doubles one row so large that it is taken as z / 4 sends all rows there for dgamma and dbeta,
+   where a denormal z / 4 may be 0: the sign that NRM_RELU masks by is then not that of forward. */
+static inline int quartered_rows(const problem *p)
+{
+    const double *mean = (const double *)p->value[SLOT_MEAN];
+    const double *rstd = (const double *)p->value[SLOT_RSTD];
+    const int rms = p->d.kind == NRM_RMS;
+    size_t q;
+    if (p->d.dtype != NRM_F64 || p->d.act != NRM_RELU || report.strict) return 0;
+    if (p->d.kind != NRM_LAYER && !rms) return 0;
+    for (q = 0; q < problem_stats(&p->d); ++q)
+        if (rstd[q] < 0x1p-1000 || (!rms && fabs(mean[q]) >= 0x1p1000)) return 1;
+    return 0;
+}
+
 /* Gradients are promised for finite dy, and of doubles while |dy * gamma| * m is below 2^1000; with
-   running statistics xhat may be anything, so it is counted as well. */
+   running statistics xhat may be anything, so it is counted as well, and is to be a double. */
 static inline int promised_gradients(const problem *p, const ref *r)
 {
-    ref_real most = 0, g = 0, xhat = 1;
+    ref_real most = 0, g = 0, xhat = 1, z = 0;
     size_t q;
     if (!all_finite(p, SLOT_DY) || !finite_if_given(p, SLOT_DSUM)) return 0;
     if (p->accumulate && (!all_finite(p, SLOT_DGAMMA) || !all_finite(p, SLOT_DBETA))) return 0;
     if (p->d.dtype != NRM_F64) return 1;
+    if (quartered_rows(p)) return 0;
     for (q = 0; q < r->affines; ++q)
         if (ref_abs(r->g[q]) > g) g = ref_abs(r->g[q]);
+    for (q = 0; q < r->count; ++q)
+        if (ref_abs(r->z[q]) > z) z = ref_abs(r->z[q]);
     for (q = 0; q < r->stats && r->running; ++q) {
-        ref_real x = ((ref_real)largest_value(p, SLOT_X) + ref_abs(r->mean[q])) * r->rstd[q];
+        ref_real x = (z + ref_abs(r->mean[q])) * r->rstd[q];
         if (x > xhat) xhat = x;
     }
+    if (report.strict) xhat = 1;
+    if (xhat >= 0x1p1000L) return 0;
     most = (ref_real)largest_value(p, SLOT_DY) * (g > 1 ? g : 1) * (ref_real)r->m * xhat;
     return most < 0x1p1000L;
 }
@@ -390,6 +434,14 @@ static inline nrm_status expected_status(const problem *p, enum verb verb)
     return m == 1 && !p->running_population ? NRM_ERR_SAMPLES : NRM_OK;
 }
 
+static inline int finite_sums(const ref *r)
+{
+    size_t i;
+    for (i = 0; i < r->count; ++i)
+        if (!ref_finite(r->z[i])) return 0;
+    return 1;
+}
+
 /* The outcomes of a family's calls against the oracle. */
 static inline void check_results(const fuzz_case *f, outcome *const *got)
 {
@@ -403,7 +455,7 @@ static inline void check_results(const fuzz_case *f, outcome *const *got)
     if (!problem_volume(&p->d) || !promised_inputs(p, running)) return;
     r = oracle_of(p, &d, &a);
     if (running) ref_use_running(&r, p->value[SLOT_RUNNING_MEAN], p->value[SLOT_RUNNING_VAR]);
-    if (promised_statistics(&r, parts)) {
+    if (promised_statistics(&r, parts) && (!running || finite_sums(&r))) {
         const outcome *forward = got[parts ? 1 : 0];
         if (!running && forward->status != NRM_ERR_SAMPLES && p->d.dtype != NRM_F64)
             check_running(p, &r, &a, forward);

@@ -52,11 +52,14 @@ typedef struct origin {
 
 typedef struct edit {
     enum slot slot;
-    size_t at;
+    size_t at, places; /* places: 32 are all that the pilot samples */
     double value;
 } edit;
 
-#define MOST_EDITS 16
+#define MOST_EDITS 120
+
+/* Where the edits start, and the bytes of one: for whoever writes such strings. */
+enum { DECODE_HEAD = 48, DECODE_EDIT = 8 };
 
 typedef struct fuzz_case {
     problem *p;
@@ -260,8 +263,12 @@ static inline void decode_edits(bytes *b, fuzz_case *f)
         if (!count) continue;
         e->at = place % count;
         if (e->slot == SLOT_X && where & 2) { /* where the pilot samples the first list */
-            size_t length = count / problem_stats(&p->d);
+            size_t length = count / problem_stats(&p->d), i;
             e->at = list_place(&p->d, 0, gen_pilot_place(place % 32, length));
+            e->places = where & 4 ? 32 : 1; /* at one of its places, or at all of them */
+            for (i = 0; i < 32 && e->places > 1; ++i)
+                type_put(type, p->value[SLOT_X],
+                         list_place(&p->d, 0, gen_pilot_place((unsigned)i, length)), e->value);
         }
         type_put(type, p->value[e->slot], e->at, e->value);
         e->value = type_get(type, p->value[e->slot], e->at);
@@ -288,7 +295,7 @@ static inline fuzz_case case_decode(const unsigned char *data, size_t size)
     f.family = (family)(next_byte(&b) % FAMILIES);
     if (!verb_fits(f.family == PARTS ? VERB_REDUCE : VERB_INFER, p->d.kind)) f.family = TRAINING;
     large = next_byte(&b);
-    decode_shape(&b, &p->d, large >= 248 ? 20000 : large >= 192 ? 4096 : 1200);
+    decode_shape(&b, &p->d, large >= 250 ? 20000 : large >= 236 ? 4096 : large >= 128 ? 1000 : 260);
     p->d.groups = decode_groups(next_byte(&b), p->d.c);
     decode_options(&b, p);
     f.seed = next_byte(&b);
@@ -340,7 +347,8 @@ static inline void case_print(FILE *out, const fuzz_case *f)
             print_origin(out, slot_name[slot], &f->from[slot],
                          slot_count(d, (enum slot)slot));
     for (i = 0; i < f->edit_count; ++i)
-        fprintf(out, "  %s[%zu] = %.17g (%a)\n", slot_name[f->edits[i].slot], f->edits[i].at,
+        fprintf(out, "  %s[%zu]%s = %.17g (%a)\n", slot_name[f->edits[i].slot], f->edits[i].at,
+                f->edits[i].places > 1 ? ", as everywhere the pilot looks," : "",
                 f->edits[i].value, f->edits[i].value);
 }
 
