@@ -61,6 +61,9 @@ endef
 $(eval $(call build,gcc,gcc,-O2))
 $(eval $(call build,clang,clang,-O2 -gdwarf-4 -gline-tables-only))
 
+# What is fuzzed is cut up among threads however small.
+$(eval $(call build,cut,gcc,-O2 $(CUT_UP)))
+
 # make check-san, check-threads. Line tables alone and, for gcc, without the address sanitizer: it
 # takes gcc 100 s of compiling where clang takes 39 s, and both look for the same.
 SAN := -O1 -g1 -fno-omit-frame-pointer -fno-sanitize-recover=all $(CUT_UP)
@@ -250,7 +253,7 @@ fuzz-corpus: ## Put what both have found into fuzz/corpus, minimised
 	@fuzz/run.sh merge $(FUZZ_TARGETS)
 
 .PHONY: replay search
-replay: build/cut/replay ## Run fuzz/corpus and fuzz/found through the fuzz targets, without an engine
+replay: build/cut/replay ## Run fuzz/corpus and fuzz/found through the fuzz targets
 	@prove --exec tests/tap.sh build/cut/replay :: $(CORPUS)
 search: build/cut/search ## Look for the largest error in units of the bound: SECONDS=60 SEED=1
 	@mkdir -p build/worst

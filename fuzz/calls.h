@@ -1,7 +1,7 @@
-/* calls.h - calls as no one should make them: descriptions out of range, sizes whose products do not
- * fit, pitches too small, pointers that are NULL, anywhere, or in the middle of another buffer. What
- * is wrong with a call is worked out here from the manual; the library must say one of these things
- * and write nothing, or, when nothing is wrong, write nothing but the elements of its outputs.
+/* calls.h - calls as no one should make them: descriptions out of range, sizes whose products do
+ * not fit, pitches too small, pointers that are NULL, anywhere, or in the middle of another buffer.
+ * What is wrong with a call is worked out here from the manual; the library must say one of these
+ * things and write nothing, or, when nothing is wrong, write nothing but its outputs' elements.
  *
  * All buffers lie in one arena, so that whatever is not huge is memory of this program. Include
  * decode.h, report.h and check.h before it.
@@ -314,9 +314,7 @@ static inline void hostile_judge(hostile *h)
         return;
     }
     judge_sizes(h);
-    if (!h->huge && !(h->certain & STATUS(NRM_ERR_SIZE))) {
-        hostile_fit(h);
-    }
+    if (!h->huge && !(h->certain & STATUS(NRM_ERR_SIZE))) hostile_fit(h);
     hostile_point(h);
     p.d = *d, p.accumulate = h->a.accumulate;
     for (slot = SLOT_X; slot < SLOTS; ++slot)

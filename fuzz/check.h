@@ -72,8 +72,9 @@ static inline void draw_way(gen *g, const problem *p, enum verb verb, nrm_isa is
         w->pool = pool_new(gen_one_in(g, 2) ? POOL_BACKWARDS : POOL_SHUFFLED, threads, gen_u64(g));
         w->pool.disorder = gen_one_in(g, 4);
         w->s.pool = pool_point(&w->pool);
-        w->s.workspace_size = nrm_workspace_size(&d, threads); /* seldom all: it is 64 KiB a thread */
-        if (!gen_one_in(g, 8)) w->s.workspace_size = w->s.workspace_size / 64 * gen_below(g, 4);
+        w->s.workspace_size = nrm_workspace_size(&d, threads);
+        if (!gen_one_in(g, 8)) /* seldom all: that is 64 KiB a thread */
+            w->s.workspace_size = w->s.workspace_size / 64 * gen_below(g, 4);
     }
     if (gen_one_in(g, 4)) w->s.workspace_size = gen_below(g, gen_one_in(g, 2) ? 100 : 5000);
     w->state = gen_one_in(g, 6);
@@ -207,9 +208,9 @@ static inline void within(const ref *r, const char *what, ref_worst w)
 }
 
 /* What dx may be off beyond its bound, in one of two classes. Where |mean| * rstd is above 2^25,
-   mean|t| counts (1 + |xhat|) times (manual, A6). Of doubles t = dy * gamma may be denormal, and half
-   a unit of 2^-1074 that each t loses is multiplied by rstd. Returns the ratio to a bound with room
-   for that. */
+   mean|t| counts (1 + |xhat|) times (manual, A6). Of doubles t = dy * gamma may be denormal, and
+   half a unit of 2^-1074 that each t loses is multiplied by rstd. Returns the ratio to a bound with
+   room for that. */
 static inline long double ratio_beyond(const ref *r, const ref_worst *w)
 {
     const nrm_desc *d = &r->d;
@@ -224,12 +225,13 @@ static inline long double ratio_beyond(const ref *r, const ref_worst *w)
     }
     if (!r->running && ref_abs(r->mean[stat]) * r->rstd[stat] > 0x1p25L)
         more += r->p.ulps * r->rstd[stat] * xhat * mean_t;
-    if (d->dtype == NRM_F64 && !report.strict) more += r->rstd[stat] * (2 + xhat) * (ref_real)r->m * r->p.tiny;
+    if (d->dtype == NRM_F64 && !report.strict)
+        more += r->rstd[stat] * (2 + xhat) * (ref_real)r->m * r->p.tiny;
     return (long double)ref_ratio_to((double)w->got, w->exact, w->bound + more, r->p.overflow);
 }
 
-/* 1 when the manual promises results of doubles here: a deviation of 0 or above 2^-1020, of the parts
-   from 2^-500 to 2^500. Of other types it always does. */
+/* 1 when the manual promises results of doubles here: a deviation of 0 or above 2^-1020, of the
+   parts from 2^-500 to 2^500. Of other types it always does. */
 static inline int promised_statistics(const ref *r, int parts)
 {
     const ref_real least = parts ? 0x1p-1000L : ldexpl(1, -2040);

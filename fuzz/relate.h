@@ -374,8 +374,8 @@ static inline void relate_shares(const fuzz_case *f, gen *g)
 
 /* ---- the same said otherwise ----------------------------------------------------------------- */
 
-/* 1 when gamma and beta are what float arithmetic is fit for (A6): where they are not, gradients are
-   computed in double, but only where the parameters are needed, as they are under NRM_RELU. */
+/* 1 when gamma and beta are what float arithmetic is fit for (A6): where they are not, gradients
+   are computed in double, but only where parameters are needed, as they are under NRM_RELU. */
 static inline int comfortable_parameters(const problem *p)
 {
     const double g = p->given & GIVEN(SLOT_GAMMA)
@@ -464,8 +464,8 @@ static inline void relate_groups(const fuzz_case *f, gen *g)
     }
 }
 
-/* A value of a float outcome, and what was stored of it as a half: one rounding off at most. What is
-   computed in double is rounded to the half at once, and may differ where the float is a tie. */
+/* A value of a float outcome, and what was stored of it as a half: one rounding off at most. What
+   is computed in double is rounded to the half at once, and may differ where the float is a tie. */
 static inline int is_rounded(nrm_dtype type, double single, double half)
 {
     if (is_nan_f64(single)) return is_nan_f64(half);
@@ -580,7 +580,9 @@ static inline void relate_short(const fuzz_case *f, gen *g)
                                      (float *)p.value[SLOT_RUNNING_VAR], gamma, beta, p.d.eps);
         break;
     case NRM_LAYER: status = nrm_layernorm(y, x, n, c, gamma, beta, p.d.eps); break;
-    case NRM_INSTANCE: status = nrm_instancenorm(y, x, n, c, s, layout, gamma, beta, p.d.eps); break;
+    case NRM_INSTANCE:
+        status = nrm_instancenorm(y, x, n, c, s, layout, gamma, beta, p.d.eps);
+        break;
     case NRM_GROUP:
         status = nrm_groupnorm(y, x, n, c, s, p.d.groups, layout, gamma, beta, p.d.eps);
         break;

@@ -1,5 +1,5 @@
-/* report.h - what a check does that fails: it says what and, once, of which problem. Under a fuzzing
- * engine the program ends there; replay and search go on.
+/* report.h - what a check does that fails: it says what and, once, of which problem. Under a
+ * fuzzing engine the program ends there; replay and search go on.
  *
  *   must(cond, "format", ...)     one check
  */

@@ -9,7 +9,7 @@
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
-# A long quarantine of freed memory costs more than it finds; nor are deep stacks of allocations needed.
+# A long quarantine of freed memory costs more than it finds, and so do deep stacks.
 export ASAN_OPTIONS=quarantine_size_mb=8:malloc_context_size=5:${ASAN_OPTIONS:-}
 
 number=0
@@ -100,6 +100,7 @@ afl()
     mkdir -p build/fuzz
     build build-afl
     status=0
+    unset ASAN_OPTIONS # which AFL++ takes for an error
     export AFL_NO_UI=1 AFL_SKIP_CPUFREQ=1 AFL_I_DONT_CARE_ABOUT_MISSING_CRASHES=1 AFL_NO_AFFINITY=1
     for target in "$@"; do
         out=build/afl/out-$target

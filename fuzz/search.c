@@ -89,7 +89,7 @@ static long double error_of_slot(const ref *r, const outcome *o, enum slot out)
 }
 
 /* Settles what the pass asks for, in the bytes: float, this kind, and the result given. Running
-   statistics are left alone, and where dsum is all there is its rounding alone is half the bound. */
+   statistics are left alone; where dsum is all there is its rounding alone is half the bound. */
 static void settle(genome *in, nrm_kind kind, const pass *what)
 {
     unsigned given = in->data[14] | (unsigned)in->data[15] << 8 | (unsigned)in->data[16] << 16;
@@ -138,7 +138,8 @@ static genome draw_genome(gen *g, nrm_kind kind, const pass *what)
     in.size = DECODE_HEAD + DECODE_EDIT * gen_below(g, 8);
     for (i = 0; i < in.size; ++i) in.data[i] = (unsigned char)gen_u64(g);
     in.data[3] = (unsigned char)gen_below(g, 160); /* 1000 values at most, 260 mostly */
-    for (i = 4; i < 10; i += 2) in.data[i] = (unsigned char)gen_below(g, gen_one_in(g, 3) ? 24 : 10);
+    for (i = 4; i < 10; i += 2)
+        in.data[i] = (unsigned char)gen_below(g, gen_one_in(g, 3) ? 24 : 10);
     in.data[12] = gen_one_in(g, 2) ? 0 : in.data[12]; /* eps 1e-5 */
     in.ratio = -1;
     settle(&in, kind, what);

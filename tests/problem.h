@@ -406,8 +406,8 @@ static inline void bed_collect(bed *b, outcome *o)
     o->clean = !memcmp(b->base, bed_store.before, b->used);
 }
 
-/* Under the address sanitizer a canary that is only read shows as well: the margins are poisoned for
-   the time of the call. BED_ASAN: the library alone is compiled with it. */
+/* Under the address sanitizer a canary that is only read shows as well: the margins are poisoned
+   for the time of the call. BED_ASAN: the library alone is compiled with it. */
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer)
 #define BED_ASAN
