@@ -248,8 +248,8 @@ static inline int promised_statistics(const ref *r, int parts)
     return 1;
 }
 
-/* 1 when y can be computed in its type: of doubles z - mean or gamma * xhat may overflow though y
-   does not. */
+/* 1 when y can be computed in its type: of doubles z - mean, xhat or gamma * xhat may overflow though
+   y does not. */
 static inline int promised_y(const ref *r)
 {
     const nrm_desc *d = &r->d;
@@ -258,7 +258,8 @@ static inline int promised_y(const ref *r)
     REF_EACH(d, i, j, k) {
         const size_t a = ref_affine(d, i, j), q = ref_stat(d, i, j, k);
         const ref_real z = ref_abs(r->z[ref_own(d, i, j, k)]), xhat = ref_abs(ref_xhat(r, i, j, k));
-        if (r->running && z + ref_abs(r->mean[q]) >= r->p.overflow) return 0;
+        if (r->running && (z + ref_abs(r->mean[q]) >= r->p.overflow || xhat >= r->p.overflow))
+            return 0;
         if (ref_abs(r->g[a]) * xhat + ref_abs(r->b[a]) >= r->p.overflow / 2) return 0;
     }
     return 1;
