@@ -207,8 +207,9 @@ static inline void within(const ref *r, const char *what, ref_worst w)
          w.got, w.exact, w.ratio);
 }
 
-/* What dx may be off beyond its bound, in one of two classes. Where |mean| * rstd is above 2^25,
-   mean|t| counts (1 + |xhat|) times (manual, A6). Of doubles t = dy * gamma may be denormal, and
+/* What dx may be off beyond its bound. An error d of all xhat moves dx by rstd * |xhat| * d * mean|t|,
+   so that mean|t| ought to count (1 + |xhat|) times; the manual (A6) says so where |mean| * rstd is
+   above 2^25 only, which is all that is excused when strict. Of doubles t = dy * gamma may be denormal, and
    half a unit of 2^-1074 that each t loses is multiplied by rstd. Returns the ratio to a bound with
    room for that. */
 static inline long double ratio_beyond(const ref *r, const ref_worst *w)
@@ -223,7 +224,7 @@ static inline long double ratio_beyond(const ref *r, const ref_worst *w)
         if (ref_stat(d, i, j, k) != stat) continue;
         mean_t += ref_abs(r->dy[ref_own(d, i, j, k)] * r->g[ref_affine(d, i, j)]) / (ref_real)r->m;
     }
-    if (!r->running && ref_abs(r->mean[stat]) * r->rstd[stat] > 0x1p25L)
+    if (!r->running && (!report.strict || ref_abs(r->mean[stat]) * r->rstd[stat] > 0x1p25L))
         more += r->p.ulps * r->rstd[stat] * xhat * mean_t;
     if (d->dtype == NRM_F64 && !report.strict)
         more += r->rstd[stat] * (2 + xhat) * (ref_real)r->m * r->p.tiny;
@@ -248,8 +249,8 @@ static inline int promised_statistics(const ref *r, int parts)
     return 1;
 }
 
-/* 1 when y can be computed in its type: of doubles z - mean, xhat or gamma * xhat may overflow though
-   y does not. */
+/* 1 when y can be computed in its type: of doubles z - mean, xhat or gamma * xhat may overflow
+   though y does not. */
 static inline int promised_y(const ref *r)
 {
     const nrm_desc *d = &r->d;

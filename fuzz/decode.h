@@ -295,7 +295,8 @@ static inline fuzz_case case_decode(const unsigned char *data, size_t size)
     f.family = (family)(next_byte(&b) % FAMILIES);
     if (!verb_fits(f.family == PARTS ? VERB_REDUCE : VERB_INFER, p->d.kind)) f.family = TRAINING;
     large = next_byte(&b);
-    decode_shape(&b, &p->d, large >= 252 ? 20000 : large >= 240 ? 4096 : large >= 192 ? 1000 : large >= 96 ? 300 : 100);
+    decode_shape(&b, &p->d, large >= 252 ? 20000 : large >= 240 ? 4096 : large >= 192 ? 1000
+                            : large >= 96 ? 300 : 100);
     p->d.groups = decode_groups(next_byte(&b), p->d.c);
     decode_options(&b, p);
     f.seed = next_byte(&b);

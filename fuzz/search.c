@@ -301,7 +301,7 @@ int main(int argc, char **argv)
                         "[--kind NAME]\n");
         return EXIT_FAILURE;
     }
-    report.go_on = 1, report.quiet = 1;
+    report.go_on = 1, report.quiet = 1, report.strict = 1;
     for (kind = 0; kind < 5; ++kind)
         for (what = 0; what < COUNT(passes); ++what)
             rows += 2 * (size_t)is_there((nrm_kind)kind, &passes[what]);
