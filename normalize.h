@@ -3272,7 +3272,7 @@ static void nrmi_start(const nrmi_call *q, nrmi_job *j, size_t *places)
     j->t.relu = d->act == NRM_RELU;
     j->t.stream = values >= NRM_STREAM_BYTES / 2 / q->size;
     j->t.far_ = values >= NRMI_NEAR / 2 / q->size;
-    if (values >= NRMI_FAR / (f & NRMI_NEEDS_DY ? 3 : 2) / q->size)
+    if (values >= NRMI_FAR / (f & NRMI_NEEDS_DY ? 3u : 2u) / q->size)
         j->t.far_ = 2;
     j->t.dtype = (int)d->dtype;
     j->t.size = q->size;
@@ -4797,7 +4797,7 @@ static void nrmi_apply_known(const nrmi_job *j)
     /* threads: whole planes for each, or, of few planes, whole rows. Pieces of all rows took 1.5
        times as long (2 threads, 1x64x112x112). */
     const int rows = j->pool && j->w.planes < nrmi_tasks(j);
-    size_t at_once = nrmi_groups_at_once(j, rows ? NRMI_TWICE : (size_t)-1);
+    size_t at_once = nrmi_groups_at_once(j, rows ? (size_t)NRMI_TWICE : (size_t)-1);
     nrmi_all_units(j, nrmi_stretches(j, at_once), at_once * nrmi_group_values(j), nrmi_known_unit,
                    &at_once);
 }

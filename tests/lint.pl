@@ -24,7 +24,8 @@ sub slurp {
 # Not the charts, which gnuplot writes.
 my @files = grep { -f && !/\.svg$/ }
     qw(normalize.h Makefile README.md CHANGELOG.md LICENSE .clang-format .gitignore .ci/run),
-    glob('tests/* tests/include/* tests/cross/* tests/cross/msvc/* examples/* bench/* docs/* fuzz/*');
+    glob('tests/* tests/include/* tests/cross/* tests/cross/msvc/* examples/* bench/* docs/*'),
+    glob('fuzz/*');
 my %text = map { $_ => slurp($_) } @files;
 my $header = $text{'normalize.h'};
 
