@@ -3,7 +3,6 @@
  *   cc -O2 -pthread fuzz/replay.c -o replay -lm
  *   ./replay [--target NAME] PATH...       files, or folders of them
  *   ./replay --print [--target NAME] FILE  the problem in words
- *   ./replay --strict PATH...              doubles held to the bound everywhere: README.md, Found
  *   ./replay --random SECONDS [--target NAME] [--seed N] [--keep FOLDER]
  *                                          random bytes, and mutations of them
  *
@@ -162,8 +161,8 @@ static int parse_options(int argc, char **argv)
     int i;
     for (i = 1; i < argc && argv[i][0] == '-'; ++i) {
         const char *value = i + 1 < argc ? argv[i + 1] : "";
-        if (!strcmp(argv[i], "--print") || !strcmp(argv[i], "--strict")) {
-            *(argv[i][2] == 'p' ? &options.print : &report.strict) = 1;
+        if (!strcmp(argv[i], "--print")) {
+            options.print = 1;
             continue;
         }
         ++i;
@@ -187,8 +186,8 @@ int main(int argc, char **argv)
     size_t k;
     report.go_on = 1;
     if (i > argc || (i == argc && options.seconds <= 0)) {
-        fprintf(stderr, "replay [--print] [--strict] [--target NAME] PATH...\n"
-                        "replay --random SECONDS [--strict] [--target NAME] [--seed N] "
+        fprintf(stderr, "replay [--print] [--target NAME] PATH...\n"
+                        "replay --random SECONDS [--target NAME] [--seed N] "
                         "[--keep FOLDER]\n");
         return EXIT_FAILURE;
     }

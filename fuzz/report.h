@@ -9,7 +9,6 @@
 static struct {
     int go_on;                        /* count instead of ending the program        */
     int quiet;                        /* ... and say nothing                        */
-    int strict;                       /* hold doubles to the bound where check.h excuses them */
     unsigned long checks, failures;   /* since the program's start                  */
     unsigned told;                    /* lines about the present problem            */
     void (*describe)(FILE *out, const void *problem); /* prints the present problem */
