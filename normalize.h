@@ -5624,10 +5624,9 @@ static NRMI_OFTEN nrmi_pair NRMI_FN(nrmi_terms)(const nrmi_tile *t, int what, in
     nrmi_v x = NRMI_FN(nrmi_input)(t, x_at, n);
     nrmi_coefs l;
     nrmi_pair s;
-    if (NRMI_DOUBLE && what == NRMI_PARAM && t->scale > 0)
-        x = nrmi_mul(x, NRMI_FN(nrmi_pick)(e->scale, i, !column));
-    else
-        x = NRMI_FN(nrmi_scaled)(t, x);
+    if (NRMI_DOUBLE && t->scale > 0)
+        x = nrmi_mul(x, what == NRMI_PARAM ? NRMI_FN(nrmi_pick)(e->scale, i, !column)
+                                           : nrmi_set1((nrmi_a)t->scale));
     if (what == NRMI_MOMENTS) {
         s.a = nrmi_sub(x, NRMI_FN(nrmi_pick)(c->mh, lane, column));
         if (!column && n < 16)
