@@ -721,7 +721,6 @@ enum {
 /* Sizes of the stack tiles. No bit depends on them. */
 enum {
     NRMI_LANES = 128, /* lanes of a stretch                                      */
-    NRMI_FOLDED = 128, /* lanes of a tile that are summed up to groups            */
     NRMI_LENS = 128,  /* coefficients along the lane that are prepared at once   */
     NRMI_ROWS = 4,    /* rows that share loaded lane coefficients in a map       */
     NRMI_AHEAD = 512, /* values of a row between a store and what is fetched     */
@@ -3913,15 +3912,14 @@ static void nrmi_moment_sums(const nrmi_job *j, const nrmi_kernels *k, double sc
 {
     const size_t lanes = count * j->w.fold;
     const int alone = j->w.fold == 1; /* a group is a lane */
-    const size_t most = alone ? k->lanes : nrmi_least(k->lanes, NRMI_FOLDED);
     const int f64 = j->t.dtype == NRM_F64;
     double lost[2] = {0, 0};
-    double a[NRMI_FOLDED], b[NRMI_FOLDED];
+    double a[NRMI_LANES], b[NRMI_LANES];
     size_t from, i, group = 0, f = 0;
     for (i = 0; !alone && i < count; i++)
         first[i] = second[i] = 0;
-    for (from = 0; from < lanes; from += most) {
-        const size_t n = nrmi_least(lanes - from, most);
+    for (from = 0; from < lanes; from += k->lanes) {
+        const size_t n = nrmi_least(lanes - from, k->lanes);
         nrmi_tile t = nrmi_aim(j, o, 0, g + group, f);
         t.lanes = n;
         t.mean = pilot + group;
@@ -5320,7 +5318,8 @@ typedef struct nrmi_lanes {
 } nrmi_lanes;
 
 /* Room for coefficients along the lane. LAYER and RMS: gamma and beta, unless the caller's own
-   arrays serve. Their parameter gradients: mean in two parts and rstd of each row. */
+   arrays serve. Their parameter gradients: mean in two parts, or mean and scale, and rstd of each
+   row. */
 typedef struct nrmi_lens {
     nrmi_a a0[NRMI_LENS], a1[NRMI_LENS], a2[NRMI_LENS];
 } nrmi_lens;
@@ -5781,8 +5780,8 @@ static NRMI_OFTEN void NRMI_FN(nrmi_row_blocks)(const nrmi_tile *t, int what, co
     }
 }
 
-/* Asks for `steps` vectors, 16 lines apart, of what a pass reads, for the second-level cache: in
-   the first, lines of a column that are a multiple of 4096 bytes apart push one another out. */
+/* Asks for `steps` vectors of a column, 16 lines apart, for the second-level cache: in the first,
+   lines a multiple of 4096 bytes apart would push one another out. */
 static NRMI_INLINE void NRMI_FN(nrmi_fetch)(const nrmi_tile *t, int what, size_t x_at, size_t y_at,
                                             size_t steps)
 {
@@ -6156,9 +6155,9 @@ static NRMI_OFTEN void NRMI_FN(nrmi_map_one)(const nrmi_tile *t, int gradient, i
         NRMI_FN(nrmi_apply_one)(t, l, x_at, y_at, n);
 }
 
-/* `count` values of one lane of a row tile. fetch: what does not fit the caches is asked for ahead.
-   Layer norm (Zen 4): with where the row is stored to, 512 x 4096 took 0.88 of its time; with the
-   rows to be read next as well, 4096 x 768 took 0.84 of that. */
+/* `count` values of one lane of a row tile. What does not fit the caches is asked for ahead: where
+   the row is stored to (layer norm of 512 x 4096 took 0.88 of its time so, Zen 4) and, with
+   `ahead`, the rows that are next (4096 x 768: 0.84 of that). */
 static NRMI_INLINE void NRMI_FN(nrmi_map_row)(const nrmi_tile *t, int gradient, int what, int ahead,
                                               nrmi_coefs *l, const nrmi_along *e, size_t count,
                                               size_t x_at, size_t y_at)

@@ -77,14 +77,8 @@ static inline unsigned char *hostile_place(bytes *b, const hostile *h, int slot)
 static inline void hostile_point(hostile *h)
 {
     nrm_args *a = &h->a;
-    unsigned char *const *at = h->at;
-    a->x = at[SLOT_X], a->residual = at[SLOT_RESIDUAL], a->sum = at[SLOT_SUM], a->y = at[SLOT_Y];
-    a->dx = at[SLOT_DX], a->dsum = at[SLOT_DSUM], a->dy = at[SLOT_DY];
-    a->gamma = at[SLOT_GAMMA], a->beta = at[SLOT_BETA];
-    a->dgamma = at[SLOT_DGAMMA], a->dbeta = at[SLOT_DBETA];
-    a->running_mean = at[SLOT_RUNNING_MEAN], a->running_var = at[SLOT_RUNNING_VAR];
-    a->mean = (double *)(void *)at[SLOT_MEAN], a->rstd = (double *)(void *)at[SLOT_RSTD];
-    a->workspace = at[WORKSPACE], a->workspace_size = h->workspace_size;
+    slots_into(a, h->at);
+    a->workspace = h->at[WORKSPACE], a->workspace_size = h->workspace_size;
     if (h->with_pool) a->pool = pool_point(&h->pool);
 }
 

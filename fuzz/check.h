@@ -9,13 +9,11 @@
 #ifndef CHECK_H
 #define CHECK_H
 
-#include "../tests/ref.h"
+#include "../tests/oracle.h"
 
 static const nrm_isa all_isa[] = {NRM_SCALAR, NRM_AVX2, NRM_AVX512, NRM_NEON, NRM_WASM};
 static const char *const layout_name[] = {"NCHW", "NHWC"};
 
-#define GIVEN(slot) (1u << (slot))
-#define RUNNING (GIVEN(SLOT_RUNNING_MEAN) | GIVEN(SLOT_RUNNING_VAR))
 #define PARAMETER_GRADIENTS (GIVEN(SLOT_DGAMMA) | GIVEN(SLOT_DBETA))
 
 static const enum verb family_verbs[FAMILIES][4] = {
@@ -177,23 +175,6 @@ static inline double largest_value(const problem *p, enum slot slot)
     return largest;
 }
 
-/* The call as the oracle reads it: packed, NCHW. */
-static inline ref oracle_of(const problem *p, nrm_desc *d, nrm_args *a)
-{
-    memset(a, 0, sizeof *a);
-    *d = p->d;
-    a->x = p->value[SLOT_X];
-    if (p->given & GIVEN(SLOT_RESIDUAL)) a->residual = p->value[SLOT_RESIDUAL];
-    if (p->given & GIVEN(SLOT_GAMMA)) a->gamma = p->value[SLOT_GAMMA];
-    if (p->given & GIVEN(SLOT_BETA)) a->beta = p->value[SLOT_BETA];
-    if (p->given & GIVEN(SLOT_DSUM)) a->dsum = p->value[SLOT_DSUM];
-    a->dy = p->value[SLOT_DY];
-    a->dgamma = p->value[SLOT_DGAMMA], a->dbeta = p->value[SLOT_DBETA];
-    a->accumulate = p->accumulate;
-    a->running_rate = p->running_rate, a->running_population = p->running_population;
-    return ref_new(d, a);
-}
-
 /* What the oracle's own rounding may add to a ratio: of doubles long double leaves 2^-64 of each of
    m values, where the bound's unit is 2^-50. */
 static inline long double allowed(const ref *r)
@@ -315,10 +296,7 @@ static inline void check_forward(const ref *r, const outcome *o)
 static inline void check_backward(const ref *r, const outcome *o)
 {
     const nrm_dtype held = type_of_parameters(r->d.dtype);
-    if (o->value[SLOT_DX]) {
-        ref_worst w = ref_compare_dx(r, o->value[SLOT_DX]);
-        within(r, "dx", w);
-    }
+    if (o->value[SLOT_DX]) within(r, "dx", ref_compare_dx(r, o->value[SLOT_DX]));
     if (o->value[SLOT_DGAMMA])
         within(r, "dgamma", ref_compare_as(held, o->value[SLOT_DGAMMA], r->dgamma,
                                            r->dgamma_bound, r->affines));

@@ -306,16 +306,21 @@ static inline void bed_grow(size_t bytes)
     bed_store.before = (unsigned char *)test_alloc(bed_store.size, 1);
 }
 
-static inline void bed_point(bed *b, const problem *p, const setup *s)
+/* The buffers of a call, by slot. */
+static inline void slots_into(nrm_args *a, unsigned char *const *at)
 {
-    unsigned char **at = b->data;
-    nrm_args *a = &b->a;
     a->x = at[SLOT_X], a->residual = at[SLOT_RESIDUAL], a->sum = at[SLOT_SUM], a->y = at[SLOT_Y];
     a->dx = at[SLOT_DX], a->dsum = at[SLOT_DSUM], a->dy = at[SLOT_DY];
     a->gamma = at[SLOT_GAMMA], a->beta = at[SLOT_BETA];
     a->dgamma = at[SLOT_DGAMMA], a->dbeta = at[SLOT_DBETA];
     a->running_mean = at[SLOT_RUNNING_MEAN], a->running_var = at[SLOT_RUNNING_VAR];
     a->mean = (double *)(void *)at[SLOT_MEAN], a->rstd = (double *)(void *)at[SLOT_RSTD];
+}
+
+static inline void bed_point(bed *b, const problem *p, const setup *s)
+{
+    nrm_args *a = &b->a;
+    slots_into(a, b->data);
     a->running_rate = p->running_rate, a->running_population = p->running_population;
     a->accumulate = p->accumulate, a->isa = s->isa, a->pool = s->pool;
     if (!s->workspace_size) return;
