@@ -40,8 +40,9 @@ my %builds = (plain512 => ['-O0'], plain => ['-O0', @narrow], fast512 => ['-O1']
 # Tests in order: those that find most in least time first. [name, seconds of a processor after
 # which it hangs, arguments]; a test in @whole looks inside and holds the implementation itself.
 my @quick = (['golden', 10], ['pieces', 5], ['parts', 15], ['errors', 60]);
-my @optimized = (['golden', 15], ['same', 20], ['state', 40], ['pool_min', 20], ['edges', 60],
-    ['half', 40], ['forward', 60], ['types', 120], ['backward', 100], ['overrun', 100]);
+my @optimized = (['golden', 15], ['same', 20], ['large', 60], ['state', 40], ['pool_min', 20],
+    ['edges', 60], ['half', 40], ['forward', 60], ['types', 120], ['backward', 100],
+    ['overrun', 100]);
 my @whole = (['dispatch', 10], ['isa', 150, 40], ['threads', 150, 20]);
 
 # ---- Text ---------------------------------------------------------------------------------------
