@@ -204,14 +204,14 @@ lint: ## ASCII, line widths, prefixes of every identifier, versions, ISA HOOK ma
 # is reached: it numbers conditions before it compiles for any instruction set, and tells the copies
 # of a text that includes itself apart. With -O1 for the loops that are written out only then.
 
-COVER := -O1 -fprofile-instr-generate -fcoverage-mapping $(CUT_UP)
+COVER := -O1 -fprofile-instr-generate -fcoverage-mapping
 $(eval $(call build,coverage,clang,$(COVER)))
 
-# test_pool_min is about the default that CUT_UP changes, test_big about addresses alone.
-COVER_TESTS    := $(filter-out test_isa test_pool_min test_big,$(TESTS))
+# test_big is about addresses alone, and takes minutes where every step is counted.
+COVER_TESTS    := $(filter-out test_isa test_big,$(TESTS))
 COVER_PROGRAMS := $(COVER_TESTS:%=build/coverage/%)
 COVER_ISA      := build/coverage/test_isa
-COVER_COPIES   := build/coverage/normalize.o $(WHOLE:%=build/coverage/%)
+COVER_COPIES   := $(addprefix build/coverage/,normalize.o $(call whole,coverage,$(COVER)))
 COVER_TOOLS    := --needs clang,llvm-profdata,llvm-cov
 
 .PHONY: coverage build-coverage
@@ -228,8 +228,8 @@ coverage: ## Lines and branches of normalize.h that the tests reach; the rest is
 	exit $$status
 
 .PHONY: mutants
-mutants: ## Do the tests notice small changes of normalize.h? MUTANTS=300 SEED=1 ONLY=text JOBS=1
-	@MUTANTS=$(or $(MUTANTS),300) SEED=$(or $(SEED),1) ONLY='$(ONLY)' \
+mutants: ## Do the tests notice small changes of normalize.h? MUTANTS=300 SEED=1 ONLY=text
+	@MUTANTS=$(or $(MUTANTS),300) SEED=$(or $(SEED),1) ONLY='$(ONLY)' JOBS=$(JOBS) \
 	    prove --exec 'tests/tap.sh --needs clang' tests/mutants.pl
 
 # Valgrind 3.19 has no AVX-512. It counts in 64 bits where the oracle of ref.h wants 80, and has
