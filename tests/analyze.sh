@@ -7,7 +7,7 @@
 #   tests/analyze.sh TEXT       only what holds TEXT in its name, such as cppcheck
 #
 # No warning is let pass. What is wrong in general is switched off below or in .clang-tidy, with the
-# reason; what is wrong in one place has a comment in that line.
+# reason; what is wrong in one line is listed in tests/analyze.txt.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -57,6 +57,7 @@ analyzer() { gcc -std=gnu99 -O1 -fanalyzer -Werror -fopenmp -DNRMI_IMPLEMENTED -
 
 count=0
 texts=()
+warning=':[0-9]+:[0-9]+: (fatal )?(error|warning|style|performance|portability): '
 job() # TOOL TEXT COMMAND...
 {
     local tool=$1 text=$2
@@ -71,6 +72,11 @@ job() # TOOL TEXT COMMAND...
         if command -v "$tool" >/dev/null; then
             (set -e; "$@") >$out/$id.log 2>&1
             status=$?
+            # The tool fails for any warning; what counts is whether one is left.
+            if grep -qE "$warning" $out/$id.log; then
+                perl tests/analyze.pl $out/$id.log >$out/$id.left
+                status=$?
+            fi
         fi
         echo $status >$out/$id.status
     ) &
@@ -96,12 +102,21 @@ for ((id = 1; id <= count; id++)); do
         echo "ok $id # SKIP ${texts[id]}: no such tool here"
     else
         echo "not ok $id - ${texts[id]}"
-        grep -E '(error|warning|style|portability|performance): |^$' $out/$id.log |
-            grep . | sed 's/^/#   /' | head -n 20 || true
+        cat $out/$id.left $out/$id.log 2>/dev/null | head -n 20 | sed "s/^/#   /"
         echo "#   exit status $status, $out/$id.log"
         failed=$((failed + 1))
     fi
 done
+if [ -z "$only" ] && [ "$(cat $out/*.status | sort -u | grep -c 77)" = 0 ]; then
+    count=$((count + 1))
+    if perl tests/analyze.pl --unused $out/*.log >$out/unused; then
+        echo "ok $count - tests/analyze.txt lists what is said"
+    else
+        echo "not ok $count - tests/analyze.txt lists what is said"
+        sed "s/^/#   /" $out/unused
+        failed=$((failed + 1))
+    fi
+fi
 echo "1..$count"
 [ $failed = 0 ] || echo "# failed $failed of $count"
 [ $failed = 0 ]
