@@ -1,7 +1,7 @@
-/* test_large.c - tensors that do not fit the caches: from 24 MiB on stores go past them, and what is
- * read next is asked for ahead. Neither may change a bit, so every instruction set is compared with
- * the scalar code, which does nothing of the kind; in place and apart, where lines of memory begin
- * with lines of the cache and where they do not.
+/* test_large.c - tensors that do not fit the caches: from 24 MiB on stores go past them, and what
+ * is read next is asked for ahead. Neither may change a bit, so every instruction set is compared
+ * with the scalar code, which does nothing of the kind; in place and apart, where lines of memory
+ * begin with lines of the cache and where they do not.
  */
 #define NORMALIZE_IMPLEMENTATION
 #include "../normalize.h"
@@ -96,7 +96,7 @@ static void bed_free(bed *b)
     free(b->block), free(b->mean), free(b->rstd);
 }
 
-/* Forward, then backward. In place y is x and dx is dy, so that x has to be filled again between. */
+/* Forward, then backward. In place y is x and dx is dy, and x is filled again in between. */
 static bed run(const large *l, nrm_isa isa, const void *gamma, const void *beta)
 {
     bed b = bed_new(l);
