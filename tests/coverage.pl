@@ -102,7 +102,8 @@ sub runs_by_line {
             ($size{$line}, $runs{$line}) = ($rank, $regions->{$place});
         }
     }
-    delete $runs{$_} for grep { bare($lines[$_ - 1]) =~ /^(?:[{}]*;?|\}? ?else ?\{?|#.*)$/ } keys %runs;
+    my $no_code = qr/^(?:[{}]*;?|\}? ?else ?\{?|#.*)$/;
+    delete $runs{$_} for grep { bare($lines[$_ - 1]) =~ $no_code } keys %runs;
     return \%runs;
 }
 
