@@ -69,7 +69,7 @@ static void fill(nrm_dtype type, unsigned char *to, size_t count, uint32_t state
 
 /* All tensors of a call in one block, each of which begins with a line of the cache, or in it. */
 typedef struct bed {
-    unsigned char *block, *x, *dy, *y, *dx, *dgamma, *dbeta;
+    unsigned char *block, *x, *dy, *y, *dx, *dgamma, *dbeta, *kept; /* kept: y of calls in place */
     double *mean, *rstd;
     size_t bytes, params;
 } bed;
@@ -84,7 +84,7 @@ static bed bed_new(const large *l)
     b.x = b.block + (64 - (uintptr_t)b.block % 64) % 64 + (l->options & SHIFTED ? 16 : 0);
     b.dy = b.x + tensor;
     b.y = b.dy + tensor, b.dx = b.y + tensor;
-    b.dgamma = b.dx + tensor, b.dbeta = b.dgamma + b.params;
+    b.dgamma = b.dx + tensor, b.dbeta = b.dgamma + b.params, b.kept = NULL;
     b.mean = (double *)test_alloc(1, stats), b.rstd = (double *)test_alloc(1, stats);
     fill(l->type, b.x, values_of(l), 1);
     fill(l->type, b.dy, values_of(l), 2);
@@ -93,7 +93,7 @@ static bed bed_new(const large *l)
 
 static void bed_free(bed *b)
 {
-    free(b->block), free(b->mean), free(b->rstd);
+    free(b->block), free(b->mean), free(b->rstd), free(b->kept);
 }
 
 /* Forward, then backward. In place y is x and dx is dy, and x is filled again in between. */
@@ -110,7 +110,7 @@ static bed run(const large *l, nrm_isa isa, const void *gamma, const void *beta)
     a.mean = b.mean, a.rstd = b.rstd;
     check(nrm_forward(&d, &a) == NRM_OK, "forward");
     if (l->options & IN_PLACE) {
-        b.y = (unsigned char *)test_alloc(1, b.bytes);
+        b.y = b.kept = (unsigned char *)test_alloc(1, b.bytes);
         memcpy(b.y, b.x, b.bytes);
         fill(l->type, b.x, values_of(l), 1);
     }
@@ -127,12 +127,6 @@ static void compare(const large *l, const bed *want, const bed *got, const char 
     check(memcmp(want->dgamma, got->dgamma, want->params) == 0, "%s: dgamma", isa);
     check(memcmp(want->dbeta, got->dbeta, want->params) == 0, "%s: dbeta", isa);
     check(same_bits_f64(want->rstd, got->rstd, stats), "%s: rstd", isa);
-}
-
-static void done_with(const large *l, bed *b)
-{
-    if (l->options & IN_PLACE) free(b->y);
-    bed_free(b);
 }
 
 static void test_one(const large *l)
@@ -152,10 +146,10 @@ static void test_one(const large *l)
         if (nrm_has_isa(all_isa[i])) {
             got = run(l, all_isa[i], params, params + l->c * size_of(type));
             compare(l, &want, &got, nrm_isa_name(all_isa[i]));
-            done_with(l, &got);
+            bed_free(&got);
         }
     group_end();
-    done_with(l, &want);
+    bed_free(&want);
     free(params);
 }
 
