@@ -51,8 +51,8 @@ analyzer_header()
         -o $out/implementation.o
 }
 
-# gcc 12 loses sight of structures that functions return, such as a generator just seeded; the memory
-# sanitizer of check-san does not.
+# gcc 12 loses sight of structures that functions return, such as a generator just seeded; the
+# memory sanitizer of check-san does not.
 analyzer()
 {
     gcc -std=gnu99 -O1 -fanalyzer -Wno-analyzer-use-of-uninitialized-value -Werror -fopenmp -I. \
