@@ -116,6 +116,9 @@ PACKAGES += libclang-rt-14-dev afl++
 # libtorch-dev, which is large.
 PACKAGES += libbenchmark-dev gnuplot-nox
 
+# Analysis, and coverage: llvm has llvm-cov.
+PACKAGES += clang-tidy cppcheck llvm
+
 .PHONY: deps
 deps: ## Install what the other targets need (Debian packages; only those that are missing)
 	@if ! command -v dpkg >/dev/null; then \
@@ -258,6 +261,57 @@ replay: build/cut/replay ## Run fuzz/corpus and fuzz/found through the fuzz targ
 search: build/cut/search ## Look for the largest error in units of the bound: SECONDS=60 SEED=1
 	@mkdir -p build/worst
 	@build/cut/search --seconds $(SECONDS) --seed $(SEED) --keep build/worst
+
+# ---- Proof --------------------------------------------------------------------------------------
+#
+# What the tests notice and reach, and what tools say that read or watch the code. clang counts what
+# is reached: it numbers conditions before it compiles for any instruction set, and tells the copies
+# of a text that includes itself apart. With -O1 for the loops that are written out only then.
+
+COVER := -O1 -fprofile-instr-generate -fcoverage-mapping
+$(eval $(call build,coverage,clang,$(COVER)))
+
+# test_big is about addresses alone, and takes minutes where every step is counted.
+COVER_TESTS    := $(filter-out test_isa test_big,$(TESTS))
+COVER_PROGRAMS := $(COVER_TESTS:%=build/coverage/%)
+COVER_ISA      := build/coverage/test_isa
+COVER_COPIES   := $(addprefix build/coverage/,normalize.o $(call whole,coverage,$(COVER)))
+COVER_TOOLS    := --needs clang,llvm-profdata,llvm-cov
+
+.PHONY: coverage build-coverage
+build-coverage: $(COVER_PROGRAMS) $(COVER_ISA)
+coverage: export LLVM_PROFILE_FILE = build/coverage/raw/%p.profraw
+coverage: ## Lines and branches of normalize.h that the tests reach; the rest is listed
+	@rm -rf build/coverage/raw
+	@if command -v clang >/dev/null; then $(MAKE) -j$(JOBS) build-coverage; fi
+	@status=0; \
+	$(PROVE) --exec 'tests/tap.sh $(COVER_TOOLS)' $(COVER_PROGRAMS) || status=1; \
+	prove --exec 'tests/tap.sh $(COVER_TOOLS)' $(COVER_ISA) :: $(FEWER) || status=1; \
+	prove --exec 'tests/tap.sh $(COVER_TOOLS)' tests/coverage.pl :: build/coverage \
+	    $(COVER_COPIES) || status=1; \
+	exit $$status
+
+.PHONY: mutants
+mutants: ## Do the tests notice small changes of normalize.h? MUTANTS=300 SEED=1 ONLY=text
+	@MUTANTS=$(or $(MUTANTS),300) SEED=$(or $(SEED),1) ONLY='$(ONLY)' JOBS=$(JOBS) \
+	    prove --exec 'tests/tap.sh --needs clang' tests/mutants.pl
+
+# Valgrind 3.19 has no AVX-512. It counts in 64 bits where the oracle of ref.h wants 80, and has
+# neither rounding modes nor flags: tests of these are left out. ALL=1 takes all the others. Memory
+# that something points to at the end is not lost.
+MEMCHECK       := valgrind -q --error-exitcode=9 --leak-check=full
+MEMCHECK_TESTS := $(if $(ALL),test_half test_overrun) test_golden test_pieces test_same \
+    test_errors test_parts
+
+.PHONY: memcheck build-memcheck
+build-memcheck: $(MEMCHECK_TESTS:%=build/clang/%)
+memcheck: ## Valgrind's memcheck over tests in scalar code and AVX2; ALL=1 for every test it can run
+	$(PARALLEL) build-memcheck
+	@$(PROVE) --exec 'tests/tap.sh --needs valgrind $(MEMCHECK)' $(MEMCHECK_TESTS:%=build/clang/%)
+
+.PHONY: analyze
+analyze: ## clang-tidy, cppcheck and gcc -fanalyzer on the header, the tests and the examples
+	@JOBS=$(JOBS) prove --exec tests/tap.sh tests/analyze.sh
 
 # ---- Figures ------------------------------------------------------------------------------------
 

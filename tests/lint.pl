@@ -23,7 +23,8 @@ sub slurp {
 
 # Not the charts, which gnuplot writes.
 my @files = grep { -f && !/\.svg$/ }
-    qw(normalize.h Makefile README.md CHANGELOG.md LICENSE .clang-format .gitignore .ci/run),
+    qw(normalize.h Makefile README.md CHANGELOG.md LICENSE .clang-format .clang-tidy
+       tests/.clang-tidy .gitignore .ci/run),
     glob('tests/* tests/include/* tests/cross/* tests/cross/msvc/* examples/* bench/* docs/*'),
     glob('fuzz/*');
 my %text = map { $_ => slurp($_) } @files;

@@ -632,7 +632,7 @@ static void test_known_rows(void)
     d.n = 1, d.c = 4, d.s = 1, d.kind = NRM_LAYER, d.dtype = NRM_F16, d.eps = 1e-12;
     a.x = x, a.y = y;
     group("f16: rows of known trouble");
-    memset(x, 0, sizeof x);
+    memset(x, 0, sizeof x), memset(y, 1, sizeof y);
     check(nrm_forward(&d, &a) == NRM_OK && !y[0] && !y[1] && !y[2] && !y[3], "zeros, eps 1e-12");
     for (i = 0; i < 4; ++i) type_put(NRM_F16, x, i, values[i]), mean += values[i] / 4;
     for (i = 0; i < 4; ++i) var += (values[i] - mean) * (values[i] - mean) / 4;
