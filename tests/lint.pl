@@ -21,10 +21,13 @@ sub slurp {
     return scalar <$in>;
 }
 
-# Not the charts, which gnuplot writes.
+# Not the charts, which gnuplot writes. CMake, Meson and clib look for their files at the top.
 my @files = grep { -f && !/\.svg$/ }
     qw(normalize.h Makefile README.md CHANGELOG.md LICENSE .clang-format .gitignore .ci/run),
-    glob('tests/* tests/include/* tests/cross/* tests/cross/msvc/* examples/* bench/*');
+    qw(CMakeLists.txt meson.build clib.json CONTRIBUTING.md),
+    glob('docs/* packaging/* examples/* examples/python/* bench/*'),
+    glob('tests/* tests/include/* tests/cross/* tests/cross/msvc/*'),
+    glob('tests/packages/* tests/packages/cmake/* tests/packages/meson/*');
 my %text = map { $_ => slurp($_) } @files;
 my $header = $text{'normalize.h'};
 
@@ -146,6 +149,12 @@ my ($changelog) = ($text{'CHANGELOG.md'} || '') =~ /^## (\d+\.\d+\.\d+)/m;
 check("version $version on line 1", $first_line =~ /\bv\Q$version\E\b/ ? () : $first_line);
 check("version $version at the top of CHANGELOG.md",
       defined $changelog && $changelog eq $version ? () : $changelog || 'no version there');
+
+# CMakeLists.txt and the Makefile read the version from normalize.h; these cannot.
+my ($meson) = $text{'meson.build'} =~ /^ *version: '([^']*)'/m;
+my ($clib) = $text{'clib.json'} =~ /"version": "([^"]*)"/;
+check("version $version in meson.build", ($meson || "") eq $version ? () : $meson || "none there");
+check("version $version in clib.json", ($clib || "") eq $version ? () : $clib || "none there");
 
 # An instruction set is written in three places: its operations, its pass, its row of the table.
 my %hook = map { $_ => [sort $header =~ /ISA HOOK $_: (\w[\w-]*)/g] } 'op block', 'pass', 'row';
