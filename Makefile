@@ -7,7 +7,7 @@ PROVE = prove --timer -j$(JOBS)
 
 TESTS    := $(patsubst tests/%.c,%,$(wildcard tests/test_*.c))
 EXAMPLES := $(patsubst examples/%.c,%,$(wildcard examples/*.c))
-HEADERS  := $(wildcard tests/*.h)
+HEADERS  := $(wildcard tests/*.h fuzz/*.h)
 WARNINGS := -Wall -Wextra
 
 .PHONY: help
@@ -50,11 +50,19 @@ $(call programs_linked,$(1),$(3)): build/$(1)/%: tests/%.c build/$(1)/normalize.
 	@echo "$(2) $(3) $$<"
 	@$(2) -std=gnu99 $(WARNINGS) $(3) -pthread -DNRMI_IMPLEMENTED -o $$@ $$< \
 	    build/$(1)/normalize.o -lm
+
+build/$(1)/replay build/$(1)/search: build/$(1)/%: fuzz/%.c build/$(1)/normalize.o $(HEADERS)
+	@echo "$(2) $(3) $$<"
+	@$(2) -std=gnu99 $(WARNINGS) $(3) -pthread -DNRMI_IMPLEMENTED -o $$@ $$< \
+	    build/$(1)/normalize.o -lm
 endef
 
 # make test; Valgrind 3.19 reads clang's line tables as DWARF 4 only
 $(eval $(call build,gcc,gcc,-O2))
 $(eval $(call build,clang,clang,-O2 -gdwarf-4 -gline-tables-only))
+
+# What is fuzzed is cut up among threads however small.
+$(eval $(call build,cut,gcc,-O2 $(CUT_UP)))
 
 # make check-san, check-threads. Line tables alone and, for gcc, without the address sanitizer: it
 # takes gcc 100 s of compiling where clang takes 39 s, and both look for the same.
@@ -101,6 +109,9 @@ PACKAGES += gcc-aarch64-linux-gnu gcc-arm-linux-gnueabihf gcc-riscv64-linux-gnu 
 PACKAGES += wasi-libc libclang-rt-14-dev-wasm32 libclang-rt-16-dev-wasm32 nodejs
 PACKAGES += gcc-mingw-w64-x86-64-posix wine64
 
+# Fuzzing: libFuzzer comes with clang's sanitizers.
+PACKAGES += libclang-rt-14-dev afl++
+
 # The benchmark and its charts. What it is compared with is taken if it is there: libdnnl-dev and
 # libtorch-dev, which is large.
 PACKAGES += libbenchmark-dev gnuplot-nox
@@ -125,14 +136,16 @@ deps: ## Install what the other targets need (Debian packages; only those that a
 TEST_PROGRAMS := $(foreach build,gcc clang,$(TESTS:%=build/$(build)/%))
 MPI_EXAMPLES  := $(patsubst %,build/examples/%,$(filter %_mpi,$(EXAMPLES)))
 ONE_PROCESS   := $(patsubst %,build/examples/%,$(filter-out %_mpi,$(EXAMPLES)))
+CORPUS        := fuzz/corpus fuzz/found
 MPI_RUN       := tests/tap.sh --needs mpicc,mpirun --status mpirun -np
 
 .PHONY: test build-test
-build-test: $(TEST_PROGRAMS) $(ONE_PROCESS) $(MPI_EXAMPLES)
+build-test: $(TEST_PROGRAMS) build/cut/replay $(ONE_PROCESS) $(MPI_EXAMPLES)
 test: ## Build and run the tests (gcc and clang) and the examples
 	$(PARALLEL) build-test
 	@status=0; \
 	$(PROVE) --exec tests/tap.sh $(TEST_PROGRAMS) || status=1; \
+	prove --exec tests/tap.sh build/cut/replay :: $(CORPUS) || status=1; \
 	$(PROVE) --exec 'tests/tap.sh --status' $(ONE_PROCESS) || status=1; \
 	for ranks in 1 4; do prove --exec "$(MPI_RUN) $$ranks" $(MPI_EXAMPLES) || status=1; done; \
 	JOBS=$(JOBS) prove --exec tests/tap.sh tests/include/run.sh :: quick || status=1; \
@@ -167,13 +180,16 @@ SAN_TESTS    := $(filter-out test_dispatch test_pool_min $(WHOLE),$(TESTS))
 SAN_PROGRAMS := $(foreach build,gcc clang memory,$(SAN_TESTS:%=build/san-$(build)/%))
 SAN_ISA      := build/san-clang/test_isa build/san-memory/test_isa
 
+SAN_REPLAY   := build/san-gcc/replay build/san-clang/replay
+
 .PHONY: check-san build-san
-build-san: $(SAN_PROGRAMS) $(SAN_ISA)
+build-san: $(SAN_PROGRAMS) $(SAN_ISA) $(SAN_REPLAY)
 check-san: ## The tests under address, undefined and memory sanitizers
 	$(PARALLEL) build-san
 	@status=0; \
 	$(PROVE) --exec tests/tap.sh $(SAN_PROGRAMS) || status=1; \
 	$(PROVE) --exec tests/tap.sh $(SAN_ISA) :: $(FEWER) || status=1; \
+	$(PROVE) --exec tests/tap.sh $(SAN_REPLAY) :: $(CORPUS) || status=1; \
 	exit $$status
 
 THREAD_PROGRAMS := build/san-thread/test_threads build/san-thread/06_threads_pthread
@@ -194,6 +210,54 @@ check-threads: ## Threads under ThreadSanitizer and Valgrind's helgrind
 .PHONY: lint
 lint: ## ASCII, line widths, prefixes of every identifier, versions, ISA HOOK marks
 	@prove --exec tests/tap.sh tests/lint.pl
+
+# ---- Fuzzing ------------------------------------------------------------------------------------
+#
+# fuzz/run.sh says SKIP, or with STRICT=1 fails, where an engine is missing. The header is compiled
+# with its sanitizers and counters once, which takes clang two minutes; what is around it is not
+# instrumented. Of the kernels, which are one text for every instruction set, one set is counted.
+
+SECONDS      ?= 60
+SEED         ?= 1
+FUZZ_TARGETS := problems calls halves
+FUZZ_SAN     := -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
+FUZZ_COUNT   := -fno-sanitize-coverage=trace-cmp -fsanitize-coverage-ignorelist=fuzz/one_isa.txt
+
+build/fuzz/normalize.o: normalize.h fuzz/one_isa.txt Makefile
+	@mkdir -p $(@D)
+	@echo "clang $(FUZZ_SAN) normalize.h"
+	@clang -std=gnu99 -O1 -g1 -fno-omit-frame-pointer $(FUZZ_SAN:fuzzer%=fuzzer-no-link%) \
+	    $(FUZZ_COUNT) $(CUT_UP) -DNORMALIZE_IMPLEMENTATION -o $@ -x c -c normalize.h
+build/fuzz/%: fuzz/fuzz.c build/fuzz/normalize.o $(HEADERS)
+	@clang -std=gnu99 -O2 -g1 $(WARNINGS) $(CUT_UP) -DNRMI_IMPLEMENTED -DBED_ASAN \
+	    -DTARGET='"$*"' -o $@.o -c $<
+	@clang $(FUZZ_SAN) -pthread -o $@ $@.o build/fuzz/normalize.o -lm
+
+build/afl/normalize.o: normalize.h Makefile
+	@mkdir -p $(@D)
+	@echo "afl-clang-fast normalize.h"
+	@AFL_QUIET=1 afl-clang-fast -std=gnu99 -O2 $(CUT_UP) -DNORMALIZE_IMPLEMENTATION -o $@ \
+	    -x c -c normalize.h
+build/afl/%: fuzz/fuzz.c build/afl/normalize.o $(HEADERS)
+	@AFL_QUIET=1 afl-clang-fast -std=gnu99 -O2 $(WARNINGS) $(CUT_UP) -DNRMI_IMPLEMENTED \
+	    -DTARGET='"$*"' -fsanitize=fuzzer -pthread -o $@ $< build/afl/normalize.o -lm
+
+.PHONY: fuzz fuzz-afl fuzz-corpus build-fuzz build-afl
+build-fuzz: $(FUZZ_TARGETS:%=build/fuzz/%)
+build-afl: $(FUZZ_TARGETS:%=build/afl/%)
+fuzz: ## Fuzz with libFuzzer, address and undefined sanitizers: SECONDS=60
+	@prove -v --exec tests/tap.sh fuzz/run.sh :: libfuzzer $(SECONDS) $(FUZZ_TARGETS)
+fuzz-afl: ## ... with AFL++
+	@prove -v --exec tests/tap.sh fuzz/run.sh :: afl $(SECONDS) $(FUZZ_TARGETS)
+fuzz-corpus: ## Put what both have found into fuzz/corpus, minimised
+	@fuzz/run.sh merge $(FUZZ_TARGETS)
+
+.PHONY: replay search
+replay: build/cut/replay ## Run fuzz/corpus and fuzz/found through the fuzz targets
+	@prove --exec tests/tap.sh build/cut/replay :: $(CORPUS)
+search: build/cut/search ## Look for the largest error in units of the bound: SECONDS=60 SEED=1
+	@mkdir -p build/worst
+	@build/cut/search --seconds $(SECONDS) --seed $(SEED) --keep build/worst
 
 # ---- Installing, and other builds ----------------------------------------------------------------
 #
@@ -342,7 +406,11 @@ build/bench/peer_onednn.so: bench/peer_onednn.c bench/peers.h normalize.h build/
 build/bench/peer_torch.so: bench/peer_torch.cpp bench/peers.h normalize.h build/bench/peers.dirs
 	$(CXX) -std=c++17 $(PEER_FLAGS) $(TORCH_FLAGS) -o $@ $< $(TORCH_LIBS)
 
-PEERS_OBJECTS := build/bench/normalize.o build/bench/naive.o
+build/bench/load.o: bench/load.c bench/peers.h normalize.h
+	@mkdir -p $(@D)
+	$(CC) -std=c99 -O2 $(WARNINGS) -o $@ -c $<
+
+PEERS_OBJECTS := $(addprefix build/bench/,normalize.o naive.o load.o)
 build/bench/peers: bench/peers.c bench/peers.h bench/naive.h bench/pool.h $(PEERS_OBJECTS)
 	$(CC) -std=gnu99 -O2 $(WARNINGS) -pthread -rdynamic -o $@ $< $(PEERS_OBJECTS) -ldl -lm
 
@@ -352,6 +420,24 @@ bench-peers: ## Beside oneDNN and PyTorch, in turn: a minute; ROUNDS=15 DNNL_DIR
 	@rm -f $(patsubst %,build/bench/peer_%.so,$(filter-out $(HAS_PEERS),onednn torch))
 	@$(MAKE) build/bench/peers $(patsubst %,build/bench/peer_%.so,$(HAS_PEERS))
 	@ROUNDS=$(ROUNDS) build/bench/peers $(ARGS)
+
+# ---- Accuracy -----------------------------------------------------------------------------------
+#
+# With the peers of above. The textbook's loops are compiled as they are written: nothing is fused.
+
+build/bench/accuracy: bench/accuracy.c bench/textbook.h bench/peers.h tests/gen.h tests/ref.h \
+    tests/test.h tests/types.h build/bench/normalize.o build/bench/load.o
+	$(CC) -std=gnu99 -O2 -ffp-contract=off $(WARNINGS) -rdynamic -o $@ $< \
+	    build/bench/normalize.o build/bench/load.o -ldl -lm
+
+.PHONY: accuracy
+accuracy: ## Worst errors of ours (above the bound: fails), oneDNN, PyTorch: docs/ACCURACY.md
+	@rm -f $(patsubst %,build/bench/peer_%.so,$(filter-out $(HAS_PEERS),onednn torch))
+	@$(MAKE) build/bench/accuracy $(patsubst %,build/bench/peer_%.so,$(HAS_PEERS))
+	@status=0; \
+	build/bench/accuracy $(ARGS) || status=1; \
+	perl bench/accuracy.pl || status=1; \
+	exit $$status
 
 .PHONY: clean
 clean: ## Remove build/

@@ -25,7 +25,7 @@ sub slurp {
 my @files = grep { -f && !/\.svg$/ }
     qw(normalize.h Makefile README.md CHANGELOG.md LICENSE .clang-format .gitignore .ci/run),
     qw(CMakeLists.txt meson.build clib.json CONTRIBUTING.md),
-    glob('docs/* packaging/* examples/* examples/python/* bench/*'),
+    glob('docs/* fuzz/* packaging/* examples/* examples/python/* bench/*'),
     glob('tests/* tests/include/* tests/cross/* tests/cross/msvc/*'),
     glob('tests/packages/* tests/packages/cmake/* tests/packages/meson/*');
 my %text = map { $_ => slurp($_) } @files;
@@ -175,7 +175,8 @@ my @targets = $text{'Makefile'} =~ /^([a-z-]+):.*##/mg;
 my %target = map { $_ => 1 } @targets;
 my @commands = map { split ' ' } $documents =~ /`make ([a-z -]+)`/g;
 check('the make targets that the documents name exist', grep { !$target{$_} } @commands);
-my @paths = $documents =~ m{(?<!build/)\b((?:examples|tests|bench|docs|packaging)/[\w./-]*\w)}g;
+my $folders = qr/examples|tests|bench|docs|fuzz|packaging/;
+my @paths = $documents =~ m{(?<!build/)\b($folders/[\w./-]*\w)}g;
 check('the files that the documents name exist', grep { !-e } @paths);
 my @names = $documents =~ /`((?:nrmi?|NRMI?|NORMALIZE)_\w+)`/g;
 my %built = map { $_ => 1 } $text{'CMakeLists.txt'} =~ /option\((\w+)/g;
