@@ -66,7 +66,8 @@ installed_files()
     same files "$(files_below "$dir/root")" \
         "./opt/n/include/normalize.h ./opt/n/share/pkgconfig/normalize.pc "
     cmp normalize.h "$dir/root/opt/n/include/normalize.h"
-    ! grep -n "$dir\|@" "$dir/root/opt/n/share/pkgconfig/normalize.pc"
+    # No DESTDIR, and nothing of the template.
+    ! grep -n "$dir\|@" "$dir/root/opt/n/share/pkgconfig/normalize.pc" || return 1
     make uninstall DESTDIR="$dir/root" PREFIX=/opt/n
     same "files left" "$(files_below "$dir/root")" ""
 }
@@ -129,9 +130,13 @@ installed_by_cmake()
     export PKG_CONFIG_PATH=$dir/prefix/share/pkgconfig
     same version "$(pkg-config --modversion normalize)" "$version"
     same include "$(pkg-config --variable includedir normalize)" "$dir/prefix/include"
-    # Of the next major version there is none.
-    ! cmake -S "$dir/consumer" -B "$dir/refused" -DHOW=package \
-        -DCMAKE_PREFIX_PATH="$dir/prefix" -DWANTED=$((${version%%.*} + 1)).0
+    if cmake -S "$dir/consumer" -B "$dir/refused" -DHOW=package -DPART=normalize -DLANGUAGE=C \
+        -DCMAKE_PREFIX_PATH="$dir/prefix" -DWANTED=$((${version%%.*} + 1)).0 >"$dir/refused.log" 2>&1
+    then
+        echo "version $((${version%%.*} + 1)).0 is found"
+        return 1
+    fi
+    grep "requested version" "$dir/refused.log"
 }
 
 static_by_cmake()
