@@ -130,10 +130,10 @@ installed_by_cmake()
     export PKG_CONFIG_PATH=$dir/prefix/share/pkgconfig
     same version "$(pkg-config --modversion normalize)" "$version"
     same include "$(pkg-config --variable includedir normalize)" "$dir/prefix/include"
+    local next=$((${version%%.*} + 1)).0
     if cmake -S "$dir/consumer" -B "$dir/refused" -DHOW=package -DPART=normalize -DLANGUAGE=C \
-        -DCMAKE_PREFIX_PATH="$dir/prefix" -DWANTED=$((${version%%.*} + 1)).0 >"$dir/refused.log" 2>&1
-    then
-        echo "version $((${version%%.*} + 1)).0 is found"
+        -DCMAKE_PREFIX_PATH="$dir/prefix" -DWANTED=$next >"$dir/refused.log" 2>&1; then
+        echo "version $next is found"
         return 1
     fi
     grep "requested version" "$dir/refused.log"
