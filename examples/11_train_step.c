@@ -98,9 +98,9 @@ static int train(void)
     double r_mean[C] = {0, 0}, r_var[C] = {1, 1}, unbiased = 0, sum = 0, far = 0;
     for (int step = 1; step <= 60; ++step) {
         draw(2, 1);
-        if (failed(nrm_forward(&desc, &args))) return 1; /* y, mean, rstd; running statistics move */
+        if (failed(nrm_forward(&desc, &args))) return 1; /* moves running statistics */
         sum += loss();
-        if (failed(nrm_backward(&desc, &args))) return 1; /* with mean and rstd of this batch */
+        if (failed(nrm_backward(&desc, &args))) return 1; /* reads mean and rstd */
         descend(0.2f);
         for (int j = 0; j < C; ++j) unbiased = move(&r_mean[j], &r_var[j], j);
         if (step % 20 == 0) report("train 20 steps", sum / 20), sum = 0;
@@ -144,7 +144,7 @@ static int tune(void)
         draw(1, 3);
         if (failed(nrm_infer(&desc, &args))) return 1;
         sum += loss();
-        if (failed(nrm_infer_backward(&desc, &args))) return 1; /* running statistics are constants */
+        if (failed(nrm_infer_backward(&desc, &args))) return 1; /* reads running_* */
         descend(0.2f);
         if (step == 20) report("tune 20 steps", first = sum / 20), sum = 0;
     }
@@ -165,10 +165,11 @@ static int batch_of_one(void)
     printf("train with n = 1: \"%s\"\n", nrm_status_string(status));
     if (status != NRM_ERR_SAMPLES || y[0] != 123 || running_var[0] != was) return 1;
 
-    args.running_mean = args.running_var = NULL; /* nothing to move, so nothing is missing ... */
+    /* With nothing to move there is nothing to refuse, but then a batch of one is its own mean. */
+    args.running_mean = args.running_var = NULL;
     status = nrm_forward(&desc, &args);
     printf("    without running statistics y is beta: %.3f %.3f\n", (double)y[0], (double)y[1]);
-    return failed(status) || y[0] != beta[0] || y[1] != beta[1]; /* ... but a batch norm of one is empty */
+    return failed(status) || y[0] != beta[0] || y[1] != beta[1];
 }
 
 int main(void)

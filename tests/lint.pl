@@ -160,7 +160,7 @@ my @targets = $text{'Makefile'} =~ /^([a-z-]+):.*##/mg;
 my %target = map { $_ => 1 } @targets;
 my @commands = map { split ' ' } ($text{'README.md'} || '') =~ /`make ([a-z -]+)`/g;
 check('the make targets that README names exist', grep { !$target{$_} } @commands);
-my @paths = ($text{'README.md'} || '') =~ m{\b((?:examples|tests|bench)/[\w./-]*\w)}g;
+my @paths = ($text{'README.md'} || '') =~ m{\b((?:examples|tests|bench|docs)/[\w./-]*\w)}g;
 check('the files that README names exist', grep { !-e } @paths);
 
 print "1..$count\n";
