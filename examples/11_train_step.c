@@ -14,15 +14,16 @@
 enum { N = 16, C = 2, COUNT = N * C }; /* few samples, so that m - 1 is not m */
 
 static float x[COUNT], y[COUNT], target[COUNT], dy[COUNT], dx[COUNT];
-static float gamma[C] = {1, 1}, beta[C] = {0, 0}, dgamma[C], dbeta[C];
+/* Not "gamma", which is a function of <math.h> where that has more than C99 asks for. */
+static float scale[C] = {1, 1}, shift[C] = {0, 0}, dscale[C], dshift[C];
 static float running_mean[C] = {0, 0}, running_var[C] = {1, 1};
 static double mean[C], rstd[C];
 
 static nrm_desc desc = {.kind = NRM_BATCH, .n = N, .c = C, .s = 1, .eps = 1e-5};
-static nrm_args args = {.x = x, .y = y, .gamma = gamma, .beta = beta, .mean = mean, .rstd = rstd,
+static nrm_args args = {.x = x, .y = y, .gamma = scale, .beta = shift, .mean = mean, .rstd = rstd,
                         .running_mean = running_mean, .running_var = running_var,
-                        .running_rate = 0.1, .dy = dy, .dx = dx, .dgamma = dgamma,
-                        .dbeta = dbeta};
+                        .running_rate = 0.1, .dy = dy, .dx = dx, .dgamma = dscale,
+                        .dbeta = dshift};
 
 /* A number of mean 0 and variance 1. */
 static double noise(void)
@@ -32,14 +33,14 @@ static double noise(void)
     return ((double)(state >> 8) / 8388608.0 - 1) * sqrt(3);
 }
 
-/* Samples around 5 and around -40. What is wanted is the layer with gamma = scale and beta = shift,
-   give or take some noise. */
-static void draw(double scale, double shift)
+/* Samples around 5 and around -40. What is wanted is the layer with these parameters, give or take
+   some noise. */
+static void draw(double best_scale, double best_shift)
 {
     for (int i = 0; i < COUNT; ++i) {
         const double z = noise();
         x[i] = (float)(i % C ? -40 + 8 * z : 5 + 0.5 * z);
-        target[i] = (float)(scale * z + shift + 0.3 * noise());
+        target[i] = (float)(best_scale * z + best_shift + 0.3 * noise());
     }
 }
 
@@ -56,7 +57,7 @@ static double loss(void)
 
 static void descend(float rate)
 {
-    for (int j = 0; j < C; ++j) gamma[j] -= rate * dgamma[j], beta[j] -= rate * dbeta[j];
+    for (int j = 0; j < C; ++j) scale[j] -= rate * dscale[j], shift[j] -= rate * dshift[j];
 }
 
 /* The sum of dx over the batch, of channel 0, in parts of its terms. */
@@ -70,7 +71,7 @@ static double sum_of_dx(void)
 static void report(const char *what, double mean_loss)
 {
     printf("%-14s %6.3f   %6.3f %6.3f   %6.3f %8.3f   %6.4f %7.3f\n", what, mean_loss,
-           (double)gamma[0], (double)beta[0], (double)running_mean[0], (double)running_mean[1],
+           (double)scale[0], (double)shift[0], (double)running_mean[0], (double)running_mean[1],
            (double)running_var[0], (double)running_var[1]);
 }
 
@@ -135,7 +136,7 @@ static int infer(void)
     return !same;
 }
 
-/* What is wanted changes; gamma and beta follow, the running statistics do not move. */
+/* What is wanted changes; scale and shift follow, the running statistics do not move. */
 static int tune(void)
 {
     const float was[2 * C] = {running_mean[0], running_mean[1], running_var[0], running_var[1]};
@@ -168,14 +169,15 @@ static int batch_of_one(void)
     /* With nothing to move there is nothing to refuse, but then a batch of one is its own mean. */
     args.running_mean = args.running_var = NULL;
     status = nrm_forward(&desc, &args);
-    printf("    without running statistics y is beta: %.3f %.3f\n", (double)y[0], (double)y[1]);
-    return failed(status) || y[0] != beta[0] || y[1] != beta[1];
+    printf("    without running statistics: y is the shift, %.3f %.3f\n", (double)y[0],
+           (double)y[1]);
+    return failed(status) || y[0] != shift[0] || y[1] != shift[1];
 }
 
 int main(void)
 {
     int bad;
-    printf("                 loss    gamma   beta   running mean      running var\n"
+    printf("                 loss    scale  shift   running mean      running var\n"
            "                       (channel 0)    (5      -40)      (0.25     64)\n");
     bad = train() || infer() || tune() || batch_of_one();
     if (bad) printf("WRONG\n");
