@@ -140,19 +140,25 @@ static int infer(void)
 static int tune(void)
 {
     const float was[2 * C] = {running_mean[0], running_mean[1], running_var[0], running_var[1]};
-    double sum = 0, first = 0;
+    double sum = 0, first = 0, far = 0;
     for (int step = 1; step <= 40; ++step) {
         draw(1, 3);
         if (failed(nrm_infer(&desc, &args))) return 1;
         sum += loss();
         if (failed(nrm_infer_backward(&desc, &args))) return 1; /* reads running_* */
+        for (int i = 0; i < COUNT; ++i) {
+            const double factor = scale[i % C] / sqrt((double)running_var[i % C] + desc.eps);
+            far = fmax(far, fabs((double)dx[i] - dy[i] * factor) / fabs(dy[i] * factor));
+        }
         descend(0.2f);
         if (step == 20) report("tune 20 steps", first = sum / 20), sum = 0;
     }
     report("tune 20 steps", sum / 20);
-    printf("    dx adds up to %.0e of its terms: frozen, it does see a shift\n", sum_of_dx());
+    printf("    dx adds up to %.0e of its terms: frozen, it does see a shift\n"
+           "    dx = dy * scale / sqrt(running_var + eps): %.0e off\n", sum_of_dx(), far);
     return memcmp(was, running_mean, sizeof running_mean) != 0 ||
-           memcmp(was + C, running_var, sizeof running_var) != 0 || !(sum / 20 < first);
+           memcmp(was + C, running_var, sizeof running_var) != 0 ||
+           !(sum / 20 < first) || !(far < 1e-6);
 }
 
 /* One value per channel has no unbiased variance: nothing is written, and the status says why. */
