@@ -81,6 +81,14 @@ build/examples/%: examples/%.c build/gcc/normalize.o Makefile
 	@echo "gcc -O2 $(EXAMPLE_FLAGS) $<"
 	@gcc -O2 $(EXAMPLE_FLAGS) $(WARNINGS) -DNRMI_IMPLEMENTED -o $@ $< build/gcc/normalize.o -lm
 
+# Without libpng there is no program, and running it is skipped.
+build/examples/03_style: examples/03_style.c build/gcc/normalize.o Makefile
+	@mkdir -p $(@D)
+	@if ! command -v libpng-config >/dev/null; then rm -f $@; exit 0; fi; \
+	echo "gcc -O2 $<"; \
+	gcc -O2 $(WARNINGS) -DNRMI_IMPLEMENTED $$(libpng-config --cflags) -o $@ $< \
+	    build/gcc/normalize.o $$(libpng-config --ldflags) -lm
+
 # Without MPI there is an empty file, and running it is skipped.
 build/examples/%_mpi: examples/%_mpi.c build/gcc/normalize.o Makefile
 	@mkdir -p $(@D)
@@ -96,8 +104,8 @@ build/san-thread/06_threads_pthread: examples/06_threads_pthread.c build/san-thr
 
 # libc6-dev comes with gcc and clang, OpenMP with gcc, objdump and nm with binutils, prove with
 # perl. The sanitizers of clang are a package of their own. Of the MPIs, mpirun of mpich starts more
-# ranks than there are processors, and as root, without being told so.
-PACKAGES := make gcc g++ clang libclang-rt-dev binutils perl valgrind mpich libmpich-dev
+# ranks than there are processors, and as root, without being told so. An example reads pictures.
+PACKAGES := make gcc g++ clang libclang-rt-dev binutils perl valgrind mpich libmpich-dev libpng-dev
 
 # Of tests/cross/matrix: other compilers; compilers of other machines, their C libraries (which the
 # compilers only recommend) and the emulator; WASM, with clang's builtins, and node; Windows.
@@ -138,18 +146,21 @@ deps: ## Install what the other targets need (Debian packages; only those that a
 
 TEST_PROGRAMS := $(foreach build,gcc clang,$(TESTS:%=build/$(build)/%))
 MPI_EXAMPLES  := $(patsubst %,build/examples/%,$(filter %_mpi,$(EXAMPLES)))
-ONE_PROCESS   := $(patsubst %,build/examples/%,$(filter-out %_mpi,$(EXAMPLES)))
+PNG_EXAMPLE   := build/examples/03_style
+ONE_PROCESS   := $(patsubst %,build/examples/%,$(filter-out 03_style %_mpi,$(EXAMPLES)))
 CORPUS        := fuzz/corpus fuzz/found
 MPI_RUN       := tests/tap.sh --needs mpicc,mpirun --status mpirun -np
 
 .PHONY: test build-test
-build-test: $(TEST_PROGRAMS) build/cut/replay $(ONE_PROCESS) $(MPI_EXAMPLES)
+build-test: $(TEST_PROGRAMS) build/cut/replay $(ONE_PROCESS) $(PNG_EXAMPLE) $(MPI_EXAMPLES)
 test: ## Build and run the tests (gcc and clang) and the examples
 	$(PARALLEL) build-test
 	@status=0; \
 	$(PROVE) --exec tests/tap.sh $(TEST_PROGRAMS) || status=1; \
 	prove --exec tests/tap.sh build/cut/replay :: $(CORPUS) || status=1; \
 	$(PROVE) --exec 'tests/tap.sh --status' $(ONE_PROCESS) || status=1; \
+	prove --exec 'tests/tap.sh --needs libpng-config --status' $(PNG_EXAMPLE) :: \
+	    $(PNG_EXAMPLE).png || status=1; \
 	for ranks in 1 4; do prove --exec "$(MPI_RUN) $$ranks" $(MPI_EXAMPLES) || status=1; done; \
 	JOBS=$(JOBS) prove --exec tests/tap.sh tests/include/run.sh :: quick || status=1; \
 	exit $$status
