@@ -21,8 +21,8 @@ sub slurp {
     return scalar <$in>;
 }
 
-# Not the charts, which gnuplot writes. CMake, Meson and clib look for their files at the top.
-my @files = grep { -f && !/\.svg$/ }
+# Not pictures. CMake, Meson and clib look for their files at the top.
+my @files = grep { -f && !/\.(svg|png)$/ }
     qw(normalize.h Makefile README.md CHANGELOG.md LICENSE .clang-format .clang-tidy
        tests/.clang-tidy .gitignore .ci/run CMakeLists.txt meson.build clib.json CONTRIBUTING.md),
     glob('docs/* fuzz/* packaging/* examples/* examples/python/* bench/*'),
