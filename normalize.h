@@ -2827,7 +2827,8 @@ static nrm_status nrmi_check_eps(const nrm_desc *d)
     return nrmi_finite(d->eps) && d->eps >= 0 ? NRM_OK : NRM_ERR_EPS;
 }
 
-/* Completes a pitch and counts the bytes from the first element to past the last. */
+/* Completes the pitch of a tensor that is not empty, and counts the bytes from its first element to
+   past the last. */
 static int nrmi_check_pitch(const nrm_desc *d, nrm_pitch given, nrm_pitch *pitch, size_t *bytes)
 {
     const size_t lines = d->layout == NRM_NCHW ? d->c : d->s;
@@ -2837,12 +2838,10 @@ static int nrmi_check_pitch(const nrm_desc *d, nrm_pitch given, nrm_pitch *pitch
     if (pitch->line < width || !nrmi_times(lines, pitch->line, &all))
         return 0;
     pitch->sample = given.sample ? given.sample : all;
-    *bytes = 0;
     if (pitch->sample < all || !nrmi_times(d->n, pitch->sample, &all) ||
         !nrmi_times(all, size, &all))
         return 0;
-    if (d->n && lines && width)
-        *bytes = size * ((d->n - 1) * pitch->sample + (lines - 1) * pitch->line + width);
+    *bytes = size * ((d->n - 1) * pitch->sample + (lines - 1) * pitch->line + width);
     return 1;
 }
 
@@ -3177,10 +3176,11 @@ static nrmi_walk nrmi_walk_of(const nrmi_job *j, nrm_kind kind)
     return w;
 }
 
-/* Samples that follow one another like the groups of one sample are groups of one sample. */
+/* Samples that follow one another like the groups of one sample are groups of one sample. Only of
+   layer and RMS norm, which have no fold. */
 static void nrmi_join_samples(nrmi_walk *w)
 {
-    if (!w->column && w->fold == 1 &&
+    if (!w->column &&
         (w->groups == 1 || (w->outer_step.x == w->groups * w->group_step.x &&
                             w->outer_step.y == w->groups * w->group_step.y))) {
         if (w->groups == 1)
@@ -3309,7 +3309,7 @@ static void nrmi_start(const nrmi_call *q, nrmi_job *j, size_t *places)
     if (q->empty)
         return;
     j->pilot_at = places;
-    if (places && (f & (NRMI_GIVES_STATS | NRMI_WRITES_ARRAY)))
+    if (f & (NRMI_GIVES_STATS | NRMI_WRITES_ARRAY))
         nrmi_find_pilots(j);
     nrmi_start_pool(q, j);
 }
