@@ -13,6 +13,8 @@
    #include "normalize.h"                and just the include everywhere else.
    cc -O2 file.c                         no flags, no library; SIMD is chosen at run time
 
+  A file of its own for the first keeps its ten seconds of compiling out of yours.
+
  -- A2 Quick start (examples/01_layernorm.c) -----------------------------------------------------
 
    float x[2][4] = {{1, 2, 3, 4}, {40000, 40001, 40002, 40003}}, y[2][4];
@@ -32,6 +34,12 @@
    nrm_backward(&d, &a);                 its gradient
    nrm_infer(&d, &a);                    inference, with the running statistics
 
+   d.dtype = NRM_BF16; d.act = NRM_RELU;       x, y, dy, dx are uint16_t now, gamma and beta float
+   a.residual = skip; a.sum = sum;             y = relu(norm(x + skip)); sum = x + skip, if wanted
+
+  Backward then takes the same x and residual, or x = sum without residual. Every call returns a
+  status. (A global named gamma is no good name: outside of -std=c99 <math.h> has it, a function.)
+
  -- A3 What it computes --------------------------------------------------------------------------
 
    kind           averages over                              statistics (mean, rstd)
@@ -50,7 +58,7 @@
 
   A matrix is n = rows, c = columns, s = 1. Layer norm over C, H and W with a weight for each
   element is NRM_LAYER with c = C*H*W, s = 1. The norm of a whole image is NRM_GROUP, groups = 1.
-  gamma, beta, dgamma, dbeta are c values, or n*c with affine_per_sample (AdaIN). gamma NULL is 1
+  gamma, beta, dgamma, dbeta are c values, or [n][c] with affine_per_sample (AdaIN). gamma NULL is 1
   and then gamma_offset is ignored; beta NULL is 0. mean and rstd are doubles: a float mean is
   what makes a backward pass wrong by 0.8 at a mean of 1e6.
 
@@ -58,8 +66,9 @@
 
    training, and all norms without running statistics     nrm_forward, nrm_backward
    batch (and instance) norm with running statistics      nrm_infer, nrm_infer_backward
-   one batch on many machines, or in pieces               nrm_reduce, nrm_merge, nrm_apply,
+   one batch on many machines, or in pieces (NRM_BATCH)   nrm_reduce, nrm_merge, nrm_apply,
                           nrm_backward_reduce, nrm_merge_sums, nrm_backward_apply
+   mean and variance of each channel alone                nrm_reduce: variance is m2 / count
    float, packed, one line                                nrm_layernorm, nrm_rmsnorm,
                           nrm_batchnorm_infer, nrm_instancenorm, nrm_groupnorm
    into the convolution before it                         nrm_fold
@@ -78,7 +87,9 @@
   Element (i, j, k) of sample i, channel j, position k lies at
      NCHW   i * pitch.sample + j * pitch.line + k        line >= s, sample >= c * line
      NHWC   i * pitch.sample + k * pitch.line + j        line >= c, sample >= s * line
-  where 0 means packed. x_pitch is that of x, residual, sum, dsum and dx; y_pitch of y and dy.
+  A line of 0 is its least value, and so is a sample of 0: 0, 0 is packed. Three channels of RGBA
+  pixels are NHWC with c = 3, line = 4. x_pitch is that of x, residual, sum, dsum and dx; y_pitch of
+  y and dy.
   No alignment is asked, not even that of float. Gaps are neither read nor written.
   An output may be the very same buffer (equal pitches) as: y: x or residual; sum: x or residual;
   dx: x, dy or dsum. y is not sum. Any other overlap of an output is NRM_ERR_ALIAS. Inputs may
@@ -460,14 +471,16 @@ NRM_API nrm_status nrm_forward(const nrm_desc *, const nrm_args *);
 NRM_API nrm_status nrm_infer(const nrm_desc *, const nrm_args *);
 
 /* Gradient of nrm_forward. Needs x, dy, rstd and mean (not for RMS) as forward wrote them, at least
-   one of dx, dgamma, dbeta, and gamma, beta, gamma_offset as in forward. dx may be x, dy, dsum. */
+   one of dx, dgamma, dbeta, and gamma, beta, gamma_offset as in forward; x and residual as there,
+   or its sum as x. dx may be x, dy, dsum. */
 NRM_API nrm_status nrm_backward(const nrm_desc *, const nrm_args *);
 
 /* Gradient of nrm_infer: frozen batch norm. Needs x, dy, running_mean, running_var and at least one
    of dx, dgamma, dbeta. */
 NRM_API nrm_status nrm_infer_backward(const nrm_desc *, const nrm_args *);
 
-/* ---- B6 Parts: batch norm over many machines, pieces of a batch, several batches as one ---- */
+/* ---- B6 Parts: batch norm over many machines, pieces of a batch, several batches as one ----
+   NRM_BATCH alone; examples/08_sync_batchnorm_mpi.c. */
 
 /* Writes c moments of this share. Needs x (and residual if used). An empty share gives zeros. */
 NRM_API nrm_status nrm_reduce(const nrm_desc *, const nrm_args *, nrm_moments *c_of_them);
@@ -485,8 +498,10 @@ NRM_API nrm_status nrm_backward_apply(const nrm_desc *, const nrm_args *,
 
 /* ---- B7 Helpers -------------------------------------------------------------------------- */
 
-/* Folds an inference batch norm into the convolution or linear layer before it: weight is [c][k];
-   bias, gamma and beta may be NULL; weight_out may be weight, bias_out may be bias. */
+/* Folds an inference batch norm into the convolution or linear layer before it: weight is [c][k],
+   of a convolution with k = input channels of a group * kernel height * width (examples/10_fold.c).
+   bias, gamma and beta may be NULL; weight_out may be weight, bias_out may be bias. Errors: NULL,
+   SIZE, EPS, ALIAS. */
 NRM_API nrm_status nrm_fold(float *weight_out, float *bias_out, const float *weight,
                             const float *bias, size_t c, size_t k, const float *mean,
                             const float *var, const float *gamma, const float *beta, double eps);
