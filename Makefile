@@ -358,6 +358,10 @@ PACKAGES += cmake meson ninja-build pkg-config python3 python3-numpy
 check-packages: build/libnormalize.so ## Programs that use each package; the Python example
 	@prove --exec tests/tap.sh tests/packages/run.sh
 
+.PHONY: check-readme
+check-readme: ## Every command of README.md, in a copy of the tree
+	@prove --exec tests/tap.sh tests/readme.sh
+
 # ---- Figures ------------------------------------------------------------------------------------
 
 SIZE_OPTIONS := default NRM_NO_SIMD NRM_NO_AVX2 NRM_NO_AVX512 NRM_NO_F64 NRM_NO_HALF
