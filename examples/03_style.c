@@ -40,7 +40,7 @@ static void restyle(picture *both, const picture *content, const picture *style)
 {
     const size_t pixels = content->width * content->height;
     float gamma[2][3], beta[2][3];
-    nrm_moments from[3], to[3];
+    nrm_moments from[3] = {{0, 0, 0}}, to[3] = {{0, 0, 0}};
     /* Three channels of the four: x_pitch.line steps over alpha, which nobody touches. */
     nrm_desc desc = {.kind = NRM_BATCH, .layout = NRM_NHWC, .n = 1, .c = 3, .x_pitch.line = 4,
                      .y_pitch.line = 4};
@@ -184,8 +184,9 @@ static picture draw(void at(double, double, double *), size_t width, size_t heig
     for (size_t i = 0; i < width * height; ++i) {
         double sum[3] = {0, 0, 0}, rgb[3] = {0, 0, 0};
         for (int k = 0; k < 16; ++k) {
-            at(((double)(i % width) + k % 4 / 4.0 + 0.125) / (double)width,
-               ((double)(i / width) + k / 4 / 4.0 + 0.125) / (double)height, rgb);
+            const size_t x = i % width * 4 + (size_t)k % 4, y = i / width * 4 + (size_t)k / 4;
+            at(((double)x + 0.5) / (double)(4 * width), ((double)y + 0.5) / (double)(4 * height),
+               rgb);
             for (int j = 0; j < 3; ++j) sum[j] += rgb[j];
         }
         for (int j = 0; j < 3; ++j) p.pixels[4 * i + j] = (float)floor(sum[j] / 16 + 0.5);
