@@ -1,4 +1,4 @@
-/* normalize.h - v0.1.0 - batch/layer/instance/group/RMS normalization - MIT or Unlicense, see end
+/* normalize.h - v0.2.0 - batch/layer/instance/group/RMS normalization - MIT or Unlicense, see end
 
    Normalises tensors of float, double, bf16 and f16 on the CPU, forward and backward, NCHW and
  NHWC. The result depends on the numbers and the shape alone: not on the instruction set, the
@@ -334,7 +334,7 @@
 /* ---- B1 Version -------------------------------------------------------------------------- */
 
 #define NRM_VERSION_MAJOR 0
-#define NRM_VERSION_MINOR 1
+#define NRM_VERSION_MINOR 2
 #define NRM_VERSION_PATCH 0
 #define NRM_VERSION (NRM_VERSION_MAJOR * 10000 + NRM_VERSION_MINOR * 100 + NRM_VERSION_PATCH)
 
@@ -2440,7 +2440,7 @@ NRMI_PLAIN_STORAGE(v128)
 /* Storage any serves where speed is not asked: the scalar oracle, and double arithmetic. */
 
 /* ISA HOOK pass: scalar. */
-#define NRMI_PASS 100
+#define NRMI_PASS 200
 #define NRMI_T any
 #define NRMI_ISA scalar
 #define NRMI_A f32
@@ -5272,7 +5272,7 @@ NRM_API nrm_status nrm_fold(float *weight_out, float *bias_out, const float *wei
 /* is broadcast in one kind of tile where it is loaded in the other. That is the whole          */
 /* difference between NCHW and NHWC.                                                            */
 /* ========================================================================================= */
-#if NRMI_PASS != 100
+#if NRMI_PASS != 200
 #error "normalize.h includes itself by name: define NRM_HEADER_FILENAME to this file's new name"
 #endif
 
