@@ -181,7 +181,8 @@
              can hold is the largest double.
      |mean| >= 2^1000 or rstd < 2^-1000: apply and gradients take z / 4 and mean / 4, 4 * rstd;
              dgamma and dbeta of LAYER and RMS in those rows alone.
-     a and 1 stand for a, but rstd and g where |a| is not within 2^-900 to 2^900.
+     a and 1 stand for a, but rstd * t and g / t where |a| is not within 2^-900 to 2^900; t is 2 to
+             half of what g's exponent is above rstd's.
      Totals of planes and lists, of GROUP's statistics over its channels, and of dgamma and dbeta
              over the samples are compensated: what each addition rounds off is added up beside
              it, s = a + b, p = s - a, lost += (a - (s - p)) + (b - p), and goes to the total at
@@ -1008,7 +1009,8 @@ static NRMI_INLINE nrmi_scale nrmi_scale_of(double rstd, int whole)
 }
 
 /* a = g * rstd as r * g: as a and 1, but so that a below 2^-100 keeps its digits as a float. In F64
-   near the ends of the range the two stay apart. */
+   near the ends of the range each takes half of a's exponent: what is multiplied by both is neither
+   denormal nor infinite in between unless it ends so. */
 typedef struct nrmi_factors {
     double r, g;
 } nrmi_factors;
@@ -1018,8 +1020,10 @@ static NRMI_INLINE nrmi_factors nrmi_factors_of(double rstd, double g, int f64)
     const double a = g * rstd;
     nrmi_factors f = {a, 1};
     if (f64 && (nrmi_bits(a) < NRMI_POW2_BITS(-900) || nrmi_bits(a) > NRMI_POW2_BITS(900))) {
-        f.r = rstd;
-        f.g = g;
+        const int apart = (int)(nrmi_bits(g) >> 52) - (int)(nrmi_bits(rstd) >> 52);
+        const double t = nrmi_from_bits(NRMI_POW2_BITS(apart / 2));
+        f.r = rstd * t;
+        f.g = g / t;
     } else if (!f64 && nrmi_bits(a) < NRMI_POW2_BITS(-100)) {
         f.r = a * nrmi_from_bits(NRMI_POW2_BITS(100));
         f.g = nrmi_from_bits(NRMI_POW2_BITS(-100));
