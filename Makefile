@@ -7,7 +7,7 @@ PROVE = prove --timer -j$(JOBS)
 
 TESTS    := $(patsubst tests/%.c,%,$(wildcard tests/test_*.c))
 EXAMPLES := $(patsubst examples/%.c,%,$(wildcard examples/*.c))
-HEADERS  := $(wildcard tests/*.h)
+HEADERS  := $(wildcard tests/*.h fuzz/*.h)
 WARNINGS := -Wall -Wextra
 
 .PHONY: help
@@ -50,11 +50,19 @@ $(call programs_linked,$(1),$(3)): build/$(1)/%: tests/%.c build/$(1)/normalize.
 	@echo "$(2) $(3) $$<"
 	@$(2) -std=gnu99 $(WARNINGS) $(3) -pthread -DNRMI_IMPLEMENTED -o $$@ $$< \
 	    build/$(1)/normalize.o -lm
+
+build/$(1)/replay build/$(1)/search: build/$(1)/%: fuzz/%.c build/$(1)/normalize.o $(HEADERS)
+	@echo "$(2) $(3) $$<"
+	@$(2) -std=gnu99 $(WARNINGS) $(3) -pthread -DNRMI_IMPLEMENTED -o $$@ $$< \
+	    build/$(1)/normalize.o -lm
 endef
 
 # make test; Valgrind 3.19 reads clang's line tables as DWARF 4 only
 $(eval $(call build,gcc,gcc,-O2))
 $(eval $(call build,clang,clang,-O2 -gdwarf-4 -gline-tables-only))
+
+# What is fuzzed is cut up among threads however small.
+$(eval $(call build,cut,gcc,-O2 $(CUT_UP)))
 
 # make check-san, check-threads. Line tables alone and, for gcc, without the address sanitizer: it
 # takes gcc 100 s of compiling where clang takes 39 s, and both look for the same.
@@ -73,6 +81,14 @@ build/examples/%: examples/%.c build/gcc/normalize.o Makefile
 	@echo "gcc -O2 $(EXAMPLE_FLAGS) $<"
 	@gcc -O2 $(EXAMPLE_FLAGS) $(WARNINGS) -DNRMI_IMPLEMENTED -o $@ $< build/gcc/normalize.o -lm
 
+# Without libpng there is no program, and running it is skipped.
+build/examples/03_style: examples/03_style.c build/gcc/normalize.o Makefile
+	@mkdir -p $(@D)
+	@if ! command -v libpng-config >/dev/null; then rm -f $@; exit 0; fi; \
+	echo "gcc -O2 $<"; \
+	gcc -O2 $(WARNINGS) -DNRMI_IMPLEMENTED $$(libpng-config --cflags) -o $@ $< \
+	    build/gcc/normalize.o $$(libpng-config --ldflags) -lm
+
 # Without MPI there is an empty file, and running it is skipped.
 build/examples/%_mpi: examples/%_mpi.c build/gcc/normalize.o Makefile
 	@mkdir -p $(@D)
@@ -88,8 +104,8 @@ build/san-thread/06_threads_pthread: examples/06_threads_pthread.c build/san-thr
 
 # libc6-dev comes with gcc and clang, OpenMP with gcc, objdump and nm with binutils, prove with
 # perl. The sanitizers of clang are a package of their own. Of the MPIs, mpirun of mpich starts more
-# ranks than there are processors, and as root, without being told so.
-PACKAGES := make gcc g++ clang libclang-rt-dev binutils perl valgrind mpich libmpich-dev
+# ranks than there are processors, and as root, without being told so. An example reads pictures.
+PACKAGES := make gcc g++ clang libclang-rt-dev binutils perl valgrind mpich libmpich-dev libpng-dev
 
 # Of tests/cross/matrix: other compilers; compilers of other machines, their C libraries (which the
 # compilers only recommend) and the emulator; WASM, with clang's builtins, and node; Windows.
@@ -101,9 +117,15 @@ PACKAGES += gcc-aarch64-linux-gnu gcc-arm-linux-gnueabihf gcc-riscv64-linux-gnu 
 PACKAGES += wasi-libc libclang-rt-14-dev-wasm32 libclang-rt-16-dev-wasm32 nodejs
 PACKAGES += gcc-mingw-w64-x86-64-posix wine64
 
+# Fuzzing: libFuzzer comes with clang's sanitizers.
+PACKAGES += libclang-rt-14-dev afl++
+
 # The benchmark and its charts. What it is compared with is taken if it is there: libdnnl-dev and
 # libtorch-dev, which is large.
 PACKAGES += libbenchmark-dev gnuplot-nox
+
+# Analysis, and coverage: llvm has llvm-cov.
+PACKAGES += clang-tidy cppcheck llvm
 
 .PHONY: deps
 deps: ## Install what the other targets need (Debian packages; only those that are missing)
@@ -124,16 +146,21 @@ deps: ## Install what the other targets need (Debian packages; only those that a
 
 TEST_PROGRAMS := $(foreach build,gcc clang,$(TESTS:%=build/$(build)/%))
 MPI_EXAMPLES  := $(patsubst %,build/examples/%,$(filter %_mpi,$(EXAMPLES)))
-ONE_PROCESS   := $(patsubst %,build/examples/%,$(filter-out %_mpi,$(EXAMPLES)))
+PNG_EXAMPLE   := build/examples/03_style
+ONE_PROCESS   := $(patsubst %,build/examples/%,$(filter-out 03_style %_mpi,$(EXAMPLES)))
+CORPUS        := fuzz/corpus fuzz/found
 MPI_RUN       := tests/tap.sh --needs mpicc,mpirun --status mpirun -np
 
 .PHONY: test build-test
-build-test: $(TEST_PROGRAMS) $(ONE_PROCESS) $(MPI_EXAMPLES)
+build-test: $(TEST_PROGRAMS) build/cut/replay $(ONE_PROCESS) $(PNG_EXAMPLE) $(MPI_EXAMPLES)
 test: ## Build and run the tests (gcc and clang) and the examples
 	$(PARALLEL) build-test
 	@status=0; \
 	$(PROVE) --exec tests/tap.sh $(TEST_PROGRAMS) || status=1; \
+	prove --exec tests/tap.sh build/cut/replay :: $(CORPUS) || status=1; \
 	$(PROVE) --exec 'tests/tap.sh --status' $(ONE_PROCESS) || status=1; \
+	prove --exec 'tests/tap.sh --needs libpng-config --status' $(PNG_EXAMPLE) :: \
+	    $(PNG_EXAMPLE).png || status=1; \
 	for ranks in 1 4; do prove --exec "$(MPI_RUN) $$ranks" $(MPI_EXAMPLES) || status=1; done; \
 	JOBS=$(JOBS) prove --exec tests/tap.sh tests/include/run.sh :: quick || status=1; \
 	exit $$status
@@ -167,13 +194,16 @@ SAN_TESTS    := $(filter-out test_dispatch test_pool_min $(WHOLE),$(TESTS))
 SAN_PROGRAMS := $(foreach build,gcc clang memory,$(SAN_TESTS:%=build/san-$(build)/%))
 SAN_ISA      := build/san-clang/test_isa build/san-memory/test_isa
 
+SAN_REPLAY   := build/san-gcc/replay build/san-clang/replay
+
 .PHONY: check-san build-san
-build-san: $(SAN_PROGRAMS) $(SAN_ISA)
+build-san: $(SAN_PROGRAMS) $(SAN_ISA) $(SAN_REPLAY)
 check-san: ## The tests under address, undefined and memory sanitizers
 	$(PARALLEL) build-san
 	@status=0; \
 	$(PROVE) --exec tests/tap.sh $(SAN_PROGRAMS) || status=1; \
 	$(PROVE) --exec tests/tap.sh $(SAN_ISA) :: $(FEWER) || status=1; \
+	$(PROVE) --exec tests/tap.sh $(SAN_REPLAY) :: $(CORPUS) || status=1; \
 	exit $$status
 
 THREAD_PROGRAMS := build/san-thread/test_threads build/san-thread/06_threads_pthread
@@ -194,6 +224,139 @@ check-threads: ## Threads under ThreadSanitizer and Valgrind's helgrind
 .PHONY: lint
 lint: ## ASCII, line widths, prefixes of every identifier, versions, ISA HOOK marks
 	@prove --exec tests/tap.sh tests/lint.pl
+
+# ---- Fuzzing ------------------------------------------------------------------------------------
+#
+# fuzz/run.sh says SKIP, or with STRICT=1 fails, where an engine is missing. The header is compiled
+# with its sanitizers and counters once, which takes clang two minutes; what is around it is not
+# instrumented. Of the kernels, which are one text for every instruction set, one set is counted.
+
+SECONDS      ?= 60
+SEED         ?= 1
+FUZZ_TARGETS := problems calls halves
+FUZZ_SAN     := -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
+FUZZ_COUNT   := -fno-sanitize-coverage=trace-cmp -fsanitize-coverage-ignorelist=fuzz/one_isa.txt
+
+build/fuzz/normalize.o: normalize.h fuzz/one_isa.txt Makefile
+	@mkdir -p $(@D)
+	@echo "clang $(FUZZ_SAN) normalize.h"
+	@clang -std=gnu99 -O1 -g1 -fno-omit-frame-pointer $(FUZZ_SAN:fuzzer%=fuzzer-no-link%) \
+	    $(FUZZ_COUNT) $(CUT_UP) -DNORMALIZE_IMPLEMENTATION -o $@ -x c -c normalize.h
+build/fuzz/%: fuzz/fuzz.c build/fuzz/normalize.o $(HEADERS)
+	@clang -std=gnu99 -O2 -g1 $(WARNINGS) $(CUT_UP) -DNRMI_IMPLEMENTED -DBED_ASAN \
+	    -DTARGET='"$*"' -o $@.o -c $<
+	@clang $(FUZZ_SAN) -pthread -o $@ $@.o build/fuzz/normalize.o -lm
+
+build/afl/normalize.o: normalize.h Makefile
+	@mkdir -p $(@D)
+	@echo "afl-clang-fast normalize.h"
+	@AFL_QUIET=1 afl-clang-fast -std=gnu99 -O2 $(CUT_UP) -DNORMALIZE_IMPLEMENTATION -o $@ \
+	    -x c -c normalize.h
+build/afl/%: fuzz/fuzz.c build/afl/normalize.o $(HEADERS)
+	@AFL_QUIET=1 afl-clang-fast -std=gnu99 -O2 $(WARNINGS) $(CUT_UP) -DNRMI_IMPLEMENTED \
+	    -DTARGET='"$*"' -fsanitize=fuzzer -pthread -o $@ $< build/afl/normalize.o -lm
+
+.PHONY: fuzz fuzz-afl fuzz-corpus build-fuzz build-afl
+build-fuzz: $(FUZZ_TARGETS:%=build/fuzz/%)
+build-afl: $(FUZZ_TARGETS:%=build/afl/%)
+fuzz: ## Fuzz with libFuzzer, address and undefined sanitizers: SECONDS=60
+	@prove -v --exec tests/tap.sh fuzz/run.sh :: libfuzzer $(SECONDS) $(FUZZ_TARGETS)
+fuzz-afl: ## ... with AFL++
+	@prove -v --exec tests/tap.sh fuzz/run.sh :: afl $(SECONDS) $(FUZZ_TARGETS)
+fuzz-corpus: ## Put what both have found into fuzz/corpus, minimised
+	@fuzz/run.sh merge $(FUZZ_TARGETS)
+
+.PHONY: replay search
+replay: build/cut/replay ## Run fuzz/corpus and fuzz/found through the fuzz targets
+	@prove --exec tests/tap.sh build/cut/replay :: $(CORPUS)
+search: build/cut/search ## Look for the largest error in units of the bound: SECONDS=60 SEED=1
+	@mkdir -p build/worst
+	@build/cut/search --seconds $(SECONDS) --seed $(SEED) --keep build/worst
+
+# ---- Proof --------------------------------------------------------------------------------------
+#
+# What the tests notice and reach, and what tools say that read or watch the code. clang counts what
+# is reached: it numbers conditions before it compiles for any instruction set, and tells the copies
+# of a text that includes itself apart. With -O1 for the loops that are written out only then.
+
+COVER := -O1 -fprofile-instr-generate -fcoverage-mapping
+$(eval $(call build,coverage,clang,$(COVER)))
+
+# test_big is about addresses alone, and takes minutes where every step is counted.
+COVER_TESTS    := $(filter-out test_isa test_big,$(TESTS))
+COVER_PROGRAMS := $(COVER_TESTS:%=build/coverage/%)
+COVER_ISA      := build/coverage/test_isa
+COVER_COPIES   := $(addprefix build/coverage/,normalize.o $(call whole,coverage,$(COVER)))
+COVER_TOOLS    := --needs clang,llvm-profdata,llvm-cov
+
+.PHONY: coverage build-coverage
+build-coverage: $(COVER_PROGRAMS) $(COVER_ISA)
+coverage: export LLVM_PROFILE_FILE = build/coverage/raw/%p.profraw
+coverage: ## Lines and branches of normalize.h that the tests reach; the rest is listed
+	@rm -rf build/coverage/raw
+	@if command -v clang >/dev/null; then $(MAKE) -j$(JOBS) build-coverage; fi
+	@status=0; \
+	$(PROVE) --exec 'tests/tap.sh $(COVER_TOOLS)' $(COVER_PROGRAMS) || status=1; \
+	prove --exec 'tests/tap.sh $(COVER_TOOLS)' $(COVER_ISA) :: $(FEWER) || status=1; \
+	prove --exec 'tests/tap.sh $(COVER_TOOLS)' tests/coverage.pl :: build/coverage \
+	    $(COVER_COPIES) || status=1; \
+	exit $$status
+
+.PHONY: mutants
+mutants: ## Do the tests notice small changes of normalize.h? MUTANTS=300 SEED=1 ONLY=text
+	@MUTANTS=$(or $(MUTANTS),300) SEED=$(or $(SEED),1) ONLY='$(ONLY)' JOBS=$(JOBS) \
+	    prove --exec 'tests/tap.sh --needs clang' tests/mutants.pl
+
+# Valgrind 3.19 has no AVX-512. It counts in 64 bits where the oracle of ref.h wants 80, and has
+# neither rounding modes nor flags: tests of these are left out. ALL=1 takes all the others. Memory
+# that something points to at the end is not lost.
+MEMCHECK       := valgrind -q --error-exitcode=9 --leak-check=full
+MEMCHECK_TESTS := $(if $(ALL),test_half test_overrun) test_golden test_pieces test_same \
+    test_errors test_parts
+
+.PHONY: memcheck build-memcheck
+build-memcheck: $(MEMCHECK_TESTS:%=build/clang/%)
+memcheck: ## Valgrind's memcheck over tests in scalar code and AVX2; ALL=1 for every test it can run
+	$(PARALLEL) build-memcheck
+	@$(PROVE) --exec 'tests/tap.sh --needs valgrind $(MEMCHECK)' $(MEMCHECK_TESTS:%=build/clang/%)
+
+.PHONY: analyze
+analyze: ## clang-tidy, cppcheck and gcc -fanalyzer on the header, the tests and the examples
+	@JOBS=$(JOBS) prove --exec tests/tap.sh tests/analyze.sh
+
+# ---- Installing, and other builds ----------------------------------------------------------------
+#
+# The header and a file for pkg-config. CMakeLists.txt, meson.build and clib.json serve those who
+# build with them; tests/packages/run.sh uses each as a program outside of this tree would.
+
+PREFIX       ?= /usr/local
+INCLUDEDIR   ?= $(PREFIX)/include
+PKGCONFIGDIR ?= $(PREFIX)/share/pkgconfig
+VERSION       = $(shell sed -n 's/^#define NRM_VERSION_[A-Z]* \([0-9]*\)$$/\1/p' normalize.h | \
+    paste -sd. -)
+
+.PHONY: install uninstall
+install: ## normalize.h and normalize.pc; DESTDIR= PREFIX=/usr/local INCLUDEDIR=$PREFIX/include
+	install -d $(DESTDIR)$(INCLUDEDIR) $(DESTDIR)$(PKGCONFIGDIR)
+	install -m 644 normalize.h $(DESTDIR)$(INCLUDEDIR)/normalize.h
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' \
+	    -e 's|@INCLUDEDIR@|$(patsubst $(PREFIX)/%,$${prefix}/%,$(INCLUDEDIR))|' \
+	    packaging/normalize.pc.in > $(DESTDIR)$(PKGCONFIGDIR)/normalize.pc
+	chmod 644 $(DESTDIR)$(PKGCONFIGDIR)/normalize.pc
+uninstall: ## Remove both again, with the same variables
+	rm -f $(DESTDIR)$(INCLUDEDIR)/normalize.h $(DESTDIR)$(PKGCONFIGDIR)/normalize.pc
+
+build/libnormalize.so: packaging/normalize.c normalize.h
+	@mkdir -p $(@D)
+	$(CC) -std=c99 -O2 -fPIC -fvisibility=hidden -DNORMALIZE_SHARED -shared -o $@ $< -lm
+
+.PHONY: shared check-packages
+shared: build/libnormalize.so ## build/libnormalize.so, as examples/python loads it
+
+PACKAGES += cmake meson ninja-build pkg-config python3 python3-numpy
+
+check-packages: build/libnormalize.so ## Programs that use each package; the Python example
+	@prove --exec tests/tap.sh tests/packages/run.sh
 
 # ---- Figures ------------------------------------------------------------------------------------
 
@@ -308,7 +471,11 @@ build/bench/peer_onednn.so: bench/peer_onednn.c bench/peers.h normalize.h build/
 build/bench/peer_torch.so: bench/peer_torch.cpp bench/peers.h normalize.h build/bench/peers.dirs
 	$(CXX) -std=c++17 $(PEER_FLAGS) $(TORCH_FLAGS) -o $@ $< $(TORCH_LIBS)
 
-PEERS_OBJECTS := build/bench/normalize.o build/bench/naive.o
+build/bench/load.o: bench/load.c bench/peers.h normalize.h
+	@mkdir -p $(@D)
+	$(CC) -std=c99 -O2 $(WARNINGS) -o $@ -c $<
+
+PEERS_OBJECTS := $(addprefix build/bench/,normalize.o naive.o load.o)
 build/bench/peers: bench/peers.c bench/peers.h bench/naive.h bench/pool.h $(PEERS_OBJECTS)
 	$(CC) -std=gnu99 -O2 $(WARNINGS) -pthread -rdynamic -o $@ $< $(PEERS_OBJECTS) -ldl -lm
 
@@ -318,6 +485,24 @@ bench-peers: ## Beside oneDNN and PyTorch, in turn: a minute; ROUNDS=15 DNNL_DIR
 	@rm -f $(patsubst %,build/bench/peer_%.so,$(filter-out $(HAS_PEERS),onednn torch))
 	@$(MAKE) build/bench/peers $(patsubst %,build/bench/peer_%.so,$(HAS_PEERS))
 	@ROUNDS=$(ROUNDS) build/bench/peers $(ARGS)
+
+# ---- Accuracy -----------------------------------------------------------------------------------
+#
+# With the peers of above. The textbook's loops are compiled as they are written: nothing is fused.
+
+build/bench/accuracy: bench/accuracy.c bench/textbook.h bench/peers.h tests/gen.h tests/ref.h \
+    tests/test.h tests/types.h build/bench/normalize.o build/bench/load.o
+	$(CC) -std=gnu99 -O2 -ffp-contract=off $(WARNINGS) -rdynamic -o $@ $< \
+	    build/bench/normalize.o build/bench/load.o -ldl -lm
+
+.PHONY: accuracy
+accuracy: ## Worst errors of ours (above the bound: fails), oneDNN, PyTorch: docs/ACCURACY.md
+	@rm -f $(patsubst %,build/bench/peer_%.so,$(filter-out $(HAS_PEERS),onednn torch))
+	@$(MAKE) build/bench/accuracy $(patsubst %,build/bench/peer_%.so,$(HAS_PEERS))
+	@status=0; \
+	build/bench/accuracy $(ARGS) || status=1; \
+	perl bench/accuracy.pl || status=1; \
+	exit $$status
 
 .PHONY: clean
 clean: ## Remove build/

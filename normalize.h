@@ -168,7 +168,8 @@
      Last resort: z times 2^-600 (where sums are not finite) or 2^600 (where they are too small),
              around the first value, then around the mean that this gives. A rstd that no double
              can hold is the largest double.
-     |mean| >= 2^1000 or rstd < 2^-1000: apply and gradients take z / 4 and mean / 4, 4 * rstd.
+     |mean| >= 2^1000 or rstd < 2^-1000: apply and gradients take z / 4 and mean / 4, 4 * rstd;
+             dgamma and dbeta of LAYER and RMS in those rows alone.
      a and 1 stand for a, but rstd and g where |a| is not within 2^-900 to 2^900.
      Totals of planes and lists, of GROUP's statistics over its channels, and of dgamma and dbeta
              over the samples are compensated: what each addition rounds off is added up beside
@@ -180,7 +181,7 @@
 
   Error bound, for every finite input, e = 2^-23, tests/ref.h:
      y        4e * (|g| * (1 + |xhat|) + |b|) + 2^-149, overflow as correctly rounded
-     dx       4e * rstd * (|t| * (1+|xhat|) + mean|t| + (1+|xhat|) * mean|t * xhat|) + m * 2^-149
+     dx       6e * rstd * (1 + |xhat|) * (|t| + mean|t| + mean|t * xhat|) + m * 2^-149
      dgamma   4e * sum |dy'| * (1 + |xhat|) + m * 2^-149
      dbeta    4e * sum |dy'| + m * 2^-149
   bf16 and f16: these and half a unit in the last place of the stored result.
@@ -191,16 +192,18 @@
   (mean-K)^2 <= var/2; but the half unit that ml saves float is then |mean| * 2^-53, times rstd.
   The sums of gamma * P and gamma * Q, over samples in BATCH with affine_per_sample and over
   channels in GROUP, are plain sums of doubles: k of them may add k/16 of the bound.
-  It holds for deviations above 2^-1020 and, for gradients, while |dy * gamma| * m stays below
-  2^1000. nrm_moments hold m2 as a double: the parts in F64 need deviations within 2^-500 to 2^500.
-  One class of dx goes past it: where rstd * |mean| is above 2^25, so that the double mean itself is
-  too coarse, at an element of large |xhat| whose dy is 0. There mean|t| becomes
-  (1+|xhat|) * mean|t|; 12.8 times the bound above is the worst found.
+  It holds for deviations above 2^-1020, for y while |gamma * xhat| stays below 2^1000, and for
+  gradients while |dy * gamma| * m does and no dy * gamma is denormal; with running statistics, of
+  which xhat may be anything, while |z - mean|, |xhat| and |dy * gamma * xhat| * m do too.
+  nrm_moments hold m2 as a double: the parts in F64 need deviations within 2^-500 to 2^500.
   Where it comes from, for y, in units of e/2, the half unit in the last place: z - mh rounds once
   (1), ml is off by 2^-49 |mean|, at most 1/2 after rstd, its subtraction rounds (1), the factor a
   or r and g (1 to 2), the products (1 to 2), the last sum (1 of |y|); mean and rstd themselves come
   from float sums around K: with (mean-K)^2 <= var/2 the tree of depth 7 leaves at most 1 to 2.
-  Together under 8, which is 4e. The gradients have one more product each, on their natural scale.
+  Together under 8, which is 4e. dgamma and dbeta have the same roundings, of other terms. dx, in
+  the same units: t (2), its difference from p (1), its product with o and o itself (2); p as a
+  float (1), the tree of P (3 to 4), rstd (2): under 12, which is 6e. An error of the mean of e
+  moves it by rstd * |xhat| * mean|t|, hence 1 + |xhat| there as well.
 
  -- A7 Options: define before including, in every file (first group) or with the implementation ----
 
@@ -718,7 +721,6 @@ enum {
 /* Sizes of the stack tiles. No bit depends on them. */
 enum {
     NRMI_LANES = 128, /* lanes of a stretch                                      */
-    NRMI_FOLDED = 128, /* lanes of a tile that are summed up to groups            */
     NRMI_LENS = 128,  /* coefficients along the lane that are prepared at once   */
     NRMI_ROWS = 4,    /* rows that share loaded lane coefficients in a map       */
     NRMI_AHEAD = 512, /* values of a row between a store and what is fetched     */
@@ -1008,6 +1010,12 @@ static NRMI_INLINE nrmi_factors nrmi_factors_of(double rstd, double g, int f64)
         f.g = nrmi_from_bits(NRMI_POW2_BITS(-100));
     }
     return f;
+}
+
+/* F64: whether z - mean might overflow. */
+static NRMI_INLINE int nrmi_large_f64(double mean, double rstd)
+{
+    return nrmi_bits(mean) >= NRMI_POW2_BITS(1000) || nrmi_bits(rstd) < NRMI_POW2_BITS(-1000);
 }
 
 /* The range in which float arithmetic keeps the bound of A6; outside it double is used. The last
@@ -3272,7 +3280,7 @@ static void nrmi_start(const nrmi_call *q, nrmi_job *j, size_t *places)
     j->t.relu = d->act == NRM_RELU;
     j->t.stream = values >= NRM_STREAM_BYTES / 2 / q->size;
     j->t.far_ = values >= NRMI_NEAR / 2 / q->size;
-    if (values >= NRMI_FAR / (f & NRMI_NEEDS_DY ? 3 : 2) / q->size)
+    if (values >= NRMI_FAR / (f & NRMI_NEEDS_DY ? 3u : 2u) / q->size)
         j->t.far_ = 2;
     j->t.dtype = (int)d->dtype;
     j->t.size = q->size;
@@ -3401,13 +3409,12 @@ static double nrmi_rstd_scaled(double m2, double m, double scale, double eps)
     return nrmi_bits(rstd) == NRMI_INF_BITS ? nrmi_from_bits(NRMI_INF_BITS - 1) : rstd;
 }
 
-/* Whether a lane leaves the range of its usual arithmetic, by its statistics; by its parameters.
-   F64: where z - mean might overflow. */
+/* Whether a lane leaves the range of its usual arithmetic, by its statistics; by its parameters. */
 static NRMI_INLINE int nrmi_wide_stats(const nrmi_job *j, double mean, double rstd)
 {
     if (j->t.dtype != NRM_F64)
         return !nrmi_comfortable(mean, rstd);
-    return nrmi_bits(mean) >= NRMI_POW2_BITS(1000) || nrmi_bits(rstd) < NRMI_POW2_BITS(-1000);
+    return nrmi_large_f64(mean, rstd);
 }
 static NRMI_INLINE int nrmi_wide_params(const nrmi_job *j, double g, double b)
 {
@@ -3905,15 +3912,14 @@ static void nrmi_moment_sums(const nrmi_job *j, const nrmi_kernels *k, double sc
 {
     const size_t lanes = count * j->w.fold;
     const int alone = j->w.fold == 1; /* a group is a lane */
-    const size_t most = alone ? k->lanes : nrmi_least(k->lanes, NRMI_FOLDED);
     const int f64 = j->t.dtype == NRM_F64;
     double lost[2] = {0, 0};
-    double a[NRMI_FOLDED], b[NRMI_FOLDED];
+    double a[NRMI_LANES], b[NRMI_LANES];
     size_t from, i, group = 0, f = 0;
     for (i = 0; !alone && i < count; i++)
         first[i] = second[i] = 0;
-    for (from = 0; from < lanes; from += most) {
-        const size_t n = nrmi_least(lanes - from, most);
+    for (from = 0; from < lanes; from += k->lanes) {
+        const size_t n = nrmi_least(lanes - from, k->lanes);
         nrmi_tile t = nrmi_aim(j, o, 0, g + group, f);
         t.lanes = n;
         t.mean = pilot + group;
@@ -4797,7 +4803,7 @@ static void nrmi_apply_known(const nrmi_job *j)
     /* threads: whole planes for each, or, of few planes, whole rows. Pieces of all rows took 1.5
        times as long (2 threads, 1x64x112x112). */
     const int rows = j->pool && j->w.planes < nrmi_tasks(j);
-    size_t at_once = nrmi_groups_at_once(j, rows ? NRMI_TWICE : (size_t)-1);
+    size_t at_once = nrmi_groups_at_once(j, rows ? (size_t)NRMI_TWICE : (size_t)-1);
     nrmi_all_units(j, nrmi_stretches(j, at_once), at_once * nrmi_group_values(j), nrmi_known_unit,
                    &at_once);
 }
@@ -5312,7 +5318,8 @@ typedef struct nrmi_lanes {
 } nrmi_lanes;
 
 /* Room for coefficients along the lane. LAYER and RMS: gamma and beta, unless the caller's own
-   arrays serve. Their parameter gradients: mean in two parts and rstd of each row. */
+   arrays serve. Their parameter gradients: mean in two parts, or mean and scale, and rstd of each
+   row. */
 typedef struct nrmi_lens {
     nrmi_a a0[NRMI_LENS], a1[NRMI_LENS], a2[NRMI_LENS];
 } nrmi_lens;
@@ -5322,6 +5329,7 @@ typedef struct nrmi_along {
     const unsigned char *g, *b;
     size_t g_step, b_step; /* bytes from one value to the next: 0 for a missing one */
     const nrmi_a *mh, *ml, *r;
+    const nrmi_a *scale; /* double arithmetic, which needs no ml: what z is multiplied by */
 } nrmi_along;
 
 typedef struct nrmi_coefs {
@@ -5424,8 +5432,7 @@ static NRMI_INLINE const unsigned char *NRMI_FN(nrmi_param)(int dtype, const uns
 static NRMI_NOINLINE nrmi_along NRMI_FN(nrmi_find_along)(const nrmi_tile *t, int what, size_t p,
                                                          size_t from, size_t count, nrmi_lens *e)
 {
-    const double scale = NRMI_DOUBLE && t->scale > 0 ? t->scale : 1;
-    nrmi_along found = {NULL, NULL, 0, 0, NULL, NULL, NULL};
+    nrmi_along found = {NULL, NULL, 0, 0, NULL, NULL, NULL, NULL};
     size_t i;
     if (what == NRMI_INNER) {
         from += p * t->param_plane;
@@ -5440,12 +5447,15 @@ static NRMI_NOINLINE nrmi_along NRMI_FN(nrmi_find_along)(const nrmi_tile *t, int
         const size_t at = p * t->stat_plane + (from + i) * t->stat_len;
         const double mean = i < count && t->len_mean ? nrmi_f64_at(t->len_mean, at) : 0;
         const double rstd = i < count ? nrmi_f64_at(t->len_rstd, at) : 0;
+        /* only rows that need it: a denormal z of another would be lost, and with it RELU's sign */
+        const double scale = NRMI_DOUBLE && t->scale > 0 && nrmi_large_f64(mean, rstd) ? t->scale
+                                                                                      : 1;
         e->a0[i] = (nrmi_a)(mean * scale);
-        e->a1[i] = (nrmi_a)(mean * scale - (double)e->a0[i]);
+        e->a1[i] = NRMI_DOUBLE ? (nrmi_a)scale : (nrmi_a)(mean - (double)e->a0[i]);
         e->a2[i] = (nrmi_a)(rstd / scale);
     }
     found.mh = e->a0;
-    found.ml = e->a1;
+    found.ml = found.scale = e->a1;
     found.r = e->a2;
     return found;
 }
@@ -5518,7 +5528,7 @@ static NRMI_INLINE void NRMI_FN(nrmi_of_len)(nrmi_coefs *l, const nrmi_along *e,
         l->b = NRMI_FN(nrmi_pick_param)(e->b, e->b_step, i, !column, n);
     } else if (what == NRMI_PARAM) {
         l->mh = NRMI_FN(nrmi_pick)(e->mh, i, !column);
-        l->ml = NRMI_FN(nrmi_pick)(e->ml, i, !column);
+        l->ml = NRMI_DOUBLE ? nrmi_set1(0) : NRMI_FN(nrmi_pick)(e->ml, i, !column);
         l->r = l->v = NRMI_FN(nrmi_pick)(e->r, i, !column);
     }
 }
@@ -5610,9 +5620,12 @@ static NRMI_OFTEN nrmi_pair NRMI_FN(nrmi_terms)(const nrmi_tile *t, int what, in
                                                  size_t lane, size_t i, size_t x_at, size_t y_at,
                                                  size_t n)
 {
-    const nrmi_v x = NRMI_FN(nrmi_scaled)(t, NRMI_FN(nrmi_input)(t, x_at, n));
+    nrmi_v x = NRMI_FN(nrmi_input)(t, x_at, n);
     nrmi_coefs l;
     nrmi_pair s;
+    if (NRMI_DOUBLE && t->scale > 0)
+        x = nrmi_mul(x, what == NRMI_PARAM ? NRMI_FN(nrmi_pick)(e->scale, i, !column)
+                                           : nrmi_set1((nrmi_a)t->scale));
     if (what == NRMI_MOMENTS) {
         s.a = nrmi_sub(x, NRMI_FN(nrmi_pick)(c->mh, lane, column));
         if (!column && n < 16)
@@ -5767,8 +5780,8 @@ static NRMI_OFTEN void NRMI_FN(nrmi_row_blocks)(const nrmi_tile *t, int what, co
     }
 }
 
-/* Asks for `steps` vectors, 16 lines apart, of what a pass reads, for the second-level cache: in
-   the first, lines of a column that are a multiple of 4096 bytes apart push one another out. */
+/* Asks for `steps` vectors of a column, 16 lines apart, for the second-level cache: in the first,
+   lines a multiple of 4096 bytes apart would push one another out. */
 static NRMI_INLINE void NRMI_FN(nrmi_fetch)(const nrmi_tile *t, int what, size_t x_at, size_t y_at,
                                             size_t steps)
 {
@@ -5865,7 +5878,7 @@ static NRMI_INLINE void NRMI_FN(nrmi_plane)(const nrmi_tile *given, const nrmi_t
                          : what == NRMI_PARAM ? lens
                          : what == NRMI_INNER ? NRMI_FN(nrmi_reach)(given, run_)
                                               : run_;
-    nrmi_along e = {NULL, NULL, 0, 0, NULL, NULL, NULL};
+    nrmi_along e = {NULL, NULL, 0, 0, NULL, NULL, NULL, NULL};
     size_t from, at;
     for (from = 0; from < t->len; from += NRMI_RUN) {
         const size_t end = from + nrmi_least(t->len - from, NRMI_RUN);
@@ -6142,9 +6155,9 @@ static NRMI_OFTEN void NRMI_FN(nrmi_map_one)(const nrmi_tile *t, int gradient, i
         NRMI_FN(nrmi_apply_one)(t, l, x_at, y_at, n);
 }
 
-/* `count` values of one lane of a row tile. fetch: what does not fit the caches is asked for ahead.
-   Layer norm (Zen 4): with where the row is stored to, 512 x 4096 took 0.88 of its time; with the
-   rows to be read next as well, 4096 x 768 took 0.84 of that. */
+/* `count` values of one lane of a row tile. What does not fit the caches is asked for ahead: where
+   the row is stored to (layer norm of 512 x 4096 took 0.88 of its time so, Zen 4) and, with
+   `ahead`, the rows that are next (4096 x 768: 0.84 of that). */
 static NRMI_INLINE void NRMI_FN(nrmi_map_row)(const nrmi_tile *t, int gradient, int what, int ahead,
                                               nrmi_coefs *l, const nrmi_along *e, size_t count,
                                               size_t x_at, size_t y_at)
@@ -6190,7 +6203,7 @@ static NRMI_INLINE void NRMI_FN(nrmi_map)(const nrmi_tile *given, int gradient, 
                                               : t->len;
     nrmi_lanes c;
     nrmi_lens space;
-    nrmi_along e = {NULL, NULL, 0, 0, NULL, NULL, NULL};
+    nrmi_along e = {NULL, NULL, 0, 0, NULL, NULL, NULL, NULL};
     size_t p, from, lane, i;
     NRMI_FN(nrmi_prepare)(given, what, gradient, 0, &c);
     for (p = 0; p < t->planes; p++)

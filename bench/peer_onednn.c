@@ -1,4 +1,5 @@
-/* peer_onednn.c - oneDNN, by its C interface of version 2 or 3, for bench/peers.c.
+/* peer_onednn.c - oneDNN, by its C interface of version 2 or 3, for bench/peers.c and
+ * bench/accuracy.c.
  *
  * Primitives, memories and the stream are made beforehand; execution and waiting are timed. Flags
  * are as training or inference needs them. What it offers:
@@ -75,28 +76,28 @@ static void forget(dnnl_memory_desc_t desc)
     dnnl_memory_desc_destroy(desc);
 }
 
-static dnnl_primitive_desc_t batch(dnnl_prop_kind_t kind, dnnl_memory_desc_t data, unsigned flags,
-                                   dnnl_primitive_desc_t forward)
+static dnnl_primitive_desc_t batch(dnnl_prop_kind_t kind, dnnl_memory_desc_t data, float eps,
+                                   unsigned flags, dnnl_primitive_desc_t forward)
 {
     dnnl_primitive_desc_t pd = NULL;
     dnnl_status_t status =
         forward ? dnnl_batch_normalization_backward_primitive_desc_create(
-                      &pd, engine, kind, data, data, data, PEERS_EPS, flags, forward, NULL)
+                      &pd, engine, kind, data, data, data, eps, flags, forward, NULL)
                 : dnnl_batch_normalization_forward_primitive_desc_create(
-                      &pd, engine, kind, data, data, PEERS_EPS, flags, NULL);
+                      &pd, engine, kind, data, data, eps, flags, NULL);
     return made(status, pd, "batch normalization");
 }
 
 static dnnl_primitive_desc_t layer(dnnl_prop_kind_t kind, dnnl_memory_desc_t data,
-                                   dnnl_memory_desc_t stat, unsigned flags,
+                                   dnnl_memory_desc_t stat, float eps, unsigned flags,
                                    dnnl_primitive_desc_t forward)
 {
     dnnl_primitive_desc_t pd = NULL;
     dnnl_status_t status =
         forward ? dnnl_layer_normalization_backward_primitive_desc_create(
-                      &pd, engine, kind, data, data, data, stat, PEERS_EPS, flags, forward, NULL)
+                      &pd, engine, kind, data, data, data, stat, eps, flags, forward, NULL)
                 : dnnl_layer_normalization_forward_primitive_desc_create(
-                      &pd, engine, kind, data, data, stat, PEERS_EPS, flags, NULL);
+                      &pd, engine, kind, data, data, stat, eps, flags, NULL);
     return made(status, pd, "layer normalization");
 }
 
@@ -117,31 +118,29 @@ static void forget(dnnl_memory_desc_t desc)
     (void)desc;
 }
 
-static dnnl_primitive_desc_t batch(dnnl_prop_kind_t kind, dnnl_memory_desc_t data, unsigned flags,
-                                   dnnl_primitive_desc_t forward)
+static dnnl_primitive_desc_t batch(dnnl_prop_kind_t kind, dnnl_memory_desc_t data, float eps,
+                                   unsigned flags, dnnl_primitive_desc_t forward)
 {
     dnnl_batch_normalization_desc_t op;
     dnnl_primitive_desc_t pd = NULL;
     dnnl_status_t status =
-        forward ? dnnl_batch_normalization_backward_desc_init(&op, kind, &data, &data, PEERS_EPS,
-                                                              flags)
-                : dnnl_batch_normalization_forward_desc_init(&op, kind, &data, PEERS_EPS, flags);
+        forward ? dnnl_batch_normalization_backward_desc_init(&op, kind, &data, &data, eps, flags)
+                : dnnl_batch_normalization_forward_desc_init(&op, kind, &data, eps, flags);
     check(status, "batch normalization desc");
     status = dnnl_primitive_desc_create(&pd, &op, NULL, engine, forward);
     return made(status, pd, "batch normalization");
 }
 
 static dnnl_primitive_desc_t layer(dnnl_prop_kind_t kind, dnnl_memory_desc_t data,
-                                   dnnl_memory_desc_t stat, unsigned flags,
+                                   dnnl_memory_desc_t stat, float eps, unsigned flags,
                                    dnnl_primitive_desc_t forward)
 {
     dnnl_layer_normalization_desc_t op;
     dnnl_primitive_desc_t pd = NULL;
     dnnl_status_t status =
-        forward ? dnnl_layer_normalization_backward_desc_init(&op, kind, &data, &data, &stat,
-                                                              PEERS_EPS, flags)
-                : dnnl_layer_normalization_forward_desc_init(&op, kind, &data, &stat, PEERS_EPS,
-                                                             flags);
+        forward ? dnnl_layer_normalization_backward_desc_init(&op, kind, &data, &data, &stat, eps,
+                                                              flags)
+                : dnnl_layer_normalization_forward_desc_init(&op, kind, &data, &stat, eps, flags);
     check(status, "layer normalization desc");
     status = dnnl_primitive_desc_create(&pd, &op, NULL, engine, forward);
     return made(status, pd, "layer normalization");
@@ -151,15 +150,15 @@ static dnnl_primitive_desc_t layer(dnnl_prop_kind_t kind, dnnl_memory_desc_t dat
 
 #if SINCE(3, 3)
 static dnnl_primitive_desc_t group(dnnl_prop_kind_t kind, dnnl_memory_desc_t data, size_t groups,
-                                   unsigned flags, dnnl_primitive_desc_t forward)
+                                   float eps, unsigned flags, dnnl_primitive_desc_t forward)
 {
     dnnl_primitive_desc_t pd = NULL;
     dnnl_dim_t g = (dnnl_dim_t)groups;
     dnnl_status_t status =
         forward ? dnnl_group_normalization_backward_primitive_desc_create(
-                      &pd, engine, kind, data, data, data, g, PEERS_EPS, flags, forward, NULL)
+                      &pd, engine, kind, data, data, data, g, eps, flags, forward, NULL)
                 : dnnl_group_normalization_forward_primitive_desc_create(
-                      &pd, engine, kind, data, data, g, PEERS_EPS, flags, NULL);
+                      &pd, engine, kind, data, data, g, eps, flags, NULL);
     return made(status, pd, "group normalization");
 }
 #endif
@@ -209,18 +208,19 @@ static dnnl_primitive_desc_t describe_norm(const struct call *c, enum pass pass,
     dnnl_prop_kind_t kind = pass == BACKWARD ? dnnl_backward
                             : pass == INFER  ? dnnl_forward_inference
                                              : dnnl_forward_training;
+    const float eps = (float)p->eps;
     dnnl_primitive_desc_t pd = NULL;
     if (p->kind == NRM_LAYER || p->kind == NRM_RMS) {
         dnnl_memory_desc_t stat = vector(c->stats);
-        pd = layer(kind, c->tensor, stat, flags, forward);
+        pd = layer(kind, c->tensor, stat, eps, flags, forward);
         forget(stat);
     } else if (p->kind == NRM_GROUP) {
 #if SINCE(3, 3)
-        pd = group(kind, c->tensor, p->groups, flags, forward);
+        pd = group(kind, c->tensor, p->groups, eps, flags, forward);
 #endif
     } else {
         if (pass == INFER) flags |= dnnl_use_global_stats;
-        pd = batch(kind, c->tensor, flags, forward);
+        pd = batch(kind, c->tensor, eps, flags, forward);
     }
     return pd;
 }

@@ -1,4 +1,4 @@
-/* peer_torch.cpp - PyTorch's C++ library, for bench/peers.c.
+/* peer_torch.cpp - PyTorch's C++ library, for bench/peers.c and bench/accuracy.c.
  *
  * The CPU's functions are called directly, past the dispatcher and in inference mode, so that no
  * time goes to autograd. They return new tensors: their out= forms of 1.13 compute elsewhere and
@@ -77,13 +77,13 @@ Tensor merged(const Tensor &x, const problem &p)
 
 three batch_forward(const call &k, const Tensor &x)
 {
-    return at::cpu::native_batch_norm(x, k.gamma, k.beta, {}, {}, true, 0, PEERS_EPS);
+    return at::cpu::native_batch_norm(x, k.gamma, k.beta, {}, {}, true, 0, k.p.eps);
 }
 
 three batch_backward(const call &k, const Tensor &dy, const Tensor &x, const Tensor &mean,
                      const Tensor &rstd)
 {
-    return at::cpu::native_batch_norm_backward(dy, x, k.gamma, {}, {}, mean, rstd, true, PEERS_EPS,
+    return at::cpu::native_batch_norm_backward(dy, x, k.gamma, {}, {}, mean, rstd, true, k.p.eps,
                                                all);
 }
 
@@ -91,7 +91,7 @@ three group_forward(const call &k, const Tensor &x)
 {
     const problem &p = k.p;
     return at::cpu::native_group_norm(x, k.gamma, k.beta, size(p.n), size(p.c),
-                                      size(peers_area(&p)), size(p.groups), PEERS_EPS);
+                                      size(peers_area(&p)), size(p.groups), k.p.eps);
 }
 
 three group_backward(const call &k, const Tensor &dy, const Tensor &x)
@@ -124,7 +124,7 @@ void forward(call &k)
     if (k.how == GROUPS || k.p.kind == NRM_GROUP)
         r = group_forward(k, k.p.pass == BACKWARD ? seen(k, k.x) : k.x);
     else if (k.p.kind == NRM_LAYER)
-        r = at::cpu::native_layer_norm(k.x, {size(k.p.c)}, k.gamma, k.beta, PEERS_EPS);
+        r = at::cpu::native_layer_norm(k.x, {size(k.p.c)}, k.gamma, k.beta, k.p.eps);
     else
         r = batch_forward(k, seen(k, k.x));
     k.ys.push_back(std::get<0>(r));
@@ -135,7 +135,7 @@ void infer(call &k)
 {
     k.ys.clear();
     k.ys.push_back(std::get<0>(at::cpu::native_batch_norm(
-        k.x, k.gamma, k.beta, k.running_mean, k.running_var, false, 0, PEERS_EPS)));
+        k.x, k.gamma, k.beta, k.running_mean, k.running_var, false, 0, k.p.eps)));
 }
 
 void backward(call &k)

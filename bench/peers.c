@@ -25,20 +25,18 @@
  * build/bench/peers.txt gets the same in columns, a line for each case and peer.
  */
 #ifndef _POSIX_C_SOURCE
-#define _POSIX_C_SOURCE 200112L /* clock_gettime, posix_memalign, nanosleep, setenv */
+#define _POSIX_C_SOURCE 200112L /* clock_gettime, nanosleep */
 #endif
 #include "naive.h"
 #include "peers.h"
 #include "pool.h"
 
 #include <ctype.h>
-#include <dlfcn.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 #ifdef __GLIBC__
 #include <malloc.h>
 #endif
@@ -48,8 +46,7 @@
 #define MAX_ROUNDS 1001
 #define MAX_CASES 128
 #define TOLERANCE 1e-3
-#define BUILD "build/bench/" /* from the top of the tree */
-#define COLUMNS_FILE BUILD "peers.txt"
+#define COLUMNS_FILE "build/bench/peers.txt" /* from the top of the tree */
 
 /* ---- Cases --------------------------------------------------------------------------------- */
 
@@ -90,6 +87,7 @@ static size_t list_cases(struct problem *out)
                     p->layout = layout == NCHW ? NRM_NCHW : NRM_NHWC;
                     p->blocked = layout == BLOCKED;
                     p->groups = families[f].groups;
+                    p->eps = (double)1e-5f;
                     p->n = shape[0], p->c = shape[1], p->h = shape[2], p->w = shape[3];
                     ++count;
                 }
@@ -111,20 +109,7 @@ static void case_name(const struct problem *p, char *name, size_t size)
         snprintf(name, size, "%s %s %zux%zu", kinds[p->kind], pass, p->n, p->c);
 }
 
-/* ---- Peers --------------------------------------------------------------------------------- */
-
-/* Shared objects that are opened one apart from the other: PyTorch has a oneDNN of its own, and
-   both of them in one name space would be mixed up. */
-static const struct {
-    const char *id, *file, *symbol, *missing;
-} known[] = {
-    {"onednn", BUILD "peer_onednn.so", "peer_onednn",
-     "oneDNN: no oneapi/dnnl/dnnl.h (Debian: libdnnl-dev)"},
-    {"torch", BUILD "peer_torch.so", "peer_torch",
-     "PyTorch: no torch/version.h (Debian: libtorch-dev)"},
-};
-
-enum { PEERS = sizeof known / sizeof *known };
+/* ---- Options ------------------------------------------------------------------------------- */
 
 /* What was asked for on the command line, and what takes part. */
 static struct {
@@ -134,22 +119,6 @@ static struct {
     const struct peer *peer[PEERS];
     int peers;
 } opt = {"", "onednn,torch", NRM_AUTO, 1, 15, 0, 0, {NULL}, 0};
-
-void peers_die(const char *what, const char *why)
-{
-    fprintf(stderr, "peers: %s: %s\n", what, why);
-    exit(EXIT_FAILURE);
-}
-
-void *peers_get(size_t count, size_t size)
-{
-    /* What is added keeps tensors of 2^n bytes from lying at the same place of their pages: there
-       a load may wait for a store to another tensor, 12% of backward of 1x64x112x112. */
-    void *p;
-    if (posix_memalign(&p, 64, count * size + 1088)) peers_die("memory", "none left");
-    memset(p, 0, count * size);
-    return p;
-}
 
 /* ---- Ours ---------------------------------------------------------------------------------- */
 
@@ -172,7 +141,7 @@ static struct our_call our_setup(const struct problem *p, const struct inputs *i
     call.desc.c = p->c;
     call.desc.s = peers_area(p);
     call.desc.groups = p->groups;
-    call.desc.eps = (double)PEERS_EPS;
+    call.desc.eps = p->eps;
     call.args.x = in->x;
     call.args.gamma = in->gamma;
     call.args.beta = p->kind == NRM_RMS ? NULL : in->beta;
@@ -648,29 +617,10 @@ static void read_options(int argc, char **argv)
     if (opt.threads < 1 || opt.threads > 1024) peers_die("--threads", "1 to 1024, please");
 }
 
-static void open_peer(int i)
-{
-    void *object, *symbol;
-    if (!strstr(opt.names, known[i].id)) return;
-    if (access(known[i].file, R_OK)) {
-        printf("SKIP %s\n", known[i].missing);
-        ++opt.skipped;
-        return;
-    }
-    object = dlopen(known[i].file, RTLD_NOW | RTLD_LOCAL);
-    symbol = object ? dlsym(object, known[i].symbol) : NULL;
-    if (!symbol) {
-        printf("SKIP %s\n", dlerror());
-        ++opt.skipped;
-        return;
-    }
-    opt.peer[opt.peers++] = (const struct peer *)symbol;
-}
-
 static void start_peers(void)
 {
     int i;
-    for (i = 0; i < PEERS; ++i) open_peer(i);
+    opt.peers = peers_load(opt.names, opt.peer, &opt.skipped);
     printf("normalize.h %d.%d.%d (%s)", NRM_VERSION_MAJOR, NRM_VERSION_MINOR, NRM_VERSION_PATCH,
            nrm_isa_name(opt.isa == NRM_AUTO ? nrm_best_isa() : opt.isa));
     for (i = 0; i < opt.peers; ++i)

@@ -1,4 +1,4 @@
-/* peers.h - what bench/peers.c asks of the libraries it times beside normalize.h. */
+/* peers.h - what bench/peers.c and bench/accuracy.c ask of the libraries beside normalize.h. */
 #ifndef PEERS_H
 #define PEERS_H
 
@@ -7,8 +7,6 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-#define PEERS_EPS 1e-5f
 
 enum pass { FORWARD = 1, INFER = 2, BACKWARD = 4 };
 
@@ -19,6 +17,7 @@ struct problem {
     int blocked;        /* oneDNN's nChw16c: the peer converts, outside of what is timed     */
     size_t groups;      /* group norm                                                        */
     size_t n, c, h, w;  /* a matrix has h = w = 0: n rows of c values                        */
+    double eps;         /* a float's value                                                  */
 };
 
 /* Shared by all and only read. */
@@ -48,10 +47,17 @@ struct peer {
 /* One in each of bench/peer_*, which become shared objects. */
 extern const struct peer peer_onednn, peer_torch;
 
+/* ---- load.c --------------------------------------------------------------------------------- */
+
+#define PEERS 2
+
 /* Prints and exits. */
 void peers_die(const char *what, const char *why);
 /* Zeroed, aligned to 64 bytes, for free(). */
 void *peers_get(size_t count, size_t size);
+/* Opens the peers whose ids are among `names` and returns how many there are; says SKIP of each
+   that is not installed, and counts it. */
+int peers_load(const char *names, const struct peer *peer[PEERS], int *skipped);
 
 /* Positions of a sample: 1 for a matrix. */
 static inline size_t peers_area(const struct problem *p)

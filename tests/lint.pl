@@ -21,10 +21,13 @@ sub slurp {
     return scalar <$in>;
 }
 
-# Not the charts, which gnuplot writes.
-my @files = grep { -f && !/\.svg$/ }
-    qw(normalize.h Makefile README.md CHANGELOG.md LICENSE .clang-format .gitignore .ci/run),
-    glob('tests/* tests/include/* tests/cross/* tests/cross/msvc/* examples/* bench/*');
+# Not pictures. CMake, Meson and clib look for their files at the top.
+my @files = grep { -f && !/\.(svg|png)$/ }
+    qw(normalize.h Makefile README.md CHANGELOG.md LICENSE .clang-format .clang-tidy
+       tests/.clang-tidy .gitignore .ci/run CMakeLists.txt meson.build clib.json CONTRIBUTING.md),
+    glob('docs/* fuzz/* packaging/* examples/* examples/python/* bench/*'),
+    glob('tests/* tests/include/* tests/cross/* tests/cross/msvc/*'),
+    glob('tests/packages/* tests/packages/cmake/* tests/packages/meson/*');
 my %text = map { $_ => slurp($_) } @files;
 my $header = $text{'normalize.h'};
 
@@ -147,6 +150,17 @@ check("version $version on line 1", $first_line =~ /\bv\Q$version\E\b/ ? () : $f
 check("version $version at the top of CHANGELOG.md",
       defined $changelog && $changelog eq $version ? () : $changelog || 'no version there');
 
+my $number = $number{MAJOR} * 10000 + $number{MINOR} * 100 + $number{PATCH};
+my @passes = $header =~ /^#(?:define|if) (NRMI_PASS (?:!= )?\S+)$/mg;
+check("NRMI_PASS is $number where it is set and where it is asked for",
+      @passes == 2 ? grep { !/ $number$/ } @passes : 'found ' . @passes . ' times');
+
+# CMakeLists.txt and the Makefile read the version from normalize.h; these cannot.
+my ($meson) = $text{'meson.build'} =~ /^ *version: '([^']*)'/m;
+my ($clib) = $text{'clib.json'} =~ /"version": "([^"]*)"/;
+check("version $version in meson.build", ($meson || "") eq $version ? () : $meson || "none there");
+check("version $version in clib.json", ($clib || "") eq $version ? () : $clib || "none there");
+
 # An instruction set is written in three places: its operations, its pass, its row of the table.
 my %hook = map { $_ => [sort $header =~ /ISA HOOK $_: (\w[\w-]*)/g] } 'op block', 'pass', 'row';
 print '# ISA HOOK ', join('; ', map { "$_: @{$hook{$_}}" } sort keys %hook), "\n";
@@ -155,13 +169,19 @@ check('ISA HOOK marks: the same instruction sets in all three places',
       difference('op blocks', $hook{'op block'}, 'rows', $hook{row}),
       @{$hook{row}} ? () : 'none at all');
 
-# What README tells to type exists.
+# What the documents tell to type, read and look for exists.
+my $documents = join "\n", map { $text{$_} } grep { /\.md$/ && $_ ne 'CHANGELOG.md' } @files;
 my @targets = $text{'Makefile'} =~ /^([a-z-]+):.*##/mg;
 my %target = map { $_ => 1 } @targets;
-my @commands = map { split ' ' } ($text{'README.md'} || '') =~ /`make ([a-z -]+)`/g;
-check('the make targets that README names exist', grep { !$target{$_} } @commands);
-my @paths = ($text{'README.md'} || '') =~ m{\b((?:examples|tests|bench)/[\w./-]*\w)}g;
-check('the files that README names exist', grep { !-e } @paths);
+my @commands = map { split ' ' } $documents =~ /`make ([a-z -]+)`/g;
+check('the make targets that the documents name exist', grep { !$target{$_} } @commands);
+my $folders = qr/examples|tests|bench|docs|fuzz|packaging/;
+my @paths = $documents =~ m{(?<!build/)\b($folders/[\w./-]*\w)}g;
+check('the files that the documents name exist', grep { !-e } @paths);
+my @names = $documents =~ /`((?:nrmi?|NRMI?|NORMALIZE)_\w+)`/g;
+my %built = map { $_ => 1 } $text{'CMakeLists.txt'} =~ /option\((\w+)/g;
+check('the names of the code that the documents name exist',
+      grep { !$built{$_} && $header !~ /\b\Q$_\E\b/ } @names);
 
 print "1..$count\n";
 print "# failed $failed of $count\n" if $failed;

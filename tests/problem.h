@@ -306,16 +306,21 @@ static inline void bed_grow(size_t bytes)
     bed_store.before = (unsigned char *)test_alloc(bed_store.size, 1);
 }
 
-static inline void bed_point(bed *b, const problem *p, const setup *s)
+/* The buffers of a call, by slot. */
+static inline void slots_into(nrm_args *a, unsigned char *const *at)
 {
-    unsigned char **at = b->data;
-    nrm_args *a = &b->a;
     a->x = at[SLOT_X], a->residual = at[SLOT_RESIDUAL], a->sum = at[SLOT_SUM], a->y = at[SLOT_Y];
     a->dx = at[SLOT_DX], a->dsum = at[SLOT_DSUM], a->dy = at[SLOT_DY];
     a->gamma = at[SLOT_GAMMA], a->beta = at[SLOT_BETA];
     a->dgamma = at[SLOT_DGAMMA], a->dbeta = at[SLOT_DBETA];
     a->running_mean = at[SLOT_RUNNING_MEAN], a->running_var = at[SLOT_RUNNING_VAR];
     a->mean = (double *)(void *)at[SLOT_MEAN], a->rstd = (double *)(void *)at[SLOT_RSTD];
+}
+
+static inline void bed_point(bed *b, const problem *p, const setup *s)
+{
+    nrm_args *a = &b->a;
+    slots_into(a, b->data);
     a->running_rate = p->running_rate, a->running_population = p->running_population;
     a->accumulate = p->accumulate, a->isa = s->isa, a->pool = s->pool;
     if (!s->workspace_size) return;
@@ -406,13 +411,49 @@ static inline void bed_collect(bed *b, outcome *o)
     o->clean = !memcmp(b->base, bed_store.before, b->used);
 }
 
+/* Under the address sanitizer a canary that is only read shows as well: the margins are poisoned
+   for the time of the call. BED_ASAN: the library alone is compiled with it. */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define BED_ASAN
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__) && !defined(BED_ASAN)
+#define BED_ASAN
+#endif
+
+#ifdef BED_ASAN
+void __asan_poison_memory_region(void const volatile *at, size_t bytes);
+void __asan_unpoison_memory_region(void const volatile *at, size_t bytes);
+
+static inline void bed_guard(const bed *b, const setup *s, int on)
+{
+    const unsigned char *end = b->base;
+    int slot;
+    if (!on) __asan_unpoison_memory_region(b->base, b->used);
+    for (slot = SLOT_X; slot < SLOTS && on; ++slot) { /* in this order they lie */
+        if (!b->data[slot] || bed_shared(s, (enum slot)slot)) continue;
+        __asan_poison_memory_region(end, (size_t)(b->data[slot] - end));
+        end = b->data[slot] + slot_bytes(&b->d, (enum slot)slot);
+    }
+    if (on) __asan_poison_memory_region(end, (size_t)(b->base + b->used - end));
+}
+#else
+static inline void bed_guard(const bed *b, const setup *s, int on)
+{
+    (void)b, (void)s, (void)on;
+}
+#endif
+
 /* Calls one verb of a problem. A call that fails has no outputs. */
 static inline outcome *run(const problem *p, enum verb verb, const setup *s)
 {
     outcome *o = (outcome *)test_alloc(1, sizeof *o);
     bed b;
     bed_make(&b, p, verb, s);
+    bed_guard(&b, s, 1);
     o->status = verb_call(verb, &b.d, &b.a, b.data[SLOT_MOMENTS], b.data[SLOT_SUMS]);
+    bed_guard(&b, s, 0);
     bed_collect(&b, o);
     o->clean &= bed_release(&b);
     return o;

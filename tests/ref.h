@@ -102,21 +102,22 @@ static inline ref_real ref_bound_y(const ref_precision *p, ref_real g, ref_real 
            p->tiny;
 }
 
-/* Gradients have the same bound on their natural scale, plus m * tiny for m values summed. With
+/* Gradients have bounds on their natural scale, plus m * tiny for m values summed. With
    t = dy' * g, where dy' is dy after the activation, the scale of dx is
 
-       |rstd| * (|t| * (1 + |xhat|) + mean|t| + (1 + |xhat|) * mean|t * xhat|)
+       |rstd| * (1 + |xhat|) * (|t| + mean|t| + mean|t * xhat|)
 
-   Running statistics leave |rstd * t| of it, and m = 1. Adding dsum rounds once more: e * |dsum|
-   (e/2 of it, and e/2 of the rest, which the scale already holds). An error d of all xhat moves dx
-   by |rstd| * d * (mean|t * xhat| + (|xhat| + d) * mean|t|). */
+   and it may be off by half as much again as y on its own: besides rstd and t it has the error of
+   two sums. Running statistics leave |rstd * t| of it, and m = 1. Adding dsum rounds once more:
+   e * |dsum| (e/2 of it, and e/2 of the rest, which the scale already holds). An error d of all
+   xhat moves dx by |rstd| * d * (mean|t * xhat| + (|xhat| + d) * mean|t|). */
 static inline ref_real ref_bound_dx(const ref_precision *p, ref_real rstd, ref_real t,
                                     ref_real xhat, ref_real mean_t, ref_real mean_txhat, size_t m,
                                     ref_real dsum, ref_real xhat_error)
 {
     ref_real x1 = 1 + ref_abs(xhat), r = ref_abs(rstd);
-    ref_real scale = r * (ref_abs(t) * x1 + mean_t + x1 * mean_txhat);
-    return p->ulps * scale + (ref_real)m * p->tiny + p->ulps / 4 * ref_abs(dsum) +
+    ref_real scale = r * x1 * (ref_abs(t) + mean_t + mean_txhat);
+    return p->ulps * 3 / 2 * scale + (ref_real)m * p->tiny + p->ulps / 4 * ref_abs(dsum) +
            r * xhat_error * (mean_txhat + (ref_abs(xhat) + xhat_error) * mean_t);
 }
 

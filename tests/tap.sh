@@ -37,6 +37,7 @@ if [ -n "$lacking" ]; then
     line="ok 1 # SKIP no$lacking for $name"
     [ "${STRICT:-0}" = 0 ] || line="not ok 1 - STRICT forbids to skip: no$lacking for $name"
     printf '%s\n1..1\n' "$line" | tee "$file"
+    echo "# $line" >&2 # prove keeps quiet about a test that was skipped
     [ "${STRICT:-0}" = 0 ]
     exit
 fi

@@ -252,7 +252,7 @@ static void take_in(bed *b, const problem *p, const setup *s, outcome *o)
         if (role_writes(b->role[slot]) || s->y_is == (enum slot)slot || s->dx_is == (enum slot)slot)
             continue;
         if (memcmp(o->value[slot], p->value[slot],
-                   o->count[slot] * slot_size(o->dtype, (enum slot)slot)))
+                   o->count[slot] * slot_size(o->dtype, (enum slot)slot)) != 0)
             o->clean = 0;
     }
     for (slot = SLOT_X; slot < SLOTS; ++slot) {
@@ -775,13 +775,14 @@ static void slide_close(void)
     first = (size_t)(slide.open - slide.base) / 2;
     count = slide.count > first ? slide.count - first : 0;
     if (count > WINDOW / 2) count = WINDOW / 2;
-    if (*v != ONE || !count || memcmp(v, v + 1, 2 * count - 2))
+    if (*v != ONE || !count || memcmp(v, v + 1, 2 * count - 2) != 0)
         for (i = 0; i < count; ++i)
             if (v[i] != ONE) slide_note(first + i, v[i]);
     for (i = count; i < WINDOW / 2; ++i)
         if (v[i]) slide_note(first + i, v[i]);
-    mmap(slide.open, WINDOW, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1,
-         0);
+    if (mmap(slide.open, WINDOW, PROT_NONE,
+             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) == MAP_FAILED)
+        slide.lost = 1;
     slide.open = NULL;
 }
 

@@ -992,6 +992,60 @@ static void same_groups(const shape *sh, nrm_kind kind, nrm_layout layout, gen_d
     run_oracle(sh->n, sh->c, sh->s, 1, NRM_GROUP, layout, dist, GEN_NORMAL);
 }
 
+/* dgamma and dbeta asked for alone are what they are beside dx, in groups of more channels than
+   are summed at once. */
+static void same_params_alone(void)
+{
+    enum { CHANNELS = 600, VALUES = 2 * CHANNELS * 3 };
+    static const nrm_layout layouts[] = {NRM_NCHW, NRM_NHWC};
+    static float x[VALUES], y[VALUES], dy[VALUES], dx[VALUES], sums[4][CHANNELS];
+    double mean[4], rstd[4];
+    gen g = gen_seed(5);
+    nrm_desc d;
+    nrm_args a;
+    size_t i;
+    memset(&d, 0, sizeof d), memset(&a, 0, sizeof a);
+    gen_fill(&g, GEN_NORMAL, x, VALUES), gen_fill(&g, GEN_NORMAL, dy, VALUES);
+    d.kind = NRM_GROUP, d.n = 2, d.c = CHANNELS, d.s = 3, d.groups = 2, d.eps = 1e-5;
+    a.x = x, a.y = y, a.dy = dy, a.mean = mean, a.rstd = rstd;
+    group("dgamma and dbeta of large groups, without dx: the same bits");
+    for (i = 0; i < 2; ++i) {
+        d.layout = layouts[i], a.dx = dx, a.dgamma = sums[0], a.dbeta = sums[1];
+        check(nrm_forward(&d, &a) == NRM_OK && nrm_backward(&d, &a) == NRM_OK, "with dx");
+        a.dx = NULL, a.dgamma = sums[2], a.dbeta = sums[3];
+        check(nrm_backward(&d, &a) == NRM_OK, "without");
+        check(same_bits_f32(sums[0], sums[2], CHANNELS), "dgamma, layout %zu", i);
+        check(same_bits_f32(sums[1], sums[3], CHANNELS), "dbeta, layout %zu", i);
+    }
+    group_end();
+}
+
+/* A gamma of 2^50 and an offset of 2^50 are both beyond float's part of the work. */
+static void same_huge_offset(void)
+{
+    enum { ROWS = 3, COLS = 40 };
+    static float x[ROWS * COLS], y[2][ROWS * COLS], gamma[2][COLS];
+    static const nrm_kind kinds[] = {NRM_LAYER, NRM_RMS};
+    gen g = gen_seed(6);
+    nrm_desc d;
+    nrm_args a;
+    size_t i, j;
+    gen_fill(&g, GEN_NORMAL, x, ROWS * COLS);
+    for (i = 0; i < COLS; ++i) gamma[0][i] = 0, gamma[1][i] = 1125899906842624.0f;
+    group("an offset of 2^50 is a gamma of 2^50: the same bits");
+    for (i = 0; i < 2; ++i) {
+        memset(&d, 0, sizeof d), memset(&a, 0, sizeof a);
+        d.kind = kinds[i], d.layout = NRM_NHWC, d.n = ROWS, d.c = COLS, d.s = 1, d.eps = 1e-5;
+        a.x = x;
+        for (j = 0; j < 2; ++j) {
+            d.gamma_offset = j ? 0 : 1125899906842624.0, a.gamma = gamma[j], a.y = y[j];
+            check(nrm_forward(&d, &a) == NRM_OK, "status");
+        }
+        check(same_bits_f32(y[0], y[1], ROWS * COLS), "kind %zu", i);
+    }
+    group_end();
+}
+
 int main(void)
 {
     test_constants();
@@ -1018,6 +1072,8 @@ int main(void)
     test_relation(same_written_otherwise, "defaults, sums and offsets written out: the same bits");
     test_relation(same_relu, "relu is max(y, 0), and a mask on dy: the same bits");
     test_relation(same_groups, "groups = c is instance norm to the bit, groups = 1 the image norm");
+    same_params_alone();
+    same_huge_offset();
     ref_print_table();
     return done_testing();
 }

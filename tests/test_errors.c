@@ -883,9 +883,55 @@ static void test_fold(void)
     fold.bias_out = fold.gamma, fold_expect(NRM_ERR_ALIAS, "bias_out is gamma");
     fold.bias_out = fold.beta, fold_expect(NRM_ERR_ALIAS, "bias_out is beta");
     fold.weight_out = fold.gamma, fold_expect(NRM_ERR_ALIAS, "weight_out is gamma");
+    fold.c = SIZE_MAX / 2, fold.k = 0, fold_expect(NRM_ERR_SIZE, "bytes of the bias");
+    fold.k = 0, fold_expect(NRM_OK, "no weights");
     memset(&fold, 0, sizeof fold);
     check(nrm_fold(NULL, NULL, NULL, NULL, 0, 5, NULL, NULL, NULL, NULL, 0) == NRM_OK,
           "nothing to fold");
+    group_end();
+}
+
+/* Tensors without values, of which one product of sizes is still too large. */
+static void test_large_empty(void)
+{
+    static const struct {
+        size_t n, c, s, groups;
+        const char *what;
+    } list[] = {{64, SIZE_MAX / 32, 0, 1, "n times c"}, {8, SIZE_MAX / 32, 0, 1, "bytes of gamma"},
+                {SIZE_MAX / 2, 0, 4, 1, "n times s"}, {SIZE_MAX / 4, 0, 1, 1, "statistics"},
+                {SIZE_MAX / 2, 0, 0, 4, "n times groups"},
+                {SIZE_MAX / 16, 0, 0, 4, "statistics of groups"}};
+    nrm_desc d;
+    nrm_args a;
+    size_t i;
+    memset(&d, 0, sizeof d), memset(&a, 0, sizeof a);
+    d.kind = NRM_GROUP, d.eps = 1e-5;
+    group("no values, and sizes that do not fit");
+    for (i = 0; i < COUNT(list); ++i) {
+        d.n = list[i].n, d.c = list[i].c, d.s = list[i].s, d.groups = list[i].groups;
+        check(nrm_forward(&d, &a) == NRM_ERR_SIZE, "%s", list[i].what);
+        d.n /= 64;
+        check(nrm_forward(&d, &a) == NRM_OK, "a 64th of n: %s", list[i].what);
+    }
+    group_end();
+}
+
+/* No channels need no array, and a batch without positions is not normalised whatever the moments
+   say that came from elsewhere. */
+static void test_empty_parts(void)
+{
+    nrm_moments moments[2] = {{5, 1, 2}, {5, 3, 4}};
+    double mean[2] = {7, 7};
+    nrm_desc d;
+    nrm_args a;
+    memset(&d, 0, sizeof d), memset(&a, 0, sizeof a);
+    d.kind = NRM_BATCH, d.n = 3, d.s = 4, d.eps = 1e-5, a.mean = mean;
+    group("parts without channels or positions");
+    check(nrm_reduce(&d, &a, NULL) == NRM_OK, "no channels, no array");
+    d.c = 2, d.s = 0;
+    check(nrm_reduce(&d, &a, NULL) == NRM_ERR_NULL, "channels, no array");
+    check(nrm_apply(&d, &a, moments) == NRM_OK, "no positions");
+    check(bits_f64(mean[0]) == bits_f64(7) && bits_f64(mean[1]) == bits_f64(7), "mean is written");
     group_end();
 }
 
@@ -931,5 +977,8 @@ int main(void)
     test_strings();
     test_short_forms();
     test_fold();
+    test_large_empty();
+    test_empty_parts();
+    ok(nrm_version() == NRM_VERSION, "the version of the header is that of its code");
     return done_testing();
 }

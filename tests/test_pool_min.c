@@ -19,23 +19,24 @@ static float x[LARGE], dy[LARGE], alone[2][LARGE], shared[2][LARGE];
 static double mean[LARGE], rstd[LARGE];
 
 /* Forward and backward into out[0] and out[1]; returns how often the pool was asked to run. */
-static unsigned long train(const nrm_desc *d, float out[2][LARGE], test_pool *pool)
+static unsigned long train(const nrm_desc *d, float out[2][LARGE], test_pool *pool, nrm_isa isa,
+                           int with_workspace)
 {
     float dgamma[1024], dbeta[1024];
     nrm_args a;
     nrm_status forward, backward;
     memset(&a, 0, sizeof a);
     a.x = x, a.y = out[0], a.mean = mean, a.rstd = rstd;
-    a.dy = dy, a.dx = out[1], a.dgamma = dgamma, a.dbeta = dbeta;
+    a.dy = dy, a.dx = out[1], a.dgamma = dgamma, a.dbeta = dbeta, a.isa = isa;
     if (pool) {
         a.pool = pool_point(pool);
-        a.workspace_size = nrm_workspace_size(d, pool->pool.threads);
-        a.workspace = test_alloc(a.workspace_size, 1);
+        if (with_workspace) a.workspace_size = nrm_workspace_size(d, pool->pool.threads);
+        if (with_workspace) a.workspace = test_alloc(a.workspace_size, 1);
     }
     forward = nrm_forward(d, &a);
     backward = nrm_backward(d, &a);
     check(forward == NRM_OK && backward == NRM_OK, "status %d and %d", (int)forward, (int)backward);
-    if (pool) free(a.workspace);
+    if (pool && with_workspace) free(a.workspace);
     return pool ? pool->runs : 0;
 }
 
@@ -60,8 +61,8 @@ static void test_volume(const char *name, size_t volume, int expected)
                 nrm_desc d = describe((nrm_kind)kind, (nrm_layout)layout, volume, channels[c]);
                 test_pool pool = pool_new(POOL_SHUFFLED, 4, volume + c);
                 unsigned long runs;
-                train(&d, alone, NULL);
-                runs = train(&d, shared, &pool);
+                train(&d, alone, NULL, NRM_AUTO, 0);
+                runs = train(&d, shared, &pool, NRM_AUTO, 1);
                 check(expected ? runs && pool.most > 1 : !runs,
                       "%s %s, %zu channels: %lu runs, at most %zu tasks", kind_name[kind],
                       layout_name[layout], channels[c], runs, pool.most);
@@ -73,6 +74,33 @@ static void test_volume(const char *name, size_t volume, int expected)
     group_end();
 }
 
+/* Large calls whose tiles are too small to be cut up, or whose sums have too little room for rounds
+   that are worth it. */
+static void test_small_tiles(void)
+{
+    static const struct {
+        size_t n, c, s, threads;
+        nrm_isa isa;
+        const char *what;
+    } list[] = {{100, 1024, 8, 3, NRM_AUTO, "units of few lines"},
+                {50, 128, 100, 4, NRM_AUTO, "one unit, no room for sums"},
+                {20, 300, 100, 4, NRM_SCALAR, "narrow tiles"}};
+    size_t i;
+    group("large calls in small tiles: the same bits");
+    for (i = 0; i < sizeof list / sizeof *list; ++i) {
+        test_pool pool = pool_new(POOL_SHUFFLED, list[i].threads, i);
+        const size_t volume = list[i].n * list[i].c * list[i].s;
+        nrm_desc d = describe(NRM_BATCH, NRM_NHWC, volume, list[i].c);
+        d.n = list[i].n, d.s = list[i].s;
+        train(&d, alone, NULL, list[i].isa, 0);
+        train(&d, shared, &pool, list[i].isa, 0);
+        check(same_bits_f32(alone[0], shared[0], volume), "%s: y", list[i].what);
+        check(same_bits_f32(alone[1], shared[1], volume), "%s: dx", list[i].what);
+        check(!pool.faults, "%s: the pool", list[i].what);
+    }
+    group_end();
+}
+
 /* Where the threshold lies, for a matrix with rows of 64. */
 static void tell_threshold(void)
 {
@@ -81,7 +109,7 @@ static void tell_threshold(void)
         nrm_desc d = describe(NRM_LAYER, NRM_NCHW, rows * 64, 64);
         test_pool pool = pool_new(POOL_BACKWARDS, 4, 1);
         d.n = rows, d.s = 1;
-        if (!train(&d, shared, &pool)) continue;
+        if (!train(&d, shared, &pool, NRM_AUTO, 1)) continue;
         note("a layer norm of %zu x 64 = %zu elements asks the pool; of two thirds it does not",
              rows, rows * 64);
         return;
@@ -95,6 +123,7 @@ int main(void)
     gen_fill(&g, GEN_NORMAL, dy, LARGE);
     test_volume("the calling thread alone", SMALL, 0);
     test_volume("several tasks", LARGE, 1);
+    test_small_tiles();
     tell_threshold();
     return done_testing();
 }

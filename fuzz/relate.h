@@ -1,0 +1,615 @@
+/* relate.h - exact relations between problems: what must be the same to the bit, or up to the sign
+ * of zero, when the input is changed in a way that says what becomes of the output. Include check.h
+ * before it.
+ */
+#ifndef RELATE_H
+#define RELATE_H
+
+static inline problem *problem_copy(const problem *p)
+{
+    problem *q = (problem *)test_alloc(1, sizeof *q);
+    int slot;
+    *q = *p;
+    problem_alloc(q);
+    for (slot = SLOT_X; slot < SLOTS; ++slot)
+        memcpy(q->value[slot], p->value[slot],
+               slot_count(&p->d, (enum slot)slot) * slot_size(p->d.dtype, (enum slot)slot));
+    return q;
+}
+
+static inline setup some_setup(gen *g)
+{
+    setup s = plain(NRM_AUTO, (nrm_layout)gen_below(g, 2));
+    const nrm_isa isa = all_isa[gen_below(g, COUNT(all_isa))];
+    if (gen_one_in(g, 2) && nrm_has_isa(isa)) s.isa = isa;
+    return s;
+}
+
+static const enum verb forward_and_backward[2] = {VERB_FORWARD, VERB_BACKWARD};
+
+/* ---- negated, scaled ------------------------------------------------------------------------- */
+
+static inline void multiply(problem *p, enum slot slot, double factor)
+{
+    const nrm_dtype type = slot_type(p->d.dtype, slot);
+    size_t i, count = slot_count(&p->d, slot);
+    for (i = 0; i < count; ++i)
+        type_put(type, p->value[slot], i, type_get(type, p->value[slot], i) * factor);
+}
+
+/* Both outcomes, the second one multiplied by the slot's factor, are equal as numbers: 0 and -0 are
+   the same, and all NaNs. Slots of factor 0 are left out. */
+static inline void must_be_multiples(const outcome *a, const outcome *b, const double *factor,
+                                     const char *what)
+{
+    int slot;
+    size_t i;
+    for (slot = SLOT_X; slot < SLOTS; ++slot) {
+        const nrm_dtype type = slot_type(a->dtype, (enum slot)slot);
+        if (!a->value[slot] || !b->value[slot] || fabs(factor[slot]) <= 0) continue;
+        for (i = 0; i < a->count[slot]; ++i) {
+            double u = type_get(type, a->value[slot], i);
+            double v = type_get(type, b->value[slot], i) * factor[slot];
+            if ((is_nan_f64(u) && is_nan_f64(v)) || u == v) continue;
+            must(0, "%s: %s[%zu] is %.17g, from the other %.17g", what, slot_name[slot], i, u, v);
+            return;
+        }
+    }
+    must(a->status == b->status, "%s: status %d, the other %d", what, (int)a->status,
+         (int)b->status);
+}
+
+/* A problem with x and residual times a number, and its own statistics for backward; compared with
+   the problem itself, both as they are in `bare`. */
+static inline void check_multiple(problem *bare, double times, double eps, const double *factor,
+                                  gen *g, const char *what)
+{
+    problem *q = problem_copy(bare);
+    setup s = some_setup(g);
+    size_t i;
+    multiply(q, SLOT_X, times);
+    multiply(q, SLOT_RESIDUAL, times);
+    q->d.eps = eps;
+    problem_prepare(bare);
+    problem_prepare(q);
+    for (i = 0; i < 2; ++i) {
+        outcome *a = run(bare, forward_and_backward[i], &s);
+        outcome *b = run(q, forward_and_backward[i], &s);
+        must_be_multiples(a, b, factor, what);
+        outcome_free(a);
+        outcome_free(b);
+    }
+    problem_free(q);
+}
+
+/* -x gives -y and -dgamma, and the same dx, when beta is 0. */
+static inline void relate_negated(const fuzz_case *f, gen *g)
+{
+    problem *p = problem_copy(f->p);
+    double factor[SLOTS] = {0};
+    factor[SLOT_Y] = factor[SLOT_MEAN] = factor[SLOT_DGAMMA] = factor[SLOT_SUM] = -1;
+    factor[SLOT_RSTD] = factor[SLOT_DX] = factor[SLOT_DBETA] = 1;
+    p->given &= ~(RUNNING | GIVEN(SLOT_BETA));
+    p->d.act = NRM_IDENTITY, p->accumulate = 0;
+    check_multiple(p, -1, p->d.eps, factor, g, "-x");
+    problem_free(p);
+}
+
+/* 1 when every value but 0 has an exponent within these. */
+static inline int within_exponents(const problem *p, enum slot slot, int least, int most)
+{
+    const nrm_dtype type = slot_type(p->d.dtype, slot);
+    size_t i, count = slot_count(&p->d, slot);
+    for (i = 0; i < count; ++i) {
+        double v = fabs(type_get(type, p->value[slot], i));
+        if (!(v <= 0) && !(v >= ldexp(1, least) && v <= ldexp(1, most))) return 0;
+    }
+    return 1;
+}
+
+/* 2^k x with 4^k eps gives the same y, dgamma and dbeta, and 2^-k dx: where no number is near the
+   ends of its type, nor of what float arithmetic is fit for. */
+static inline void relate_scaled(const fuzz_case *f, gen *g)
+{
+    static const double times[] = {2, 0.5, 64, 0x1p-7};
+    const double by = times[gen_below(g, COUNT(times))];
+    problem *p = problem_copy(f->p);
+    double factor[SLOTS] = {0};
+    const double *rstd = (const double *)p->value[SLOT_RSTD];
+    size_t i;
+    int fit = p->d.dtype != NRM_F16 && within_exponents(p, SLOT_X, -20, 20) &&
+              within_exponents(p, SLOT_DY, -20, 20) && within_exponents(p, SLOT_GAMMA, -10, 10) &&
+              within_exponents(p, SLOT_BETA, -10, 10) && p->d.eps < 0x1p40 &&
+              (p->d.eps <= 0 || p->d.eps > 0x1p-40) && fabs(p->d.gamma_offset) < 2;
+    factor[SLOT_Y] = factor[SLOT_DGAMMA] = factor[SLOT_DBETA] = 1;
+    factor[SLOT_MEAN] = factor[SLOT_SUM] = 1 / by;
+    factor[SLOT_DX] = factor[SLOT_RSTD] = by;
+    p->given &= ~(RUNNING | GIVEN(SLOT_RESIDUAL) | GIVEN(SLOT_DSUM));
+    p->accumulate = 0;
+    problem_prepare(p);
+    for (i = 0; i < problem_stats(&p->d) && fit; ++i)
+        fit = rstd[i] >= 0x1p-20 && rstd[i] <= 0x1p18;
+    if (fit) check_multiple(p, by, p->d.eps * by * by, factor, g, "x times a power of two");
+    problem_free(p);
+}
+
+/* ---- rotated --------------------------------------------------------------------------------- */
+
+/* How many samples, channels (or groups) and positions the values of a slot have. */
+static inline void slot_axes(const nrm_desc *d, enum slot slot, size_t axis[3])
+{
+    axis[0] = axis[1] = axis[2] = 1;
+    if (slot_is_tensor(slot))
+        axis[0] = d->n, axis[1] = d->c, axis[2] = d->s;
+    else if (slot <= SLOT_DBETA)
+        axis[0] = d->affine_per_sample ? d->n : 1, axis[1] = d->c;
+    else if (slot <= SLOT_RUNNING_VAR || d->kind == NRM_BATCH)
+        axis[1] = d->c;
+    else if (d->kind == NRM_INSTANCE)
+        axis[0] = d->n, axis[1] = d->c;
+    else if (d->kind == NRM_GROUP)
+        axis[0] = d->n, axis[1] = d->groups;
+    else
+        axis[0] = d->n, axis[2] = d->s;
+}
+
+/* Moves all along an axis by 1/parts of its length, the end to the start. */
+static inline void rotate(const nrm_desc *d, enum slot slot, void *values, int along, size_t parts)
+{
+    const size_t size = slot_size(d->dtype, slot);
+    unsigned char *at = (unsigned char *)values, *old;
+    size_t axis[3], inner = size, outer = 1, length, i, k;
+    slot_axes(d, slot, axis);
+    length = axis[along];
+    if (length == 1) return;
+    for (i = 0; i < 3; ++i)
+        if ((int)i < along)
+            outer *= axis[i];
+        else if ((int)i > along)
+            inner *= axis[i];
+    old = (unsigned char *)test_alloc(length, inner);
+    for (i = 0; i < outer; ++i, at += length * inner) {
+        memcpy(old, at, length * inner);
+        k = length / parts * inner;
+        memcpy(at, old + length * inner - k, k);
+        memcpy(at + k, old, length * inner - k);
+    }
+    free(old);
+}
+
+/* Channels of batch and instance norm, groups of group norm, positions of layer and RMS norm, and
+   the samples of all but batch norm may change places. Gradients of parameters are sums over
+   samples and positions, whose order matters. */
+static inline void relate_rotated(const fuzz_case *f, gen *g)
+{
+    const nrm_desc *d = &f->p->d;
+    const int rows = d->kind == NRM_LAYER || d->kind == NRM_RMS;
+    const int along = d->kind != NRM_BATCH && gen_one_in(g, 2) ? 0 : rows ? 2 : 1;
+    const size_t parts = along == 0 ? d->n : rows ? d->s : d->kind == NRM_GROUP ? d->groups : d->c;
+    problem *q = problem_copy(f->p);
+    setup s = some_setup(g);
+    size_t i;
+    int slot;
+    q->given &= ~(along == 1 ? 0u : RUNNING | PARAMETER_GRADIENTS), q->given |= GIVEN(SLOT_DX);
+    for (slot = SLOT_X; slot <= SLOT_RSTD; ++slot)
+        rotate(d, (enum slot)slot, q->value[slot], along, parts);
+    for (i = 0; i < 2; ++i) {
+        const enum verb verb = f->family == INFERENCE ? (enum verb)(VERB_INFER + 2 * (int)i)
+                                                      : forward_and_backward[i];
+        problem bare = *f->p;
+        outcome *a, *b;
+        bare.given = q->given;
+        a = run(&bare, verb, &s), b = run(q, verb, &s);
+        for (slot = SLOT_X; slot <= SLOT_RSTD; ++slot)
+            if (a->value[slot]) rotate(d, (enum slot)slot, a->value[slot], along, parts);
+        must_match(a, b, along == 0 ? "samples in another order" : "groups in another order");
+        outcome_free(a);
+        outcome_free(b);
+    }
+    problem_free(q);
+}
+
+/* ---- samples alone, shares ------------------------------------------------------------------- */
+
+static inline int per_sample(const nrm_desc *d, enum slot slot)
+{
+    size_t axis[3];
+    if (slot_is_tensor(slot)) return 1;
+    if (slot <= SLOT_DBETA) return d->affine_per_sample;
+    if (slot != SLOT_MEAN && slot != SLOT_RSTD) return 0;
+    slot_axes(d, slot, axis);
+    return d->kind != NRM_BATCH;
+}
+
+/* Samples from `first` on, as a problem on the same values. */
+static inline problem *problem_share(const problem *p, size_t first, size_t count)
+{
+    problem *share = problem_sample(p, 0);
+    int slot;
+    share->d.n = count;
+    for (slot = SLOT_X; slot < SLOTS; ++slot)
+        if (per_sample(&p->d, (enum slot)slot))
+            share->value[slot] = (unsigned char *)p->value[slot] +
+                                 slot_count(&p->d, (enum slot)slot) / p->d.n * first *
+                                     slot_size(p->d.dtype, (enum slot)slot);
+    return share;
+}
+
+/* One sample gives what it gives in its batch, unless batch norm mixes them. */
+static inline void relate_alone(const fuzz_case *f, gen *g)
+{
+    const problem *p = f->p;
+    const size_t i = gen_below(g, p->d.n);
+    problem *one, all = *p;
+    int v, slot;
+    if (p->d.kind == NRM_BATCH && f->family != INFERENCE) return;
+    if (f->family != INFERENCE) all.given &= ~RUNNING;
+    all.given |= GIVEN(SLOT_DX);
+    one = problem_share(&all, i, 1);
+    for (v = 0; v < 2; ++v) {
+        const enum verb verb = family_verbs[f->family][v];
+        setup s = some_setup(g), t = some_setup(g);
+        outcome *a = run(&all, verb, &s), *b = run(one, verb, &t);
+        for (slot = SLOT_X; slot < SLOTS; ++slot) {
+            const nrm_dtype type = slot_type(p->d.dtype, (enum slot)slot);
+            if (!a->value[slot] || !b->value[slot] || !per_sample(&p->d, (enum slot)slot)) continue;
+            must(type_diff(type, (unsigned char *)a->value[slot] +
+                                     i * b->count[slot] * type_size(type),
+                           b->value[slot], b->count[slot]) == b->count[slot],
+                 "sample %zu alone has another %s than in its batch: %s", i, slot_name[slot],
+                 verb_name[verb]);
+        }
+        outcome_free(a);
+        outcome_free(b);
+    }
+    problem_free(one);
+}
+
+/* nrm_moments and nrm_sums are doubles, which a variance or a gradient sum of doubles may leave. */
+static inline int fits_parts(const problem *p)
+{
+    const double *moments = (const double *)p->value[SLOT_MOMENTS];
+    const double *sums = (const double *)p->value[SLOT_SUMS];
+    size_t i;
+    if (p->d.dtype != NRM_F64) return 1;
+    for (i = 0; i < 3 * p->d.c; ++i) {
+        const double m = fabs(moments[i]), s = fabs(sums[i]);
+        if (i % 3 == 2 && !(m <= 0) && !(m > 0x1p-1000 && m < 0x1p1000)) return 0;
+        if (i % 3 && !(s < 0x1p1000)) return 0;
+    }
+    return largest_value(p, SLOT_X) < 0x1p500;
+}
+
+static inline void compare_verbs(const problem *p, enum verb a, enum verb b, gen *g)
+{
+    setup s = some_setup(g), t = some_setup(g);
+    outcome *one = run(p, a, &s), *two = run(p, b, &t);
+    must_match(one, two, verb_name[b]);
+    outcome_free(one);
+    outcome_free(two);
+}
+
+/* Batch norm in parts, on one share, is the whole. */
+static inline void relate_parts(const fuzz_case *f, gen *g)
+{
+    problem other = *f->p;
+    if (other.d.kind != NRM_BATCH || !fits_parts(&other)) return;
+    compare_verbs(&other, VERB_FORWARD, VERB_APPLY, g);
+    compare_verbs(&other, VERB_BACKWARD, VERB_BACKWARD_REDUCE, g);
+    other.given |= GIVEN(SLOT_DX);
+    compare_verbs(&other, VERB_BACKWARD, VERB_BACKWARD_APPLY, g);
+}
+
+/* Runs a verb on two shares of a batch and returns what they give: the tensor `out` of both, one
+   after the other, and in merged moments or sums what they reduce to. */
+static inline void run_shares(problem *const share[2], enum verb verb, enum slot out, void *to,
+                              gen *g)
+{
+    size_t i, at = 0;
+    for (i = 0; i < 2; ++i) {
+        setup s = some_setup(g);
+        outcome *o = run(share[i], verb, &s);
+        const size_t bytes = o->value[out] ? o->count[out] * slot_size(o->dtype, out) : 0;
+        must(o->clean && o->status == NRM_OK, "%s of share %zu: status %d", verb_name[verb], i,
+             (int)o->status);
+        if (o->value[out]) {
+            memcpy((unsigned char *)to + at, o->value[out], bytes);
+            at += bytes;
+        }
+        outcome_free(o);
+    }
+}
+
+/* A batch in two shares, either of which may be empty, is within the bound of the whole. */
+static inline void relate_shares(const fuzz_case *f, gen *g)
+{
+    const nrm_desc *d = &f->p->d;
+    const size_t first = gen_below(g, d->n + 1), c = d->c;
+    problem *p, *share[2];
+    nrm_desc rd;
+    nrm_args ra;
+    ref r;
+    int i;
+    if (d->kind != NRM_BATCH || !fits_parts(f->p) || !promised_inputs(f->p, 0)) return;
+    p = problem_copy(f->p);
+    p->given &= ~(RUNNING | PARAMETER_GRADIENTS), p->given |= GIVEN(SLOT_DX);
+    r = oracle_of(p, &rd, &ra);
+    for (i = 0; i < 2; ++i) { /* all but what is reduced is the whole batch's */
+        share[i] = problem_share(p, i ? first : 0, i ? d->n - first : first);
+        share[i]->value[SLOT_MOMENTS] = test_alloc(3 * c, sizeof(double));
+        share[i]->value[SLOT_SUMS] = test_alloc(3 * c, sizeof(double));
+    }
+    {
+        nrm_moments *m = (nrm_moments *)test_alloc(2 * c, sizeof *m);
+        nrm_sums *u = (nrm_sums *)test_alloc(2 * c, sizeof *u);
+        run_shares(share, VERB_REDUCE, SLOT_MOMENTS, m, g);
+        nrm_merge(m, m + c, c);
+        for (i = 0; i < 2; ++i) memcpy(share[i]->value[SLOT_MOMENTS], m, c * sizeof *m);
+        run_shares(share, VERB_APPLY, SLOT_Y, p->value[SLOT_Y], g);
+        run_shares(share, VERB_BACKWARD_REDUCE, SLOT_SUMS, u, g);
+        nrm_merge_sums(u, u + c, c);
+        for (i = 0; i < 2; ++i) memcpy(share[i]->value[SLOT_SUMS], u, c * sizeof *u);
+        run_shares(share, VERB_BACKWARD_APPLY, SLOT_DX, p->value[SLOT_DX], g);
+        free(m);
+        free(u);
+    }
+    if (promised_statistics(&r, 1)) {
+        within(&r, "y of two shares", ref_compare_y(&r, p->value[SLOT_Y]));
+        if (promised_gradients(p, &r) && p->d.act == NRM_IDENTITY) {
+            ref_worst w;
+            oracle_backward(p, &r, &ra, 0);
+            w = ref_compare_dx(&r, p->value[SLOT_DX]);
+            within(&r, "dx of two shares", w);
+        }
+    }
+    for (i = 0; i < 2; ++i) {
+        free(share[i]->value[SLOT_MOMENTS]);
+        free(share[i]->value[SLOT_SUMS]);
+        problem_free(share[i]);
+    }
+    ref_free(&r);
+    problem_free(p);
+}
+
+/* ---- the same said otherwise ----------------------------------------------------------------- */
+
+/* 1 when gamma and beta are what float arithmetic is fit for (A6): where they are not, gradients
+   are computed in double, but only where parameters are needed, as they are under NRM_RELU. */
+static inline int comfortable_parameters(const problem *p)
+{
+    const double g = p->given & GIVEN(SLOT_GAMMA)
+                         ? largest_value(p, SLOT_GAMMA) + fabs(p->d.gamma_offset) : 1;
+    return g <= 0x1p40 && (!(p->given & GIVEN(SLOT_BETA)) ||
+                           largest_value(p, SLOT_BETA) <= 0x1p100) && promised_inputs(p, 0);
+}
+
+/* NRM_RELU cuts y after everything else, and dy before. */
+static inline void relate_relu(const fuzz_case *f, gen *g)
+{
+    problem *p = problem_copy(f->p);
+    const nrm_dtype type = p->d.dtype;
+    setup s = some_setup(g);
+    outcome *line, *cut, *a, *b;
+    size_t i;
+    int same;
+    p->given &= ~RUNNING;
+    p->d.act = NRM_IDENTITY;
+    line = run(p, VERB_FORWARD, &s);
+    p->d.act = NRM_RELU;
+    cut = run(p, VERB_FORWARD, &s);
+    a = run(p, VERB_BACKWARD, &s);
+    /* of halves the sign that counts is that of y before it is rounded */
+    same = !type_is_half(type) && comfortable_parameters(p);
+    for (i = 0; i < line->count[SLOT_Y]; ++i) {
+        const double y = type_get(type, line->value[SLOT_Y], i);
+        if (!(y > 0)) {
+            type_put(type, p->value[SLOT_DY], i, 0);
+            if (!is_nan_f64(y)) type_put(type, line->value[SLOT_Y], i, 0);
+        }
+    }
+    p->d.act = NRM_IDENTITY;
+    b = run(p, VERB_BACKWARD, &s);
+    must_match(line, cut, "relu of y");
+    if (same) must_match(b, a, "gradient under relu");
+    outcome_free(line);
+    outcome_free(cut);
+    outcome_free(a);
+    outcome_free(b);
+    problem_free(p);
+}
+
+/* x + residual given, or summed before: forward and backward. */
+static inline void relate_sum(const fuzz_case *f, gen *g)
+{
+    problem *p = problem_copy(f->p), *q;
+    setup s = some_setup(g);
+    outcome *o;
+    size_t i;
+    p->given |= GIVEN(SLOT_RESIDUAL) | GIVEN(SLOT_SUM), p->given &= ~RUNNING;
+    problem_prepare(p);
+    o = run(p, VERB_FORWARD, &s);
+    q = problem_copy(p);
+    q->given &= ~GIVEN(SLOT_RESIDUAL);
+    memcpy(q->value[SLOT_X], o->value[SLOT_SUM], o->count[SLOT_SUM] * type_size(p->d.dtype));
+    outcome_free(o);
+    for (i = 0; i < 2; ++i) {
+        outcome *a = run(p, forward_and_backward[i], &s);
+        outcome *b = run(q, forward_and_backward[i], &s);
+        must_match(a, b, "x + residual summed before");
+        outcome_free(a);
+        outcome_free(b);
+    }
+    problem_free(q);
+    problem_free(p);
+}
+
+/* Groups of one channel are instance norm. dx of one value is a 0 whose sign gamma turns. */
+static inline void relate_groups(const fuzz_case *f, gen *g)
+{
+    problem p = *f->p, q;
+    size_t i;
+    if (p.d.kind != NRM_INSTANCE) return;
+    p.given &= ~RUNNING;
+    if (p.d.s == 1) p.given &= ~GIVEN(SLOT_GAMMA);
+    q = p;
+    q.d.kind = NRM_GROUP, q.d.groups = p.d.c;
+    for (i = 0; i < 2; ++i) {
+        setup s = some_setup(g), t = some_setup(g);
+        outcome *a = run(&p, forward_and_backward[i], &s);
+        outcome *b = run(&q, forward_and_backward[i], &t);
+        must_match(a, b, "groups of one channel");
+        outcome_free(a);
+        outcome_free(b);
+    }
+}
+
+/* A value of a float outcome, and what was stored of it as a half: one rounding off at most. What
+   is computed in double is rounded to the half at once, and may differ where the float is a tie. */
+static inline int is_rounded(nrm_dtype type, double single, double half)
+{
+    if (is_nan_f64(single)) return is_nan_f64(half);
+    if (fabs(half) > largest_of(type)) return fabs(single) >= ref_precision_of(type).overflow;
+    return fabs(single) <= DBL_MAX &&
+           (ref_real)fabs(single - half) <= ref_half_ulp(type, (ref_real)fabs(half));
+}
+
+/* Halves as floats: the same statistics and parameter gradients, tensors rounded once. */
+static inline void relate_halves(const fuzz_case *f, gen *g)
+{
+    problem *p, *q;
+    const enum verb *verb = family_verbs[f->family];
+    int v, slot;
+    size_t i;
+    if (!type_is_half(f->p->d.dtype)) return;
+    p = problem_copy(f->p);
+    p->given &= ~GIVEN(SLOT_RESIDUAL);
+    problem_prepare(p);
+    q = problem_as(p, NRM_F32);
+    for (v = 0; v < 4 && verb[v] != VERBS; ++v) {
+        setup s = some_setup(g), t = some_setup(g);
+        outcome *a = run(p, verb[v], &s), *b = run(q, verb[v], &t);
+        must(a->status == b->status, "a half has another status than a float: %d", (int)a->status);
+        for (slot = SLOT_X; slot < SLOTS; ++slot)
+            for (i = 0; a->value[slot] && b->value[slot] && i < a->count[slot]; ++i) {
+                const nrm_dtype held = slot_type(NRM_F32, (enum slot)slot);
+                const double single = type_get(held, b->value[slot], i);
+                if (slot_is_tensor((enum slot)slot)
+                        ? is_rounded(p->d.dtype, single, type_get(p->d.dtype, a->value[slot], i))
+                        : type_bits(held, a->value[slot], i) == type_bits(held, b->value[slot], i))
+                    continue;
+                must(0, "%s: %s[%zu] of halves is not that of the same floats, %.9g",
+                     verb_name[verb[v]], slot_name[slot], i, single);
+                break;
+            }
+        outcome_free(a);
+        outcome_free(b);
+    }
+    problem_free(p);
+    problem_free(q);
+}
+
+/* ---- NaN and Inf ----------------------------------------------------------------------------- */
+
+/* One value of x becomes a NaN or Inf: NaN in all of its group (in inference: its own element is
+   not finite), and no other bit changes. */
+static inline void relate_poison(const fuzz_case *f, gen *g)
+{
+    static const double poison[] = {NAN, INFINITY, -INFINITY};
+    problem *bare = problem_copy(f->p), *q;
+    const nrm_desc *d = &bare->d;
+    const size_t at = gen_below(g, problem_volume(d));
+    const int running = f->family == INFERENCE;
+    const size_t stat = ref_stat(d, at / (d->c * d->s), at / d->s % d->c, at % d->s);
+    size_t i, j, k;
+    int v;
+    bare->given &= ~(PARAMETER_GRADIENTS | (running ? 0 : RUNNING)), bare->given |= GIVEN(SLOT_DX);
+    q = problem_copy(bare);
+    type_put(d->dtype, q->value[SLOT_X], at, poison[gen_below(g, 3)]);
+    problem_prepare(bare);
+    problem_prepare(q);
+    for (v = 0; v < 2; ++v) {
+        const enum verb verb = family_verbs[running][v];
+        const enum slot out = v ? SLOT_DX : SLOT_Y;
+        setup s = some_setup(g), t = some_setup(g);
+        outcome *a = run(bare, verb, &s), *b = run(q, verb, &t);
+        REF_EACH(d, i, j, k) {
+            const size_t e = ref_own(d, i, j, k);
+            const double value = type_get(d->dtype, b->value[out], e);
+            const int own = running ? e == at : ref_stat(d, i, j, k) == stat;
+            if (own && !running && is_nan_f64(value)) continue;
+            if (own && running) continue;
+            if (!own && type_bits(d->dtype, a->value[out], e) ==
+                            type_bits(d->dtype, b->value[out], e))
+                continue;
+            must(0, "%s: a NaN or Inf in x[%zu] makes %s[%zu] %.17g", verb_name[verb], at,
+                 slot_name[out], e, value);
+            i = d->n - 1, j = d->c - 1, k = d->s - 1;
+        }
+        outcome_free(a);
+        outcome_free(b);
+    }
+    problem_free(bare);
+    problem_free(q);
+}
+
+/* ---- the short forms ------------------------------------------------------------------------- */
+
+static inline void relate_short(const fuzz_case *f, gen *g)
+{
+    problem p = *f->p;
+    const nrm_layout layout = (nrm_layout)gen_below(g, 2);
+    const int rows = p.d.kind == NRM_LAYER || p.d.kind == NRM_RMS;
+    const size_t n = p.d.n, c = p.d.c, s = p.d.s;
+    const float *x = (const float *)p.value[SLOT_X], *gamma, *beta;
+    float *y = (float *)p.value[SLOT_Y];
+    nrm_status status;
+    setup scalar = plain(NRM_SCALAR, NRM_NCHW);
+    outcome *o;
+    if (p.d.dtype != NRM_F32 || (rows && s != 1) || (!rows && layout == NRM_NHWC && s != 1)) return;
+    if (p.d.kind == NRM_BATCH && f->family != INFERENCE) return;
+    p.given &= ~(RUNNING | GIVEN(SLOT_RESIDUAL));
+    if (p.d.kind == NRM_RMS) p.given &= ~GIVEN(SLOT_BETA);
+    p.d.act = NRM_IDENTITY, p.d.affine_per_sample = 0, p.d.gamma_offset = 0;
+    gamma = p.given & GIVEN(SLOT_GAMMA) ? (const float *)p.value[SLOT_GAMMA] : NULL;
+    beta = p.given & GIVEN(SLOT_BETA) ? (const float *)p.value[SLOT_BETA] : NULL;
+    o = run(&p, p.d.kind == NRM_BATCH ? VERB_INFER : VERB_FORWARD, &scalar);
+    switch (p.d.kind) {
+    case NRM_BATCH:
+        status = nrm_batchnorm_infer(y, x, n, c, s, layout, (float *)p.value[SLOT_RUNNING_MEAN],
+                                     (float *)p.value[SLOT_RUNNING_VAR], gamma, beta, p.d.eps);
+        break;
+    case NRM_LAYER: status = nrm_layernorm(y, x, n, c, gamma, beta, p.d.eps); break;
+    case NRM_INSTANCE:
+        status = nrm_instancenorm(y, x, n, c, s, layout, gamma, beta, p.d.eps);
+        break;
+    case NRM_GROUP:
+        status = nrm_groupnorm(y, x, n, c, s, p.d.groups, layout, gamma, beta, p.d.eps);
+        break;
+    default: status = nrm_rmsnorm(y, x, n, c, gamma, p.d.eps);
+    }
+    must(status == o->status, "the short form has status %d, not %d", (int)status, (int)o->status);
+    if (o->value[SLOT_Y])
+        must(same_bits_f32(y, (const float *)o->value[SLOT_Y], n * c * s),
+             "the short form has other bits");
+    outcome_free(o);
+}
+
+/* ---- all ------------------------------------------------------------------------------------- */
+
+typedef void relation(const fuzz_case *f, gen *g);
+
+static relation *const relations[] = {relate_negated, relate_rotated, relate_alone, relate_scaled,
+                                      relate_parts,   relate_shares,  relate_relu,  relate_sum,
+                                      relate_groups,  relate_halves,  relate_poison, relate_short};
+
+/* Two of them in one case. */
+static inline void check_relations(const fuzz_case *f)
+{
+    gen g = gen_seed(f->seed + 1000);
+    const unsigned which = f->relation;
+    if (!problem_volume(&f->p->d)) return;
+    relations[which % COUNT(relations)](f, &g);
+    relations[which / COUNT(relations) % COUNT(relations)](f, &g);
+}
+
+#endif /* RELATE_H */

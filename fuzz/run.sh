@@ -1,0 +1,162 @@
+#!/usr/bin/env bash
+# Fuzzes for a while, and says what came of it as TAP.
+#
+#   fuzz/run.sh libfuzzer SECONDS TARGET...    most of the time goes to the first target
+#   fuzz/run.sh afl SECONDS TARGET...
+#   fuzz/run.sh merge TARGET...                what build/ holds of new inputs, into fuzz/corpus
+#
+# Inputs that fail are left in build/fuzz or build/afl, with how to read them.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+
+# A long quarantine of freed memory costs more than it finds, and so do deep stacks.
+export ASAN_OPTIONS=quarantine_size_mb=8:malloc_context_size=5:${ASAN_OPTIONS:-}
+
+number=0
+
+tell()  # tell ok|'not ok' TEXT
+{
+    number=$((number + 1))
+    echo "$1 $number - $2"
+}
+
+end()
+{
+    echo "1..$number"
+    exit "${1:-0}"
+}
+
+skip()
+{
+    if [ "${STRICT:-0}" = 0 ]; then
+        number=1
+        echo "ok 1 # SKIP $1"
+        end
+    fi
+    tell 'not ok' "STRICT forbids to skip: $1"
+    end 1
+}
+
+# libFuzzer is a library of clang's, of a package of its own.
+need_libfuzzer()
+{
+    command -v clang >/dev/null || skip "no clang (make deps)"
+    mkdir -p build/fuzz
+    echo 'int LLVMFuzzerTestOneInput(const char *d, long n) { return d && n < 0; }' |
+        clang -fsanitize=fuzzer,address,undefined -x c - -o build/fuzz/probe 2>/dev/null ||
+        skip "clang has no libFuzzer (Debian: libclang-rt-14-dev; make deps)"
+}
+
+share()  # of the seconds: two thirds for the first target
+{
+    if [ "$#" = 1 ] || [ "$rest" = "$count" ]; then echo $(((seconds * 2 + 2) / 3)); return; fi
+    echo $((seconds / (3 * (count - 1)) + 1))
+}
+
+build()
+{
+    make "$1" >build/fuzz/make.log 2>&1 && return
+    sed 's/^/# /' build/fuzz/make.log | tail -n 20
+    tell 'not ok' "$1"
+    end 1
+}
+
+# What failed is copied to where a person finds it.
+failed()  # TARGET FILE
+{
+    echo "# $2: build/cut/replay --print --target $1 $2"
+}
+
+libfuzzer()
+{
+    need_libfuzzer
+    build build-fuzz
+    status=0
+    for target in "$@"; do
+        mkdir -p "build/fuzz/new/$target" "fuzz/corpus/$target"
+        log=build/fuzz/$target.log
+        if "build/fuzz/$target" -max_total_time="$(share)" -entropic=0 -len_control=0 \
+            -max_len=400 -print_final_stats=1 -artifact_prefix="build/fuzz/$target-" \
+            "build/fuzz/new/$target" "fuzz/corpus/$target" >"$log" 2>&1; then
+            tell ok "$target: $(sed -n 's/^stat::number_of_executed_units: *//p' "$log") runs,$(
+                sed -n 's/^stat::average_exec_per_sec: *//p' "$log" | sed 's/^/ /') a second"
+        else
+            grep -aE -A 60 'FAILED|ERROR|runtime error' "$log" | head -n 60 | sed 's/^/# /'
+            for file in $(sed -n 's/.*Test unit written to //p' "$log"); do
+                failed "$target" "$file"
+            done
+            tell 'not ok' "$target"
+            status=1
+        fi
+        rest=$((rest - 1))
+    done
+    end $status
+}
+
+afl()
+{
+    command -v afl-fuzz >/dev/null && command -v afl-clang-fast >/dev/null ||
+        skip "no afl-fuzz (Debian: afl++; make deps)"
+    mkdir -p build/fuzz
+    build build-afl
+    status=0
+    unset ASAN_OPTIONS # which AFL++ takes for an error
+    export AFL_NO_UI=1 AFL_SKIP_CPUFREQ=1 AFL_I_DONT_CARE_ABOUT_MISSING_CRASHES=1 AFL_NO_AFFINITY=1
+    for target in "$@"; do
+        out=build/afl/out-$target
+        rm -rf "$out" "build/afl/in-$target"
+        mkdir -p "build/afl/in-$target"
+        echo >"build/afl/in-$target/one"
+        ls fuzz/corpus/"$target"/* 2>/dev/null | head -n 40 |
+            xargs -r cp -t "build/afl/in-$target"
+        afl-fuzz -V "$(share)" -i "build/afl/in-$target" -o "$out" -- "build/afl/$target" \
+            >"build/afl/$target.log" 2>&1 || true
+        runs=$(sed -n 's/^execs_done *: *//p' "$out/default/fuzzer_stats" 2>/dev/null)
+        crashes=$(find "$out/default/crashes" -name 'id*' 2>/dev/null)
+        if [ -n "$runs" ] && [ -z "$crashes" ]; then
+            tell ok "$target: $runs runs"
+        else
+            [ -n "$runs" ] || tail -n 20 "build/afl/$target.log" | sed 's/^/# /'
+            for file in $crashes; do failed "$target" "$file"; done
+            tell 'not ok' "$target"
+            status=1
+        fi
+        rest=$((rest - 1))
+    done
+    end $status
+}
+
+merge()
+{
+    need_libfuzzer
+    build build-fuzz
+    for target in "$@"; do
+        rm -rf build/fuzz/merged
+        mkdir -p build/fuzz/merged "build/fuzz/new/$target" "build/afl/out-$target/default/queue"
+        "build/fuzz/$target" -merge=1 -use_counters=0 build/fuzz/merged "fuzz/corpus/$target" \
+            "build/fuzz/new/$target" "build/afl/out-$target/default/queue" \
+            >"build/fuzz/merge.log" 2>&1 || tail -n 5 build/fuzz/merge.log
+        rm -rf "fuzz/corpus/$target"
+        mkdir -p fuzz/corpus
+        mv build/fuzz/merged "fuzz/corpus/$target"
+        echo "$target: $(ls "fuzz/corpus/$target" | wc -l) inputs"
+    done
+}
+
+engine=${1:-}
+seconds=${2:-60}
+case $engine in
+libfuzzer | afl)
+    shift 2
+    count=$# rest=$#
+    "$engine" "$@"
+    ;;
+merge)
+    shift
+    merge "$@"
+    ;;
+*)
+    sed -n '2,8s/^# \{0,1\}//p' "$0"
+    exit 1
+    ;;
+esac

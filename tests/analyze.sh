@@ -1,0 +1,128 @@
+#!/usr/bin/env bash
+# What tools say that read the code without running it, as TAP: clang-tidy, cppcheck and gcc's
+# -fanalyzer. The header is read as a program that holds the implementation; tests and examples see
+# its declarations only.
+#
+#   tests/analyze.sh            all of it, JOBS at a time
+#   tests/analyze.sh TEXT       only what holds TEXT in its name, such as cppcheck
+#
+# No warning is let pass. What is wrong in general is switched off below or in .clang-tidy, with the
+# reason; what is wrong in one line is listed in tests/analyze.txt.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+only=${1:-}
+out=build/analyze
+jobs=${JOBS:-$(nproc 2>/dev/null || echo 2)}
+mkdir -p $out
+rm -rf $out/*
+printf '#define NORMALIZE_IMPLEMENTATION\n#include "normalize.h"\n' >$out/implementation.c
+
+# One instruction set of two kernel texts is enough to read them: -DNRM_NO_AVX512. Without __SSE2__
+# cppcheck, which knows no intrinsics, reads the scalar code.
+clang_tidy_header()
+{
+    clang-tidy --quiet --extra-arg=-Xclang --extra-arg=-analyzer-opt-analyze-headers \
+        $out/implementation.c -- -std=c99 -O1 -I. -DNRM_NO_AVX512
+}
+
+clang_tidy() { clang-tidy --quiet "$1" -- -std=gnu99 -I. -DNRMI_IMPLEMENTED -fopenmp; }
+
+# missingIncludeSystem: system headers are not read. unusedFunction: a library.
+cppcheck_flags="--quiet --std=c99 --error-exitcode=1 --inline-suppr --suppress=missingIncludeSystem
+    --enable=warning,performance,portability --template=gcc"
+
+cppcheck_header()
+{
+    # shellcheck disable=SC2086
+    cppcheck $cppcheck_flags -I. -DNRM_NO_SIMD -UNRM_HEADER_FILENAME -U_MSC_VER -U__cplusplus \
+        $out/implementation.c
+}
+
+cppcheck_file()
+{
+    # shellcheck disable=SC2086
+    cppcheck $cppcheck_flags -I. -DNRMI_IMPLEMENTED -D__GNUC__=12 -D__x86_64__ "$1"
+}
+
+analyzer_header()
+{
+    gcc -std=c99 -O1 -fanalyzer -Werror -DNRM_NO_SIMD -I. -c $out/implementation.c \
+        -o $out/implementation.o
+}
+
+# gcc 12 loses sight of structures that functions return, such as a generator just seeded; the
+# memory sanitizer of check-san does not.
+analyzer()
+{
+    gcc -std=gnu99 -O1 -fanalyzer -Wno-analyzer-use-of-uninitialized-value -Werror -fopenmp -I. \
+        -DNRMI_IMPLEMENTED -c "$1" -o "$2.o"
+}
+
+# ---- Jobs, side by side, reported in order ------------------------------------------------------
+
+count=0
+texts=()
+warning=':[0-9]+:[0-9]+: (fatal )?(error|warning|style|performance|portability): '
+job() # TOOL TEXT COMMAND...
+{
+    local tool=$1 text=$2
+    shift 2
+    [[ $text == *"$only"* ]] || return 0
+    local id=$((++count))
+    texts[id]=$text
+    while [ "$(jobs -rp | wc -l)" -ge "$jobs" ]; do wait -n || true; done
+    (
+        set +e
+        status=77
+        if command -v "$tool" >/dev/null; then
+            (set -e; "$@") >$out/$id.log 2>&1
+            status=$?
+            # The tool fails for any warning; what counts is whether one is left.
+            if grep -qE "$warning" $out/$id.log; then
+                perl tests/analyze.pl $out/$id.log >$out/$id.left
+                status=$?
+            fi
+        fi
+        echo $status >$out/$id.status
+    ) &
+}
+
+job clang-tidy "clang-tidy normalize.h" clang_tidy_header
+job gcc "gcc -fanalyzer normalize.h" analyzer_header
+job cppcheck "cppcheck normalize.h" cppcheck_header
+for file in tests/test_*.c tests/include/twice.c examples/0[1-7]*.c; do
+    name=$(basename "$file" .c)
+    job clang-tidy "clang-tidy $file" clang_tidy "$file"
+    job gcc "gcc -fanalyzer $file" analyzer "$file" "$out/$name"
+    job cppcheck "cppcheck $file" cppcheck_file "$file"
+done
+wait
+
+failed=0
+for ((id = 1; id <= count; id++)); do
+    status=$(cat $out/$id.status 2>/dev/null || echo none)
+    if [ "$status" = 0 ]; then
+        echo "ok $id - ${texts[id]}"
+    elif [ "$status" = 77 ] && [ "${STRICT:-0}" = 0 ]; then
+        echo "ok $id # SKIP ${texts[id]}: no such tool here"
+    else
+        echo "not ok $id - ${texts[id]}"
+        cat $out/$id.left $out/$id.log 2>/dev/null | head -n 20 | sed "s/^/#   /"
+        echo "#   exit status $status, $out/$id.log"
+        failed=$((failed + 1))
+    fi
+done
+if [ -z "$only" ] && [ "$(cat $out/*.status | sort -u | grep -c 77)" = 0 ]; then
+    count=$((count + 1))
+    if perl tests/analyze.pl --unused $out/*.log >$out/unused; then
+        echo "ok $count - tests/analyze.txt lists what is said"
+    else
+        echo "not ok $count - tests/analyze.txt lists what is said"
+        sed "s/^/#   /" $out/unused
+        failed=$((failed + 1))
+    fi
+fi
+echo "1..$count"
+[ $failed = 0 ] || echo "# failed $failed of $count"
+[ $failed = 0 ]

@@ -1,0 +1,162 @@
+/* test_large.c - tensors that do not fit the caches: from 24 MiB on stores go past them, and what
+ * is read next is asked for ahead. Neither may change a bit, so every instruction set is compared
+ * with the scalar code, which does nothing of the kind; in place and apart, where lines of memory
+ * begin with lines of the cache and where they do not.
+ */
+#define NORMALIZE_IMPLEMENTATION
+#include "../normalize.h"
+
+#include "test.h"
+
+#define COUNT(array) (sizeof(array) / sizeof *(array))
+
+static const nrm_isa all_isa[] = {NRM_AVX2, NRM_AVX512, NRM_NEON, NRM_WASM};
+
+enum option { IN_PLACE = 1, WIDE_CHANNEL = 2, SHIFTED = 4 };
+
+typedef struct large {
+    const char *name;
+    nrm_kind kind;
+    nrm_layout layout;
+    nrm_dtype type;
+    size_t n, c, s;
+    unsigned options;
+} large;
+
+static const large list[] = {
+    {"rows of 768", NRM_LAYER, NRM_NHWC, NRM_F32, 4096, 768, 1, 0},
+    {"rows of 768, in place", NRM_LAYER, NRM_NHWC, NRM_F32, 4096, 768, 1, IN_PLACE},
+    {"rows of 768, from the middle of a line on", NRM_LAYER, NRM_NHWC, NRM_F32, 4100, 768, 1,
+     SHIFTED},
+    {"rows of 8192, one at a time", NRM_RMS, NRM_NHWC, NRM_F32, 390, 8192, 1, 0},
+    {"rows of 777", NRM_RMS, NRM_NHWC, NRM_F32, 4100, 777, 1, 0},
+    {"planes of 28 x 28", NRM_BATCH, NRM_NCHW, NRM_F32, 63, 64, 784, 0},
+    {"columns of 256 channels", NRM_BATCH, NRM_NHWC, NRM_F32, 65, 256, 196, 0},
+    {"columns, one channel in double", NRM_BATCH, NRM_NHWC, NRM_F32, 65, 256, 196, WIDE_CHANNEL},
+    {"columns, in place", NRM_BATCH, NRM_NHWC, NRM_F32, 65, 256, 196, IN_PLACE},
+    {"columns of 100 channels, in place", NRM_BATCH, NRM_NHWC, NRM_F32, 65, 100, 500, IN_PLACE},
+    {"rows of 800 bf16", NRM_LAYER, NRM_NHWC, NRM_BF16, 8000, 800, 1, 0},
+    {"columns of 256 channels, f16", NRM_BATCH, NRM_NHWC, NRM_F16, 130, 256, 196, 0},
+    {"rows of 768 doubles", NRM_LAYER, NRM_NHWC, NRM_F64, 2100, 768, 1, 0},
+};
+
+static size_t size_of(nrm_dtype type)
+{
+    return type == NRM_F64 ? 8 : type == NRM_F32 ? 4 : 2;
+}
+
+static size_t values_of(const large *l)
+{
+    return l->n * l->c * l->s;
+}
+
+/* Numbers of 11 bits, which every type holds but bf16, which rounds them. */
+static void fill(nrm_dtype type, unsigned char *to, size_t count, uint32_t state)
+{
+    size_t i;
+    for (i = 0; i < count; ++i) {
+        float v;
+        double wide;
+        uint16_t half;
+        state = state * 1664525u + 1013904223u;
+        v = (float)((int)(state >> 21) - 1000) / 256, wide = (double)v;
+        half = type == NRM_BF16 ? nrm_f32_to_bf16(v) : nrm_f32_to_f16(v);
+        memcpy(to + i * size_of(type), type == NRM_F64 ? (void *)&wide
+                                       : type == NRM_F32 ? (void *)&v
+                                                         : (void *)&half, size_of(type));
+    }
+}
+
+/* All tensors of a call in one block, each of which begins with a line of the cache, or in it. */
+typedef struct bed {
+    unsigned char *block, *x, *dy, *y, *dx, *dgamma, *dbeta, *kept; /* kept: y of calls in place */
+    double *mean, *rstd;
+    size_t bytes, params;
+} bed;
+
+static bed bed_new(const large *l)
+{
+    const size_t tensor = (values_of(l) * size_of(l->type) + 128) & ~(size_t)63;
+    const size_t stats = (l->kind == NRM_BATCH ? l->c : l->n) * sizeof(double) + 64;
+    bed b;
+    b.bytes = values_of(l) * size_of(l->type), b.params = l->c * sizeof(double) + 64;
+    b.block = (unsigned char *)test_alloc(1, 4 * tensor + 2 * b.params + 2 * stats + 64);
+    b.x = b.block + (64 - (uintptr_t)b.block % 64) % 64 + (l->options & SHIFTED ? 16 : 0);
+    b.dy = b.x + tensor;
+    b.y = b.dy + tensor, b.dx = b.y + tensor;
+    b.dgamma = b.dx + tensor, b.dbeta = b.dgamma + b.params, b.kept = NULL;
+    b.mean = (double *)test_alloc(1, stats), b.rstd = (double *)test_alloc(1, stats);
+    fill(l->type, b.x, values_of(l), 1);
+    fill(l->type, b.dy, values_of(l), 2);
+    return b;
+}
+
+static void bed_free(bed *b)
+{
+    free(b->block), free(b->mean), free(b->rstd), free(b->kept);
+}
+
+/* Forward, then backward. In place y is x and dx is dy, and x is filled again in between. */
+static bed run(const large *l, nrm_isa isa, const void *gamma, const void *beta)
+{
+    bed b = bed_new(l);
+    nrm_desc d;
+    nrm_args a;
+    memset(&d, 0, sizeof d), memset(&a, 0, sizeof a);
+    d.kind = l->kind, d.layout = l->layout, d.dtype = l->type, d.eps = 1e-5;
+    d.n = l->n, d.c = l->c, d.s = l->s;
+    if (l->options & IN_PLACE) b.y = b.x, b.dx = b.dy;
+    a.isa = isa, a.x = b.x, a.y = b.y, a.gamma = gamma, a.beta = beta;
+    a.mean = b.mean, a.rstd = b.rstd;
+    check(nrm_forward(&d, &a) == NRM_OK, "forward");
+    if (l->options & IN_PLACE) {
+        b.y = b.kept = (unsigned char *)test_alloc(1, b.bytes);
+        memcpy(b.y, b.x, b.bytes);
+        fill(l->type, b.x, values_of(l), 1);
+    }
+    a.dy = b.dy, a.dx = b.dx, a.dgamma = b.dgamma, a.dbeta = b.dbeta;
+    check(nrm_backward(&d, &a) == NRM_OK, "backward");
+    return b;
+}
+
+static void compare(const large *l, const bed *want, const bed *got, const char *isa)
+{
+    const size_t stats = l->kind == NRM_BATCH ? l->c : l->n;
+    check(memcmp(want->y, got->y, want->bytes) == 0, "%s: y", isa);
+    check(memcmp(want->dx, got->dx, want->bytes) == 0, "%s: dx", isa);
+    check(memcmp(want->dgamma, got->dgamma, want->params) == 0, "%s: dgamma", isa);
+    check(memcmp(want->dbeta, got->dbeta, want->params) == 0, "%s: dbeta", isa);
+    check(same_bits_f64(want->rstd, got->rstd, stats), "%s: rstd", isa);
+}
+
+static void test_one(const large *l)
+{
+    const nrm_dtype type = l->type == NRM_F64 ? NRM_F64 : NRM_F32;
+    unsigned char *params = (unsigned char *)test_alloc(2 * l->c, size_of(type));
+    const float huge_gamma = 1e30f;
+    bed want, got;
+    size_t i;
+    fill(type, params, 2 * l->c, 3);
+    /* The lanes after these begin anywhere in a line of the cache; the last are few. */
+    for (i = 5; (l->options & WIDE_CHANNEL) && i < l->c; i += 245)
+        memcpy(params + i * sizeof huge_gamma, &huge_gamma, sizeof huge_gamma);
+    group("%s", l->name);
+    want = run(l, NRM_SCALAR, params, params + l->c * size_of(type));
+    check(want.rstd[0] > 0, "rstd of the first");
+    for (i = 0; i < COUNT(all_isa); ++i)
+        if (nrm_has_isa(all_isa[i])) {
+            got = run(l, all_isa[i], params, params + l->c * size_of(type));
+            compare(l, &want, &got, nrm_isa_name(all_isa[i]));
+            bed_free(&got);
+        }
+    group_end();
+    bed_free(&want);
+    free(params);
+}
+
+int main(void)
+{
+    size_t i;
+    for (i = 0; i < COUNT(list); ++i) test_one(&list[i]);
+    return done_testing();
+}
