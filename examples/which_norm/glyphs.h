@@ -52,8 +52,8 @@ static inline double distance_to_stroke(double x, double y, const float stroke[4
     return sqrt(x * x + y * y);
 }
 
-static inline void draw(float *picture, int glyph, double contrast, double brightness,
-                        uint64_t *state)
+/* Ink and noise. A picture is drawn once and taken many times, with any camera. */
+static inline void draw(float *picture, int glyph, uint64_t *state)
 {
     /* top, upper left, upper right, middle, lower left, lower right, bottom */
     static const float strokes[7][4] = {{-3, -5, 3, -5}, {-3, -5, -3, 0}, {3, -5, 3, 0},
@@ -63,19 +63,25 @@ static inline void draw(float *picture, int glyph, double contrast, double brigh
                                                  0x6b, 0x7b, 0x25, 0x7f, 0x6f};
     double turn = uniform(state, -0.3, 0.3), scale = uniform(state, 0.9, 1.3);
     double left = uniform(state, 5.5, 9.5), top = uniform(state, 5.5, 9.5);
-    double width = uniform(state, 0.5, 1.2);
+    double width = uniform(state, 0.5, 1.2), right = cos(turn), down = sin(turn);
     int i, k;
     for (i = 0; i < PIXELS; ++i) {
         double u = (i % SIDE - left) * scale, v = (i / SIDE - top) * scale, ink = 0;
-        double x = u * cos(turn) - v * sin(turn), y = u * sin(turn) + v * cos(turn);
+        double x = u * right - v * down, y = u * down + v * right;
         for (k = 0; k < 7; ++k) {
             double here = digits[glyph] >> k & 1 ? 1 + width - distance_to_stroke(x, y, strokes[k])
                                                  : 0;
             if (here > 1) here = 1;
             if (here > ink) ink = here;
         }
-        picture[i] = (float)(brightness + contrast * (ink + 0.35 * normal(state)));
+        picture[i] = (float)(ink + 0.35 * normal(state));
     }
+}
+
+static inline void take(float *pixel, const float *picture, double contrast, double brightness)
+{
+    int i;
+    for (i = 0; i < PIXELS; ++i) pixel[i] = (float)(brightness + contrast * (double)picture[i]);
 }
 
 #endif
