@@ -80,7 +80,7 @@ sub cell {
 }
 
 # The first column to the left, numbers to the right; the first row is the head. Below it, how far
-# the seeds are apart.
+# the seeds are apart, if cells have been made of seeds.
 sub table {
     my (@rows) = @_;
     my @width = map { my $i = $_; (sort { $b <=> $a } map { length $_->[$i] } @rows)[0] }
@@ -93,9 +93,11 @@ sub table {
     my @sorted = sort { $a <=> $b } @spreads;
     @spreads = ();
     my $head = shift @rows;
-    return join('', map { $line->(@$_) } $head, \@rule, @rows) .
-        sprintf("\nPercent right. Highest and lowest seed: %.1f apart in the middle cell, %.1f at " .
-                "most.\n", $sorted[@sorted / 2], $sorted[-1]);
+    my $text = join '', map { $line->(@$_) } $head, \@rule, @rows;
+    return $text if !@sorted;
+    return $text .
+        sprintf("\nPercent right. Highest and lowest seed: %.1f apart in the middle cell, %.1f " .
+                "at most.\n", $sorted[@sorted / 2], $sorted[-1]);
 }
 
 sub size_table {
@@ -179,6 +181,76 @@ sub recall_table {
     return table(@rows);
 }
 
+# ---- The table of all norms ----------------------------------------------------------------------
+
+# What make bench found for a kind and pass: percent of the limit, time of NHWC over that of NCHW.
+sub bench_of {
+    my ($kind, $pass) = @_;
+    open my $in, '<', "$top/bench/RESULTS.md" or die "bench/RESULTS.md: $!\n";
+    while (my $line = <$in>) {
+        my @f = split /\s*\|\s*/, $line;
+        return @f[4, 5] if @f > 5 && $f[1] eq $kind && $f[2] eq $pass && $f[4] =~ /%$/;
+    }
+    die "bench/RESULTS.md has no $kind, $pass\n";
+}
+
+# Percent right, without digits after the point.
+sub round_of {
+    my @seeds = seeds_of(@_);
+    return @seeds ? sprintf '%.0f', mean(@seeds) : '-';
+}
+
+sub digits_of {
+    my ($norm, $batch) = @_;
+    return round_of('grid', $norm, $batch, best_rate('grid', $norm, $batch), 'infer', 0);
+}
+
+# The mean over the lengths of the training.
+sub letters_of {
+    my ($norm, $batch) = @_;
+    my $rate = best_rate('recall', $norm, $batch);
+    return sprintf '%.0f',
+        mean(map { seeds_of('recall', $norm, $batch, $rate, 'infer', $_) } 3 .. 12);
+}
+
+my %averages = (
+    batch => 'n and s, for each channel', layer => 'c, for each sample and position',
+    instance => 's, for each sample and channel', group => 'c / groups and s, for each sample',
+    rms => 'c, as layer; no mean is subtracted');
+
+sub all_table {
+    my @kinds = @norms[1 .. 5];
+    my $plain = sub { my ($e, $norm, $at) = @_;
+        return round_of($e, $norm, $plain_batch, $plain_rate, 'infer', $at) };
+    my @rows = (['', @kinds],
+        ['averages over (manual, A3)', map { $averages{$_} } @kinds]);
+    my $row = sub { my ($title, $cell) = @_; push @rows, [$title, map { $cell->($_) } @kinds] };
+    $row->('[batch size](#batch-size): digits, batches of 1, 2, 8, 128', sub {
+        join ', ', map { digits_of($_[0], $_) } 1, 2, 8, 128 });
+    $row->('[rates](#learning-rates): digits at 0.016, 0.064, 0.25', sub {
+        join ', ', map { round_of('grid', $_[0], $plain_batch, $_, 'infer', 0) }
+            0.016, 0.064, 0.25 });
+    $row->('[training, inference](#training-and-inference): two pieces of code', sub {
+        $_[0] eq 'batch' ? 'yes' : 'no' });
+    $row->('[recurrent nets](#recurrent-nets): letters, batches of 4, 32', sub {
+        my $norm = $_[0];
+        return 'not tried' if !grep { $_ eq $norm } @recurrent;
+        my $text = join ', ', map { letters_of($norm, $_) } 4, 32;
+        return $text if $norm ne 'batch';
+        return "$text; by step " . join ', ', map { letters_of('batch by step', $_) } 4, 32; });
+    $row->('[images](#contrast-never-seen): digits at contrast 0.3, 1, 10', sub {
+        my $norm = $_[0];
+        return join ', ', map { $plain->('contrast', $norm, $_) } 0.3, 1, 10 });
+    $row->('[style](#contrast-as-the-answer): contrast, read with a bias, without', sub {
+        my $norm = $_[0];
+        return join ', ', map { $plain->($_, $norm, 0) } 'biased', 'bare' });
+    $row->('cost: of the limit, forward, backward', sub {
+        join ', ', map { (bench_of($_[0], $_))[0] } 'train', 'backward' });
+    $row->('cost: NHWC over NCHW, forward, backward', sub {
+        join ', ', map { (bench_of($_[0], $_))[1] } 'train', 'backward' });
+    return table(@rows);
+}
+
 # ---- Charts --------------------------------------------------------------------------------------
 
 # One line of a chart: the name, the colour, the symbol, dashes, and [x, seeds...] for each point.
@@ -203,7 +275,8 @@ sub plot {
         my $block = '$d' . ++$blocks;
         my $title = $key ? "title '$s->{name}'" : 'notitle';
         $script .= "$block << EOD\n" . join("\n", @{$s->{points}}, '') . "EOD\n";
-        push @plot, "$block using 1:2:3:4 with yerrorbars lw 1 pt -1 lc rgb '$s->{colour}' notitle",
+        push @plot, "$block using 1:3:(0):(\$4-\$3) with vectors nohead lw 1 " .
+            "lc rgb '$s->{colour}' notitle",
             "$block using 1:2 with linespoints lw 2 dt $s->{dashes} pt $s->{point} ps 0.7 " .
             "lc rgb '$s->{colour}' $title";
     }
@@ -218,7 +291,7 @@ sub draw {
         "background '#ffffff'\nset output '$file'\nset border 3 lc rgb '#666666'\n",
         "set tics nomirror textcolor rgb '#222222'\nset grid y lc rgb '#dddddd' lt 1\n",
         "set key outside right center Left reverse samplen 2 spacing 1.3 tc rgb '#222222'\n",
-        "set bars 0.5\nset yrange [0:102]\nset ytics 0,20,100\nset ylabel 'percent right'\n",
+        "set yrange [0:102]\nset ytics 0,20,100\nset ylabel 'percent right'\n",
         $script;
     close $pipe or die "gnuplot failed for $file\n";
 }
@@ -230,11 +303,14 @@ sub level {
         ($side > 0.5 ? 'right' : 'left') . " font ',10' tc rgb '#444444'\n";
 }
 
+# Where all are well above guessing the scale begins at 70.
+my $upper = "set yrange [70:100]\nset ytics 70,5,100\n";
+
 sub size_chart {
-    draw('batch-size', 760, 400, "set title 'Digits: right answers against batch size' " .
+    draw('batch-size', 760, 420, "set title 'Digits: right answers against batch size' " .
         "font ',15'\nset logscale x 2\nset xrange [0.8:160]\nset xtics (" .
-        join(', ', @batches) . ")\nset xlabel 'batch size in training; the best of " .
-        rates('grid', 'none', 1) . " rates, three seeds'\n" . level(10, 'guessing', 0.99) .
+        join(', ', @batches) . ")\nset xlabel 'batch size in training; the best rate for each; " .
+        "bars: lowest and highest seed'\n" . $upper .
         plot(1, map { my $norm = $_; series($norm, $norm, 1, map {
             [$_, seeds_of('grid', $norm, $_, best_rate('grid', $norm, $_), 'infer', 0)]
         } @batches) } @norms));
@@ -245,17 +321,17 @@ sub rate_chart {
     draw('rates', 760, 400, "set title 'Digits: right answers against learning rate' " .
         "font ',15'\nset logscale x\nset xrange [0.0008:5]\nset xtics (" .
         join(', ', @rates) . ")\nset xlabel 'learning rate; batches of $plain_batch, momentum " .
-        "0.9'\n" . level(10, 'guessing', 0.01) .
+        "0.9; bars: lowest and highest seed'\n" . level(10, 'guessing', 0.01) .
         plot(1, map { my $norm = $_; series($norm, $norm, 1, map {
             [$_, seeds_of('grid', $norm, $plain_batch, $_, 'infer', 0)] } @rates) } @norms));
 }
 
 sub mode_chart {
     my %look = (infer => ['batch', 1], batch => ['layer', 2], sorted => ['none', 4]);
-    draw('train-infer', 860, 400, "set title 'Batch norm: the same nets, tested with " .
+    draw('train-infer', 760, 420, "set title 'Batch norm: the same nets, tested with " .
         "statistics from elsewhere' font ',15'\nset logscale x 2\nset xrange [0.8:160]\n" .
         'set xtics (' . join(', ', @batches) . ")\nset xlabel 'batch size, of training and " .
-        "of the test'\n" . level(10, 'guessing', 0.99) .
+        "of the test'\nset key below\n" . $upper .
         plot(1, map { my $mode = $_; series($mode->[1], @{$look{$mode->[0]}}, map {
             [$_, seeds_of('grid', 'batch', $_, best_rate('grid', 'batch', $_), $mode->[0], 0)]
         } @batches) } @modes));
@@ -266,7 +342,7 @@ sub contrast_chart {
         "font ',15'\nset logscale x\nset xrange [0.09:11.5]\nset xtics (" .
         join(', ', contrasts()) . ")\nset xlabel 'contrast of the test; shaded: that of the " .
         "training'\nset object rectangle from 0.8,graph 0 to 1.25,graph 1 behind " .
-        "fc rgb '#e8e8e8' fs noborder\n" . level(10, 'guessing', 0.01) .
+        "fc rgb '#e8e8e8' fs noborder\n" . level(10, 'guessing', 0.99) .
         plot(1, map { my ($name, $norm, $mode) = @$_;
             series($name, $norm, $mode eq 'batch' ? 2 : 1, map {
                 [$_, seeds_of('contrast', $norm, $plain_batch, $plain_rate, $mode, $_)]
@@ -286,7 +362,7 @@ sub answer_chart {
         $script .= "EOD\n";
         push @plot, "$block using 1:2:(0.36) with boxes fs solid 1 noborder lc rgb '$e->[2]' " .
             "title 'convolutions $e->[1]'",
-            "$block using 1:2:3:4 with yerrorbars pt -1 lw 1 lc rgb '#000000' notitle";
+            "$block using 1:3:(0):(\$4-\$3) with vectors nohead lw 1 lc rgb '#000000' notitle";
     }
     draw('answer', 760, 360, "set title 'Which of four contrasts? The answer is what a norm " .
         "takes away' font ',15'\nset xrange [-0.6:5.6]\nset xtics (" .
@@ -309,7 +385,7 @@ sub recall_chart {
     for my $i (0, 1) {
         my $last = $i == 1;
         $script .= sprintf "set lmargin at screen %g\nset rmargin at screen %g\n",
-            $last ? (0.43, 0.76) : (0.07, 0.40);
+            $last ? (0.44, 0.76) : (0.08, 0.40);
         $script .= "set title 'batches of $sizes[$i]' offset 0,-0.5\n" .
             ($last ? "set ylabel ''\nset format y ''\nunset label 9\n" .
                  "set key at screen 0.775, screen 0.5 left center\n" : "unset key\n");
@@ -325,8 +401,9 @@ sub recall_chart {
 
 # ---- Main ----------------------------------------------------------------------------------------
 
-my %section = (size => \&size_table, rates => \&rate_table, modes => \&mode_table,
-               contrast => \&contrast_table, answer => \&answer_table, recall => \&recall_table);
+my %section = (all => \&all_table, size => \&size_table, rates => \&rate_table,
+               modes => \&mode_table, contrast => \&contrast_table, answer => \&answer_table,
+               recall => \&recall_table);
 
 read_figures(@ARGV);
 @batches = numbers($of{grid}{none});

@@ -16,7 +16,7 @@
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
-enum { TRAINING = 12288, TESTING = 1024, MOST = 128, SEEDS = 3 };
+enum { TRAINING = 12288, TESTING = 1024, MOST = 128 };
 
 /* ---- Pictures -------------------------------------------------------------------------------- */
 
@@ -153,7 +153,7 @@ static void run_net(const struct run *r)
     net_free(net);
 }
 
-enum { SEQUENCES = 24576 };
+enum { SEQUENCES = 12288 };
 
 /* The share of right answers for sequences of one length. */
 static double test_rnn(struct rnn *rnn, int length, int batch, enum mode mode, int seed)
@@ -201,26 +201,29 @@ static void add(enum experiment e, int norm, int batch, double rate, int seed)
     runs[run_count++] = r;
 }
 
+/* How many of the learning rates: large ones for large batches only. */
+static int rates_of(int batch) { return batch == CONTRAST_BATCH ? 7 : batch == MOST ? 5 : 4; }
+
 static void plan(void)
 {
     static const int batches[] = {1, 2, 4, 8, 32, 128}, rnn_batches[] = {4, 32};
     static const double rates[] = {0.001, 0.004, 0.016, 0.064, 0.25, 1, 4};
-    static const double rnn_rates[] = {0.0003, 0.001, 0.003, 0.01};
-    int seed, norm;
-    size_t b, i;
-    for (seed = 1; seed <= SEEDS; ++seed) {
+    static const double rnn_rates[] = {0.001, 0.003, 0.01, 0.03};
+    int seed, norm, i;
+    size_t b;
+    for (seed = 1; seed <= 3; ++seed)
         for (norm = 0; norm < NORMS; ++norm) {
             for (b = 0; b < COUNT(batches); ++b)
-                for (i = 0; i < (batches[b] == 32 ? COUNT(rates) : 4); ++i)
+                for (i = 0; i < rates_of(batches[b]); ++i)
                     add(GRID, norm, batches[b], rates[i], seed);
             add(BIASED, norm, CONTRAST_BATCH, CONTRAST_RATE, seed);
             add(BARE, norm, CONTRAST_BATCH, CONTRAST_RATE, seed);
         }
+    for (seed = 1; seed <= 5; ++seed)
         for (norm = 0; norm < RNN_NORMS; ++norm)
             for (b = 0; b < COUNT(rnn_batches); ++b)
-                for (i = 0; i < COUNT(rnn_rates); ++i)
+                for (i = 0; i < (int)COUNT(rnn_rates); ++i)
                     add(RECALL, norm, rnn_batches[b], rnn_rates[i], seed);
-    }
 }
 
 /* Every `parts`th run, beginning with `part`. */
