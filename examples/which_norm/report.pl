@@ -219,22 +219,26 @@ my %averages = (
     rms => 'c, as layer; no mean is subtracted');
 
 sub all_table {
-    my @kinds = @norms[1 .. 5];
+    my @kinds = (@norms[1 .. 5], 'none');
     my $plain = sub { my ($e, $norm, $at) = @_;
         return round_of($e, $norm, $plain_batch, $plain_rate, 'infer', $at) };
-    my @rows = (['', @kinds],
-        ['averages over (manual, A3)', map { $averages{$_} } @kinds]);
+    my @rows = (['', @kinds]);
     my $row = sub { my ($title, $cell) = @_; push @rows, [$title, map { $cell->($_) } @kinds] };
+    $row->('averages over (manual, A3)', sub { $averages{$_[0]} // '' });
     $row->('[batch size](#batch-size): digits, batches of 1, 2, 8, 128', sub {
         join ', ', map { digits_of($_[0], $_) } 1, 2, 8, 128 });
     $row->('[rates](#learning-rates): digits at 0.016, 0.064, 0.25', sub {
         join ', ', map { round_of('grid', $_[0], $plain_batch, $_, 'infer', 0) }
             0.016, 0.064, 0.25 });
-    $row->('[training, inference](#training-and-inference): two pieces of code', sub {
-        $_[0] eq 'batch' ? 'yes' : 'no' });
+    $row->('[training and inference](#training-and-inference): digits, batches of 1', sub {
+        return 'the same' if $_[0] ne 'batch';
+        my @at = ('grid', 'batch', 1, best_rate('grid', 'batch', 1));
+        return round_of(@at, 'infer', 0) . ' in inference, ' . round_of(@at, 'batch', 0) .
+            ' as in training'; });
     $row->('[recurrent nets](#recurrent-nets): letters, batches of 4, 32', sub {
         my $norm = $_[0];
-        return 'not tried' if !grep { $_ eq $norm } @recurrent;
+        return {instance => 'always beta (A10)', group => 'as layer, by groups (A6)'}->{$norm}
+            if !grep { $_ eq $norm } @recurrent;
         my $text = join ', ', map { letters_of($norm, $_) } 4, 32;
         return $text if $norm ne 'batch';
         return "$text; by step " . join ', ', map { letters_of('batch by step', $_) } 4, 32; });
@@ -244,10 +248,14 @@ sub all_table {
     $row->('[style](#contrast-as-the-answer): contrast, read with a bias, without', sub {
         my $norm = $_[0];
         return join ', ', map { $plain->($_, $norm, 0) } 'biased', 'bare' });
-    $row->('cost: of the limit, forward, backward', sub {
-        join ', ', map { (bench_of($_[0], $_))[0] } 'train', 'backward' });
-    $row->('cost: NHWC over NCHW, forward, backward', sub {
-        join ', ', map { (bench_of($_[0], $_))[1] } 'train', 'backward' });
+    $row->('[cost](../bench/RESULTS.md): of the speed of memory, forward, backward', sub {
+        my $norm = $_[0];
+        return '' if $norm eq 'none';
+        return join ', ', map { (bench_of($norm, $_))[0] } 'train', 'backward' });
+    $row->('[cost](../bench/RESULTS.md): NHWC over NCHW, forward, backward', sub {
+        my $norm = $_[0];
+        return '' if $norm eq 'none';
+        return join ', ', map { (bench_of($norm, $_))[1] } 'train', 'backward' });
     return table(@rows);
 }
 
