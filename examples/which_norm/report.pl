@@ -222,7 +222,7 @@ sub all_table {
     my @kinds = (@norms[1 .. 5], 'none');
     my $plain = sub { my ($e, $norm, $at) = @_;
         return round_of($e, $norm, $plain_batch, $plain_rate, 'infer', $at) };
-    my @rows = (['', @kinds]);
+    my @rows = (['norm', @kinds]);
     my $row = sub { my ($title, $cell) = @_; push @rows, [$title, map { $cell->($_) } @kinds] };
     $row->('averages over (manual, A3)', sub { $averages{$_[0]} // '' });
     $row->('[batch size](#batch-size): digits, batches of 1, 2, 8, 128', sub {
