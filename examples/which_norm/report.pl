@@ -266,6 +266,7 @@ sub all_table {
 sub series {
     my ($name, $look, $dashes, @points) = @_;
     return {name => $name, colour => $colour{$look}, point => $point{$look}, dashes => $dashes,
+            width => 2, bars => 1,
             points => [map {
                 my ($x, @seeds) = @$_;
                 my @sorted = sort { $a <=> $b } @seeds;
@@ -284,9 +285,9 @@ sub plot {
         my $title = $key ? "title '$s->{name}'" : 'notitle';
         $script .= "$block << EOD\n" . join("\n", @{$s->{points}}, '') . "EOD\n";
         push @plot, "$block using 1:3:(0):(\$4-\$3) with vectors nohead lw 1 " .
-            "lc rgb '$s->{colour}' notitle",
-            "$block using 1:2 with linespoints lw 2 dt $s->{dashes} pt $s->{point} ps 0.7 " .
-            "lc rgb '$s->{colour}' $title";
+            "lc rgb '$s->{colour}' notitle" if $s->{bars};
+        push @plot, "$block using 1:2 with linespoints lw $s->{width} dt $s->{dashes} " .
+            "pt $s->{point} ps 0.7 lc rgb '$s->{colour}' $title";
     }
     return $script . 'plot ' . join(', ', @plot) . "\n";
 }
@@ -307,21 +308,23 @@ sub draw {
 sub level {
     my ($percent, $what, $side) = @_;
     return "set arrow from graph 0, first $percent to graph 1, first $percent nohead dt 3 " .
-        "lc rgb '#444444'\nset label '$what' at graph $side, first $percent offset 0,0.6 " .
+        "lc rgb '#444444'\nset label '$what' at graph $side, first $percent offset 0,-0.6 " .
         ($side > 0.5 ? 'right' : 'left') . " font ',10' tc rgb '#444444'\n";
 }
 
-# Where all are well above guessing the scale begins at 70.
-my $upper = "set yrange [70:100]\nset ytics 70,5,100\n";
+# Where all are well above guessing the scale begins at 60, and symbols are moved apart a little, so
+# that the bars can be told.
+my $upper = "set yrange [60:100]\nset ytics 60,5,100\n";
+sub apart { my ($x, $which) = @_; return $x * 1.035 ** ($which - 2.5) }
 
 sub size_chart {
     draw('batch-size', 760, 420, "set title 'Digits: right answers against batch size' " .
         "font ',15'\nset logscale x 2\nset xrange [0.8:160]\nset xtics (" .
         join(', ', @batches) . ")\nset xlabel 'batch size in training; the best rate for each; " .
         "bars: lowest and highest seed'\n" . $upper .
-        plot(1, map { my $norm = $_; series($norm, $norm, 1, map {
-            [$_, seeds_of('grid', $norm, $_, best_rate('grid', $norm, $_), 'infer', 0)]
-        } @batches) } @norms));
+        plot(1, map { my $i = $_; my $norm = $norms[$i]; series($norm, $norm, 1, map {
+            [apart($_, $i), seeds_of('grid', $norm, $_, best_rate('grid', $norm, $_), 'infer', 0)]
+        } @batches) } 0 .. $#norms));
 }
 
 sub rate_chart {
@@ -330,8 +333,9 @@ sub rate_chart {
         "font ',15'\nset logscale x\nset xrange [0.0008:5]\nset xtics (" .
         join(', ', @rates) . ")\nset xlabel 'learning rate; batches of $plain_batch, momentum " .
         "0.9; bars: lowest and highest seed'\n" . level(10, 'guessing', 0.01) .
-        plot(1, map { my $norm = $_; series($norm, $norm, 1, map {
-            [$_, seeds_of('grid', $norm, $plain_batch, $_, 'infer', 0)] } @rates) } @norms));
+        plot(1, map { my $i = $_; my $norm = $norms[$i]; series($norm, $norm, 1, map {
+            [apart($_, $i), seeds_of('grid', $norm, $plain_batch, $_, 'infer', 0)]
+        } @rates) } 0 .. $#norms));
 }
 
 sub mode_chart {
@@ -399,9 +403,11 @@ sub recall_chart {
                  "set key at screen 0.775, screen 0.5 left center\n" : "unset key\n");
         $script .= plot($last, map { my ($name, $norm, $mode) = @$_;
             my $rate = best_rate('recall', $norm, $sizes[$i]);
-            series($name, $norm, $mode eq 'batch' ? 2 : 1, map {
-                [$_, seeds_of('recall', $norm, $sizes[$i], $rate, $mode, $_)]
-            } 3 .. 20) } @recall_lines);
+            my $line = series($name, $norm, $mode eq 'batch' ? 2 : 1, map {
+                [$_, seeds_of('recall', $norm, $sizes[$i], $rate, $mode, $_)] } 3 .. 20);
+            $line->{bars} = 0;
+            $line->{width} = 6 if $norm eq 'layer'; # or that of RMS would hide it
+            $line } @recall_lines);
         $script .= "set key\n" if !$last;
     }
     draw('recall', 960, 400, $script . "unset multiplot\n");
