@@ -521,7 +521,7 @@ accuracy: ## Worst errors of ours (above the bound: fails), oneDNN, PyTorch: doc
 .PHONY: which-norm
 which-norm: $(WHICH_NORM) ## Which norm for what: small nets with each; docs/choosing.md; minutes
 	@mkdir -p build/which_norm; rm -f build/which_norm/*.csv
-	@status=0; parts=; \
+	@status=0; parts=; trap 'kill $$parts' INT TERM; \
 	for k in $$(seq 0 $$(($(JOBS) - 1))); do \
 	    $(WHICH_NORM) --part $$k/$(JOBS) >build/which_norm/part-$$k.csv & parts="$$parts $$!"; \
 	done; \
