@@ -96,6 +96,14 @@ build/examples/%_mpi: examples/%_mpi.c build/gcc/normalize.o Makefile
 	echo "mpicc -O2 $<"; \
 	mpicc -O2 $(WARNINGS) -DNRMI_IMPLEMENTED -o $@ $< build/gcc/normalize.o -lm
 
+# Products are not fused: then its figures are the same wherever expf and tanhf are.
+WHICH_NORM := build/examples/which_norm/which_norm
+$(WHICH_NORM): $(wildcard examples/which_norm/*.[ch]) build/gcc/normalize.o Makefile
+	@mkdir -p $(@D)
+	@echo "gcc -O3 examples/which_norm/which_norm.c"
+	@gcc -O3 -ffp-contract=off $(WARNINGS) -DNRMI_IMPLEMENTED -o $@ \
+	    examples/which_norm/which_norm.c build/gcc/normalize.o -lm
+
 build/san-thread/06_threads_pthread: examples/06_threads_pthread.c build/san-thread/normalize.o
 	@echo "clang -fsanitize=thread $<"
 	@clang $(SAN) -fsanitize=thread -pthread -DNRMI_IMPLEMENTED -o $@ $^ -lm
@@ -152,7 +160,8 @@ CORPUS        := fuzz/corpus fuzz/found
 MPI_RUN       := tests/tap.sh --needs mpicc,mpirun --status mpirun -np
 
 .PHONY: test build-test
-build-test: $(TEST_PROGRAMS) build/cut/replay $(ONE_PROCESS) $(PNG_EXAMPLE) $(MPI_EXAMPLES)
+build-test: $(TEST_PROGRAMS) build/cut/replay $(ONE_PROCESS) $(PNG_EXAMPLE) $(MPI_EXAMPLES) \
+    $(WHICH_NORM)
 test: ## Build and run the tests (gcc and clang) and the examples
 	$(PARALLEL) build-test
 	@status=0; \
@@ -161,6 +170,7 @@ test: ## Build and run the tests (gcc and clang) and the examples
 	$(PROVE) --exec 'tests/tap.sh --status' $(ONE_PROCESS) || status=1; \
 	prove --exec 'tests/tap.sh --needs libpng-config --status' $(PNG_EXAMPLE) :: \
 	    $(PNG_EXAMPLE).png || status=1; \
+	prove --exec 'tests/tap.sh --status' $(WHICH_NORM) :: --quick || status=1; \
 	for ranks in 1 4; do prove --exec "$(MPI_RUN) $$ranks" $(MPI_EXAMPLES) || status=1; done; \
 	JOBS=$(JOBS) prove --exec tests/tap.sh tests/include/run.sh :: quick || status=1; \
 	exit $$status
@@ -507,6 +517,20 @@ accuracy: ## Worst errors of ours (above the bound: fails), oneDNN, PyTorch: doc
 	build/bench/accuracy $(ARGS) || status=1; \
 	perl bench/accuracy.pl || status=1; \
 	exit $$status
+
+# ---- Which norm? --------------------------------------------------------------------------------
+#
+# Each processor takes a share of the runs. The figures are the same for any number of shares.
+
+.PHONY: which-norm
+which-norm: $(WHICH_NORM) ## Which norm for what: small nets with each; docs/choosing.md; minutes
+	@mkdir -p build/which_norm; rm -f build/which_norm/*.csv
+	@status=0; parts=; trap 'kill $$parts' INT TERM; \
+	for k in $$(seq 0 $$(($(JOBS) - 1))); do \
+	    $(WHICH_NORM) --part $$k/$(JOBS) >build/which_norm/part-$$k.csv & parts="$$parts $$!"; \
+	done; \
+	for part in $$parts; do wait $$part || status=1; done; \
+	[ $$status = 0 ] && perl examples/which_norm/report.pl build/which_norm/part-*.csv
 
 .PHONY: clean
 clean: ## Remove build/

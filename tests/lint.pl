@@ -25,7 +25,8 @@ sub slurp {
 my @files = grep { -f && !/\.(svg|png)$/ }
     qw(normalize.h Makefile README.md CHANGELOG.md LICENSE .clang-format .clang-tidy
        tests/.clang-tidy .gitignore .ci/run CMakeLists.txt meson.build clib.json CONTRIBUTING.md),
-    glob('docs/* fuzz/* packaging/* examples/* examples/python/* bench/*'),
+    glob('docs/* fuzz/* packaging/* bench/*'),
+    glob('examples/* examples/python/* examples/which_norm/*'),
     glob('tests/* tests/include/* tests/cross/* tests/cross/msvc/*'),
     glob('tests/packages/* tests/packages/cmake/* tests/packages/meson/*');
 my %text = map { $_ => slurp($_) } @files;
