@@ -58,6 +58,7 @@
 
   A matrix is n = rows, c = columns, s = 1. Layer norm over C, H and W with a weight for each
   element is NRM_LAYER with c = C*H*W, s = 1. The norm of a whole image is NRM_GROUP, groups = 1.
+  With s = 1 NRM_GROUP is layer norm of c/groups values, and NRM_INSTANCE is always beta.
   gamma, beta, dgamma, dbeta are c values, or [n][c] with affine_per_sample (AdaIN). gamma NULL is 1
   and then gamma_offset is ignored; beta NULL is 0. mean and rstd are doubles: a float mean is
   what makes a backward pass wrong by 0.8 at a mean of 1e6.
@@ -301,7 +302,8 @@
   everything is written, but no running statistic has moved, as one of them would not be finite.
    empty (n, c or s is 0)   NRM_OK; nothing is read or written but zeros to dgamma and dbeta, and
                             zero moments or sums by the parts; NULL tensors are fine
-   one value per channel    y = beta, dx = 0; with running_var, unbiased: NRM_ERR_SAMPLES
+   one value per channel    y = beta, dx = 0; with running_var, unbiased: NRM_ERR_SAMPLES. Leave
+                            running_* out of such a call, as of a sequence's last rows
    a constant group         exactly beta, also when eps is 0 (rstd is 0, never Inf)
    NaN or Inf in x          NaN in all of its own statistics group, no bit elsewhere; nrm_infer:
                             its own element. running_var + eps below 0 or NaN: NaN

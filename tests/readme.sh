@@ -65,12 +65,14 @@ everything_is_known() { ! typed | grep -v -e ' program\.c ' -e 03_style -e '^\./
 
 # ---- make ---------------------------------------------------------------------------------------
 
-# The words to run instead of a target that takes minutes.
+# The words to run instead of a target that takes minutes. Of which-norm the program is built here,
+# and make test runs it.
 short()
 {
     case $1 in
     demo | shared | accuracy) echo "$1" ;;
     install) echo "install PREFIX=$work/prefix" ;;
+    which-norm) echo build/examples/which_norm/which_norm ;;
     search) echo "search SECONDS=2" ;;
     bench) echo "bench BENCH_ARGS=--benchmark_filter=^batch/.*/2x32x8x8/f32/avx2/1t$" ;;
     bench-peers) echo "bench-peers ROUNDS=1" ;;
