@@ -69,10 +69,9 @@ enum experiment { GRID, CONTRAST, BIASED, BARE, RECALL };
 static const char *const experiment_names[] = {"grid", "contrast", "biased", "bare", "recall"};
 
 struct run {
-    enum experiment experiment;
-    int norm, batch;
     double rate;
-    int seed;
+    enum experiment experiment;
+    int norm, batch, seed;
 };
 
 static void print(const struct run *r, enum experiment e, const char *norm, const char *mode,
@@ -105,7 +104,7 @@ static double test(struct net *net, int batch, enum mode mode, enum task task, i
                    double contrast, int seed)
 {
     uint64_t state = 88u + 1000u * (uint64_t)seed;
-    int label[MOST], order[TESTING], i, n, right = 0, glyph;
+    int label[MOST], order[TESTING] = {0}, i, n, right = 0, glyph;
     for (i = 0, glyph = 0; glyph < GLYPHS; ++glyph)
         for (n = 0; n < TESTING; ++n)
             if (pictures.testing_label[n] == glyph) order[i++] = n;
@@ -248,8 +247,8 @@ int main(int argc, char **argv)
 {
     int part = 0, parts = 1;
     if (argc == 2 && !strcmp(argv[1], "--quick")) return quick_check();
-    if (argc != 3 || strcmp(argv[1], "--part") || sscanf(argv[2], "%d/%d", &part, &parts) != 2 ||
-        part < 0 || part >= parts) {
+    if (argc != 3 || strcmp(argv[1], "--part") != 0 ||
+        sscanf(argv[2], "%d/%d", &part, &parts) != 2 || part < 0 || part >= parts) {
         fputs("usage: which_norm --quick | --part K/N, K from 0\n", stderr);
         return 2;
     }
