@@ -521,6 +521,47 @@ static void test_roads(nrm_dtype type)
         }
 }
 
+/* ---- where float ends ------------------------------------------------------------------------ */
+
+/* Of A6: |mean| < 2^100, rstd = 0 or 2^-60 <= rstd <= 2^60, |mean| * rstd <= 2^25, |gamma| <= 2^40
+   and |beta| <= 2^100 are applied in float, the next float beyond each in double. */
+static void test_limits(void)
+{
+    static const struct limit {
+        const char *name;
+        int which; /* of mean, variance, gamma, beta */
+        float value[4], beyond;
+    } limits[] = {
+        {"mean", 0, {0x1.fffffep99f, 0, 1, 0}, 0x1p100f},
+        {"rstd 2^-60", 1, {0, 0x1p120f, 1, 0}, 0x1.000002p120f},
+        {"rstd 2^60", 1, {0, 0x1p-120f, 1, 0}, 0x1.fffffep-121f},
+        {"rstd 0", 1, {0, 0, 1, 0}, 0x1p-149f},
+        {"mean * rstd", 0, {0x1p25f, 1, 1, 0}, 0x1.000002p25f},
+        {"gamma", 2, {0, 1, 0x1p40f, 0}, 0x1.000002p40f},
+        {"beta", 3, {0, 1, 1, 0x1p100f}, 0x1.000002p100f},
+    };
+    size_t i;
+    group("where float ends and double begins");
+    for (i = 0; i < sizeof limits / sizeof *limits; ++i) {
+        const struct limit *l = &limits[i];
+        float x[40] = {0}, y[40], v[4];
+        int beyond, negative;
+        for (beyond = 0; beyond < 2; ++beyond)
+            for (negative = 0; negative < 2; ++negative) {
+                const unsigned long before = traced[TOOK_NRMI_TRACE_WIDE_APPLY];
+                memcpy(v, l->value, sizeof v);
+                if (beyond) v[l->which] = l->beyond;
+                if (negative && l->which != 1) v[l->which] = -v[l->which];
+                check(nrm_batchnorm_infer(y, x, 1, 1, 40, NRM_NCHW, &v[0], &v[1], &v[2], &v[3],
+                                          0) == NRM_OK, "%s: status", l->name);
+                check((traced[TOOK_NRMI_TRACE_WIDE_APPLY] > before) == beyond,
+                      "%s of %g is applied in %s", l->name, (double)v[l->which],
+                      beyond ? "float" : "double");
+            }
+    }
+    group_end();
+}
+
 int main(int argc, char **argv)
 {
     size_t problems = argc > 1 ? (size_t)strtoull(argv[1], NULL, 10) : 2000, i;
@@ -531,6 +572,7 @@ int main(int argc, char **argv)
             note("%s runs here", nrm_isa_name(all_isa[i]));
         else if (isa_expected(all_isa[i]))
             skip("%s is not on this machine", nrm_isa_name(all_isa[i]));
+    test_limits();
     for (type = 0; type < TYPES; ++type) {
         size_t share = type == NRM_F32 ? problems : problems / 4 + 1;
         test_random((nrm_dtype)type, first, share);
