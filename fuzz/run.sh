@@ -3,6 +3,7 @@
 #
 #   fuzz/run.sh libfuzzer SECONDS TARGET...    most of the time goes to the first target
 #   fuzz/run.sh afl SECONDS TARGET...
+#   SEED=1                                     libFuzzer: the same inputs again; 0: others each time
 #   fuzz/run.sh merge TARGET...                what build/ holds of new inputs, into fuzz/corpus
 #
 # Inputs that fail are left in build/fuzz or build/afl, with how to read them.
@@ -76,7 +77,7 @@ libfuzzer()
         mkdir -p "build/fuzz/new/$target" "fuzz/corpus/$target"
         log=build/fuzz/$target.log
         if "build/fuzz/$target" -max_total_time="$(share)" -entropic=0 -len_control=0 \
-            -max_len=400 -print_final_stats=1 -artifact_prefix="build/fuzz/$target-" \
+            -max_len=400 -seed="${SEED:-0}" -print_final_stats=1 -artifact_prefix="build/fuzz/$target-" \
             "build/fuzz/new/$target" "fuzz/corpus/$target" >"$log" 2>&1; then
             tell ok "$target: $(sed -n 's/^stat::number_of_executed_units: *//p' "$log") runs,$(
                 sed -n 's/^stat::average_exec_per_sec: *//p' "$log" | sed 's/^/ /') a second"

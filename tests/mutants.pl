@@ -106,10 +106,11 @@ sub changes_of {
     push @found, [$-[1], length $1, "!($1)"] while $code =~ /\bif \((.*)\)$/g;
     push @found, map { [$-[1], length $1, $_] } "0 && ($1)", "1 || ($1)"
         while $code =~ /\bif \((.*)\)$/g;
-    while ($code =~ /\w\(((?:[^(),]+, )*?)([^(),]+), ([^(),]+)(?=[,)])/g) { # arguments
-        my ($first, $second, $at, $next) = ($2, $3, $-[2], $-[3]);
+    while ($code =~ /(\w+)\(((?:[^(),]+, )*?)([^(),]+), ([^(),]+)(?=[,)])/g) { # arguments
+        my ($called, $first, $second, $at, $next) = ($1, $3, $4, $-[3], $-[4]);
         push @found, [$at, length "$first, $second", "$second, $first"]
-            if $first ne $second && "$first, $second" !~ /\w [\w*]/; # no parameters
+            if $first ne $second && "$first, $second" !~ /\w [\w*]/ # no parameters
+                && $called !~ /^nrmi_(least|product|mul|add)/; # nor what may be exchanged
         pos($code) = $next;
     }
     my $statement = qr/(?:[a-z]\w*(?:(?:->|\.)\w+|\[[^\]]*\])* [-+*\/|]?= |[*\w]+\+\+|\w+\()/;
@@ -431,9 +432,11 @@ sub table {
     my $noticed = 0;
     $noticed += $_ for values %tally;
     my $all = $noticed + $nothing;
-    my $share = $all ? 100 * $noticed / $all : 0;
+    my $other = $all - $listed_ones; # that behave otherwise than the header
+    my $share = $other ? 100 * $noticed / $other : 0;
     print STDERR "# seed $option{SEED}: $all mutants\n";
-    printf STDERR "#   %5d noticed (%.1f%%)\n", $noticed, $share;
+    printf STDERR "#   %5d noticed: %.1f%% of those that are not the same program by another text\n",
+        $noticed, $share;
     printf STDERR "#   %5d by %s\n", $tally{$_}, $_
         for sort { $tally{$b} <=> $tally{$a} || $a cmp $b } keys %tally;
     printf STDERR "#   %5d survived, %d of them listed in %s\n", $nothing, $listed_ones, $known;
@@ -446,7 +449,7 @@ sub table {
     }
     my $enough = $share >= 95 || $all < 100; # of a few a single one may be more than 5%
     printf "%s %d - %.1f%% of %d mutants are noticed, at least 95%% are asked of 100 and more\n",
-        $enough ? 'ok' : 'not ok', $done + 1, $share, $all;
+        $enough ? 'ok' : 'not ok', $done + 1, $share, $other;
     print '1..', $done + 1, "\n";
     return $enough && $nothing == $listed_ones;
 }
