@@ -269,7 +269,7 @@ build/afl/%: fuzz/fuzz.c build/afl/normalize.o $(HEADERS)
 .PHONY: fuzz fuzz-afl fuzz-corpus build-fuzz build-afl
 build-fuzz: $(FUZZ_TARGETS:%=build/fuzz/%)
 build-afl: $(FUZZ_TARGETS:%=build/afl/%)
-fuzz: ## Fuzz with libFuzzer, address and undefined sanitizers: SECONDS=60 FUZZ_SEED=0
+fuzz: ## Fuzz with libFuzzer and sanitizers: SECONDS=60 FUZZ_SEED=0 (each time others)
 	@SEED=$(or $(FUZZ_SEED),0) prove -v --exec tests/tap.sh fuzz/run.sh :: libfuzzer $(SECONDS) $(FUZZ_TARGETS)
 fuzz-afl: ## ... with AFL++
 	@prove -v --exec tests/tap.sh fuzz/run.sh :: afl $(SECONDS) $(FUZZ_TARGETS)

@@ -435,8 +435,7 @@ sub table {
     my $other = $all - $listed_ones; # that behave otherwise than the header
     my $share = $other ? 100 * $noticed / $other : 0;
     print STDERR "# seed $option{SEED}: $all mutants\n";
-    printf STDERR "#   %5d noticed: %.1f%% of those that are not the same program by another text\n",
-        $noticed, $share;
+    printf STDERR "#   %5d noticed: %.1f%% of those that behave otherwise\n", $noticed, $share;
     printf STDERR "#   %5d by %s\n", $tally{$_}, $_
         for sort { $tally{$b} <=> $tally{$a} || $a cmp $b } keys %tally;
     printf STDERR "#   %5d survived, %d of them listed in %s\n", $nothing, $listed_ones, $known;
