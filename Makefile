@@ -270,7 +270,8 @@ build/afl/%: fuzz/fuzz.c build/afl/normalize.o $(HEADERS)
 build-fuzz: $(FUZZ_TARGETS:%=build/fuzz/%)
 build-afl: $(FUZZ_TARGETS:%=build/afl/%)
 fuzz: ## Fuzz with libFuzzer and sanitizers: SECONDS=60 FUZZ_SEED=0 (each time others)
-	@SEED=$(or $(FUZZ_SEED),0) prove -v --exec tests/tap.sh fuzz/run.sh :: libfuzzer $(SECONDS) $(FUZZ_TARGETS)
+	@SEED=$(or $(FUZZ_SEED),0) \
+	    prove -v --exec tests/tap.sh fuzz/run.sh :: libfuzzer $(SECONDS) $(FUZZ_TARGETS)
 fuzz-afl: ## ... with AFL++
 	@prove -v --exec tests/tap.sh fuzz/run.sh :: afl $(SECONDS) $(FUZZ_TARGETS)
 fuzz-corpus: ## Put what both have found into fuzz/corpus, minimised

@@ -78,7 +78,8 @@ libfuzzer()
         log=build/fuzz/$target.log
         if "build/fuzz/$target" -max_total_time="$(share)" -entropic=0 -len_control=0 \
             -max_len=400 -seed="${SEED:-0}" -print_final_stats=1 \
-            -artifact_prefix="build/fuzz/$target-" "build/fuzz/new/$target" "fuzz/corpus/$target" >"$log" 2>&1; then
+            -artifact_prefix="build/fuzz/$target-" "build/fuzz/new/$target" \
+            "fuzz/corpus/$target" >"$log" 2>&1; then
             tell ok "$target: $(sed -n 's/^stat::number_of_executed_units: *//p' "$log") runs,$(
                 sed -n 's/^stat::average_exec_per_sec: *//p' "$log" | sed 's/^/ /') a second"
         else
