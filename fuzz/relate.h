@@ -265,17 +265,6 @@ static inline void relate_alone(const fuzz_case *f, gen *g)
     problem_free(one);
 }
 
-/* 1 when squares of differences of a tensor's values stay within the range of doubles. */
-static inline int squares_fit(const problem *p, enum slot slot)
-{
-    size_t i, count = slot_count(&p->d, slot);
-    for (i = 0; i < count; ++i) {
-        const double v = fabs(type_get(p->d.dtype, p->value[slot], i));
-        if (v > 0 && !(v > 0x1p-400 && v < 0x1p500)) return 0;
-    }
-    return 1;
-}
-
 /* nrm_moments and nrm_sums are doubles, which a variance or a gradient sum of doubles may leave. */
 static inline int fits_parts(const problem *p)
 {
@@ -288,8 +277,8 @@ static inline int fits_parts(const problem *p)
         if (i % 3 == 2 && !(m <= 0) && !(m > 0x1p-1000 && m < 0x1p1000)) return 0;
         if (i % 3 && !(s < 0x1p1000)) return 0;
     }
-    return squares_fit(p, SLOT_X) &&
-           (!(p->given & GIVEN(SLOT_RESIDUAL)) || squares_fit(p, SLOT_RESIDUAL));
+    return within_exponents(p, SLOT_X, -400, 500) && /* so that squares of differences are, too */
+           (!(p->given & GIVEN(SLOT_RESIDUAL)) || within_exponents(p, SLOT_RESIDUAL, -400, 500));
 }
 
 static inline void compare_verbs(const problem *p, enum verb a, enum verb b, gen *g)
