@@ -678,6 +678,43 @@ static void layer_row(const float *x, double eps, const double *expected, double
        (double)y[3]);
 }
 
+/* beta takes each y to 0 in turn, by the very roundings of forward: what NRM_RELU masks there stays
+   masked where another dy is so large that the gradient sums are in double. */
+static void test_mask_of_zero(void)
+{
+    enum { M = 64 };
+    static const nrm_kind kinds[] = {NRM_BATCH, NRM_LAYER};
+    float x[M], y[M], gamma[M], beta[M], dy[M] = {0}, dbeta[M];
+    double mean, rstd;
+    size_t kind, i, j, top = 0;
+    group("relu: a y of 0 is masked, also where sums are in double");
+    for (i = 0; i < M; ++i) {
+        x[i] = (float)(i * i % 61) * 0.37f, gamma[i] = 0.7f;
+        if (x[i] > x[top]) top = i;
+    }
+    for (kind = 0; kind < 2; ++kind)
+        for (i = 0; i < M; ++i) {
+            nrm_desc d = {0};
+            nrm_args a = {0};
+            const size_t c = kinds[kind] == NRM_BATCH ? 1 : M;
+            double sum = 0;
+            d.kind = kinds[kind], d.n = M / c, d.c = c, d.s = 1, d.eps = 1e-5;
+            a.x = x, a.y = y, a.gamma = gamma, a.mean = &mean, a.rstd = &rstd;
+            check(nrm_forward(&d, &a) == NRM_OK, "forward");
+            for (j = 0; j < c; ++j) beta[j] = -y[i];
+            dy[i] = dy[top] = 3e38f;
+            d.act = NRM_RELU;
+            a.beta = beta, a.dy = dy, a.dbeta = dbeta;
+            check(nrm_forward(&d, &a) == NRM_OK && y[i] == 0, "y[%zu] is %g", i, (double)y[i]);
+            check(nrm_backward(&d, &a) == NRM_OK, "backward");
+            for (j = 0; j < c; ++j) sum += (double)dbeta[j];
+            check(sum == (y[top] > 0 ? (double)3e38f : 0), "kind %d: dy[%zu] passes where y is 0",
+                  (int)d.kind, i);
+            dy[i] = dy[top] = 0;
+        }
+    group_end();
+}
+
 static void test_known_rows(void)
 {
     static const float at_40000[] = {40000, 40001, 40002, 40003};
@@ -1061,6 +1098,7 @@ int main(void)
     test_cancelled_gradients();
     test_data();
     test_huge_gradients();
+    test_mask_of_zero();
     test_known_rows();
     test_known_running();
     test_known_gradient();
