@@ -179,7 +179,8 @@
      Accept asks for var + eps >= 2^-900, or |K| >= 2^-400.
      Last resort: z times 2^-600 (where sums are not finite) or 2^600 (where they are too small),
              around the first value, then around the mean that this gives. A rstd that no double
-             can hold is the largest double.
+             can hold is the largest double. Where var + eps is too large for one, rstd is half of
+             1 / sqrt(var / 4 + eps / 4).
      |mean| >= 2^1000 or rstd < 2^-1000: apply and gradients take z / 4 and mean / 4, 4 * rstd;
              dgamma and dbeta of LAYER and RMS in those rows alone.
      a and 1 stand for a, but rstd * t and g / t where |a| is not within 2^-900 to 2^900; t is 2 to
@@ -3418,6 +3419,8 @@ static double nrmi_rstd(double variance, double eps)
     const double v = variance + eps;
     if (nrmi_bits(v) == 0)
         return 0;
+    if (nrmi_bits(v) == NRMI_INF_BITS && nrmi_finite(variance)) /* F64: only the sum overflows */
+        return 0.5 / NRM_SQRT(variance * 0.25 + eps * 0.25);
     return nrmi_finite(v) && v < 0 ? nrmi_nan() : 1 / NRM_SQRT(v);
 }
 

@@ -643,6 +643,22 @@ static void test_known_rows(void)
     group_end();
 }
 
+/* var + eps = 2^1020 + 2^1024 - 2^971 is not a double, its root is. */
+static void test_largest_eps(void)
+{
+    const double x[2] = {-0x1p510, 0x1p510}, expected = 0.25 / sqrt(1.0625);
+    double y[2], rstd;
+    nrm_desc d = {0};
+    nrm_args a = {0};
+    group("f64, the largest eps");
+    d.kind = NRM_INSTANCE, d.dtype = NRM_F64, d.n = d.c = 1, d.s = 2, d.eps = DBL_MAX;
+    a.x = x, a.y = y, a.rstd = &rstd;
+    check(nrm_forward(&d, &a) == NRM_OK, "status");
+    check(fabs(rstd * 0x1p510 - expected) < 1e-15 && fabs(y[1] - expected) < 1e-15 &&
+              y[0] + y[1] == 0, "rstd %g, y %g and %g", rstd, y[0], y[1]);
+    group_end();
+}
+
 int main(int argc, char **argv)
 {
     size_t i;
@@ -653,6 +669,7 @@ int main(int argc, char **argv)
         if (type_is_half(types[i])) test_halves_as_float(types[i]);
         if (types[i] == NRM_F64) test_parts();
         if (types[i] == NRM_F64) test_float_as_double();
+        if (types[i] == NRM_F64) test_largest_eps();
         if (types[i] == NRM_F16) test_known_rows();
         test_sum_first(types[i]);
         test_constants(types[i]);
