@@ -3419,9 +3419,10 @@ static double nrmi_rstd(double variance, double eps)
     const double v = variance + eps;
     if (nrmi_bits(v) == 0)
         return 0;
-    if (nrmi_bits(v) == NRMI_INF_BITS && nrmi_finite(variance)) /* F64: only the sum overflows */
-        return 0.5 / NRM_SQRT(variance * 0.25 + eps * 0.25);
-    return nrmi_finite(v) && v < 0 ? nrmi_nan() : 1 / NRM_SQRT(v);
+    if (!nrmi_finite(v)) /* in F64 the sum alone may overflow */
+        return nrmi_finite(variance) ? 0.5 / NRM_SQRT(variance * 0.25 + eps * 0.25)
+                                     : 1 / NRM_SQRT(v);
+    return v < 0 ? nrmi_nan() : 1 / NRM_SQRT(v);
 }
 
 /* The same from the m2 of values that were multiplied by `scale`. Denormals with eps 0 may ask for
