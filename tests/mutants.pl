@@ -15,8 +15,8 @@
 # Each is built without optimization, which takes seconds, and run through quick tests; if these
 # notice nothing it is built with -O1, where loops are written out that are loops without, and run
 # through everything else. A crash and a hang are noticed too. Survivors fail, unless
-# tests/mutants.txt says why nothing could notice them. In a sample of fewer than 100, which is drawn
-# anew whenever the header changes, they are only shown, and half must be noticed.
+# tests/mutants.txt says why nothing could notice them. In a sample of fewer than 100, which is
+# drawn anew whenever the header changes, they are only shown, and half must be noticed.
 use strict;
 use warnings;
 use List::Util qw(min max shuffle);

@@ -116,6 +116,19 @@ static void tell_threshold(void)
     }
 }
 
+/* A workspace is worth its memory where the pool is asked, and with threads. */
+static void test_workspace(void)
+{
+    nrm_desc d = describe(NRM_GROUP, NRM_NCHW, LARGE, 8);
+    group("a workspace for the pool, from the same size on");
+    d.n = 2, d.s = 524288 / 16, d.groups = 2;
+    check(nrm_workspace_size(&d, 4) > 0, "%zu values with 4 threads", d.n * d.c * d.s);
+    check(nrm_workspace_size(&d, 1) == 0, "one thread");
+    d.s--;
+    check(nrm_workspace_size(&d, 4) == 0, "%zu values with 4 threads", d.n * d.c * d.s);
+    group_end();
+}
+
 int main(void)
 {
     gen g = gen_seed(1);
@@ -124,6 +137,7 @@ int main(void)
     test_volume("the calling thread alone", SMALL, 0);
     test_volume("several tasks", LARGE, 1);
     test_small_tiles();
+    test_workspace();
     tell_threshold();
     return done_testing();
 }
