@@ -1127,13 +1127,14 @@ NRM_API float nrm_f16_to_f32(uint16_t half)
 }
 
 /* v as a float for a second rounding to a half: an inexact one is cut off and its last bit set, so
-   that the two roundings are together one (bf16 and f16 have at least two bits less). */
+   that the two roundings are together one (bf16 and f16 have at least two bits less). A NaN, whose
+   digits may be cut off too, stays one. */
 static float nrmi_to_odd(double v)
 {
     const float f = (float)v;
     const uint64_t exact = nrmi_bits(v), rounded = nrmi_bits((double)f);
     uint32_t u;
-    if (exact == rounded || exact >= NRMI_INF_BITS)
+    if (exact == rounded)
         return f;
     memcpy(&u, &f, sizeof u);
     return nrmi_from_bits32((rounded > exact ? u - 1u : u) | 1u);
