@@ -21,14 +21,6 @@ static const enum verb family_verbs[FAMILIES][4] = {
     {VERB_INFER, VERB_INFER_BACKWARD, VERBS, VERBS},
     {VERB_REDUCE, VERB_APPLY, VERB_BACKWARD_REDUCE, VERB_BACKWARD_APPLY}};
 
-static inline setup plain(nrm_isa isa, nrm_layout layout)
-{
-    setup s;
-    memset(&s, 0, sizeof s);
-    s.isa = isa, s.layout = layout;
-    return s;
-}
-
 /* ---- 1 The same bits ------------------------------------------------------------------------- */
 
 /* A way of running a call: in place or apart, with a pool that runs its tasks in an odd order and
@@ -303,35 +295,6 @@ static inline void check_backward(const ref *r, const outcome *o)
     if (o->value[SLOT_DBETA])
         within(r, "dbeta", ref_compare_as(held, o->value[SLOT_DBETA], r->dbeta, r->dbeta_bound,
                                           r->affines));
-}
-
-/* What backward knows of y before it is rounded to a half: the y of the same z in float. */
-static inline problem *float_twin(const problem *p)
-{
-    problem *q = problem_as(p, NRM_F32);
-    size_t i, count = problem_volume(&p->d);
-    for (i = 0; i < count && p->given & GIVEN(SLOT_RESIDUAL); ++i)
-        type_put(NRM_F32, q->value[SLOT_X], i,
-                 ref_z(p->d.dtype, p->value[SLOT_X], p->value[SLOT_RESIDUAL], i));
-    q->given &= ~GIVEN(SLOT_RESIDUAL);
-    problem_prepare(q);
-    return q;
-}
-
-/* The oracle's gradients. Where the sign that NRM_RELU masks by is a matter of rounding it is the
-   library's own. */
-static inline void oracle_backward(const problem *p, ref *r, const nrm_args *a, int running)
-{
-    problem *q = type_is_half(p->d.dtype) ? float_twin(p) : NULL;
-    problem bare = q ? *q : *p;
-    setup s = plain(NRM_SCALAR, NRM_NCHW);
-    outcome *o;
-    if (!running) bare.given &= ~RUNNING;
-    o = run(&bare, running ? VERB_INFER : VERB_FORWARD, &s);
-    r->y_type = o->dtype;
-    if (o->value[SLOT_Y]) ref_backward(r, a, o->value[SLOT_Y], running);
-    outcome_free(o);
-    if (q) problem_free(q);
 }
 
 /* 1 when a dy * gamma may be denormal: of doubles, what it loses is multiplied by rstd. */

@@ -77,6 +77,15 @@ typedef struct setup {
     size_t workspace_size;
 } setup;
 
+/* Aligned, nothing shared, one thread, no workspace. */
+static inline setup plain(nrm_isa isa, nrm_layout layout)
+{
+    setup s;
+    memset(&s, 0, sizeof s);
+    s.isa = isa, s.layout = layout;
+    return s;
+}
+
 typedef struct outcome {
     nrm_status status;
     int clean;                     /* nothing was written but elements of outputs */
@@ -731,7 +740,7 @@ static inline void draw_options(gen *g, problem *p)
 static inline void problem_prepare(problem *p)
 {
     static const enum verb chain[] = {VERB_FORWARD, VERB_REDUCE, VERB_BACKWARD_REDUCE};
-    setup s = {NRM_SCALAR, NRM_NCHW, 0, SLOT_NONE, SLOT_NONE, SLOT_NONE, NULL, 0};
+    const setup s = plain(NRM_SCALAR, NRM_NCHW);
     unsigned given = p->given;
     size_t i;
     int slot;

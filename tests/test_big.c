@@ -432,11 +432,9 @@ typedef struct drawn {
 
 static void draw_kinds(drawn *w, const shape *h, nrm_dtype type, unsigned kinds, int hard)
 {
-    setup s;
+    const setup s = plain(NRM_SCALAR, NRM_NCHW);
     int kind, verb;
     memset(w, 0, sizeof *w);
-    memset(&s, 0, sizeof s);
-    s.isa = NRM_SCALAR;
     for (kind = 0; kind < 5; ++kind) {
         if (!(kinds >> kind & 1)) continue;
         w->p[kind] = draw(h, (nrm_kind)kind, type, hard);
@@ -460,10 +458,8 @@ static void free_kinds(drawn *w)
    calls but where NRM_POOL_MIN says so. */
 static void all_verbs(const drawn *w, int kind, nrm_layout layout, int gaps, nrm_isa isa)
 {
-    setup s;
+    setup s = plain(isa, layout);
     int verb;
-    memset(&s, 0, sizeof s);
-    s.layout = layout, s.isa = isa;
     for (verb = 0; verb < VERBS; ++verb) {
         if (!w->packed[kind][verb]) continue;
         s.pool = isa == NRM_AUTO || (verb + gaps + (int)isa) % 2 ? &backwards : NULL;

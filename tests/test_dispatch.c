@@ -320,10 +320,8 @@ static void expect_runs(const problem *p, enum verb verb, nrm_isa asked)
     nrm_isa want = asked == NRM_AUTO ? nrm_best_isa() : asked;
     int layout;
     for (layout = 0; layout < 2; ++layout) {
-        setup s;
+        const setup s = plain(asked, (nrm_layout)layout);
         outcome *o;
-        memset(&s, 0, sizeof s);
-        s.isa = asked, s.layout = (nrm_layout)layout;
         forget();
         o = run(p, verb, &s);
         if (nrm_has_isa(want)) {

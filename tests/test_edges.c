@@ -684,7 +684,7 @@ static void test_mask_of_zero(void)
 {
     enum { M = 64 };
     static const nrm_kind kinds[] = {NRM_BATCH, NRM_LAYER};
-    float x[M], y[M], gamma[M], beta[M], dy[M] = {0}, dbeta[M];
+    float x[M], y[M] = {0}, gamma[M], beta[M], dy[M] = {0}, dbeta[M] = {0};
     double mean, rstd;
     size_t kind, i, j, top = 0;
     group("relu: a y of 0 is masked, also where sums are in double");

@@ -50,9 +50,7 @@ static problem *fixed[KINDS]; /* of the storage type that is tested */
 
 static void begin_with(problem *p, enum verb verb)
 {
-    setup s;
-    memset(&s, 0, sizeof s);
-    s.layout = p->d.layout;
+    const setup s = plain(NRM_AUTO, p->d.layout);
     now.p = p, now.verb = verb;
     bed_make(&now.b, p, verb, &s);
     now.moments = now.b.data[SLOT_MOMENTS], now.sums = now.b.data[SLOT_SUMS];
@@ -555,12 +553,11 @@ static void test_samples(nrm_dtype type)
 static void nonfinite(problem *p, enum verb verb, double rate, nrm_status want, const char *what)
 {
     static const unsigned running = 1u << SLOT_RUNNING_MEAN | 1u << SLOT_RUNNING_VAR;
-    setup s;
+    setup s = plain(NRM_AUTO, p->d.layout);
     outcome *apart, *with;
     difference at;
     int same;
-    memset(&s, 0, sizeof s);
-    s.layout = p->d.layout, s.workspace_size = p->seed; /* 0: none */
+    s.workspace_size = p->seed; /* 0: none */
     p->running_rate = rate;
     p->given &= ~running;
     apart = run(p, verb, &s);

@@ -254,9 +254,7 @@ static void all_problems(nrm_dtype type, nrm_isa isa, nrm_layout layout)
     snprintf(where, sizeof where, "%s %s", nrm_isa_name(isa), layout ? "NHWC" : "NCHW");
     for (i = 0; i < count; ++i) {
         problem *p = golden_problem(&these[i], i, type);
-        setup s;
-        memset(&s, 0, sizeof s);
-        s.isa = isa, s.layout = layout;
+        const setup s = plain(isa, layout);
         for (verb = 0; verb < VERBS; ++verb) {
             outcome *o;
             if (!verb_fits((enum verb)verb, p->d.kind)) continue;

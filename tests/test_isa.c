@@ -37,14 +37,6 @@ static int isa_expected(nrm_isa isa)
 #endif
 }
 
-static setup plain(nrm_isa isa, nrm_layout layout)
-{
-    setup s;
-    memset(&s, 0, sizeof s);
-    s.isa = isa, s.layout = layout;
-    return s;
-}
-
 /* One line of the running group: `got` has the status and the bits of `want`, and wrote nothing
    but its outputs. */
 static void expect_same(const problem *p, enum verb verb, const setup *s, const outcome *want,

@@ -216,9 +216,7 @@ static void all_calls(problem *p, nrm_isa isa)
     for (verb = 0; verb < VERBS; ++verb)
         for (layout = 0; layout < 2; ++layout)
             for (at_end = 0; at_end < 2 && verb_fits((enum verb)verb, p->d.kind); ++at_end) {
-                setup s;
-                memset(&s, 0, sizeof s);
-                s.isa = isa, s.layout = (nrm_layout)layout;
+                const setup s = plain(isa, (nrm_layout)layout);
                 guarded_call(p, (enum verb)verb, &s, at_end);
             }
 }

@@ -97,9 +97,8 @@ static problem *draw_problem(uint64_t seed, nrm_dtype type)
 
 static setup how(nrm_isa isa, nrm_layout layout, size_t shift)
 {
-    setup s;
-    memset(&s, 0, sizeof s);
-    s.isa = isa, s.layout = layout, s.shift = shift;
+    setup s = plain(isa, layout);
+    s.shift = shift;
     return s;
 }
 

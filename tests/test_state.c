@@ -93,11 +93,9 @@ static outcome *run_in(const problem *p, enum verb verb, const setup *s, state w
 static void compare_states(const problem *p, enum verb verb, nrm_isa isa, const state *states,
                            int count)
 {
-    setup s;
+    const setup s = plain(isa, (nrm_layout)(p->seed & 1));
     outcome *want;
     int i;
-    memset(&s, 0, sizeof s);
-    s.isa = isa, s.layout = (nrm_layout)(p->seed & 1);
     want = run(p, verb, &s);
     for (i = 0; i < count; ++i) {
         int kept;

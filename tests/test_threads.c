@@ -78,14 +78,6 @@ typedef struct how {
 
 static unsigned long pool_runs, pool_tasks; /* of all pools */
 
-static setup plain(nrm_isa isa, nrm_layout layout)
-{
-    setup s;
-    memset(&s, 0, sizeof s);
-    s.isa = isa, s.layout = layout;
-    return s;
-}
-
 static size_t workspace_bytes(const problem *p, const how *h)
 {
     nrm_desc d = p->d;

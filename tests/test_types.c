@@ -191,36 +191,9 @@ static void check_backward(const problem *p, const ref *r, const outcome *o, nrm
 
 static setup setup_of(const problem *p, nrm_isa isa, unsigned turn)
 {
-    setup s;
-    memset(&s, 0, sizeof s);
-    s.isa = isa, s.layout = (nrm_layout)((p->seed + turn) & 1), s.shift = p->seed / 2 % 64;
+    setup s = plain(isa, (nrm_layout)((p->seed + turn) & 1));
+    s.shift = p->seed / 2 % 64;
     return s;
-}
-
-/* A problem of halves as float, on z: what backward knows of y before it is rounded. */
-static problem *float_twin(const problem *p)
-{
-    problem *q = problem_as(p, NRM_F32);
-    size_t i, count = problem_volume(&p->d);
-    for (i = 0; i < count && p->given & GIVEN(SLOT_RESIDUAL); ++i)
-        type_put(NRM_F32, q->value[SLOT_X], i,
-                 ref_z(p->d.dtype, p->value[SLOT_X], p->value[SLOT_RESIDUAL], i));
-    q->given &= ~GIVEN(SLOT_RESIDUAL);
-    problem_prepare(q);
-    return q;
-}
-
-/* The oracle's gradients. The mask of NRM_RELU comes from the library, where it is a matter of
-   rounding, and for halves from the y of the same values in float. */
-static void oracle_backward(const problem *p, ref *r, const nrm_args *a, int running)
-{
-    problem *q = type_is_half(p->d.dtype) ? float_twin(p) : NULL;
-    setup s = setup_of(p, NRM_SCALAR, 0);
-    outcome *o = run(q ? q : p, running ? VERB_INFER : VERB_FORWARD, &s);
-    r->y_type = o->dtype;
-    ref_backward(r, a, o->value[SLOT_Y], running);
-    outcome_free(o);
-    if (q) problem_free(q);
 }
 
 /* 1 when dy * xhat of doubles stays a double whatever the running statistics: of gradients beyond
@@ -647,7 +620,7 @@ static void test_known_rows(void)
 static void test_largest_eps(void)
 {
     const double x[2] = {-0x1p510, 0x1p510}, expected = 0.25 / sqrt(1.0625);
-    double y[2], rstd;
+    double y[2] = {0, 0}, rstd = 0;
     nrm_desc d = {0};
     nrm_args a = {0};
     group("f64, the largest eps");
