@@ -14,7 +14,8 @@
 #
 # Each is built without optimization, which takes seconds, and run through quick tests; if these
 # notice nothing it is built with -O1, where loops are written out that are loops without, and run
-# through everything else. A crash and a hang are noticed too. Survivors fail, unless
+# through everything else; at last with sanitizers, which see what is read beyond an array and then
+# not used. A crash and a hang are noticed too. Survivors fail, unless
 # tests/mutants.txt says why nothing could notice them. In a sample of fewer than 100, which is
 # drawn anew whenever the header changes, they are only shown, and half must be noticed.
 use strict;
@@ -37,6 +38,10 @@ $option{$_} = $ENV{$_} for grep { defined $ENV{$_} && $ENV{$_} ne '' } keys %opt
 my @narrow = ('-DNRM_NO_AVX512');
 my %builds = (plain512 => ['-O0'], plain => ['-O0', @narrow], fast512 => ['-O1'],
     fast => ['-O1', @narrow]);
+my @sanitizers = ('-fsanitize=address,undefined', '-fno-sanitize-recover=all');
+for my $set ('', '512') {
+    $builds{"sanitized$set"} = [@{$builds{"fast$set"}}, @sanitizers, '-DNRM_POOL_MIN=1'];
+}
 
 # Tests in order: those that find most in least time first. [name, seconds of a processor after
 # which it hangs, arguments]; a test in @whole looks inside and holds the implementation itself.
@@ -45,6 +50,7 @@ my @optimized = (['golden', 15], ['same', 20], ['large', 60], ['state', 40], ['p
     ['edges', 60], ['half', 40], ['forward', 60], ['types', 120], ['backward', 100],
     ['overrun', 100]);
 my @whole = (['dispatch', 10], ['isa', 150, 40], ['threads', 150, 20]);
+my @sanitized = (['golden', 60], ['parts', 100], ['backward', 400]);
 
 # ---- Text ---------------------------------------------------------------------------------------
 
@@ -254,7 +260,8 @@ sub compile {
 
 sub link_test {
     my ($where, $build, $test) = @_;
-    return command('.', $cc, '-pthread', '-o', "$where/test", "$dir/test_$test.o",
+    my @needed = $build =~ /^sanitized/ ? @sanitizers : ();
+    return command('.', $cc, @needed, '-pthread', '-o', "$where/test", "$dir/test_$test.o",
         "$where/$build.o", '-lm');
 }
 
@@ -322,8 +329,8 @@ sub try {
     my ($where, $text, $change) = @_;
     substr($text, $change->{at}, $change->{length}) = $change->{text};
     write_file("$where/normalize.h", $text);
-    my ($plain, $fast) = map { "$change->{in} $change->{was}" =~ /512/ ? "${_}512" : $_ }
-        qw(plain fast);
+    my ($plain, $fast, $sanitized) = map {
+        "$change->{in} $change->{was}" =~ /512/ ? "${_}512" : $_ } qw(plain fast sanitized);
     compile($where, $plain) or return 'refused';
     my $same = same_file("$where/$plain.o", "$dir/base/$plain.o");
     my $by = $same ? undef : noticed_by($where, $plain, @quick);
@@ -331,7 +338,10 @@ sub try {
     compile($where, $fast) or return 'refused';
     return 'same' if same_file("$where/$fast.o", "$dir/base/$fast.o");
     $by = noticed_by($where, $fast, @optimized) || noticed_by_whole($where, $fast);
-    return $by || 'nothing';
+    return $by if $by;
+    compile($where, $sanitized) or return 'refused';
+    $by = noticed_by($where, $sanitized, @sanitized);
+    return $by ? "$by, sanitized" : 'nothing';
 }
 
 # A directory to build in.
@@ -355,7 +365,9 @@ sub prepare {
         command('.', $cc, qw(-std=gnu99 -O1 -pthread -DNRMI_IMPLEMENTED -o), "$dir/test_$test.o",
             '-c', "tests/test_$test.c") or die "tests/test_$test.c does not compile\n";
     }
-    for (keys %builds) { compile($base, $_) or die "$header does not compile\n" }
+    for (grep { !/^sanitized/ } keys %builds) {
+        compile($base, $_) or die "$header does not compile\n";
+    }
     my $by = noticed_by($base, 'plain512', @quick);
     die "test_$by fails with $header as it is\n" if $by;
 }
