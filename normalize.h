@@ -168,7 +168,8 @@
      - a gradient sum that is not finite in float; P and Q of a row above 2^42; dx where |p| or |q|
        is above 2^42. The sign that RELU masks by stays that of forward's y.
      - a single dx that is not finite in float, from the float coefficients, dsum included.
-  Merge. count 0 leaves or copies; else d = b.mean - a.mean, n = a.count + b.count,
+  Merge. a is `into`, or `from` if its count is larger; b.count 0 leaves a. Else
+     d = b.mean - a.mean,  n = a.count + b.count,
      mean = a.mean + d * (b.count / n),  m2 = (a.m2 + b.m2) + d * d * (a.count * (b.count / n)).
 
   Types. bf16 and f16: as float; z = x + residual, y, sum and dx are rounded to the type, once, also
@@ -209,7 +210,10 @@
   It holds for deviations above 2^-1020, for y while |gamma * xhat| stays below 2^1000, and for
   gradients while |dy * gamma| * m does and no dy * gamma is denormal; with running statistics, of
   which xhat may be anything, while |z - mean|, |xhat| and |dy * gamma * xhat| * m do too.
-  nrm_moments hold m2 as a double: the parts in F64 need deviations within 2^-500 to 2^500.
+  nrm_moments hold m2 as a double: the parts in F64 need deviations within 2^-500 to 2^500, and
+  after k merges have k + 1 times these bounds. Each rounds the mean to a double again, and a few
+  numbers in proportion to the deviation, since a step from the mean of more values is no longer
+  than one. Float does not notice.
   Where it comes from, for y, in units of e/2, the half unit in the last place: z - mh rounds once
   (1), ml is off by 2^-49 |mean|, at most 1/2 after rstd, its subtraction rounds (1), the factor a
   or r and g (1 to 2), the products (1 to 2), the last sum (1 of |y|); mean and rstd themselves come
@@ -831,7 +835,7 @@ typedef struct nrmi_kernels {
     /* Two sums for each lane, in the order of A6. */
     void (*reduce)(const nrmi_tile *, int what, double *first, double *second);
     void (*apply)(const nrmi_tile *, int gradient, int what);               /* y, or dx */
-    int (*within)(const unsigned char *values, size_t count, double limit); /* all |v| <= limit */
+    int (*within)(const unsigned char *values, size_t count, double limit); /* floats alone */
 } nrmi_kernels;
 
 typedef struct nrmi_set {
@@ -1206,7 +1210,7 @@ static int nrmi_times(size_t a, size_t b, size_t *product)
      keep(dy, y)               dy where y > 0, else +0
      first(v, n)               the first n values, then +0
      pairs(a, b)               a0+a1, a2+a3 ... a14+a15, b0+b1 ... b14+b15
-     within(v, limit)          1 if every |value| <= limit; a NaN is not
+     within(v, limit)          float alone: 1 if every |value| <= limit; a NaN is not
      tally(totals, v)          totals[i] += v[i], in double
      offset(type, p, n, o)     n parameters (double for NRM_F64, else float) + o, added in double
    and for each storage, the type being the first argument: load, load_part (n values, then +0;
@@ -1245,7 +1249,7 @@ static int nrmi_times(size_t a, size_t b, size_t *product)
 #define NRMI_INLINE_f32 NRMI_INLINE
 #define NRMI_INLINE_f64 NRMI_NOINLINE
 #define NRMI_EACH(i) for (i = 0; i < 16; i++)
-#define NRMI_SCALAR_OPS(A, LIMITED)                                                                \
+#define NRMI_SCALAR_OPS(A)                                                                         \
     typedef struct nrmi_##A##_scalar {                                                             \
         nrmi_##A l[16];                                                                            \
     } nrmi_##A##_scalar;                                                                           \
@@ -1325,12 +1329,6 @@ static int nrmi_times(size_t a, size_t b, size_t *product)
         r.l[i] = i < 8 ? x.l[2 * i] + x.l[2 * i + 1] : y.l[2 * i - 16] + y.l[2 * i - 15];          \
         return r;                                                                                  \
     }                                                                                              \
-    static NRMI_INLINE_##A int nrmi_within_##A##_scalar(nrmi_##A##_scalar x, nrmi_##A limit)       \
-    {                                                                                              \
-        int i, ok = 1;                                                                             \
-        NRMI_EACH(i) ok &= LIMITED;                                                                \
-        return ok;                                                                                 \
-    }                                                                                              \
     static NRMI_INLINE_##A void nrmi_tally_##A##_scalar(double *totals, nrmi_##A##_scalar x)       \
     {                                                                                              \
         int i;                                                                                     \
@@ -1388,8 +1386,15 @@ static int nrmi_times(size_t a, size_t b, size_t *product)
         NRMI_EACH(i) x.l[i] = (nrmi_##A)nrmi_rounded(dtype, (double)x.l[i]);                       \
         return x;                                                                                  \
     }
-NRMI_SCALAR_OPS(f32, (nrmi_bits32(x.l[i]) & 0x7fffffffu) <= nrmi_bits32(limit))
-NRMI_SCALAR_OPS(f64, nrmi_bits(x.l[i]) <= nrmi_bits(limit))
+NRMI_SCALAR_OPS(f32)
+NRMI_SCALAR_OPS(f64)
+
+static NRMI_INLINE int nrmi_within_f32_scalar(nrmi_f32_scalar x, float limit)
+{
+    int i, ok = 1;
+    NRMI_EACH(i) ok &= (nrmi_bits32(x.l[i]) & 0x7fffffffu) <= nrmi_bits32(limit);
+    return ok;
+}
 
 #if NRMI_HAS_AVX2 || NRMI_HAS_AVX512 || NRMI_HAS_V128
 /* Read at 16 - n this is a mask of the first n of 16. */
@@ -1701,21 +1706,6 @@ static NRMI_INLINE nrmi_f64_avx2 nrmi_pairs_f64_avx2(nrmi_f64_avx2 x, nrmi_f64_a
     NRMI_V(nrmi_pairs4_avx2(x.a, x.b), nrmi_pairs4_avx2(x.c, x.d), nrmi_pairs4_avx2(y.a, y.b),
            nrmi_pairs4_avx2(y.c, y.d));
 }
-static NRMI_INLINE __m256i nrmi_beyond4_avx2(__m256d x, double limit)
-{
-    const __m256i most = _mm256_set1_epi64x((int64_t)nrmi_bits(limit));
-    const __m256i size = _mm256_slli_epi64(_mm256_castpd_si256(x), 1); /* the sign goes */
-    return _mm256_cmpgt_epi64(_mm256_srli_epi64(size, 1), most);
-}
-static NRMI_INLINE int nrmi_within_f64_avx2(nrmi_f64_avx2 x, double limit)
-{
-    const __m256i ab =
-        _mm256_or_si256(nrmi_beyond4_avx2(x.a, limit), nrmi_beyond4_avx2(x.b, limit));
-    const __m256i cd =
-        _mm256_or_si256(nrmi_beyond4_avx2(x.c, limit), nrmi_beyond4_avx2(x.d, limit));
-    const __m256i bad = _mm256_or_si256(ab, cd);
-    return _mm256_testz_si256(bad, bad);
-}
 static NRMI_INLINE void nrmi_tally_f64_avx2(double *totals, nrmi_f64_avx2 x)
 {
     nrmi_put_f64_avx2(totals, nrmi_add_f64_avx2(nrmi_get_f64_avx2(totals), x));
@@ -2010,16 +2000,6 @@ static NRMI_INLINE nrmi_f64_avx512 nrmi_pairs_f64_avx512(nrmi_f64_avx512 x, nrmi
 {
     NRMI_V(nrmi_pairs8_avx512(x.a, x.b), nrmi_pairs8_avx512(y.a, y.b));
 }
-static NRMI_INLINE int nrmi_within8_avx512(__m512d x, double limit)
-{
-    const __m512i most = _mm512_set1_epi64((int64_t)nrmi_bits(limit));
-    const __m512i size = _mm512_maskz_slli_epi64(0xff, _mm512_castpd_si512(x), 1);
-    return _mm512_cmpgt_epi64_mask(_mm512_maskz_srli_epi64(0xff, size, 1), most) == 0;
-}
-static NRMI_INLINE int nrmi_within_f64_avx512(nrmi_f64_avx512 x, double limit)
-{
-    return nrmi_within8_avx512(x.a, limit) && nrmi_within8_avx512(x.b, limit);
-}
 static NRMI_INLINE void nrmi_tally_f64_avx512(double *totals, nrmi_f64_avx512 x)
 {
     nrmi_put_f64_avx512(totals, nrmi_add_f64_avx512(nrmi_get_f64_avx512(totals), x));
@@ -2236,7 +2216,7 @@ static NRMI_INLINE nrmi_2xi64 nrmi_mask_f64_v128(size_t n, size_t k)
         NRMI_EACH_##A(M);                                                                  \
         return r;                                                                          \
     }
-#define NRMI_V128_OPS(A, F, I, UNDER, OVER, SIZE)                                          \
+#define NRMI_V128_OPS(A, F, I, UNDER, OVER)                                                \
     static NRMI_INLINE F nrmi_reg_all_##A##_v128(nrmi_##A x)                               \
     {                                                                                      \
         const F r = NRMI_ALL_##A(x);                                                       \
@@ -2266,10 +2246,6 @@ static NRMI_INLINE nrmi_2xi64 nrmi_mask_f64_v128(size_t n, size_t k)
     {                                                                                      \
         return (F)((I)x & nrmi_mask_##A##_v128(n, k));                                     \
     }                                                                                      \
-    static NRMI_INLINE nrmi_2xi64 nrmi_reg_beyond_##A##_v128(F x, nrmi_##A limit)          \
-    {                                                                                      \
-        return (nrmi_2xi64)(((I)x & SIZE) > (I)nrmi_reg_all_##A##_v128(limit));            \
-    }                                                                                      \
     NRMI_V128_MAP(A, set1, (nrmi_##A x), NRMI_SET1)                                        \
     NRMI_V128_MAP(A, get, (const void *p), NRMI_GET)                                       \
     NRMI_V128_MAP(A, add, (nrmi_##A##_v128 x, nrmi_##A##_v128 y), NRMI_ADD)                \
@@ -2289,12 +2265,6 @@ static NRMI_INLINE nrmi_2xi64 nrmi_mask_f64_v128(size_t n, size_t k)
         for (i = 0; i < n; i++)                                                            \
             v[i] = nrmi_##A##_at(p, i);                                                    \
         return nrmi_get_##A##_v128(v);                                                     \
-    }                                                                                      \
-    static NRMI_INLINE int nrmi_within_##A##_v128(nrmi_##A##_v128 x, nrmi_##A limit)       \
-    {                                                                                      \
-        nrmi_2xi64 beyond = {0, 0};                                                        \
-        NRMI_EACH_##A(NRMI_BEYOND);                                                        \
-        return (beyond[0] | beyond[1]) == 0;                                               \
     }
 #define NRMI_ADD(A, i, k) r.i = x.i + y.i
 #define NRMI_SUB(A, i, k) r.i = x.i - y.i
@@ -2307,10 +2277,18 @@ static NRMI_INLINE nrmi_2xi64 nrmi_mask_f64_v128(size_t n, size_t k)
 #define NRMI_RELU(A, i, k) r.i = nrmi_reg_relu_##A##_v128(y.i)
 #define NRMI_KEEP(A, i, k) r.i = nrmi_reg_keep_##A##_v128(x.i, y.i)
 #define NRMI_FIRST(A, i, k) r.i = nrmi_reg_first_##A##_v128(x.i, n, k)
-#define NRMI_BEYOND(A, i, k) beyond |= nrmi_reg_beyond_##A##_v128(x.i, limit)
-NRMI_V128_OPS(f32, nrmi_4xf32, nrmi_4xi32, NRMI_UNDER_INF, NRMI_OVER_INF, 0x7fffffff)
-NRMI_V128_OPS(f64, nrmi_2xf64, nrmi_2xi64, NRMI_UNDER_INF64, NRMI_OVER_INF64,
-              (int64_t)0x7fffffffffffffff)
+NRMI_V128_OPS(f32, nrmi_4xf32, nrmi_4xi32, NRMI_UNDER_INF, NRMI_OVER_INF)
+NRMI_V128_OPS(f64, nrmi_2xf64, nrmi_2xi64, NRMI_UNDER_INF64, NRMI_OVER_INF64)
+
+#define NRMI_BEYOND(A, i, k) \
+    beyond |= (nrmi_2xi64)(((nrmi_4xi32)x.i & 0x7fffffff) > (nrmi_4xi32)most)
+static NRMI_INLINE int nrmi_within_f32_v128(nrmi_f32_v128 x, float limit)
+{
+    const nrmi_4xf32 most = nrmi_reg_all_f32_v128(limit);
+    nrmi_2xi64 beyond = {0, 0};
+    NRMI_EACH_f32(NRMI_BEYOND);
+    return (beyond[0] | beyond[1]) == 0;
+}
 
 static NRMI_INLINE nrmi_f32_v128 nrmi_pairs_f32_v128(nrmi_f32_v128 x, nrmi_f32_v128 y)
 {
@@ -2549,11 +2527,13 @@ NRMI_PLAIN_STORAGE(v128)
 
 /* ---- C7 CPU detection --------------------------------------------------------------------- */
 
+#define NRMI_ALL_WITHIN_f32(T, isa) nrmi_all_within_##T##_f32_##isa
+#define NRMI_ALL_WITHIN_f64(T, isa) NULL
 #define NRMI_KERNELS(T, A, isa)                                                                    \
     {                                                                                              \
         NRMI_TILE_LANES(NRMI_IS_DOUBLE_##A, NRMI_IS_SIMD_##isa), nrmi_pilot_##T##_##A##_##isa,     \
             nrmi_reduce_##T##_##A##_##isa, nrmi_apply_##T##_##A##_##isa,                           \
-            nrmi_all_within_##T##_##A##_##isa                                                      \
+            NRMI_ALL_WITHIN_##A(T, isa)                                                            \
     }
 
 #ifndef NRM_NO_HALF
@@ -5051,22 +5031,22 @@ NRM_API nrm_status nrm_backward_apply(const nrm_desc *d, const nrm_args *a,
     return nrmi_public(&nrmi_verb_backward_apply, d, a, c_of_them);
 }
 
+/* A6, "Merge": from the mean of more values on. The other way, a share of one outlier costs F64 the
+   square root of their number in roundings. */
 static NRMI_NOINLINE void nrmi_merge_moments(nrm_moments *into, const nrm_moments *from, size_t c)
 {
     size_t i;
     for (i = 0; i < c; i++) {
-        nrm_moments *a = &into[i];
-        const nrm_moments *b = &from[i];
-        const double n = a->count + b->count, d = b->mean - a->mean;
-        if (nrmi_bits(b->count) == 0)
-            continue;
-        if (nrmi_bits(a->count) == 0) {
-            *a = *b;
-            continue;
+        const int swap = into[i].count < from[i].count;
+        nrm_moments a = swap ? from[i] : into[i];
+        const nrm_moments b = swap ? into[i] : from[i];
+        if (nrmi_bits(b.count) != 0) {
+            const double n = a.count + b.count, d = b.mean - a.mean, part = b.count / n;
+            a.mean = a.mean + nrmi_product(d, part);
+            a.m2 = (a.m2 + b.m2) + nrmi_product(d * d, a.count * part);
+            a.count = n;
         }
-        a->mean = a->mean + nrmi_product(d, b->count / n);
-        a->m2 = (a->m2 + b->m2) + nrmi_product(d * d, a->count * (b->count / n));
-        a->count = n;
+        into[i] = a;
     }
 }
 
@@ -6108,6 +6088,7 @@ static NRMI_INLINE void NRMI_FN(nrmi_apply_one)(const nrmi_tile *t, const nrmi_c
     NRMI_FN(nrmi_write_out)(t, y_at, y, n);
 }
 
+#if !NRMI_DOUBLE
 /* A dx that is not finite in float is computed again in double from the same coefficients, dsum
    included: dy * gamma can overflow where dx does not. */
 static NRMI_NOINLINE nrmi_v NRMI_FN(nrmi_again)(nrmi_v dx, nrmi_v dy, nrmi_v d, nrmi_v dsum,
@@ -6135,6 +6116,7 @@ static NRMI_NOINLINE nrmi_v NRMI_FN(nrmi_again)(nrmi_v dx, nrmi_v dy, nrmi_v d, 
     }
     return nrmi_get(out);
 }
+#endif
 
 /* A6: dx = ((dy' * k - p) - xhat * q) * o + dsum. Frozen statistics: dx = (dy' * k) * o + dsum, and
    x is read for the mask alone. */
@@ -6144,7 +6126,7 @@ static NRMI_INLINE void NRMI_FN(nrmi_gradient_one)(const nrmi_tile *t, int what,
 {
     const nrmi_v k = what == NRMI_INNER ? nrmi_mul(l->g, l->k) : l->k;
     const nrmi_v zero = nrmi_set1(0);
-    nrmi_v w = NRMI_FN(nrmi_read)(t, t->dy, y_at, n), x, d = zero, dx;
+    nrmi_v w = NRMI_FN(nrmi_read)(t, t->dy, y_at, n), x, d = zero, dx, out;
     nrmi_v s = nrmi_set1((nrmi_a)-0.0); /* changes nothing when added, not even -0 */
     if (!t->frozen || t->relu) {
         x = NRMI_FN(nrmi_scaled)(t, NRMI_FN(nrmi_input)(t, x_at, n));
@@ -6160,14 +6142,15 @@ static NRMI_INLINE void NRMI_FN(nrmi_gradient_one)(const nrmi_tile *t, int what,
     dx = nrmi_mul(dx, l->o);
     if (t->dsum)
         s = NRMI_FN(nrmi_read)(t, t->dsum, x_at, n);
-    if (!NRMI_DOUBLE && !nrmi_within(dx, (nrmi_a)3.402823466e38)) {
+    out = t->dsum ? nrmi_add(dx, s) : dx;
+#if !NRMI_DOUBLE
+    if (!nrmi_within(dx, 3.402823466e38f)) {
         nrmi_coefs copy = *l; /* or gcc 12 keeps all of them in memory all the time */
         copy.k = k;
-        dx = NRMI_FN(nrmi_again)(dx, w, d, s, &copy);
-    } else if (t->dsum) {
-        dx = nrmi_add(dx, s);
+        out = NRMI_FN(nrmi_again)(dx, w, d, s, &copy);
     }
-    NRMI_FN(nrmi_write_out)(t, x_at, dx, n);
+#endif
+    NRMI_FN(nrmi_write_out)(t, x_at, out, n);
 }
 
 static NRMI_OFTEN void NRMI_FN(nrmi_map_one)(const nrmi_tile *t, int gradient, int what,
@@ -6306,18 +6289,18 @@ static void NRMI_FN(nrmi_apply)(const nrmi_tile *t, int gradient, int what)
 #endif
 }
 
-/* Parameters of this arithmetic's own type. */
+#if !NRMI_DOUBLE
 static int NRMI_FN(nrmi_all_within)(const unsigned char *values, size_t count, double limit)
 {
-    const size_t size = sizeof(nrmi_a);
     size_t i;
     int ok = 1;
     for (i = 0; ok && i + 16 <= count; i += 16)
-        ok = nrmi_within(nrmi_get(values + i * size), (nrmi_a)limit);
+        ok = nrmi_within(nrmi_get(values + i * 4), (float)limit);
     if (ok && i < count)
-        ok = nrmi_within(nrmi_get_part(values + i * size, count - i), (nrmi_a)limit);
+        ok = nrmi_within(nrmi_get_part(values + i * 4, count - i), (float)limit);
     return ok;
 }
+#endif
 
 #undef nrmi_v
 #undef nrmi_a

@@ -308,6 +308,22 @@ static void merges(void)
     report("merge_sums", hash_moments(all, 3), "");
 }
 
+/* Each part has more values than all before. */
+static void growing_merges(void)
+{
+    nrm_moments all[3], part[3];
+    int i, k;
+    memset(all, 0, sizeof all);
+    for (i = 0; i < 9; ++i) {
+        for (k = 0; k < 3; ++k) {
+            part[k].count = (1 << 2 * i) + k, part[k].mean = (i * 37 % 11 + k) * 0.3125;
+            part[k].m2 = i * 0.375 + k;
+        }
+        nrm_merge(all, part, 3);
+    }
+    report("merge_growing", hash_moments(all, 3), "");
+}
+
 static void short_forms(void)
 {
     static float x[600], y[600], gamma[60], beta[60], var[60], bias[60];
@@ -344,6 +360,7 @@ static void check_all(void)
             }
     group("merging and the short forms");
     merges();
+    growing_merges();
     short_forms();
     group_end();
     group("lines of the file that are met");
@@ -356,6 +373,7 @@ static void print_all(void)
     int type;
     all_problems(NRM_F32, NRM_SCALAR, NRM_NCHW);
     merges();
+    growing_merges();
     short_forms();
     for (type = 0; type < TYPES; ++type) /* of a later version than what is above */
         if (type != NRM_F32) all_problems((nrm_dtype)type, NRM_SCALAR, NRM_NCHW);

@@ -554,6 +554,41 @@ static void test_limits(void)
     group_end();
 }
 
+/* Statistics of one row of a constant. F64's tiny variances stand where the values are large enough
+   for their differences not to vanish. */
+static void test_stat_limits(void)
+{
+    static const struct limit {
+        const char *name;
+        nrm_kind kind;
+        nrm_dtype type;
+        double value, beyond;
+    } limits[] = {
+        {"variance of floats", NRM_RMS, NRM_F32, 0x1p-50, 0x1.fffffep-51},
+        {"variance of doubles", NRM_RMS, NRM_F64, 0x1p-450, 0x1.fffffffffffffp-451},
+        {"mean of doubles", NRM_LAYER, NRM_F64, 0x1p-400, 0x1.fffffffffffffp-401},
+    };
+    size_t i, k;
+    int beyond;
+    group("where statistics are taken in double, or scaled");
+    for (i = 0; i < sizeof limits / sizeof *limits; ++i)
+        for (beyond = 0; beyond < 2 && type_is_here(limits[i].type); ++beyond) {
+            const struct limit *l = &limits[i];
+            const double value = beyond ? l->beyond : l->value;
+            const unsigned long before = traced[TOOK_NRMI_TRACE_WIDE_STATS];
+            double x[64], y[64];
+            nrm_desc d = {0};
+            nrm_args a = {0};
+            for (k = 0; k < 64; ++k) type_put(l->type, x, k, value);
+            d.kind = l->kind, d.dtype = l->type, d.n = 1, d.c = 64, d.s = 1;
+            a.x = x, a.y = y;
+            check(nrm_forward(&d, &a) == NRM_OK, "%s: status", l->name);
+            check((traced[TOOK_NRMI_TRACE_WIDE_STATS] > before) == beyond, "%s: %a is %s", l->name,
+                  value, beyond ? "not looked at again" : "looked at again");
+        }
+    group_end();
+}
+
 int main(int argc, char **argv)
 {
     size_t problems = argc > 1 ? (size_t)strtoull(argv[1], NULL, 10) : 2000, i;
@@ -565,6 +600,7 @@ int main(int argc, char **argv)
         else if (isa_expected(all_isa[i]))
             skip("%s is not on this machine", nrm_isa_name(all_isa[i]));
     test_limits();
+    test_stat_limits();
     for (type = 0; type < TYPES; ++type) {
         size_t share = type == NRM_F32 ? problems : problems / 4 + 1;
         test_random((nrm_dtype)type, first, share);

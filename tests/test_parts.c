@@ -321,7 +321,7 @@ static void test_shares(void)
 
 static void test_merge(void)
 {
-    nrm_moments none = {0, 0, 0}, a = {3, 1.5, 2.25}, b = {5, -7, 0.5}, m;
+    nrm_moments none = {0, 0, 0}, a = {3, 1.5, 2.25}, b = {5, -7, 0.5}, m, reverse;
     nrm_sums no_sums = {0, 0, 0}, u = {3, 1, 2}, v = {4, -0.5, 8}, w;
     m = a;
     nrm_merge(&m, &none, 1);
@@ -334,9 +334,12 @@ static void test_merge(void)
     ok(!memcmp(&m, &none, sizeof m), "merging nothing into nothing is nothing");
     m = a;
     nrm_merge(&m, &b, 1);
-    ok(m.count == 8 && m.mean == 1.5 - 8.5 * (5.0 / 8) &&
-           m.m2 == (2.25 + 0.5) + -8.5 * -8.5 * (3 * (5.0 / 8)),
+    ok(m.count == 8 && m.mean == -7 + 8.5 * (3.0 / 8) &&
+           m.m2 == (2.25 + 0.5) + 8.5 * 8.5 * (5 * (3.0 / 8)),
        "merging follows the formula of the manual");
+    reverse = b;
+    nrm_merge(&reverse, &a, 1);
+    ok(!memcmp(&m, &reverse, sizeof m), "unequal counts: the order does not matter");
     m = a;
     nrm_merge(&m, &b, 0);
     ok(!memcmp(&m, &a, sizeof m), "merging no channels writes nothing");

@@ -310,6 +310,40 @@ static void test_hard(uint64_t first, size_t problems)
     }
 }
 
+/* ---- every size of workspace ----------------------------------------------------------------- */
+
+/* Of shapes so small that partial sums are a few doubles every size is tried. */
+static void test_workspaces(nrm_dtype type)
+{
+    static const hard_shape small[] = {
+        {"", NRM_BATCH, 2, 4, 9, 1, RUNNING}, {"", NRM_LAYER, 5, 4, 3, 1, 0},
+        {"", NRM_INSTANCE, 2, 4, 9, 1, 0},    {"", NRM_GROUP, 3, 4, 5, 2, 0},
+        {"", NRM_RMS, 5, 4, 3, 1, 0},
+    };
+    size_t i, bytes;
+    int verb;
+    group("workspaces of 8, 16 ... 400 bytes, %s", type_name[type]);
+    for (i = 0; i < COUNT_OF(small); ++i) {
+        problem *p = hard_problem(&small[i], type, i, 1);
+        for (verb = 0; verb < VERBS; ++verb) {
+            const setup alone = plain(NRM_AUTO, NRM_NCHW);
+            outcome *want;
+            if (!verb_fits((enum verb)verb, p->d.kind)) continue;
+            want = run(p, (enum verb)verb, &alone);
+            for (bytes = 8; bytes <= 400; bytes += 8) {
+                how h;
+                memset(&h, 0, sizeof h);
+                h.s = plain(NRM_AUTO, (nrm_layout)(bytes / 8 & 1));
+                h.odd = bytes, h.threads = 4, h.order = POOL_BACKWARDS;
+                run_pool(p, (enum verb)verb, want, h);
+            }
+            outcome_free(want);
+        }
+        problem_free(p);
+    }
+    group_end();
+}
+
 /* ---- pools that are none --------------------------------------------------------------------- */
 
 static void no_run(void *user, size_t tasks, void (*task)(void *arg, size_t index), void *arg)
@@ -413,6 +447,8 @@ int main(int argc, char **argv)
     test_random(first, problems);
     ok(pool_tasks > pool_runs, "%lu tasks in %lu runs of pools", pool_tasks, pool_runs);
     test_hard(first, problems);
+    test_workspaces(NRM_F32);
+    if (type_is_here(NRM_F64)) test_workspaces(NRM_F64);
     crew_end();
     note("%lu same-bits comparisons of buffers, %lu values; %lu tasks in %lu runs of pools",
          compared.buffers, compared.values, pool_tasks, pool_runs);

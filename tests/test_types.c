@@ -616,6 +616,40 @@ static void test_known_rows(void)
     group_end();
 }
 
+/* A share of one outlier beside 4096 values of about 0, in both orders: the mean of all is far from
+   the outlier, and close to the others'. */
+static void test_outlier_share(void)
+{
+    static double x[4097], y[4097];
+    const long double count = 4097, outlier = 1e6L, mean = outlier / count;
+    const long double var = (outlier * outlier + 4096) / count - mean * mean, rstd = 1 / sqrtl(var);
+    int order;
+    size_t i;
+    group("doubles: an outlier is a share of its own");
+    x[0] = 1e6;
+    for (i = 1; i < 4097; ++i) x[i] = i & 1 ? 1 : -1;
+    for (order = 0; order < 2 && LDBL_MANT_DIG >= 64; ++order) {
+        nrm_moments m[2];
+        nrm_desc d = {0};
+        nrm_args a = {0};
+        d.kind = NRM_BATCH, d.dtype = NRM_F64, d.c = d.s = 1;
+        a.x = x, d.n = 1;
+        check(nrm_reduce(&d, &a, &m[order]) == NRM_OK, "the outlier");
+        a.x = x + 1, d.n = 4096;
+        check(nrm_reduce(&d, &a, &m[!order]) == NRM_OK, "the others");
+        nrm_merge(&m[0], &m[1], 1);
+        a.x = x, a.y = y, d.n = 4097;
+        check(nrm_apply(&d, &a, m) == NRM_OK, "apply");
+        for (i = 0; i < 4097; ++i) {
+            const long double xhat = ((long double)x[i] - mean) * rstd;
+            const long double bound = 4 * 0x1p-52L * (1 + fabsl(xhat)) + mean * rstd * 0x1p-53L;
+            check(fabsl((long double)y[i] - xhat) <= 2 * bound, "y[%zu] is %.17g, not %.17Lg", i,
+                  y[i], xhat);
+        }
+    }
+    group_end();
+}
+
 /* var + eps = 2^1020 + 2^1024 - 2^971 is not a double, its root is. */
 static void test_largest_eps(void)
 {
@@ -643,6 +677,7 @@ int main(int argc, char **argv)
         if (types[i] == NRM_F64) test_parts();
         if (types[i] == NRM_F64) test_float_as_double();
         if (types[i] == NRM_F64) test_largest_eps();
+        if (types[i] == NRM_F64) test_outlier_share();
         if (types[i] == NRM_F16) test_known_rows();
         test_sum_first(types[i]);
         test_constants(types[i]);
