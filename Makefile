@@ -199,8 +199,9 @@ check-cross: build/gcc/test_same ## ... on other machines and compilers; ROWS="s
 FEWER := 400
 
 # test_dispatch is about which instruction sets run, test_pool_min about the default that CUT_UP
-# changes. clang alone builds what is built whole, and looks at test_threads. Of the memory sanitizer
-# test_large, test_overrun and test_threads, which look at other things, would take six minutes.
+# changes. clang alone builds what is built whole, and looks at test_threads. Of the memory
+# sanitizer test_large, test_overrun and test_threads, which look at other things, would take six
+# minutes.
 SAN_TESTS    := $(filter-out test_dispatch test_pool_min $(WHOLE),$(TESTS))
 SAN_GCC      := $(filter-out test_threads,$(SAN_TESTS))
 SAN_MEMORY   := $(filter-out test_large test_overrun test_threads,$(SAN_TESTS))

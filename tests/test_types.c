@@ -621,7 +621,8 @@ static void test_known_rows(void)
 static void test_outlier_share(void)
 {
     static double x[4097], y[4097];
-    const double outlier = 63.999999868896, up = -0.015560984343123323, down = -0.015689015592861053;
+    const double outlier = 63.999999868896;
+    const double up = -0.015560984343123323, down = -0.015689015592861053;
     int order;
     size_t i;
     group("f64, an outlier is a share of its own");
