@@ -65,11 +65,12 @@ $(eval $(call build,clang,clang,-O2 -gdwarf-4 -gline-tables-only))
 $(eval $(call build,cut,gcc,-O2 $(CUT_UP)))
 
 # make check-san, check-threads. Line tables alone and, for gcc, without the address sanitizer: it
-# takes gcc 100 s of compiling where clang takes 39 s, and both look for the same.
+# takes gcc 100 s of compiling where clang takes 39 s, and both look for the same. The memory
+# sanitizer's tests run in 0.6 of the time with -O2, which takes 20 s longer to compile.
 SAN := -O1 -g1 -fno-omit-frame-pointer -fno-sanitize-recover=all $(CUT_UP)
 $(eval $(call build,san-gcc,gcc,$(SAN) -fsanitize=undefined))
 $(eval $(call build,san-clang,clang,$(SAN) -fsanitize=address$(comma)undefined))
-$(eval $(call build,san-memory,clang,$(SAN) -fsanitize=memory))
+$(eval $(call build,san-memory,clang,$(SAN) -O2 -fsanitize=memory))
 $(eval $(call build,san-thread,clang,$(SAN) -fsanitize=thread))
 
 # Linked, to save time, but otherwise as their comments say. `make demo` builds the first one whole.
