@@ -4,7 +4,7 @@
  * whatever their layout, pitches, alignment, instruction set or sharing of buffers.
  *
  *   problem *p = problem_draw(seed);
- *   setup s = {NRM_SCALAR, NRM_NHWC, 0, ...};
+ *   setup s = plain(NRM_SCALAR, NRM_NHWC);
  *   outcome *o = run(p, VERB_FORWARD, &s);
  *   ... same_outcome(o, other), outcome_hash(o), o->clean ...
  *   outcome_free(o); problem_free(p);

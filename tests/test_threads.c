@@ -76,6 +76,14 @@ typedef struct how {
     setup s;                   /* its pool and workspace size follow from these */
 } how;
 
+static how plainly(nrm_isa isa, nrm_layout layout)
+{
+    how h;
+    memset(&h, 0, sizeof h);
+    h.s = plain(isa, layout);
+    return h;
+}
+
 static unsigned long pool_runs, pool_tasks; /* of all pools */
 
 static size_t workspace_bytes(const problem *p, const how *h)
@@ -145,9 +153,7 @@ static void draw_in_place(gen *g, const problem *p, enum verb verb, setup *s)
 static how draw_how(gen *g, const problem *p, enum verb verb, nrm_isa isa)
 {
     static const size_t eighths[] = {0, 1, 4, 7, 8, 8};
-    how h;
-    memset(&h, 0, sizeof h);
-    h.s = plain(isa, (nrm_layout)gen_below(g, 2));
+    how h = plainly(isa, (nrm_layout)gen_below(g, 2));
     h.s.shift = gen_one_in(g, 2) ? gen_below(g, 64) : 0; /* of the workspace as well */
     h.order = gen_one_in(g, 40) ? POOL_FRESH : (pool_order)gen_below(g, POOL_ORDERS);
     if (h.order == POOL_FRESH && !gen_one_in(g, 10)) h.order = POOL_STRIDED; /* costly */
@@ -265,9 +271,7 @@ static void hard_verb(const problem *p, enum verb verb, const outcome *want, siz
     static const size_t eighths[] = {8, 0, 4};
     size_t i, tasks, round = (size_t)p->seed;
     for (i = round % stride; i < COUNT_OF(threads) * COUNT_OF(eighths); i += stride) {
-        how h;
-        memset(&h, 0, sizeof h);
-        h.s = plain(NRM_AUTO, (nrm_layout)((i + round) & 1));
+        how h = plainly(NRM_AUTO, (nrm_layout)((i + round) & 1));
         h.threads = threads[i % COUNT_OF(threads)];
         h.eighths = eighths[i / COUNT_OF(threads)];
         h.s.shift = i % 4 == 3 ? i : 0;
@@ -331,9 +335,7 @@ static void test_workspaces(nrm_dtype type)
             if (!verb_fits((enum verb)verb, p->d.kind)) continue;
             want = run(p, (enum verb)verb, &alone);
             for (bytes = 8; bytes <= 400; bytes += 8) {
-                how h;
-                memset(&h, 0, sizeof h);
-                h.s = plain(NRM_AUTO, (nrm_layout)(bytes / 8 & 1));
+                how h = plainly(NRM_AUTO, (nrm_layout)(bytes / 8 & 1));
                 h.odd = bytes, h.threads = 4, h.order = POOL_BACKWARDS;
                 run_pool(p, (enum verb)verb, want, h);
             }
