@@ -628,6 +628,10 @@ NRM_API float nrm_f16_to_f32(uint16_t);  /* exact */
 #define NRM_STREAM_BYTES 25165824 /* 24 MiB: A7 */
 #endif
 
+#ifndef NRM_TILE
+#define NRM_TILE 512 /* lanes: A7 */
+#endif
+
 #ifndef NRM_POOL_MIN
 #define NRM_POOL_MIN 524288 /* elements: A7 */
 #endif
@@ -732,7 +736,7 @@ NRM_API float nrm_f16_to_f32(uint16_t);  /* exact */
 extern "C" {
 #endif
 
-/* ---- C3 ISA table ------------------------------------------------------------------------- */
+/* ---- C3 Tiles, chunks, kernels -------------------------------------------------------------- */
 
 /* The order of summation (A6). These three numbers are part of the promise. */
 enum {
@@ -741,32 +745,25 @@ enum {
     NRMI_RUN = 1024   /* 8 blocks                                             */
 };
 
-/* Sizes of the stack tiles. No bit depends on them. */
+/* Sizes on the stack. No bit depends on them. */
 enum {
-    NRMI_LANES = 128, /* lanes of a stretch                                      */
-    NRMI_LENS = 128,  /* coefficients along the lane that are prepared at once   */
-    NRMI_ROWS = 4,    /* rows that share loaded lane coefficients in a map       */
-    NRMI_AHEAD = 512, /* values of a row between a store and what is fetched     */
-    NRMI_DOWN = 8     /* lines of a column between what is mapped and fetched    */
+    NRMI_LANES = NRM_TILE, /* lanes of a tile that lie side by side             */
+    NRMI_LINES = 16,       /* lanes of a tile that are lines of memory          */
+    NRMI_CHUNK = 2048,     /* packed floats; half as many doubles               */
+    NRMI_PIECE = 256,      /* coefficients along the lane, copied at once       */
+    NRMI_BACK = 32         /* lines of a column that are mapped at once, from the end */
 };
 
-/* Bytes. Both aim at a second-level cache of 1 MB. */
-enum {
-    NRMI_TWICE = 262144, /* that a row walk may read between two readings of a value     */
-    NRMI_NEAR = 1048576, /* of two tensors, from which on columns are fetched ahead      */
-    NRMI_FAR = 16777216  /* of all tensors of a map, from which on it fetches ahead      */
-};
-
-/* Lanes of a tile; few where a vector is an array of doubles on the stack. */
-#define NRMI_TILE_LANES(is_double, is_simd) \
-    ((is_simd) ? (is_double) ? 32 : NRMI_LANES : (is_double) ? 16 : 32)
+/* Bytes: that a row walk may read between two readings of a value. */
+enum { NRMI_TWICE = 32768 };
 
 /* What a pass computes; which coefficients belong to the lane and which to the place along it:
      MOMENTS  d = x - pilot:       sums of d and d*d              pilot: lane
      CHANNEL  batch, instance, group norm                         mean, rstd, gamma, beta: lane
-     INNER    layer and RMS norm: a lane is a row of c        mean, rstd: lane; gamma, beta: len
-     PARAM    their dgamma and dbeta: a lane is a channel     gamma, beta: lane; mean, rstd: len */
+     INNER    layer and RMS norm: a lane is a row of c        mean, rstd: lane; gamma, beta: along
+     PARAM    their dgamma and dbeta: a lane is a channel     gamma, beta: lane; mean, rstd: along */
 enum { NRMI_MOMENTS, NRMI_CHANNEL, NRMI_INNER, NRMI_PARAM };
+enum { NRMI_Y, NRMI_MASK, NRMI_DX };
 
 typedef struct nrmi_tile {
     const unsigned char *x, *res, *dy, *dsum; /* first element of the tile; NULL if absent      */
@@ -776,14 +773,12 @@ typedef struct nrmi_tile {
     size_t planes, lanes, len;                /* a lane has planes * len values                 */
     int column;                /* lanes lie side by side, and go down the lines                  */
     int relu, frozen;          /* frozen: mean and rstd do not depend on x                       */
-    size_t ahead;              /* row map to y: so many elements on x is fetched; 0: not at all  */
-    int far_;                  /* 1: from NRMI_NEAR on; 2: from NRMI_FAR on                      */
     int stream;                /* out is too large to stay in the caches, and apart from x       */
+    int apart;                 /* out shares no byte with an input                               */
     int forced;                /* INNER, PARAM: gamma or beta asks for double                    */
-    int plain;                 /* in a kernel: its text has no questions (nrmi_is_plain)         */
+    int tiny;                  /* CHANNEL: gamma * rstd needs two factors                        */
     int dtype;                 /* storage (nrm_dtype) and its size in bytes                      */
     size_t size;
-    size_t park;               /* sums: where the next plane's are put; 0: all planes are added  */
     double scale;              /* F64: z is multiplied by this power of two first; 0: by 1       */
     const double *mean, *rstd; /* by group. MOMENTS: mean is the pilot, rstd NULL                */
     size_t fold, fold_at;      /* so many lanes have a group's; how many of the first's are past */
@@ -792,31 +787,49 @@ typedef struct nrmi_tile {
     const double *g, *b;                      /* gamma + offset and beta, by lane               */
     const double *p, *q;                      /* mean of t and of t*xhat, by lane               */
     const unsigned char *gamma, *beta;        /* INNER: along the lane, as the caller has them  */
-    size_t param_plane;                       /* INNER: along them, from one plane to the next   */
     double offset;                            /* INNER: added to gamma                          */
 } nrmi_tile;
 
-/* Most calls want neither residual nor sum, dsum, activation or frozen statistics; these are plain,
-   and have kernels of their own text without the questions. Sums do not ask for all of that. */
-static NRMI_INLINE int nrmi_is_plain(const nrmi_tile *t, int what, int sums)
-{
-    if (sums)
-        return !t->res && (what == NRMI_MOMENTS || !t->relu);
-    return !t->res && !t->sum && !t->dsum && !t->relu && !t->frozen;
-}
+/* What a kernel sees: lines of packed values, float or double as its arithmetic. */
+typedef struct nrmi_chunk {
+    const void *x, *dy;
+    void *out;
+    size_t x_step, dy_step, out_step; /* values from one line to the next                       */
+    size_t lines, n;                  /* so many lines of n values                              */
+    const void *mh, *ml, *r;          /* the mean in two parts (MOMENTS: the pilot), a factor   */
+    const void *k, *p, *q, *o;        /* dx = ((dy*k - p) - d*r*q) * o                          */
+    const void *g, *b;                /* gamma and beta on the other side; CHANNEL: b on this   */
+    size_t g_step, b_step, stat_step; /* from one coefficient to the next: 0 for a missing one  */
+    size_t block, apart;              /* column sums: lines of the block and between two steps  */
+    size_t x_leap, dy_leap;           /* ... values between two steps                           */
+    size_t phase, phases, top;        /* the first phase here; levels of the tree of phases     */
+    void *level;
+    size_t level_step;
+    double *first, *second;           /* the sums, by lane                                      */
+    const size_t *at;                 /* column pilots: 32 places                               */
+    int stream, finite;               /* dx: out: whether all of it is                          */
+} nrmi_chunk;
 
-/* A copy that no store can change; of a plain tile one that says so to the compiler. */
-static NRMI_INLINE nrmi_tile nrmi_tile_of(const nrmi_tile *given, int plain)
-{
-    nrmi_tile t = *given;
-    t.plain = plain;
-    if (plain) {
-        t.res = t.dsum = NULL;
-        t.sum = NULL;
-        t.relu = t.frozen = 0;
-    }
-    return t;
-}
+typedef void nrmi_kernel(nrmi_chunk *);
+
+typedef struct nrmi_kernels {
+    int is_double;
+    size_t size;                 /* of a value                                                */
+    nrmi_kernel *sums[2][4];     /* of rows, of columns; MOMENTS to PARAM                     */
+    nrmi_kernel *rest;           /* of column sums: fewer than 16 phases                      */
+    nrmi_kernel *pilots[2];      /* of rows, of columns                                       */
+    nrmi_kernel *map[3][2][2];   /* Y, MASK, DX; statistics by line, by place; INNER          */
+    void (*pack)(void *to, const void *x, const void *res, size_t n, int dtype);
+    void (*unpack)(void *to, const void *from, size_t n, int dtype);
+    void (*relu)(void *y, size_t n);
+    void (*plus)(void *to, const void *more, size_t n);
+    int (*within)(const unsigned char *values, size_t count, double limit); /* floats alone */
+} nrmi_kernels;
+
+typedef struct nrmi_set {
+    nrm_isa isa;
+    const nrmi_kernels *f32, *f64;
+} nrmi_set;
 
 /* The order in which a pilot's 32 places go up in memory. Read so, they took 2.4 ms instead of 3.4
    for layer norm of 4096 rows of 768 (Zen 4). */
@@ -826,22 +839,6 @@ static NRMI_INLINE nrmi_tile nrmi_tile_of(const nrmi_tile *given, int plain)
 #define NRMI_M(k) k,
 static const unsigned char nrmi_upward[32] = {NRMI_UPWARD(NRMI_M)};
 #undef NRMI_M
-
-typedef struct nrmi_kernels {
-    size_t lanes; /* most lanes of a tile */
-    /* A value near the mean of each lane: the tree of 32 values at the given places; without places
-       the first value. */
-    void (*pilot)(const nrmi_tile *, const size_t *at, double *k);
-    /* Two sums for each lane, in the order of A6. */
-    void (*reduce)(const nrmi_tile *, int what, double *first, double *second);
-    void (*apply)(const nrmi_tile *, int gradient, int what);               /* y, or dx */
-    int (*within)(const unsigned char *values, size_t count, double limit); /* floats alone */
-} nrmi_kernels;
-
-typedef struct nrmi_set {
-    nrm_isa isa;
-    nrmi_kernels near_[4], wide[4]; /* by nrm_dtype: the usual arithmetic, and the last resort */
-} nrmi_set;
 
 /* ---- C4 Bits, half floats, checked sizes ---------------------------------------------------- */
 
@@ -1201,39 +1198,32 @@ static int nrmi_times(size_t a, size_t b, size_t *product)
     return 1;
 }
 
-/* ---- C5 Vector ops ------------------------------------------------------------------------ */
+/* ---- C5 Vector operations ----------------------------------------------------------------- */
 
-/* The vocabulary of the kernels, for each instruction set and arithmetic, always 16 values:
-     set1 get get_part put     broadcast; load and store of coefficients
+/* A vector is a register: NRMI_W_f32_avx2 is 8. For each instruction set, of float and of double:
+     set1 load store stream    broadcast; no alignment is asked, but of stream
+     mask(n)                   the first n of a vector, n <= W
+     load_part store_part keep those of a mask; missing ones load as +0, and keep leaves +0
      add sub mul               IEEE, rounded once
+     pairs(a, b)               a0+a1, a2+a3 ... b0+b1, b2+b3 ...
+     above(x, y)               x where y > 0, else +0
      relu(y)                   y where y > 0, NaN where NaN, else +0
-     keep(dy, y)               dy where y > 0, else +0
-     first(v, n)               the first n values, then +0
-     pairs(a, b)               a0+a1, a2+a3 ... a14+a15, b0+b1 ... b14+b15
      within(v, limit)          float alone: 1 if every |value| <= limit; a NaN is not
      tally(totals, v)          totals[i] += v[i], in double
-     offset(type, p, n, o)     n parameters (double for NRM_F64, else float) + o, added in double
-   and for each storage, the type being the first argument: load, load_part (n values, then +0;
-   reads no byte beyond), store, store_part, stored (rounded as if stored and loaded again); with
-   SIMD in float arithmetic, stream: a store past the caches. Storages are f32; half, which is bf16
-   or f16; and any, which looks its type up at every vector.
-   Vectors are structs with named members: gcc 12 keeps array members in memory, and ran a prototype
-   7 to 23 times slower. */
+   of halves half_get, half_put: W of them, as floats; and of doubles alone
+     div root biggest and_bits or_bits most(x, limit)     most: bit i is set where x[i] <= limit
+     get_f32 put_f32           W floats, widened and rounded */
 
+#define NRMI_W_f32_scalar 1
+#define NRMI_W_f64_scalar 1
+#define NRMI_W_f32_avx2 8
+#define NRMI_W_f64_avx2 4
+#define NRMI_W_f32_avx512 16
+#define NRMI_W_f64_avx512 8
+#define NRMI_W_f32_v128 4
+#define NRMI_W_f64_v128 2
 #define NRMI_IS_DOUBLE_f32 0
 #define NRMI_IS_DOUBLE_f64 1
-#define NRMI_IS_SIMD_scalar 0
-#define NRMI_IS_SIMD_avx2 1
-#define NRMI_IS_SIMD_avx512 1
-#define NRMI_IS_SIMD_v128 1
-#define NRMI_BYTES_f32(t) 4
-#define NRMI_BYTES_half(t) 2
-#define NRMI_BYTES_any(t) ((t)->size)
-#define NRMI_COPY_f32(t, to, from) memcpy(to, from, 4)
-#define NRMI_COPY_half(t, to, from) memcpy(to, from, 2)
-#define NRMI_COPY_any(t, to, from)         \
-    ((t)->size == 4 ? memcpy(to, from, 4)  \
-                    : (t)->size == 8 ? memcpy(to, from, 8) : memcpy(to, from, 2))
 
 /* As signed integers, the bits of -Inf and below in value end before the first of these, those of
    Inf before the second; beyond are the NaNs. clang's -ffast-math takes liberties with comparisons
@@ -1243,245 +1233,89 @@ static int nrmi_times(size_t a, size_t b, size_t *product)
 #define NRMI_UNDER_INF64 ((int64_t)-0xfffffffffffff)
 #define NRMI_OVER_INF64 ((int64_t)0x7ff0000000000001)
 
-/* ISA HOOK op block: scalar. Sixteen values in an array; the oracle of the others. */
-
-/* Double is here the exception of an exception; inlined it would be a third of the library. */
-#define NRMI_INLINE_f32 NRMI_INLINE
-#define NRMI_INLINE_f64 NRMI_NOINLINE
-#define NRMI_EACH(i) for (i = 0; i < 16; i++)
-#define NRMI_SCALAR_OPS(A)                                                                         \
-    typedef struct nrmi_##A##_scalar {                                                             \
-        nrmi_##A l[16];                                                                            \
-    } nrmi_##A##_scalar;                                                                           \
-    static NRMI_INLINE_##A nrmi_##A##_scalar nrmi_set1_##A##_scalar(nrmi_##A x)                    \
-    {                                                                                              \
-        nrmi_##A##_scalar r;                                                                       \
-        int i;                                                                                     \
-        NRMI_EACH(i) r.l[i] = x;                                                                   \
-        return r;                                                                                  \
-    }                                                                                              \
-    static NRMI_INLINE_##A nrmi_##A##_scalar nrmi_get_part_##A##_scalar(const void *p, size_t n)   \
-    {                                                                                              \
-        nrmi_##A##_scalar r = nrmi_set1_##A##_scalar(0);                                           \
-        size_t i;                                                                                  \
-        for (i = 0; i < n; i++)                                                                    \
-            r.l[i] = nrmi_##A##_at(p, i);                                                          \
-        return r;                                                                                  \
-    }                                                                                              \
-    static NRMI_INLINE_##A nrmi_##A##_scalar nrmi_get_##A##_scalar(const void *p)                  \
-    {                                                                                              \
-        nrmi_##A##_scalar r;                                                                       \
-        memcpy(&r, p, sizeof r);                                                                   \
-        return r;                                                                                  \
-    }                                                                                              \
-    static NRMI_INLINE_##A void nrmi_put_##A##_scalar(void *p, nrmi_##A##_scalar x)                \
-    {                                                                                              \
-        memcpy(p, &x, sizeof x);                                                                   \
-    }                                                                                              \
-    static NRMI_INLINE_##A nrmi_##A##_scalar nrmi_add_##A##_scalar(nrmi_##A##_scalar x,            \
-                                                                   nrmi_##A##_scalar y)            \
-    {                                                                                              \
-        int i;                                                                                     \
-        NRMI_EACH(i) x.l[i] = x.l[i] + y.l[i];                                                     \
-        return x;                                                                                  \
-    }                                                                                              \
-    static NRMI_INLINE_##A nrmi_##A##_scalar nrmi_sub_##A##_scalar(nrmi_##A##_scalar x,            \
-                                                                   nrmi_##A##_scalar y)            \
-    {                                                                                              \
-        int i;                                                                                     \
-        NRMI_EACH(i) x.l[i] = x.l[i] - y.l[i];                                                     \
-        return x;                                                                                  \
-    }                                                                                              \
-    static NRMI_INLINE_##A nrmi_##A##_scalar nrmi_mul_##A##_scalar(nrmi_##A##_scalar x,            \
-                                                                   nrmi_##A##_scalar y)            \
-    {                                                                                              \
-        int i;                                                                                     \
-        NRMI_EACH(i) { x.l[i] = x.l[i] * y.l[i]; NRMI_KEEP_SCALAR(x.l[i]); } \
-        return x;                                                                                  \
-    }                                                                                              \
-    static NRMI_INLINE_##A nrmi_##A##_scalar nrmi_relu_##A##_scalar(nrmi_##A##_scalar y)           \
-    {                                                                                              \
-        int i;                                                                                     \
-        NRMI_EACH(i) y.l[i] = nrmi_negative_##A(y.l[i]) ? 0 : y.l[i];                              \
-        return y;                                                                                  \
-    }                                                                                              \
-    static NRMI_INLINE_##A nrmi_##A##_scalar nrmi_keep_##A##_scalar(nrmi_##A##_scalar x,           \
-                                                                    nrmi_##A##_scalar y)           \
-    {                                                                                              \
-        int i;                                                                                     \
-        NRMI_EACH(i) x.l[i] = nrmi_positive_##A(y.l[i]) ? x.l[i] : 0;                              \
-        return x;                                                                                  \
-    }                                                                                              \
-    static NRMI_INLINE_##A nrmi_##A##_scalar nrmi_first_##A##_scalar(nrmi_##A##_scalar x,          \
-                                                                     size_t n)                     \
-    {                                                                                              \
-        size_t i;                                                                                  \
-        for (i = n; i < 16; i++)                                                                   \
-            x.l[i] = 0;                                                                            \
-        return x;                                                                                  \
-    }                                                                                              \
-    static NRMI_INLINE_##A nrmi_##A##_scalar nrmi_pairs_##A##_scalar(nrmi_##A##_scalar x,          \
-                                                                     nrmi_##A##_scalar y)          \
-    {                                                                                              \
-        nrmi_##A##_scalar r;                                                                       \
-        int i;                                                                                     \
-        NRMI_EACH(i)                                                                               \
-        r.l[i] = i < 8 ? x.l[2 * i] + x.l[2 * i + 1] : y.l[2 * i - 16] + y.l[2 * i - 15];          \
-        return r;                                                                                  \
-    }                                                                                              \
-    static NRMI_INLINE_##A void nrmi_tally_##A##_scalar(double *totals, nrmi_##A##_scalar x)       \
-    {                                                                                              \
-        int i;                                                                                     \
-        NRMI_EACH(i) totals[i] = totals[i] + (double)x.l[i];                                       \
-    }                                                                                              \
-    static NRMI_INLINE_##A nrmi_##A##_scalar nrmi_load_part_any_##A##_scalar(                      \
-        int dtype, const void *p, size_t n)                                                        \
-    {                                                                                              \
-        nrmi_##A##_scalar r = nrmi_set1_##A##_scalar(0);                                           \
-        size_t i;                                                                                  \
-        if (dtype == NRM_F32)                                                                      \
-            for (i = 0; i < n; i++)                                                                \
-                r.l[i] = (nrmi_##A)nrmi_f32_at(p, i);                                              \
-        else                                                                                       \
-            for (i = 0; i < n; i++)                                                                \
-                r.l[i] = (nrmi_##A)nrmi_value(dtype, p, i);                                        \
-        return r;                                                                                  \
-    }                                                                                              \
-    static NRMI_INLINE_##A nrmi_##A##_scalar nrmi_load_any_##A##_scalar(                           \
-        int dtype, const void *p)                                                                  \
-    {                                                                                              \
-        return nrmi_load_part_any_##A##_scalar(dtype, p, 16);                                      \
-    }                                                                                              \
-    static NRMI_INLINE_##A void nrmi_store_part_any_##A##_scalar(                                  \
-        int dtype, void *p, nrmi_##A##_scalar x, size_t n)                                         \
-    {                                                                                              \
-        size_t i;                                                                                  \
-        if (dtype == NRM_F32)                                                                      \
-            for (i = 0; i < n; i++)                                                                \
-                nrmi_f32_set(p, i, (float)x.l[i]);                                                 \
-        else                                                                                       \
-            for (i = 0; i < n; i++)                                                                \
-                nrmi_value_set(dtype, p, i, (double)x.l[i]);                                       \
-    }                                                                                              \
-    static NRMI_INLINE_##A void nrmi_store_any_##A##_scalar(                                       \
-        int dtype, void *p, nrmi_##A##_scalar x)                                                   \
-    {                                                                                              \
-        nrmi_store_part_any_##A##_scalar(dtype, p, x, 16);                                         \
-    }                                                                                              \
-    static NRMI_INLINE_##A nrmi_##A##_scalar nrmi_offset_##A##_scalar(                             \
-        int dtype, const void *p, size_t n, double offset)                                         \
-    {                                                                                              \
-        nrmi_##A##_scalar r = nrmi_set1_##A##_scalar(0);                                           \
-        size_t i;                                                                                  \
-        for (i = 0; i < n; i++)                                                                    \
-            r.l[i] = (nrmi_##A)((dtype == NRM_F64 ? nrmi_f64_at(p, i)                              \
-                                                 : (double)nrmi_f32_at(p, i)) +                    \
-                                offset);                                                           \
-        return r;                                                                                  \
-    }                                                                                              \
-    static NRMI_INLINE_##A nrmi_##A##_scalar nrmi_stored_any_##A##_scalar(                         \
-        int dtype, nrmi_##A##_scalar x)                                                            \
-    {                                                                                              \
-        int i;                                                                                     \
-        NRMI_EACH(i) x.l[i] = (nrmi_##A)nrmi_rounded(dtype, (double)x.l[i]);                       \
-        return x;                                                                                  \
+/* An operation of one instruction set: NRMI_DEFINE(float, nrmi_add_f32_avx2, (arguments), value). */
+#define NRMI_DEFINE(type, name, arguments, value) \
+    static NRMI_INLINE type name arguments        \
+    {                                             \
+        return value;                             \
     }
-NRMI_SCALAR_OPS(f32)
-NRMI_SCALAR_OPS(f64)
+#define NRMI_DO(name, arguments, statement) \
+    static NRMI_INLINE void name arguments  \
+    {                                       \
+        statement;                          \
+    }
 
-static NRMI_INLINE int nrmi_within_f32_scalar(nrmi_f32_scalar x, float limit)
+/* ISA HOOK op block: scalar. A vector of one value; the oracle of the others. */
+
+static NRMI_INLINE uint64_t nrmi_bits_of_f64(double x)
 {
-    int i, ok = 1;
-    NRMI_EACH(i) ok &= (nrmi_bits32(x.l[i]) & 0x7fffffffu) <= nrmi_bits32(limit);
-    return ok;
+    uint64_t u;
+    memcpy(&u, &x, sizeof u);
+    return u;
+}
+static NRMI_INLINE double nrmi_f64_of_bits(uint64_t u)
+{
+    return nrmi_from_bits(u);
 }
 
-#if NRMI_HAS_AVX2 || NRMI_HAS_AVX512 || NRMI_HAS_V128
+typedef int nrmi_m_f32_scalar, nrmi_m_f64_scalar;
+#define NRMI_SCALAR_OPS(A)                                                                         \
+    typedef nrmi_##A nrmi_v_##A##_scalar;                                                          \
+    NRMI_DEFINE(nrmi_##A, nrmi_set1_##A##_scalar, (nrmi_##A x), x)                                 \
+    NRMI_DEFINE(nrmi_##A, nrmi_load_##A##_scalar, (const void *p), nrmi_##A##_at(p, 0))            \
+    NRMI_DO(nrmi_store_##A##_scalar, (void *p, nrmi_##A x), nrmi_##A##_set(p, 0, x))               \
+    NRMI_DO(nrmi_stream_##A##_scalar, (void *p, nrmi_##A x), nrmi_##A##_set(p, 0, x))              \
+    NRMI_DEFINE(int, nrmi_mask_##A##_scalar, (size_t n), n > 0)                                    \
+    NRMI_DEFINE(nrmi_##A, nrmi_load_part_##A##_scalar, (const void *p, int m),                     \
+                m ? nrmi_##A##_at(p, 0) : 0)                                                       \
+    static NRMI_INLINE void nrmi_store_part_##A##_scalar(void *p, nrmi_##A x, int m)               \
+    {                                                                                              \
+        if (m)                                                                                     \
+            nrmi_##A##_set(p, 0, x);                                                               \
+    }                                                                                              \
+    NRMI_DEFINE(nrmi_##A, nrmi_keep_##A##_scalar, (nrmi_##A x, int m), m ? x : 0)                  \
+    NRMI_DEFINE(nrmi_##A, nrmi_add_##A##_scalar, (nrmi_##A x, nrmi_##A y), x + y)                  \
+    NRMI_DEFINE(nrmi_##A, nrmi_sub_##A##_scalar, (nrmi_##A x, nrmi_##A y), x - y)                  \
+    static NRMI_INLINE nrmi_##A nrmi_mul_##A##_scalar(nrmi_##A x, nrmi_##A y)                      \
+    {                                                                                              \
+        nrmi_##A r = x * y;                                                                        \
+        NRMI_KEEP_SCALAR(r);                                                                       \
+        return r;                                                                                  \
+    }                                                                                              \
+    NRMI_DEFINE(nrmi_##A, nrmi_pairs_##A##_scalar, (nrmi_##A x, nrmi_##A y), x + y)                \
+    NRMI_DEFINE(nrmi_##A, nrmi_above_##A##_scalar, (nrmi_##A x, nrmi_##A y),                       \
+                nrmi_positive_##A(y) ? x : 0)                                                      \
+    NRMI_DEFINE(nrmi_##A, nrmi_relu_##A##_scalar, (nrmi_##A y), nrmi_negative_##A(y) ? 0 : y)      \
+    NRMI_DO(nrmi_tally_##A##_scalar, (double *to, nrmi_##A x), *to = *to + (double)x)
+NRMI_SCALAR_OPS(f32)
+NRMI_SCALAR_OPS(f64)
+NRMI_DEFINE(int, nrmi_within_f32_scalar, (float x, float limit),
+            (nrmi_bits32(x) & 0x7fffffffu) <= nrmi_bits32(limit))
+static NRMI_INLINE float nrmi_half_get_scalar(int dtype, const void *p)
+{
+    return dtype == NRM_F16 ? nrm_f16_to_f32(nrmi_u16_at(p, 0)) : nrm_bf16_to_f32(nrmi_u16_at(p, 0));
+}
+static NRMI_INLINE void nrmi_half_put_scalar(int dtype, void *p, float x)
+{
+    nrmi_u16_set(p, 0, dtype == NRM_F16 ? nrm_f32_to_f16(x) : nrm_f32_to_bf16(x));
+}
+NRMI_DEFINE(double, nrmi_div_scalar, (double x, double y), x / y)
+NRMI_DEFINE(double, nrmi_root_scalar, (double x), NRM_SQRT(x))
+NRMI_DEFINE(double, nrmi_biggest_scalar, (double x, double y), x > y ? x : y)
+NRMI_DEFINE(double, nrmi_and_bits_scalar, (double x, uint64_t bits),
+            nrmi_f64_of_bits(nrmi_bits_of_f64(x) & bits))
+NRMI_DEFINE(double, nrmi_or_bits_scalar, (double x, uint64_t bits),
+            nrmi_f64_of_bits(nrmi_bits_of_f64(x) | bits))
+NRMI_DEFINE(unsigned, nrmi_most_scalar, (double x, double y), x <= y)
+NRMI_DEFINE(double, nrmi_get_f32_scalar, (const float *p), (double)*p)
+NRMI_DO(nrmi_put_f32_scalar, (float *p, double x), *p = (float)x)
+
+#if NRMI_HAS_AVX2 || NRMI_HAS_V128
 /* Read at 16 - n this is a mask of the first n of 16. */
 static const int32_t nrmi_edge[32] = {-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1,
                                       -1, -1, -1, -1, -1, 0,  0,  0,  0,  0,  0,
                                       0,  0,  0,  0,  0,  0,  0,  0,  0,  0};
 #endif
-
-/* What storage is to every instruction set with SIMD: float as it is; and any type, in double,
-   where a half is rounded from the double once, one by one. */
-#define NRMI_PLAIN_STORAGE(ISA)                                                                    \
-    static NRMI_INLINE nrmi_f32_##ISA nrmi_load_f32_f32_##ISA(int dtype, const void *p)            \
-    {                                                                                              \
-        (void)dtype;                                                                               \
-        return nrmi_get_f32_##ISA(p);                                                              \
-    }                                                                                              \
-    static NRMI_INLINE nrmi_f32_##ISA nrmi_load_part_f32_f32_##ISA(int dtype, const void *p,       \
-            size_t n)                                                                              \
-    {                                                                                              \
-        (void)dtype;                                                                               \
-        return nrmi_get_part_f32_##ISA(p, n);                                                      \
-    }                                                                                              \
-    static NRMI_INLINE void nrmi_store_f32_f32_##ISA(int dtype, void *p, nrmi_f32_##ISA x)         \
-    {                                                                                              \
-        (void)dtype;                                                                               \
-        nrmi_put_f32_##ISA(p, x);                                                                  \
-    }                                                                                              \
-    static NRMI_INLINE nrmi_f32_##ISA nrmi_stored_f32_f32_##ISA(int dtype, nrmi_f32_##ISA x)       \
-    {                                                                                              \
-        (void)dtype;                                                                               \
-        return x;                                                                                  \
-    }                                                                                              \
-    static NRMI_INLINE nrmi_f64_##ISA nrmi_load_any_f64_##ISA(int dtype, const void *p)            \
-    {                                                                                              \
-        if (dtype == NRM_F64)                                                                      \
-            return nrmi_get_f64_##ISA(p);                                                          \
-        return nrmi_widen_##ISA(dtype == NRM_F32 ? nrmi_get_f32_##ISA(p)                           \
-                                                : nrmi_load_half_f32_##ISA(dtype, p));             \
-    }                                                                                              \
-    static NRMI_INLINE nrmi_f64_##ISA nrmi_load_part_any_f64_##ISA(int dtype, const void *p,       \
-            size_t n)                                                                              \
-    {                                                                                              \
-        if (dtype == NRM_F64)                                                                      \
-            return nrmi_get_part_f64_##ISA(p, n);                                                  \
-        return nrmi_widen_##ISA(dtype == NRM_F32 ? nrmi_get_part_f32_##ISA(p, n)                   \
-                                                : nrmi_load_part_half_f32_##ISA(dtype, p, n));     \
-    }                                                                                              \
-    static NRMI_INLINE void nrmi_store_part_any_f64_##ISA(int dtype, void *p, nrmi_f64_##ISA x,    \
-            size_t n)                                                                              \
-    {                                                                                              \
-        double one[16];                                                                            \
-        size_t i;                                                                                  \
-        if (dtype == NRM_F32) {                                                                    \
-            nrmi_store_part_f32_f32_##ISA(dtype, p, nrmi_narrow_##ISA(x), n);                      \
-            return;                                                                                \
-        }                                                                                          \
-        nrmi_put_f64_##ISA(one, x);                                                                \
-        for (i = 0; i < n; i++)                                                                    \
-            nrmi_value_set(dtype, p, i, one[i]);                                                   \
-    }                                                                                              \
-    static NRMI_INLINE void nrmi_store_any_f64_##ISA(int dtype, void *p, nrmi_f64_##ISA x)         \
-    {                                                                                              \
-        if (dtype == NRM_F64)                                                                      \
-            nrmi_put_f64_##ISA(p, x);                                                              \
-        else if (dtype == NRM_F32)                                                                 \
-            nrmi_put_f32_##ISA(p, nrmi_narrow_##ISA(x));                                           \
-        else                                                                                       \
-            nrmi_store_part_any_f64_##ISA(dtype, p, x, 16);                                        \
-    }                                                                                              \
-    static NRMI_INLINE nrmi_f64_##ISA nrmi_stored_any_f64_##ISA(int dtype, nrmi_f64_##ISA x)       \
-    {                                                                                              \
-        double space[16];                                                                          \
-        nrmi_store_any_f64_##ISA(dtype, space, x);                                                 \
-        return nrmi_load_any_f64_##ISA(dtype, space);                                              \
-    }                                                                                              \
-    static NRMI_INLINE nrmi_f64_##ISA nrmi_offset_f64_##ISA(int dtype, const void *p, size_t n,    \
-                                                          double offset)                           \
-    {                                                                                              \
-        const int type = dtype == NRM_F64 ? NRM_F64 : NRM_F32;                                     \
-        return nrmi_add_f64_##ISA(nrmi_load_part_any_f64_##ISA(type, p, n),                        \
-            nrmi_set1_f64_##ISA(offset));                                                          \
-    }                                                                                              \
-    static NRMI_INLINE nrmi_f32_##ISA nrmi_offset_f32_##ISA(int dtype, const void *p, size_t n,    \
-                                                          double offset)                           \
-    {                                                                                              \
-        return nrmi_narrow_##ISA(nrmi_offset_f64_##ISA(dtype, p, n, offset));                      \
-    }
 
 /* ISA HOOK op block: AVX2, with F16C, as every processor with it. */
 
@@ -1493,181 +1327,60 @@ static const int32_t nrmi_edge[32] = {-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1
 #pragma GCC target("avx2,f16c")
 #endif
 
-typedef struct nrmi_f32_avx2 {
-    __m256 a, b;
-} nrmi_f32_avx2;
+typedef __m256 nrmi_v_f32_avx2;
+typedef __m256d nrmi_v_f64_avx2;
+typedef __m256i nrmi_m_f32_avx2, nrmi_m_f64_avx2;
 
-#define NRMI_V(x, y) \
-    nrmi_f32_avx2 r; \
-    r.a = (x);       \
-    r.b = (y);       \
-    return r
-static NRMI_INLINE __m256i nrmi_mask_avx2(size_t n, size_t from) /* lanes from..from+8 below n */
+/* s: the suffix of the intrinsics; V a vector, T a value. */
+#define NRMI_AVX2_OPS(A, s, V, T)                                                                  \
+    NRMI_DEFINE(V, nrmi_set1_##A##_avx2, (T x), _mm256_set1_##s(x))                                \
+    NRMI_DEFINE(V, nrmi_load_##A##_avx2, (const void *p), _mm256_loadu_##s((const T *)p))          \
+    NRMI_DO(nrmi_store_##A##_avx2, (void *p, V x), _mm256_storeu_##s((T *)p, x))                   \
+    NRMI_DO(nrmi_stream_##A##_avx2, (void *p, V x), _mm256_stream_##s((T *)p, x))                  \
+    NRMI_DEFINE(V, nrmi_load_part_##A##_avx2, (const void *p, __m256i m),                          \
+                _mm256_maskload_##s((const T *)p, m))                                              \
+    NRMI_DO(nrmi_store_part_##A##_avx2, (void *p, V x, __m256i m),                                 \
+            _mm256_maskstore_##s((T *)p, m, x))                                                    \
+    NRMI_DEFINE(V, nrmi_keep_##A##_avx2, (V x, __m256i m),                                         \
+                _mm256_and_##s(x, _mm256_castsi256_##s(m)))                                        \
+    NRMI_DEFINE(V, nrmi_add_##A##_avx2, (V x, V y), NRMI_OPERATE(x, +, y, _mm256_add_##s))         \
+    NRMI_DEFINE(V, nrmi_sub_##A##_avx2, (V x, V y), NRMI_OPERATE(x, -, y, _mm256_sub_##s))         \
+    static NRMI_INLINE V nrmi_mul_##A##_avx2(V x, V y)                                             \
+    {                                                                                              \
+        x = NRMI_OPERATE(x, *, y, _mm256_mul_##s);                                                 \
+        NRMI_KEEP_SCALAR(x);                                                                       \
+        return x;                                                                                  \
+    }
+NRMI_AVX2_OPS(f32, ps, __m256, float)
+NRMI_AVX2_OPS(f64, pd, __m256d, double)
+NRMI_DEFINE(__m256i, nrmi_mask_f32_avx2, (size_t n),
+            _mm256_loadu_si256((const __m256i *)(const void *)(nrmi_edge + 16 - n)))
+NRMI_DEFINE(__m256i, nrmi_mask_f64_avx2, (size_t n),
+            _mm256_cvtepi32_epi64(
+                _mm_loadu_si128((const __m128i *)(const void *)(nrmi_edge + 16 - n))))
+static NRMI_INLINE __m256 nrmi_pairs_f32_avx2(__m256 x, __m256 y)
 {
-    return _mm256_loadu_si256((const __m256i *)(const void *)(nrmi_edge + 16 - n + from));
+    const __m256 t = _mm256_hadd_ps(x, y); /* x01 x23 y01 y23 x45 x67 y45 y67 */
+    return _mm256_castpd_ps(_mm256_permute4x64_pd(_mm256_castps_pd(t), 0xd8));
 }
-static NRMI_INLINE __m256 nrmi_maskf_avx2(size_t n, size_t from)
-{
-    return _mm256_castsi256_ps(nrmi_mask_avx2(n, from));
-}
-static NRMI_INLINE const float *nrmi_floats(const void *p, size_t i)
-{
-    return (const float *)(const void *)((const unsigned char *)p + i * 4);
-}
-static NRMI_INLINE nrmi_f32_avx2 nrmi_set1_f32_avx2(float x)
-{
-    NRMI_V(_mm256_set1_ps(x), _mm256_set1_ps(x));
-}
-static NRMI_INLINE nrmi_f32_avx2 nrmi_get_f32_avx2(const void *p)
-{
-    NRMI_V(_mm256_loadu_ps(nrmi_floats(p, 0)), _mm256_loadu_ps(nrmi_floats(p, 8)));
-}
-static NRMI_INLINE nrmi_f32_avx2 nrmi_get_part_f32_avx2(const void *p, size_t n)
-{
-    NRMI_V(_mm256_maskload_ps(nrmi_floats(p, 0), nrmi_mask_avx2(n, 0)),
-           _mm256_maskload_ps(nrmi_floats(p, 8), nrmi_mask_avx2(n, 8)));
-}
-static NRMI_INLINE void nrmi_put_f32_avx2(void *p, nrmi_f32_avx2 x)
-{
-    _mm256_storeu_ps((float *)p, x.a);
-    _mm256_storeu_ps((float *)p + 8, x.b);
-}
-static NRMI_INLINE nrmi_f32_avx2 nrmi_add_f32_avx2(nrmi_f32_avx2 x, nrmi_f32_avx2 y)
-{
-    NRMI_V(NRMI_OPERATE(x.a, +, y.a, _mm256_add_ps), NRMI_OPERATE(x.b, +, y.b, _mm256_add_ps));
-}
-static NRMI_INLINE nrmi_f32_avx2 nrmi_sub_f32_avx2(nrmi_f32_avx2 x, nrmi_f32_avx2 y)
-{
-    NRMI_V(NRMI_OPERATE(x.a, -, y.a, _mm256_sub_ps), NRMI_OPERATE(x.b, -, y.b, _mm256_sub_ps));
-}
-static NRMI_INLINE nrmi_f32_avx2 nrmi_mul_f32_avx2(nrmi_f32_avx2 x, nrmi_f32_avx2 y)
-{
-    x.a = NRMI_OPERATE(x.a, *, y.a, _mm256_mul_ps);
-    x.b = NRMI_OPERATE(x.b, *, y.b, _mm256_mul_ps);
-    NRMI_KEEP_SCALAR(x.a);
-    NRMI_KEEP_SCALAR(x.b);
-    return x;
-}
+NRMI_DEFINE(__m256d, nrmi_pairs_f64_avx2, (__m256d x, __m256d y),
+            _mm256_permute4x64_pd(_mm256_hadd_pd(x, y), 0xd8)) /* x01 y01 x23 y23, in order */
 /* y <= 0 and y > 0 on the bits, as signed integers, like the scalar tests. */
-static NRMI_INLINE __m256 nrmi_relu8_avx2(__m256 y)
+static NRMI_INLINE __m256 nrmi_relu_f32_avx2(__m256 y)
 {
     const __m256i u = _mm256_castps_si256(y);
     const __m256i below = _mm256_or_si256(_mm256_cmpgt_epi32(_mm256_set1_epi32(NRMI_UNDER_INF), u),
                                           _mm256_cmpeq_epi32(u, _mm256_setzero_si256()));
     return _mm256_castsi256_ps(_mm256_andnot_si256(below, u));
 }
-static NRMI_INLINE __m256 nrmi_keep8_avx2(__m256 x, __m256 y)
+static NRMI_INLINE __m256 nrmi_above_f32_avx2(__m256 x, __m256 y)
 {
     const __m256i u = _mm256_castps_si256(y);
-    const __m256i above =
-        _mm256_and_si256(_mm256_cmpgt_epi32(u, _mm256_setzero_si256()),
-                         _mm256_cmpgt_epi32(_mm256_set1_epi32(NRMI_OVER_INF), u));
+    const __m256i above = _mm256_and_si256(_mm256_cmpgt_epi32(u, _mm256_setzero_si256()),
+                                           _mm256_cmpgt_epi32(_mm256_set1_epi32(NRMI_OVER_INF), u));
     return _mm256_and_ps(x, _mm256_castsi256_ps(above));
 }
-static NRMI_INLINE __m256i nrmi_beyond8_avx2(__m256 x, float limit)
-{
-    const __m256i size = _mm256_and_si256(_mm256_castps_si256(x), _mm256_set1_epi32(0x7fffffff));
-    return _mm256_cmpgt_epi32(size, _mm256_set1_epi32((int)nrmi_bits32(limit)));
-}
-static NRMI_INLINE nrmi_f32_avx2 nrmi_relu_f32_avx2(nrmi_f32_avx2 y)
-{
-    NRMI_V(nrmi_relu8_avx2(y.a), nrmi_relu8_avx2(y.b));
-}
-static NRMI_INLINE nrmi_f32_avx2 nrmi_keep_f32_avx2(nrmi_f32_avx2 x, nrmi_f32_avx2 y)
-{
-    NRMI_V(nrmi_keep8_avx2(x.a, y.a), nrmi_keep8_avx2(x.b, y.b));
-}
-static NRMI_INLINE nrmi_f32_avx2 nrmi_first_f32_avx2(nrmi_f32_avx2 x, size_t n)
-{
-    NRMI_V(_mm256_and_ps(x.a, nrmi_maskf_avx2(n, 0)), _mm256_and_ps(x.b, nrmi_maskf_avx2(n, 8)));
-}
-static NRMI_INLINE __m256 nrmi_pairs8_avx2(__m256 x, __m256 y)
-{
-    const __m256 t = _mm256_hadd_ps(x, y); /* x01 x23 y01 y23 x45 x67 y45 y67 */
-    return _mm256_castpd_ps(_mm256_permute4x64_pd(_mm256_castps_pd(t), 0xd8));
-}
-static NRMI_INLINE nrmi_f32_avx2 nrmi_pairs_f32_avx2(nrmi_f32_avx2 x, nrmi_f32_avx2 y)
-{
-    NRMI_V(nrmi_pairs8_avx2(x.a, x.b), nrmi_pairs8_avx2(y.a, y.b));
-}
-static NRMI_INLINE int nrmi_within_f32_avx2(nrmi_f32_avx2 x, float limit)
-{
-    const __m256i bad =
-        _mm256_or_si256(nrmi_beyond8_avx2(x.a, limit), nrmi_beyond8_avx2(x.b, limit));
-    return _mm256_testz_si256(bad, bad);
-}
-#undef NRMI_V
-
-typedef struct nrmi_f64_avx2 {
-    __m256d a, b, c, d;
-} nrmi_f64_avx2;
-
-#define NRMI_V(x, y, z, w) \
-    nrmi_f64_avx2 r;       \
-    r.a = (x);             \
-    r.b = (y);             \
-    r.c = (z);             \
-    r.d = (w);             \
-    return r
-#define NRMI_V2(x, sign, y, f)                                               \
-    NRMI_V(NRMI_OPERATE(x.a, sign, y.a, f), NRMI_OPERATE(x.b, sign, y.b, f), \
-           NRMI_OPERATE(x.c, sign, y.c, f), NRMI_OPERATE(x.d, sign, y.d, f))
-static NRMI_INLINE __m256d nrmi_mask4_avx2(size_t n, size_t from)
-{
-    return _mm256_castsi256_pd(_mm256_cvtepi32_epi64(
-        _mm_loadu_si128((const __m128i *)(const void *)(nrmi_edge + 16 - n + from))));
-}
-static NRMI_INLINE const double *nrmi_doubles(const void *p, size_t i)
-{
-    return (const double *)(const void *)((const unsigned char *)p + i * 8);
-}
-static NRMI_INLINE nrmi_f64_avx2 nrmi_set1_f64_avx2(double x)
-{
-    const __m256d v = _mm256_set1_pd(x);
-    NRMI_V(v, v, v, v);
-}
-static NRMI_INLINE nrmi_f64_avx2 nrmi_get_f64_avx2(const void *p)
-{
-    NRMI_V(_mm256_loadu_pd(nrmi_doubles(p, 0)), _mm256_loadu_pd(nrmi_doubles(p, 4)),
-           _mm256_loadu_pd(nrmi_doubles(p, 8)), _mm256_loadu_pd(nrmi_doubles(p, 12)));
-}
-static NRMI_INLINE __m256d nrmi_get4_avx2(const void *p, size_t n, size_t from)
-{
-    return _mm256_maskload_pd(nrmi_doubles(p, from), _mm256_castpd_si256(nrmi_mask4_avx2(n, from)));
-}
-static NRMI_INLINE nrmi_f64_avx2 nrmi_get_part_f64_avx2(const void *p, size_t n)
-{
-    NRMI_V(nrmi_get4_avx2(p, n, 0), nrmi_get4_avx2(p, n, 4), nrmi_get4_avx2(p, n, 8),
-           nrmi_get4_avx2(p, n, 12));
-}
-static NRMI_INLINE void nrmi_put_f64_avx2(void *p, nrmi_f64_avx2 x)
-{
-    _mm256_storeu_pd((double *)p, x.a);
-    _mm256_storeu_pd((double *)p + 4, x.b);
-    _mm256_storeu_pd((double *)p + 8, x.c);
-    _mm256_storeu_pd((double *)p + 12, x.d);
-}
-static NRMI_INLINE nrmi_f64_avx2 nrmi_add_f64_avx2(nrmi_f64_avx2 x, nrmi_f64_avx2 y)
-{
-    NRMI_V2(x, +, y, _mm256_add_pd);
-}
-static NRMI_INLINE nrmi_f64_avx2 nrmi_sub_f64_avx2(nrmi_f64_avx2 x, nrmi_f64_avx2 y)
-{
-    NRMI_V2(x, -, y, _mm256_sub_pd);
-}
-static NRMI_INLINE nrmi_f64_avx2 nrmi_mul_f64_avx2(nrmi_f64_avx2 x, nrmi_f64_avx2 y)
-{
-    x.a = NRMI_OPERATE(x.a, *, y.a, _mm256_mul_pd);
-    x.b = NRMI_OPERATE(x.b, *, y.b, _mm256_mul_pd);
-    x.c = NRMI_OPERATE(x.c, *, y.c, _mm256_mul_pd);
-    x.d = NRMI_OPERATE(x.d, *, y.d, _mm256_mul_pd);
-    NRMI_KEEP_SCALAR(x.a);
-    NRMI_KEEP_SCALAR(x.b);
-    NRMI_KEEP_SCALAR(x.c);
-    NRMI_KEEP_SCALAR(x.d);
-    return x;
-}
-static NRMI_INLINE __m256d nrmi_relu4_avx2(__m256d y)
+static NRMI_INLINE __m256d nrmi_relu_f64_avx2(__m256d y)
 {
     const __m256i u = _mm256_castpd_si256(y);
     const __m256i below =
@@ -1675,11 +1388,7 @@ static NRMI_INLINE __m256d nrmi_relu4_avx2(__m256d y)
                         _mm256_cmpeq_epi64(u, _mm256_setzero_si256()));
     return _mm256_castsi256_pd(_mm256_andnot_si256(below, u));
 }
-static NRMI_INLINE nrmi_f64_avx2 nrmi_relu_f64_avx2(nrmi_f64_avx2 y)
-{
-    NRMI_V(nrmi_relu4_avx2(y.a), nrmi_relu4_avx2(y.b), nrmi_relu4_avx2(y.c), nrmi_relu4_avx2(y.d));
-}
-static NRMI_INLINE __m256d nrmi_keep4_avx2(__m256d x, __m256d y)
+static NRMI_INLINE __m256d nrmi_above_f64_avx2(__m256d x, __m256d y)
 {
     const __m256i u = _mm256_castpd_si256(y);
     const __m256i above =
@@ -1687,138 +1396,53 @@ static NRMI_INLINE __m256d nrmi_keep4_avx2(__m256d x, __m256d y)
                          _mm256_cmpgt_epi64(_mm256_set1_epi64x(NRMI_OVER_INF64), u));
     return _mm256_and_pd(x, _mm256_castsi256_pd(above));
 }
-static NRMI_INLINE nrmi_f64_avx2 nrmi_keep_f64_avx2(nrmi_f64_avx2 x, nrmi_f64_avx2 y)
+static NRMI_INLINE int nrmi_within_f32_avx2(__m256 x, float limit)
 {
-    NRMI_V(nrmi_keep4_avx2(x.a, y.a), nrmi_keep4_avx2(x.b, y.b), nrmi_keep4_avx2(x.c, y.c),
-           nrmi_keep4_avx2(x.d, y.d));
+    const __m256i size = _mm256_and_si256(_mm256_castps_si256(x), _mm256_set1_epi32(0x7fffffff));
+    const __m256i beyond = _mm256_cmpgt_epi32(size, _mm256_set1_epi32((int)nrmi_bits32(limit)));
+    return _mm256_testz_si256(beyond, beyond);
 }
-static NRMI_INLINE nrmi_f64_avx2 nrmi_first_f64_avx2(nrmi_f64_avx2 x, size_t n)
+NRMI_DO(nrmi_tally_f64_avx2, (double *to, __m256d x),
+        nrmi_store_f64_avx2(to, nrmi_add_f64_avx2(nrmi_load_f64_avx2(to), x)))
+static NRMI_INLINE void nrmi_tally_f32_avx2(double *to, __m256 x)
 {
-    NRMI_V(_mm256_and_pd(x.a, nrmi_mask4_avx2(n, 0)), _mm256_and_pd(x.b, nrmi_mask4_avx2(n, 4)),
-           _mm256_and_pd(x.c, nrmi_mask4_avx2(n, 8)), _mm256_and_pd(x.d, nrmi_mask4_avx2(n, 12)));
+    nrmi_tally_f64_avx2(to, _mm256_cvtps_pd(_mm256_castps256_ps128(x)));
+    nrmi_tally_f64_avx2(to + 4, _mm256_cvtps_pd(_mm256_extractf128_ps(x, 1)));
 }
-static NRMI_INLINE __m256d nrmi_pairs4_avx2(__m256d x, __m256d y)
+/* F16C converts exactly, denormals too; bf16 is rounded with integers, as nrm_f32_to_bf16 does. */
+static NRMI_INLINE __m256 nrmi_half_get_avx2(int dtype, const void *p)
 {
-    return _mm256_permute4x64_pd(_mm256_hadd_pd(x, y), 0xd8); /* x01 y01 x23 y23, in order */
-}
-static NRMI_INLINE nrmi_f64_avx2 nrmi_pairs_f64_avx2(nrmi_f64_avx2 x, nrmi_f64_avx2 y)
-{
-    NRMI_V(nrmi_pairs4_avx2(x.a, x.b), nrmi_pairs4_avx2(x.c, x.d), nrmi_pairs4_avx2(y.a, y.b),
-           nrmi_pairs4_avx2(y.c, y.d));
-}
-static NRMI_INLINE void nrmi_tally_f64_avx2(double *totals, nrmi_f64_avx2 x)
-{
-    nrmi_put_f64_avx2(totals, nrmi_add_f64_avx2(nrmi_get_f64_avx2(totals), x));
-}
-static NRMI_INLINE nrmi_f64_avx2 nrmi_widen_avx2(nrmi_f32_avx2 x)
-{
-    NRMI_V(_mm256_cvtps_pd(_mm256_castps256_ps128(x.a)),
-           _mm256_cvtps_pd(_mm256_extractf128_ps(x.a, 1)),
-           _mm256_cvtps_pd(_mm256_castps256_ps128(x.b)),
-           _mm256_cvtps_pd(_mm256_extractf128_ps(x.b, 1)));
-}
-#undef NRMI_V
-#undef NRMI_V2
-static NRMI_INLINE nrmi_f32_avx2 nrmi_narrow_avx2(nrmi_f64_avx2 x)
-{
-    nrmi_f32_avx2 r;
-    r.a =
-        _mm256_insertf128_ps(_mm256_castps128_ps256(_mm256_cvtpd_ps(x.a)), _mm256_cvtpd_ps(x.b), 1);
-    r.b =
-        _mm256_insertf128_ps(_mm256_castps128_ps256(_mm256_cvtpd_ps(x.c)), _mm256_cvtpd_ps(x.d), 1);
-    return r;
-}
-static NRMI_INLINE void nrmi_tally_f32_avx2(double *totals, nrmi_f32_avx2 x)
-{
-    nrmi_tally_f64_avx2(totals, nrmi_widen_avx2(x));
-}
-/* Storage: float. */
-static NRMI_INLINE void nrmi_stream_f32_f32_avx2(int dtype, void *p, nrmi_f32_avx2 x)
-{
-    (void)dtype;
-    if ((uintptr_t)p % 32 != 0) {
-        nrmi_put_f32_avx2(p, x);
-        return;
-    }
-    _mm256_stream_ps((float *)p, x.a);
-    _mm256_stream_ps((float *)p + 8, x.b);
-}
-static NRMI_INLINE void nrmi_store_part_f32_f32_avx2(int dtype, void *p, nrmi_f32_avx2 x, size_t n)
-{
-    (void)dtype;
-    _mm256_maskstore_ps((float *)p, nrmi_mask_avx2(n, 0), x.a);
-    _mm256_maskstore_ps((float *)p + 8, nrmi_mask_avx2(n, 8), x.b);
-}
-
-/* Storage: bf16 and f16. F16C converts exactly, denormals too; bf16 is rounded with integers. */
-static NRMI_INLINE __m256 nrmi_widen8_avx2(int dtype, __m128i h)
-{
+    const __m128i h = _mm_loadu_si128((const __m128i *)p);
     if (dtype == NRM_F16)
         return _mm256_cvtph_ps(h);
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(h), 16));
 }
-static NRMI_INLINE __m256i nrmi_bf16_avx2(__m256 x) /* in 32 bits each */
+static NRMI_INLINE void nrmi_half_put_avx2(int dtype, void *p, __m256 x)
 {
     const __m256i u = _mm256_castps_si256(x), high = _mm256_srli_epi32(u, 16);
     const __m256i even = _mm256_and_si256(high, _mm256_set1_epi32(1));
     const __m256i up = _mm256_add_epi32(even, _mm256_set1_epi32(0x7fff));
     const __m256i nan = _mm256_cmpgt_epi32(_mm256_and_si256(u, _mm256_set1_epi32(0x7fffffff)),
                                            _mm256_set1_epi32(0x7f800000));
-    return _mm256_blendv_epi8(_mm256_srli_epi32(_mm256_add_epi32(u, up), 16),
-                              _mm256_or_si256(high, _mm256_set1_epi32(0x40)), nan);
-}
-static NRMI_INLINE __m256i nrmi_halves_avx2(int dtype, nrmi_f32_avx2 x)
-{
+    const __m256i h = _mm256_blendv_epi8(_mm256_srli_epi32(_mm256_add_epi32(u, up), 16),
+                                         _mm256_or_si256(high, _mm256_set1_epi32(0x40)), nan);
     if (dtype == NRM_F16)
-        return _mm256_inserti128_si256(_mm256_castsi128_si256(_mm256_cvtps_ph(x.a, 0)),
-                                       _mm256_cvtps_ph(x.b, 0), 1);
-    return _mm256_permute4x64_epi64(_mm256_packus_epi32(nrmi_bf16_avx2(x.a), nrmi_bf16_avx2(x.b)),
-                                    0xd8);
-}
-static NRMI_INLINE nrmi_f32_avx2 nrmi_load_half_f32_avx2(int dtype, const void *p)
-{
-    const __m128i *h = (const __m128i *)p;
-    nrmi_f32_avx2 r;
-    r.a = nrmi_widen8_avx2(dtype, _mm_loadu_si128(h));
-    r.b = nrmi_widen8_avx2(dtype, _mm_loadu_si128(h + 1));
-    return r;
-}
-static NRMI_INLINE nrmi_f32_avx2 nrmi_load_part_half_f32_avx2(int dtype, const void *p, size_t n)
-{
-    uint16_t h[16] = {0};
-    size_t i;
-    for (i = 0; i < n; i++)
-        h[i] = nrmi_u16_at(p, i);
-    return nrmi_load_half_f32_avx2(dtype, h);
-}
-static NRMI_INLINE void nrmi_store_half_f32_avx2(int dtype, void *p, nrmi_f32_avx2 x)
-{
-    _mm256_storeu_si256((__m256i *)p, nrmi_halves_avx2(dtype, x));
-}
-static NRMI_INLINE void nrmi_stream_half_f32_avx2(int dtype, void *p, nrmi_f32_avx2 x)
-{
-    if ((uintptr_t)p % 32 == 0)
-        _mm256_stream_si256((__m256i *)p, nrmi_halves_avx2(dtype, x));
+        _mm_storeu_si128((__m128i *)p, _mm256_cvtps_ph(x, 0));
     else
-        nrmi_store_half_f32_avx2(dtype, p, x);
+        _mm_storeu_si128((__m128i *)p, _mm256_castsi256_si128(_mm256_permute4x64_epi64(
+                                           _mm256_packus_epi32(h, h), 0xd8)));
 }
-static NRMI_INLINE void nrmi_store_part_half_f32_avx2(int dtype, void *p, nrmi_f32_avx2 x, size_t n)
-{
-    uint16_t h[16];
-    size_t i;
-    nrmi_store_half_f32_avx2(dtype, h, x);
-    for (i = 0; i < n; i++)
-        nrmi_u16_set(p, i, h[i]);
-}
-static NRMI_INLINE nrmi_f32_avx2 nrmi_stored_half_f32_avx2(int dtype, nrmi_f32_avx2 x)
-{
-    const __m256i h = nrmi_halves_avx2(dtype, x);
-    x.a = nrmi_widen8_avx2(dtype, _mm256_castsi256_si128(h));
-    x.b = nrmi_widen8_avx2(dtype, _mm256_extracti128_si256(h, 1));
-    return x;
-}
-
-NRMI_PLAIN_STORAGE(avx2)
+NRMI_DEFINE(__m256d, nrmi_div_avx2, (__m256d x, __m256d y), NRMI_OPERATE(x, /, y, _mm256_div_pd))
+NRMI_DEFINE(__m256d, nrmi_root_avx2, (__m256d x), _mm256_sqrt_pd(x))
+NRMI_DEFINE(__m256d, nrmi_biggest_avx2, (__m256d x, __m256d y), _mm256_max_pd(x, y))
+NRMI_DEFINE(__m256d, nrmi_and_bits_avx2, (__m256d x, uint64_t bits),
+            _mm256_and_pd(x, _mm256_castsi256_pd(_mm256_set1_epi64x((int64_t)bits))))
+NRMI_DEFINE(__m256d, nrmi_or_bits_avx2, (__m256d x, uint64_t bits),
+            _mm256_or_pd(x, _mm256_castsi256_pd(_mm256_set1_epi64x((int64_t)bits))))
+NRMI_DEFINE(unsigned, nrmi_most_avx2, (__m256d x, __m256d y),
+            (unsigned)_mm256_movemask_pd(_mm256_cmp_pd(x, y, _CMP_LE_OQ)))
+NRMI_DEFINE(__m256d, nrmi_get_f32_avx2, (const float *p), _mm256_cvtps_pd(_mm_loadu_ps(p)))
+NRMI_DO(nrmi_put_f32_avx2, (float *p, __m256d x), _mm_storeu_ps(p, _mm256_cvtpd_ps(x)))
 
 #if defined(__clang__)
 #pragma clang attribute pop
@@ -1838,262 +1462,110 @@ NRMI_PLAIN_STORAGE(avx2)
 #pragma GCC target("avx512f,avx512dq,avx512vl,avx512bw")
 #endif
 
-typedef struct nrmi_f32_avx512 {
-    __m512 a;
-} nrmi_f32_avx512;
+typedef __m512 nrmi_v_f32_avx512;
+typedef __m512d nrmi_v_f64_avx512;
+typedef __mmask16 nrmi_m_f32_avx512;
+typedef __mmask8 nrmi_m_f64_avx512;
 
-#define NRMI_V(x)      \
-    nrmi_f32_avx512 r; \
-    r.a = (x);         \
-    return r
-static NRMI_INLINE __mmask16 nrmi_mask_avx512(size_t n)
-{
-    return (__mmask16)((1u << n) - 1u);
-}
-static NRMI_INLINE nrmi_f32_avx512 nrmi_set1_f32_avx512(float x)
-{
-    NRMI_V(_mm512_set1_ps(x));
-}
-static NRMI_INLINE nrmi_f32_avx512 nrmi_get_f32_avx512(const void *p)
-{
-    NRMI_V(_mm512_loadu_ps(p));
-}
-static NRMI_INLINE nrmi_f32_avx512 nrmi_get_part_f32_avx512(const void *p, size_t n)
-{
-    NRMI_V(_mm512_maskz_loadu_ps(nrmi_mask_avx512(n), p));
-}
-static NRMI_INLINE void nrmi_put_f32_avx512(void *p, nrmi_f32_avx512 x)
-{
-    _mm512_storeu_ps(p, x.a);
-}
-static NRMI_INLINE nrmi_f32_avx512 nrmi_add_f32_avx512(nrmi_f32_avx512 x, nrmi_f32_avx512 y)
-{
-    NRMI_V(NRMI_OPERATE(x.a, +, y.a, _mm512_add_ps));
-}
-static NRMI_INLINE nrmi_f32_avx512 nrmi_sub_f32_avx512(nrmi_f32_avx512 x, nrmi_f32_avx512 y)
-{
-    NRMI_V(NRMI_OPERATE(x.a, -, y.a, _mm512_sub_ps));
-}
-static NRMI_INLINE nrmi_f32_avx512 nrmi_mul_f32_avx512(nrmi_f32_avx512 x, nrmi_f32_avx512 y)
-{
-    x.a = NRMI_OPERATE(x.a, *, y.a, _mm512_mul_ps);
-    NRMI_KEEP_PRODUCT_512(x.a); /* this target implies FMA */
-    return x;
-}
-static NRMI_INLINE nrmi_f32_avx512 nrmi_relu_f32_avx512(nrmi_f32_avx512 y)
-{
-    const __m512i u = _mm512_castps_si512(y.a);
-    const __mmask16 below = _mm512_cmplt_epi32_mask(u, _mm512_set1_epi32(NRMI_UNDER_INF));
-    const __mmask16 some = _mm512_test_epi32_mask(u, u);
-    NRMI_V(_mm512_castsi512_ps(_mm512_maskz_mov_epi32((__mmask16)(some & ~below), u)));
-}
-static NRMI_INLINE nrmi_f32_avx512 nrmi_keep_f32_avx512(nrmi_f32_avx512 x, nrmi_f32_avx512 y)
-{
-    const __m512i u = _mm512_castps_si512(y.a);
-    const __mmask16 above = _mm512_cmpgt_epi32_mask(u, _mm512_setzero_si512());
-    const __mmask16 real = _mm512_cmplt_epi32_mask(u, _mm512_set1_epi32(NRMI_OVER_INF));
-    NRMI_V(_mm512_maskz_mov_ps((__mmask16)(above & real), x.a));
-}
-static NRMI_INLINE nrmi_f32_avx512 nrmi_first_f32_avx512(nrmi_f32_avx512 x, size_t n)
-{
-    NRMI_V(_mm512_maskz_mov_ps(nrmi_mask_avx512(n), x.a));
-}
-static NRMI_INLINE nrmi_f32_avx512 nrmi_pairs_f32_avx512(nrmi_f32_avx512 x, nrmi_f32_avx512 y)
+/* s: the suffix of the intrinsics; V a vector, T a value, M a mask, I of integers of this size.
+   The zero-masked forms below: g++ 12 calls what the plain ones leave undefined uninitialised. */
+#define NRMI_AVX512_OPS(A, s, V, T, M, UNDER, OVER, e)                                             \
+    NRMI_DEFINE(V, nrmi_set1_##A##_avx512, (T x), _mm512_set1_##s(x))                              \
+    NRMI_DEFINE(V, nrmi_load_##A##_avx512, (const void *p), _mm512_loadu_##s(p))                   \
+    NRMI_DO(nrmi_store_##A##_avx512, (void *p, V x), _mm512_storeu_##s(p, x))                      \
+    NRMI_DO(nrmi_stream_##A##_avx512, (void *p, V x), _mm512_stream_##s((T *)p, x))                \
+    NRMI_DEFINE(M, nrmi_mask_##A##_avx512, (size_t n), (M)((1u << n) - 1u))                        \
+    NRMI_DEFINE(V, nrmi_load_part_##A##_avx512, (const void *p, M m), _mm512_maskz_loadu_##s(m, p)) \
+    NRMI_DO(nrmi_store_part_##A##_avx512, (void *p, V x, M m), _mm512_mask_storeu_##s(p, m, x))    \
+    NRMI_DEFINE(V, nrmi_keep_##A##_avx512, (V x, M m), _mm512_maskz_mov_##s(m, x))                 \
+    NRMI_DEFINE(V, nrmi_add_##A##_avx512, (V x, V y), NRMI_OPERATE(x, +, y, _mm512_add_##s))       \
+    NRMI_DEFINE(V, nrmi_sub_##A##_avx512, (V x, V y), NRMI_OPERATE(x, -, y, _mm512_sub_##s))       \
+    static NRMI_INLINE V nrmi_mul_##A##_avx512(V x, V y)                                           \
+    {                                                                                              \
+        x = NRMI_OPERATE(x, *, y, _mm512_mul_##s);                                                 \
+        NRMI_KEEP_PRODUCT_512(x); /* this target implies FMA */                                    \
+        return x;                                                                                  \
+    }                                                                                              \
+    static NRMI_INLINE V nrmi_relu_##A##_avx512(V y)                                               \
+    {                                                                                              \
+        const __m512i u = _mm512_cast##s##_si512(y);                                               \
+        const M below = _mm512_cmplt_epi##e##_mask(u, NRMI_INT512_##A(UNDER));                     \
+        return _mm512_maskz_mov_##s((M)(_mm512_test_epi##e##_mask(u, u) & ~below), y);             \
+    }                                                                                              \
+    static NRMI_INLINE V nrmi_above_##A##_avx512(V x, V y)                                         \
+    {                                                                                              \
+        const __m512i u = _mm512_cast##s##_si512(y);                                               \
+        const M real = _mm512_cmplt_epi##e##_mask(u, NRMI_INT512_##A(OVER));                       \
+        return _mm512_maskz_mov_##s(                                                               \
+            (M)(_mm512_cmpgt_epi##e##_mask(u, _mm512_setzero_si512()) & real), x);                 \
+    }
+#define NRMI_INT512_f32(x) _mm512_set1_epi32(x)
+#define NRMI_INT512_f64(x) _mm512_set1_epi64(x)
+NRMI_AVX512_OPS(f32, ps, __m512, float, __mmask16, NRMI_UNDER_INF, NRMI_OVER_INF, 32)
+NRMI_AVX512_OPS(f64, pd, __m512d, double, __mmask8, NRMI_UNDER_INF64, NRMI_OVER_INF64, 64)
+static NRMI_INLINE __m512 nrmi_pairs_f32_avx512(__m512 x, __m512 y)
 {
     const __m512i even =
         _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
     const __m512i odd =
         _mm512_setr_epi32(1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
-    NRMI_V(NRMI_OPERATE(_mm512_permutex2var_ps(x.a, even, y.a), +,
-                        _mm512_permutex2var_ps(x.a, odd, y.a), _mm512_add_ps));
+    return NRMI_OPERATE(_mm512_permutex2var_ps(x, even, y), +, _mm512_permutex2var_ps(x, odd, y),
+                        _mm512_add_ps);
 }
-static NRMI_INLINE int nrmi_within_f32_avx512(nrmi_f32_avx512 x, float limit)
-{
-    const __m512i size =
-        _mm512_and_si512(_mm512_castps_si512(x.a), _mm512_set1_epi32(0x7fffffff));
-    return _mm512_cmpgt_epi32_mask(size, _mm512_set1_epi32((int)nrmi_bits32(limit))) == 0;
-}
-#undef NRMI_V
-
-typedef struct nrmi_f64_avx512 {
-    __m512d a, b;
-} nrmi_f64_avx512;
-
-#define NRMI_V(x, y)   \
-    nrmi_f64_avx512 r; \
-    r.a = (x);         \
-    r.b = (y);         \
-    return r
-static NRMI_INLINE __mmask8 nrmi_mask8_avx512(size_t n, unsigned from)
-{
-    return (__mmask8)((((1u << n) - 1u) >> from) & 0xffu);
-}
-static NRMI_INLINE nrmi_f64_avx512 nrmi_set1_f64_avx512(double x)
-{
-    NRMI_V(_mm512_set1_pd(x), _mm512_set1_pd(x));
-}
-static NRMI_INLINE nrmi_f64_avx512 nrmi_get_f64_avx512(const void *p)
-{
-    NRMI_V(_mm512_loadu_pd(p), _mm512_loadu_pd((const unsigned char *)p + 64));
-}
-static NRMI_INLINE nrmi_f64_avx512 nrmi_get_part_f64_avx512(const void *p, size_t n)
-{
-    NRMI_V(_mm512_maskz_loadu_pd(nrmi_mask8_avx512(n, 0), p),
-           _mm512_maskz_loadu_pd(nrmi_mask8_avx512(n, 8), (const unsigned char *)p + 64));
-}
-static NRMI_INLINE void nrmi_put_f64_avx512(void *p, nrmi_f64_avx512 x)
-{
-    _mm512_storeu_pd(p, x.a);
-    _mm512_storeu_pd((unsigned char *)p + 64, x.b);
-}
-static NRMI_INLINE nrmi_f64_avx512 nrmi_add_f64_avx512(nrmi_f64_avx512 x, nrmi_f64_avx512 y)
-{
-    NRMI_V(NRMI_OPERATE(x.a, +, y.a, _mm512_add_pd), NRMI_OPERATE(x.b, +, y.b, _mm512_add_pd));
-}
-static NRMI_INLINE nrmi_f64_avx512 nrmi_sub_f64_avx512(nrmi_f64_avx512 x, nrmi_f64_avx512 y)
-{
-    NRMI_V(NRMI_OPERATE(x.a, -, y.a, _mm512_sub_pd), NRMI_OPERATE(x.b, -, y.b, _mm512_sub_pd));
-}
-static NRMI_INLINE nrmi_f64_avx512 nrmi_mul_f64_avx512(nrmi_f64_avx512 x, nrmi_f64_avx512 y)
-{
-    x.a = NRMI_OPERATE(x.a, *, y.a, _mm512_mul_pd);
-    x.b = NRMI_OPERATE(x.b, *, y.b, _mm512_mul_pd);
-    NRMI_KEEP_PRODUCT_512(x.a);
-    NRMI_KEEP_PRODUCT_512(x.b);
-    return x;
-}
-static NRMI_INLINE __m512d nrmi_relu8_avx512(__m512d y)
-{
-    const __m512i u = _mm512_castpd_si512(y);
-    const __mmask8 below = _mm512_cmplt_epi64_mask(u, _mm512_set1_epi64(NRMI_UNDER_INF64));
-    const __mmask8 some = _mm512_test_epi64_mask(u, u);
-    return _mm512_castsi512_pd(_mm512_maskz_mov_epi64((__mmask8)(some & ~below), u));
-}
-static NRMI_INLINE nrmi_f64_avx512 nrmi_relu_f64_avx512(nrmi_f64_avx512 y)
-{
-    NRMI_V(nrmi_relu8_avx512(y.a), nrmi_relu8_avx512(y.b));
-}
-static NRMI_INLINE __m512d nrmi_keep8_avx512(__m512d x, __m512d y)
-{
-    const __m512i u = _mm512_castpd_si512(y);
-    const __mmask8 above = _mm512_cmpgt_epi64_mask(u, _mm512_setzero_si512());
-    const __mmask8 real = _mm512_cmplt_epi64_mask(u, _mm512_set1_epi64(NRMI_OVER_INF64));
-    return _mm512_maskz_mov_pd((__mmask8)(above & real), x);
-}
-static NRMI_INLINE nrmi_f64_avx512 nrmi_keep_f64_avx512(nrmi_f64_avx512 x, nrmi_f64_avx512 y)
-{
-    NRMI_V(nrmi_keep8_avx512(x.a, y.a), nrmi_keep8_avx512(x.b, y.b));
-}
-static NRMI_INLINE nrmi_f64_avx512 nrmi_first_f64_avx512(nrmi_f64_avx512 x, size_t n)
-{
-    NRMI_V(_mm512_maskz_mov_pd(nrmi_mask8_avx512(n, 0), x.a),
-           _mm512_maskz_mov_pd(nrmi_mask8_avx512(n, 8), x.b));
-}
-static NRMI_INLINE __m512d nrmi_pairs8_avx512(__m512d x, __m512d y)
+static NRMI_INLINE __m512d nrmi_pairs_f64_avx512(__m512d x, __m512d y)
 {
     const __m512i even = _mm512_setr_epi64(0, 2, 4, 6, 8, 10, 12, 14);
     const __m512i odd = _mm512_setr_epi64(1, 3, 5, 7, 9, 11, 13, 15);
     return NRMI_OPERATE(_mm512_permutex2var_pd(x, even, y), +, _mm512_permutex2var_pd(x, odd, y),
                         _mm512_add_pd);
 }
-static NRMI_INLINE nrmi_f64_avx512 nrmi_pairs_f64_avx512(nrmi_f64_avx512 x, nrmi_f64_avx512 y)
+static NRMI_INLINE int nrmi_within_f32_avx512(__m512 x, float limit)
 {
-    NRMI_V(nrmi_pairs8_avx512(x.a, x.b), nrmi_pairs8_avx512(y.a, y.b));
+    const __m512i size = _mm512_and_si512(_mm512_castps_si512(x), _mm512_set1_epi32(0x7fffffff));
+    return _mm512_cmpgt_epi32_mask(size, _mm512_set1_epi32((int)nrmi_bits32(limit))) == 0;
 }
-static NRMI_INLINE void nrmi_tally_f64_avx512(double *totals, nrmi_f64_avx512 x)
+NRMI_DO(nrmi_tally_f64_avx512, (double *to, __m512d x),
+        nrmi_store_f64_avx512(to, nrmi_add_f64_avx512(nrmi_load_f64_avx512(to), x)))
+static NRMI_INLINE void nrmi_tally_f32_avx512(double *to, __m512 x)
 {
-    nrmi_put_f64_avx512(totals, nrmi_add_f64_avx512(nrmi_get_f64_avx512(totals), x));
+    nrmi_tally_f64_avx512(to, _mm512_maskz_cvtps_pd(0xff, _mm512_maskz_extractf32x8_ps(0xff, x, 0)));
+    nrmi_tally_f64_avx512(to + 8,
+                          _mm512_maskz_cvtps_pd(0xff, _mm512_maskz_extractf32x8_ps(0xff, x, 1)));
 }
-static NRMI_INLINE nrmi_f64_avx512 nrmi_widen_avx512(nrmi_f32_avx512 x)
+/* bf16 is rounded with integers: VCVTNEPS2BF16 flushes denormals. */
+static NRMI_INLINE __m512 nrmi_half_get_avx512(int dtype, const void *p)
 {
-    /* the zero-masked forms: g++ 12 calls what the plain ones leave undefined uninitialised */
-    NRMI_V(_mm512_maskz_cvtps_pd(0xff, _mm512_maskz_extractf32x8_ps(0xff, x.a, 0)),
-           _mm512_maskz_cvtps_pd(0xff, _mm512_maskz_extractf32x8_ps(0xff, x.a, 1)));
-}
-#undef NRMI_V
-static NRMI_INLINE nrmi_f32_avx512 nrmi_narrow_avx512(nrmi_f64_avx512 x)
-{
-    nrmi_f32_avx512 r;
-    r.a = _mm512_insertf32x8(_mm512_castps256_ps512(_mm512_maskz_cvtpd_ps(0xff, x.a)),
-                             _mm512_maskz_cvtpd_ps(0xff, x.b), 1);
-    return r;
-}
-static NRMI_INLINE void nrmi_tally_f32_avx512(double *totals, nrmi_f32_avx512 x)
-{
-    nrmi_tally_f64_avx512(totals, nrmi_widen_avx512(x));
-}
-
-/* Storage: float. */
-static NRMI_INLINE void nrmi_stream_f32_f32_avx512(int dtype, void *p, nrmi_f32_avx512 x)
-{
-    (void)dtype;
-    if ((uintptr_t)p % 64 == 0)
-        _mm512_stream_ps((float *)p, x.a);
-    else
-        nrmi_put_f32_avx512(p, x);
-}
-static NRMI_INLINE void nrmi_store_part_f32_f32_avx512(int dtype, void *p, nrmi_f32_avx512 x,
-                                                       size_t n)
-{
-    (void)dtype;
-    _mm512_mask_storeu_ps(p, nrmi_mask_avx512(n), x.a);
-}
-
-/* Storage: bf16 and f16. bf16 is rounded with integers: VCVTNEPS2BF16 flushes denormals. */
-static NRMI_INLINE nrmi_f32_avx512 nrmi_widen16_avx512(int dtype, __m256i h)
-{
-    nrmi_f32_avx512 r;
+    const __m256i h = _mm256_loadu_si256((const __m256i *)p);
     if (dtype == NRM_F16)
-        r.a = _mm512_maskz_cvtph_ps(0xffff, h);
-    else
-        r.a = _mm512_castsi512_ps(
-            _mm512_maskz_slli_epi32(0xffff, _mm512_maskz_cvtepu16_epi32(0xffff, h), 16));
-    return r;
+        return _mm512_maskz_cvtph_ps(0xffff, h);
+    return _mm512_castsi512_ps(
+        _mm512_maskz_slli_epi32(0xffff, _mm512_maskz_cvtepu16_epi32(0xffff, h), 16));
 }
-static NRMI_INLINE __m256i nrmi_halves_avx512(int dtype, nrmi_f32_avx512 x)
+static NRMI_INLINE void nrmi_half_put_avx512(int dtype, void *p, __m512 x)
 {
-    const __m512i u = _mm512_castps_si512(x.a), high = _mm512_maskz_srli_epi32(0xffff, u, 16);
+    const __m512i u = _mm512_castps_si512(x), high = _mm512_maskz_srli_epi32(0xffff, u, 16);
     const __m512i even = _mm512_and_si512(high, _mm512_set1_epi32(1));
     const __m512i up = _mm512_add_epi32(even, _mm512_set1_epi32(0x7fff));
     const __m512i near_ = _mm512_maskz_srli_epi32(0xffff, _mm512_add_epi32(u, up), 16);
     const __mmask16 nan = _mm512_cmpgt_epu32_mask(
         _mm512_and_si512(u, _mm512_set1_epi32(0x7fffffff)), _mm512_set1_epi32(0x7f800000));
-    if (dtype == NRM_F16)
-        return _mm512_maskz_cvtps_ph(0xffff, x.a, 0);
-    return _mm512_maskz_cvtepi32_epi16(
-        0xffff, _mm512_mask_or_epi32(near_, nan, high, _mm512_set1_epi32(0x40)));
+    const __m512i h = _mm512_mask_or_epi32(near_, nan, high, _mm512_set1_epi32(0x40));
+    _mm256_storeu_si256((__m256i *)p, dtype == NRM_F16 ? _mm512_maskz_cvtps_ph(0xffff, x, 0)
+                                                       : _mm512_maskz_cvtepi32_epi16(0xffff, h));
 }
-static NRMI_INLINE nrmi_f32_avx512 nrmi_load_half_f32_avx512(int dtype, const void *p)
-{
-    return nrmi_widen16_avx512(dtype, _mm256_loadu_si256((const __m256i *)p));
-}
-static NRMI_INLINE nrmi_f32_avx512 nrmi_load_part_half_f32_avx512(int dtype, const void *p,
-                                                                  size_t n)
-{
-    return nrmi_widen16_avx512(dtype, _mm256_maskz_loadu_epi16(nrmi_mask_avx512(n), p));
-}
-static NRMI_INLINE void nrmi_store_half_f32_avx512(int dtype, void *p, nrmi_f32_avx512 x)
-{
-    _mm256_storeu_si256((__m256i *)p, nrmi_halves_avx512(dtype, x));
-}
-static NRMI_INLINE void nrmi_stream_half_f32_avx512(int dtype, void *p, nrmi_f32_avx512 x)
-{
-    if ((uintptr_t)p % 32 == 0)
-        _mm256_stream_si256((__m256i *)p, nrmi_halves_avx512(dtype, x));
-    else
-        nrmi_store_half_f32_avx512(dtype, p, x);
-}
-static NRMI_INLINE void nrmi_store_part_half_f32_avx512(int dtype, void *p, nrmi_f32_avx512 x,
-                                                        size_t n)
-{
-    _mm256_mask_storeu_epi16(p, nrmi_mask_avx512(n), nrmi_halves_avx512(dtype, x));
-}
-static NRMI_INLINE nrmi_f32_avx512 nrmi_stored_half_f32_avx512(int dtype, nrmi_f32_avx512 x)
-{
-    return nrmi_widen16_avx512(dtype, nrmi_halves_avx512(dtype, x));
-}
-
-NRMI_PLAIN_STORAGE(avx512)
+NRMI_DEFINE(__m512d, nrmi_div_avx512, (__m512d x, __m512d y), NRMI_OPERATE(x, /, y, _mm512_div_pd))
+NRMI_DEFINE(__m512d, nrmi_root_avx512, (__m512d x), _mm512_maskz_sqrt_pd(0xff, x))
+NRMI_DEFINE(__m512d, nrmi_biggest_avx512, (__m512d x, __m512d y), _mm512_maskz_max_pd(0xff, x, y))
+NRMI_DEFINE(__m512d, nrmi_and_bits_avx512, (__m512d x, uint64_t bits),
+            _mm512_and_pd(x, _mm512_castsi512_pd(_mm512_set1_epi64((int64_t)bits))))
+NRMI_DEFINE(__m512d, nrmi_or_bits_avx512, (__m512d x, uint64_t bits),
+            _mm512_or_pd(x, _mm512_castsi512_pd(_mm512_set1_epi64((int64_t)bits))))
+NRMI_DEFINE(unsigned, nrmi_most_avx512, (__m512d x, __m512d y),
+            (unsigned)_mm512_cmp_pd_mask(x, y, _CMP_LE_OQ))
+NRMI_DEFINE(__m512d, nrmi_get_f32_avx512, (const float *p),
+            _mm512_maskz_cvtps_pd(0xff, _mm256_loadu_ps(p)))
+NRMI_DO(nrmi_put_f32_avx512, (float *p, __m512d x),
+        _mm256_storeu_ps(p, _mm512_maskz_cvtpd_ps(0xff, x)))
 
 #if defined(__clang__)
 #pragma clang attribute pop
@@ -2170,264 +1642,136 @@ static NRMI_INLINE nrmi_4xu16 nrmi_to_f16_v128(nrmi_4xf32 x)
 }
 #endif
 
-typedef struct nrmi_f32_v128 {
-    nrmi_4xf32 a, b, c, d;
-} nrmi_f32_v128;
-typedef struct nrmi_f64_v128 {
-    nrmi_2xf64 a, b, c, d, e, f, g, h;
-} nrmi_f64_v128;
+typedef nrmi_4xf32 nrmi_v_f32_v128;
+typedef nrmi_2xf64 nrmi_v_f64_v128;
+typedef size_t nrmi_m_f32_v128, nrmi_m_f64_v128; /* how many of the first */
 
-/* A statement for each register of a vector: M(arithmetic, name, number). */
-#define NRMI_FOUR(A, M) \
-    M(A, a, 0);         \
-    M(A, b, 1);         \
-    M(A, c, 2);         \
-    M(A, d, 3)
-#define NRMI_EACH_f32(M) NRMI_FOUR(f32, M)
-#define NRMI_EACH_f64(M) \
-    NRMI_FOUR(f64, M);   \
-    M(f64, e, 4);        \
-    M(f64, f, 5);        \
-    M(f64, g, 6);        \
-    M(f64, h, 7)
-#define NRMI_ALL_f32(x) {x, x, x, x}
-#define NRMI_ALL_f64(x) {x, x}
-
-/* The first n of 16, of which these are the k-th four or two. */
-static NRMI_INLINE nrmi_4xi32 nrmi_mask_f32_v128(size_t n, size_t k)
+static NRMI_INLINE nrmi_4xi32 nrmi_ones_f32_v128(size_t n)
 {
     nrmi_4xi32 mask;
-    memcpy(&mask, nrmi_edge + 16 - n + 4 * k, sizeof mask);
+    memcpy(&mask, nrmi_edge + 16 - n, sizeof mask);
     return mask;
 }
-static NRMI_INLINE nrmi_2xi64 nrmi_mask_f64_v128(size_t n, size_t k)
+static NRMI_INLINE nrmi_2xi64 nrmi_ones_f64_v128(size_t n)
 {
     nrmi_2xi32 mask;
-    memcpy(&mask, nrmi_edge + 16 - n + 2 * k, sizeof mask);
+    memcpy(&mask, nrmi_edge + 16 - n, sizeof mask);
     return NRMI_I64(mask);
 }
 
-/* What both arithmetics do register by register; F and I are a register of the numbers and of
-   integers of their size. */
-#define NRMI_V128_MAP(A, name, parameters, M)                                              \
-    static NRMI_INLINE nrmi_##A##_v128 nrmi_##name##_##A##_v128 parameters                 \
-    {                                                                                      \
-        nrmi_##A##_v128 r;                                                                 \
-        NRMI_EACH_##A(M);                                                                  \
-        return r;                                                                          \
-    }
-#define NRMI_V128_OPS(A, F, I, UNDER, OVER)                                                \
-    static NRMI_INLINE F nrmi_reg_all_##A##_v128(nrmi_##A x)                               \
-    {                                                                                      \
-        const F r = NRMI_ALL_##A(x);                                                       \
-        return r;                                                                          \
-    }                                                                                      \
-    static NRMI_INLINE F nrmi_reg_get_##A##_v128(const void *p, size_t k)                  \
-    {                                                                                      \
-        F r;                                                                               \
-        memcpy(&r, (const unsigned char *)p + 16 * k, sizeof r);                           \
-        return r;                                                                          \
-    }                                                                                      \
-    static NRMI_INLINE void nrmi_reg_put_##A##_v128(void *p, size_t k, F x)                \
-    {                                                                                      \
-        memcpy((unsigned char *)p + 16 * k, &x, sizeof x);                                 \
-    }                                                                                      \
-    static NRMI_INLINE F nrmi_reg_relu_##A##_v128(F y)                                     \
-    {                                                                                      \
-        const I u = (I)y;                                                                  \
-        return (F)(u & ~((I)(u < UNDER) | (I)(u == 0)));                                   \
-    }                                                                                      \
-    static NRMI_INLINE F nrmi_reg_keep_##A##_v128(F x, F y)                                \
-    {                                                                                      \
-        const I u = (I)y;                                                                  \
-        return (F)((I)x & (I)(u > 0) & (I)(u < OVER));                                     \
-    }                                                                                      \
-    static NRMI_INLINE F nrmi_reg_first_##A##_v128(F x, size_t n, size_t k)                \
-    {                                                                                      \
-        return (F)((I)x & nrmi_mask_##A##_v128(n, k));                                     \
-    }                                                                                      \
-    NRMI_V128_MAP(A, set1, (nrmi_##A x), NRMI_SET1)                                        \
-    NRMI_V128_MAP(A, get, (const void *p), NRMI_GET)                                       \
-    NRMI_V128_MAP(A, add, (nrmi_##A##_v128 x, nrmi_##A##_v128 y), NRMI_ADD)                \
-    NRMI_V128_MAP(A, sub, (nrmi_##A##_v128 x, nrmi_##A##_v128 y), NRMI_SUB)                \
-    NRMI_V128_MAP(A, mul, (nrmi_##A##_v128 x, nrmi_##A##_v128 y), NRMI_MUL)                \
-    NRMI_V128_MAP(A, relu, (nrmi_##A##_v128 y), NRMI_RELU)                                 \
-    NRMI_V128_MAP(A, keep, (nrmi_##A##_v128 x, nrmi_##A##_v128 y), NRMI_KEEP)              \
-    NRMI_V128_MAP(A, first, (nrmi_##A##_v128 x, size_t n), NRMI_FIRST)                     \
-    static NRMI_INLINE void nrmi_put_##A##_v128(void *p, nrmi_##A##_v128 x)                \
-    {                                                                                      \
-        NRMI_EACH_##A(NRMI_PUT);                                                           \
-    }                                                                                      \
-    static NRMI_INLINE nrmi_##A##_v128 nrmi_get_part_##A##_v128(const void *p, size_t n)   \
-    {                                                                                      \
-        nrmi_##A v[16] = {0};                                                              \
-        size_t i;                                                                          \
-        for (i = 0; i < n; i++)                                                            \
-            v[i] = nrmi_##A##_at(p, i);                                                    \
-        return nrmi_get_##A##_v128(v);                                                     \
-    }
-#define NRMI_ADD(A, i, k) r.i = x.i + y.i
-#define NRMI_SUB(A, i, k) r.i = x.i - y.i
-#define NRMI_MUL(A, i, k) \
-    r.i = x.i * y.i;      \
-    NRMI_KEEP_PRODUCT(r.i)
-#define NRMI_SET1(A, i, k) r.i = nrmi_reg_all_##A##_v128(x)
-#define NRMI_GET(A, i, k) r.i = nrmi_reg_get_##A##_v128(p, k)
-#define NRMI_PUT(A, i, k) nrmi_reg_put_##A##_v128(p, k, x.i)
-#define NRMI_RELU(A, i, k) r.i = nrmi_reg_relu_##A##_v128(y.i)
-#define NRMI_KEEP(A, i, k) r.i = nrmi_reg_keep_##A##_v128(x.i, y.i)
-#define NRMI_FIRST(A, i, k) r.i = nrmi_reg_first_##A##_v128(x.i, n, k)
+/* V and I are a register of numbers and of integers of their size. */
+#define NRMI_V128_OPS(A, V, I, UNDER, OVER)                                                        \
+    static NRMI_INLINE V nrmi_set1_##A##_v128(nrmi_##A x)                                          \
+    {                                                                                              \
+        const V r = NRMI_ALL_##A(x);                                                               \
+        return r;                                                                                  \
+    }                                                                                              \
+    static NRMI_INLINE V nrmi_load_##A##_v128(const void *p)                                       \
+    {                                                                                              \
+        V r;                                                                                       \
+        memcpy(&r, p, sizeof r);                                                                   \
+        return r;                                                                                  \
+    }                                                                                              \
+    NRMI_DO(nrmi_store_##A##_v128, (void *p, V x), memcpy(p, &x, sizeof x))                        \
+    NRMI_DO(nrmi_stream_##A##_v128, (void *p, V x), memcpy(p, &x, sizeof x)) /* there are none */  \
+    NRMI_DEFINE(size_t, nrmi_mask_##A##_v128, (size_t n), n)                                       \
+    static NRMI_INLINE V nrmi_load_part_##A##_v128(const void *p, size_t n)                        \
+    {                                                                                              \
+        V r = NRMI_ALL_##A(0);                                                                     \
+        size_t i;                                                                                  \
+        for (i = 0; i < n; i++)                                                                    \
+            r[i] = nrmi_##A##_at(p, i);                                                            \
+        return r;                                                                                  \
+    }                                                                                              \
+    static NRMI_INLINE void nrmi_store_part_##A##_v128(void *p, V x, size_t n)                     \
+    {                                                                                              \
+        size_t i;                                                                                  \
+        for (i = 0; i < n; i++)                                                                    \
+            nrmi_##A##_set(p, i, x[i]);                                                            \
+    }                                                                                              \
+    NRMI_DEFINE(V, nrmi_keep_##A##_v128, (V x, size_t n), (V)((I)x & nrmi_ones_##A##_v128(n)))     \
+    NRMI_DEFINE(V, nrmi_add_##A##_v128, (V x, V y), x + y)                                         \
+    NRMI_DEFINE(V, nrmi_sub_##A##_v128, (V x, V y), x - y)                                         \
+    static NRMI_INLINE V nrmi_mul_##A##_v128(V x, V y)                                             \
+    {                                                                                              \
+        x = x * y;                                                                                 \
+        NRMI_KEEP_PRODUCT(x);                                                                      \
+        return x;                                                                                  \
+    }                                                                                              \
+    NRMI_DEFINE(V, nrmi_pairs_##A##_v128, (V x, V y), NRMI_PAIRS_##A(x, y))                        \
+    NRMI_DEFINE(V, nrmi_relu_##A##_v128, (V y),                                                    \
+                (V)((I)y & ~((I)((I)y < UNDER) | (I)((I)y == 0))))                                 \
+    NRMI_DEFINE(V, nrmi_above_##A##_v128, (V x, V y),                                              \
+                (V)((I)x & (I)((I)y > 0) & (I)((I)y < OVER)))
+#define NRMI_ALL_f32(x) {x, x, x, x}
+#define NRMI_ALL_f64(x) {x, x}
 NRMI_V128_OPS(f32, nrmi_4xf32, nrmi_4xi32, NRMI_UNDER_INF, NRMI_OVER_INF)
 NRMI_V128_OPS(f64, nrmi_2xf64, nrmi_2xi64, NRMI_UNDER_INF64, NRMI_OVER_INF64)
-
-#define NRMI_BEYOND(A, i, k) \
-    beyond |= (nrmi_2xi64)(((nrmi_4xi32)x.i & 0x7fffffff) > (nrmi_4xi32)most)
-static NRMI_INLINE int nrmi_within_f32_v128(nrmi_f32_v128 x, float limit)
+static NRMI_INLINE int nrmi_within_f32_v128(nrmi_4xf32 x, float limit)
 {
-    const nrmi_4xf32 most = nrmi_reg_all_f32_v128(limit);
-    nrmi_2xi64 beyond = {0, 0};
-    NRMI_EACH_f32(NRMI_BEYOND);
+    const nrmi_4xi32 most = (nrmi_4xi32)nrmi_set1_f32_v128(limit);
+    const nrmi_2xi64 beyond = (nrmi_2xi64)(((nrmi_4xi32)x & 0x7fffffff) > most);
     return (beyond[0] | beyond[1]) == 0;
 }
-
-static NRMI_INLINE nrmi_f32_v128 nrmi_pairs_f32_v128(nrmi_f32_v128 x, nrmi_f32_v128 y)
+NRMI_DO(nrmi_tally_f64_v128, (double *to, nrmi_2xf64 x),
+        nrmi_store_f64_v128(to, nrmi_load_f64_v128(to) + x))
+static NRMI_INLINE void nrmi_tally_f32_v128(double *to, nrmi_4xf32 x)
 {
-    nrmi_f32_v128 r;
-    r.a = NRMI_PAIRS_f32(x.a, x.b);
-    r.b = NRMI_PAIRS_f32(x.c, x.d);
-    r.c = NRMI_PAIRS_f32(y.a, y.b);
-    r.d = NRMI_PAIRS_f32(y.c, y.d);
-    return r;
+    nrmi_tally_f64_v128(to, NRMI_LOW(x));
+    nrmi_tally_f64_v128(to + 2, NRMI_HIGH(x));
 }
-static NRMI_INLINE nrmi_f64_v128 nrmi_pairs_f64_v128(nrmi_f64_v128 x, nrmi_f64_v128 y)
+/* bf16 is rounded with integers, like nrm_f32_to_bf16. */
+static NRMI_INLINE nrmi_4xf32 nrmi_half_get_v128(int dtype, const void *p)
 {
-    nrmi_f64_v128 r;
-    r.a = NRMI_PAIRS_f64(x.a, x.b);
-    r.b = NRMI_PAIRS_f64(x.c, x.d);
-    r.c = NRMI_PAIRS_f64(x.e, x.f);
-    r.d = NRMI_PAIRS_f64(x.g, x.h);
-    r.e = NRMI_PAIRS_f64(y.a, y.b);
-    r.f = NRMI_PAIRS_f64(y.c, y.d);
-    r.g = NRMI_PAIRS_f64(y.e, y.f);
-    r.h = NRMI_PAIRS_f64(y.g, y.h);
-    return r;
-}
-static NRMI_INLINE nrmi_f64_v128 nrmi_widen_v128(nrmi_f32_v128 x)
-{
-    nrmi_f64_v128 r;
-    r.a = NRMI_LOW(x.a);
-    r.b = NRMI_HIGH(x.a);
-    r.c = NRMI_LOW(x.b);
-    r.d = NRMI_HIGH(x.b);
-    r.e = NRMI_LOW(x.c);
-    r.f = NRMI_HIGH(x.c);
-    r.g = NRMI_LOW(x.d);
-    r.h = NRMI_HIGH(x.d);
-    return r;
-}
-static NRMI_INLINE nrmi_f32_v128 nrmi_narrow_v128(nrmi_f64_v128 x)
-{
-    nrmi_f32_v128 r;
-    r.a = NRMI_NARROW(x.a, x.b);
-    r.b = NRMI_NARROW(x.c, x.d);
-    r.c = NRMI_NARROW(x.e, x.f);
-    r.d = NRMI_NARROW(x.g, x.h);
-    return r;
-}
-static NRMI_INLINE void nrmi_tally_f64_v128(double *totals, nrmi_f64_v128 x)
-{
-    nrmi_put_f64_v128(totals, nrmi_add_f64_v128(nrmi_get_f64_v128(totals), x));
-}
-static NRMI_INLINE void nrmi_tally_f32_v128(double *totals, nrmi_f32_v128 x)
-{
-    nrmi_tally_f64_v128(totals, nrmi_widen_v128(x));
-}
-
-/* Storage: float. */
-static NRMI_INLINE void nrmi_stream_f32_f32_v128(int dtype, void *p, nrmi_f32_v128 x)
-{
-    (void)dtype;
-    nrmi_put_f32_v128(p, x); /* there are no such stores */
-}
-static NRMI_INLINE void nrmi_store_part_f32_f32_v128(int dtype, void *p, nrmi_f32_v128 x, size_t n)
-{
-    float v[16];
-    (void)dtype;
-    nrmi_put_f32_v128(v, x);
-    memcpy(p, v, 4 * n);
-}
-
-/* Storage: bf16 and f16. bf16 is rounded with integers, like nrm_f32_to_bf16. */
-static NRMI_INLINE nrmi_4xf32 nrmi_reg_widen_v128(int dtype, nrmi_4xu16 h)
-{
+    nrmi_4xu16 h;
+    memcpy(&h, p, sizeof h);
     if (dtype == NRM_F16)
         return nrmi_from_f16_v128(h);
     return (nrmi_4xf32)(NRMI_U32(h) << 16);
 }
-static NRMI_INLINE nrmi_4xu16 nrmi_reg_half_v128(int dtype, nrmi_4xf32 x)
+static NRMI_INLINE void nrmi_half_put_v128(int dtype, void *p, nrmi_4xf32 x)
 {
     const nrmi_4xu32 u = (nrmi_4xu32)x, high = u >> 16;
     const nrmi_4xu32 nan = (nrmi_4xu32)((u & 0x7fffffffu) > 0x7f800000u);
     const nrmi_4xu32 rounded = (u + 0x7fffu + (high & 1u)) >> 16;
+    nrmi_4xu16 h;
     if (dtype == NRM_F16)
-        return nrmi_to_f16_v128(x);
-    return NRMI_U16(((high | 0x40u) & nan) | (rounded & ~nan));
+        h = nrmi_to_f16_v128(x);
+    else
+        h = NRMI_U16(((high | 0x40u) & nan) | (rounded & ~nan));
+    memcpy(p, &h, sizeof h);
 }
-static NRMI_INLINE nrmi_f32_v128 nrmi_load_half_f32_v128(int dtype, const void *p)
+NRMI_DEFINE(nrmi_2xf64, nrmi_div_v128, (nrmi_2xf64 x, nrmi_2xf64 y), x / y)
+static NRMI_INLINE nrmi_2xf64 nrmi_root_v128(nrmi_2xf64 x)
 {
-    nrmi_4xu16 h;
-    nrmi_f32_v128 r;
-#define NRMI_M(A, i, k)                                                \
-    memcpy(&h, (const unsigned char *)p + sizeof h * (k), sizeof h);   \
-    r.i = nrmi_reg_widen_v128(dtype, h)
-    NRMI_EACH_f32(NRMI_M);
-#undef NRMI_M
-    return r;
-}
-static NRMI_INLINE nrmi_f32_v128 nrmi_load_part_half_f32_v128(int dtype, const void *p, size_t n)
-{
-    uint16_t h[16] = {0};
-    memcpy(h, p, 2 * n);
-    return nrmi_load_half_f32_v128(dtype, h);
-}
-static NRMI_INLINE void nrmi_store_half_f32_v128(int dtype, void *p, nrmi_f32_v128 x)
-{
-    nrmi_4xu16 h;
-#define NRMI_M(A, i, k)                     \
-    h = nrmi_reg_half_v128(dtype, x.i);     \
-    memcpy((unsigned char *)p + sizeof h * (k), &h, sizeof h)
-    NRMI_EACH_f32(NRMI_M);
-#undef NRMI_M
-}
-static NRMI_INLINE void nrmi_stream_half_f32_v128(int dtype, void *p, nrmi_f32_v128 x)
-{
-    nrmi_store_half_f32_v128(dtype, p, x);
-}
-static NRMI_INLINE void nrmi_store_part_half_f32_v128(int dtype, void *p, nrmi_f32_v128 x, size_t n)
-{
-    uint16_t h[16];
-    nrmi_store_half_f32_v128(dtype, h, x);
-    memcpy(p, h, 2 * n);
-}
-static NRMI_INLINE nrmi_f32_v128 nrmi_stored_half_f32_v128(int dtype, nrmi_f32_v128 x)
-{
-#define NRMI_M(A, i, k) x.i = nrmi_reg_widen_v128(dtype, nrmi_reg_half_v128(dtype, x.i))
-    NRMI_EACH_f32(NRMI_M);
-#undef NRMI_M
+    x[0] = NRM_SQRT(x[0]);
+    x[1] = NRM_SQRT(x[1]);
     return x;
 }
-NRMI_PLAIN_STORAGE(v128)
-#undef NRMI_EACH_f32
-#undef NRMI_EACH_f64
+static NRMI_INLINE nrmi_2xf64 nrmi_biggest_v128(nrmi_2xf64 x, nrmi_2xf64 y)
+{
+    const nrmi_2xi64 more = (nrmi_2xi64)(x > y);
+    return (nrmi_2xf64)(((nrmi_2xi64)x & more) | ((nrmi_2xi64)y & ~more));
+}
+NRMI_DEFINE(nrmi_2xf64, nrmi_and_bits_v128, (nrmi_2xf64 x, uint64_t bits),
+            (nrmi_2xf64)((nrmi_2xi64)x & (int64_t)bits))
+NRMI_DEFINE(nrmi_2xf64, nrmi_or_bits_v128, (nrmi_2xf64 x, uint64_t bits),
+            (nrmi_2xf64)((nrmi_2xi64)x | (int64_t)bits))
+NRMI_DEFINE(unsigned, nrmi_most_v128, (nrmi_2xf64 x, nrmi_2xf64 y),
+            (x[0] <= y[0] ? 1u : 0u) | (x[1] <= y[1] ? 2u : 0u))
+static NRMI_INLINE nrmi_2xf64 nrmi_get_f32_v128(const float *p)
+{
+    const nrmi_2xf64 r = {(double)p[0], (double)p[1]};
+    return r;
+}
+NRMI_DO(nrmi_put_f32_v128, (float *p, nrmi_2xf64 x), (p[0] = (float)x[0], p[1] = (float)x[1]))
 #endif /* NRMI_HAS_V128 */
 
 /* ---- C6 Instantiation --------------------------------------------------------------------- */
 
-/* Storage any serves where speed is not asked: the scalar oracle, and double arithmetic. */
+#define NRMI_PASS 300
 
 /* ISA HOOK pass: scalar. */
-#define NRMI_PASS 200
-#define NRMI_T any
 #define NRMI_ISA scalar
 #define NRMI_A f32
 #include NRM_HEADER_FILENAME
@@ -2436,7 +1780,6 @@ NRMI_PLAIN_STORAGE(v128)
 #include NRM_HEADER_FILENAME
 #undef NRMI_A
 #undef NRMI_ISA
-#undef NRMI_T
 
 /* ISA HOOK pass: AVX2. */
 #if NRMI_HAS_AVX2
@@ -2447,21 +1790,12 @@ NRMI_PLAIN_STORAGE(v128)
 #pragma GCC target("avx2,f16c")
 #endif
 #define NRMI_ISA avx2
-#define NRMI_T f32
 #define NRMI_A f32
 #include NRM_HEADER_FILENAME
-#undef NRMI_T
-#ifndef NRM_NO_HALF
-#define NRMI_T half
-#include NRM_HEADER_FILENAME
-#undef NRMI_T
-#endif
 #undef NRMI_A
-#define NRMI_T any
 #define NRMI_A f64
 #include NRM_HEADER_FILENAME
 #undef NRMI_A
-#undef NRMI_T
 #undef NRMI_ISA
 #if defined(__clang__)
 #pragma clang attribute pop
@@ -2480,21 +1814,12 @@ NRMI_PLAIN_STORAGE(v128)
 #pragma GCC target("avx512f,avx512dq,avx512vl,avx512bw")
 #endif
 #define NRMI_ISA avx512
-#define NRMI_T f32
 #define NRMI_A f32
 #include NRM_HEADER_FILENAME
-#undef NRMI_T
-#ifndef NRM_NO_HALF
-#define NRMI_T half
-#include NRM_HEADER_FILENAME
-#undef NRMI_T
-#endif
 #undef NRMI_A
-#define NRMI_T any
 #define NRMI_A f64
 #include NRM_HEADER_FILENAME
 #undef NRMI_A
-#undef NRMI_T
 #undef NRMI_ISA
 #if defined(__clang__)
 #pragma clang attribute pop
@@ -2506,72 +1831,36 @@ NRMI_PLAIN_STORAGE(v128)
 /* ISA HOOK pass: v128. */
 #if NRMI_HAS_V128
 #define NRMI_ISA v128
-#define NRMI_T f32
 #define NRMI_A f32
 #include NRM_HEADER_FILENAME
-#undef NRMI_T
-#ifndef NRM_NO_HALF
-#define NRMI_T half
-#include NRM_HEADER_FILENAME
-#undef NRMI_T
-#endif
 #undef NRMI_A
-#define NRMI_T any
 #define NRMI_A f64
 #include NRM_HEADER_FILENAME
 #undef NRMI_A
-#undef NRMI_T
 #undef NRMI_ISA
 #endif
 #undef NRMI_PASS
 
-/* ---- C7 CPU detection --------------------------------------------------------------------- */
-
-#define NRMI_ALL_WITHIN_f32(T, isa) nrmi_all_within_##T##_f32_##isa
-#define NRMI_ALL_WITHIN_f64(T, isa) NULL
-#define NRMI_KERNELS(T, A, isa)                                                                    \
-    {                                                                                              \
-        NRMI_TILE_LANES(NRMI_IS_DOUBLE_##A, NRMI_IS_SIMD_##isa), nrmi_pilot_##T##_##A##_##isa,     \
-            nrmi_reduce_##T##_##A##_##isa, nrmi_apply_##T##_##A##_##isa,                           \
-            NRMI_ALL_WITHIN_##A(T, isa)                                                            \
-    }
-
-#ifndef NRM_NO_HALF
-#define NRMI_HALF(isa) NRMI_KERNELS(half, f32, isa)
-#else
-#define NRMI_HALF(isa) NRMI_KERNELS(any, f64, isa) /* never asked */
-#endif
-/* F32, F64, BF16, F16 */
-#define NRMI_SET(id, isa)                                                                  \
-    {                                                                                      \
-        id, {NRMI_KERNELS(f32, f32, isa), NRMI_KERNELS(any, f64, isa), NRMI_HALF(isa),     \
-             NRMI_HALF(isa)},                                                              \
-            {NRMI_KERNELS(any, f64, isa), NRMI_KERNELS(any, f64, isa),                     \
-             NRMI_KERNELS(any, f64, isa), NRMI_KERNELS(any, f64, isa)}                     \
-    }
-
 /* Best last. */
 static const nrmi_set nrmi_sets[] = {
     /* ISA HOOK row: scalar. */
-    {NRM_SCALAR,
-     {NRMI_KERNELS(any, f32, scalar), NRMI_KERNELS(any, f64, scalar),
-      NRMI_KERNELS(any, f32, scalar), NRMI_KERNELS(any, f32, scalar)},
-     {NRMI_KERNELS(any, f64, scalar), NRMI_KERNELS(any, f64, scalar),
-      NRMI_KERNELS(any, f64, scalar), NRMI_KERNELS(any, f64, scalar)}},
+    {NRM_SCALAR, &nrmi_kernels_f32_scalar, &nrmi_kernels_f64_scalar},
 #if NRMI_HAS_AVX2
     /* ISA HOOK row: AVX2. */
-    NRMI_SET(NRM_AVX2, avx2),
+    {NRM_AVX2, &nrmi_kernels_f32_avx2, &nrmi_kernels_f64_avx2},
 #endif
 #if NRMI_HAS_AVX512
     /* ISA HOOK row: AVX-512. */
-    NRMI_SET(NRM_AVX512, avx512),
+    {NRM_AVX512, &nrmi_kernels_f32_avx512, &nrmi_kernels_f64_avx512},
 #endif
 #if NRMI_HAS_V128
     /* ISA HOOK row: v128. */
-    NRMI_SET(NRMI_HAS_NEON ? NRM_NEON : NRM_WASM, v128),
+    {NRMI_HAS_NEON ? NRM_NEON : NRM_WASM, &nrmi_kernels_f32_v128, &nrmi_kernels_f64_v128},
 #endif
 };
 #define NRMI_SETS (sizeof nrmi_sets / sizeof nrmi_sets[0])
+
+/* ---- C7 CPU detection --------------------------------------------------------------------- */
 
 #if NRMI_X86
 static NRMI_NOINLINE void nrmi_cpuid(unsigned leaf, unsigned r[4])
@@ -3126,7 +2415,6 @@ typedef struct nrmi_job {
     const nrm_pool *pool; /* NULL: on this thread                                   */
     double *park;         /* workspace for partial sums, and how many it holds      */
     size_t park_count;
-    size_t ahead;         /* groups between what is mapped and what is asked for     */
     size_t *pilot_at;     /* A6, "Pilot": 32 places in the list of a group          */
 } nrmi_job;
 
@@ -3282,9 +2570,6 @@ static void nrmi_start(const nrmi_call *q, nrmi_job *j, size_t *places)
     j->t.res = (const unsigned char *)a->residual;
     j->t.relu = d->act == NRM_RELU;
     j->t.stream = values >= NRM_STREAM_BYTES / 2 / q->size;
-    j->t.far_ = values >= NRMI_NEAR / 2 / q->size;
-    if (values >= NRMI_FAR / (f & NRMI_NEEDS_DY ? 3u : 2u) / q->size)
-        j->t.far_ = 2;
     j->t.dtype = (int)d->dtype;
     j->t.size = q->size;
     if (f & NRMI_NEEDS_Y) {
@@ -3295,6 +2580,8 @@ static void nrmi_start(const nrmi_call *q, nrmi_job *j, size_t *places)
         j->t.dsum = (const unsigned char *)a->dsum;
         j->t.out = (unsigned char *)a->dx;
     }
+    j->t.apart = !(f & NRMI_NEEDS_DY) || (j->t.out != j->t.x && j->t.out != j->t.res &&
+                                          j->t.out != j->t.dy && j->t.out != j->t.dsum);
     if (j->t.out == j->t.x || j->t.out == j->t.res || j->t.out == j->t.dy ||
         !nrmi_lines_whole(q, j))
         j->t.stream = 0;
@@ -3432,10 +2719,783 @@ static const nrmi_kernels *nrmi_kernels_for(const nrmi_job *j, int wide, nrmi_ti
 {
     if (wide && j->t.dtype == NRM_F64)
         t->scale = 0.25;
-    return wide ? &j->q->set->wide[j->t.dtype] : &j->q->set->near_[j->t.dtype];
+    return wide || j->t.dtype == NRM_F64 ? j->q->set->f64 : j->q->set->f32;
+}
+
+/* ---- C9 A tile through the kernels: front, kernel, back --------------------------------------- */
+
+/* Stack that a tile's arrays are taken from. */
+typedef struct nrmi_room {
+    unsigned char *at, *end;
+} nrmi_room;
+enum { NRMI_SUMS_ROOM = 96 * NRMI_LANES, NRMI_MAP_ROOM = 76 * NRMI_LANES };
+
+static unsigned char *nrmi_take(nrmi_room *room, size_t bytes)
+{
+    unsigned char *const p = room->at + (64 - (uintptr_t)room->at % 64) % 64;
+    room->at = p + bytes;
+    NRM_ASSERT(room->at <= room->end);
+    return p;
+}
+
+/* A tile, and what its chunks share. */
+typedef struct nrmi_work {
+    const nrmi_tile *t;
+    const nrmi_kernels *k;
+    int what, gradient;
+    int place;                   /* statistics belong to the place in a line                    */
+    int packs_x, packs_dy;       /* the front's: x, dy are not as the kernel takes them         */
+    int ignores_x;               /* frozen statistics without RELU                              */
+    int packs_out;               /* the back's: out is not written by the kernel                */
+    int copies_g, copies_b;      /* INNER: gamma, beta are not as the kernel takes them         */
+    nrmi_chunk c, mask;          /* for the kernel, and for that of RELU's mask                 */
+    unsigned char *z, *w;        /* packed x and dy                                             */
+    unsigned char *along[3];     /* copied coefficients along the lane                          */
+} nrmi_work;
+
+static void nrmi_put(const nrmi_kernels *k, const void *to, size_t i, double v)
+{
+    if (k->is_double)
+        ((double *)(uintptr_t)to)[i] = v;
+    else
+        ((float *)(uintptr_t)to)[i] = (float)v;
+}
+
+/* Whether the values have to be packed: they are not of the kernel's arithmetic, or not z. */
+static int nrmi_converts(const nrmi_tile *t, int wide)
+{
+    return t->size == 2 || (wide && t->dtype != NRM_F64);
+}
+static size_t nrmi_most_lanes(const nrmi_tile *t, int wide)
+{
+    size_t lanes = NRMI_LANES;
+    if (!t->column)
+        return NRMI_LINES;
+    if (wide || t->dtype == NRM_F64)
+        lanes /= 2;
+    if (nrmi_converts(t, wide) || t->res || t->sum || t->dsum || t->relu || t->dtype == NRM_F64)
+        lanes /= 2;
+    return lanes;
+}
+
+/* Coefficients by lane from doubles, by the formulas of A6. `sums`: of the gradient sums. */
+static void nrmi_prepare_lane(nrmi_work *w, int sums, size_t i, double mean, double rstd)
+{
+    const nrmi_tile *t = w->t;
+    const nrmi_kernels *k = w->k;
+    const int is_double = k->is_double, channel = w->what == NRMI_CHANNEL;
+    const double scale = is_double && t->scale > 0 && w->what != NRMI_MOMENTS ? t->scale : 1;
+    const double m = mean * scale, mh = is_double ? m : (double)(float)m;
+    const double g = t->g ? t->g[i] : 0;
+    nrmi_factors f;
+    nrmi_scale s;
+    if (!t->frozen || !w->gradient) {
+        nrmi_put(k, w->c.mh, i, mh);
+        if (w->what == NRMI_MOMENTS)
+            return;
+        nrmi_put(k, w->c.ml, i, m - mh);
+    }
+    f.r = rstd;
+    f.g = g;
+    if (channel && (!is_double || t->dtype == NRM_F64))
+        f = nrmi_factors_of(rstd, g, is_double);
+    if (!w->gradient || t->frozen) {
+        if (!sums) {
+            nrmi_put(k, w->c.r, i, f.r / (t->frozen && w->gradient ? 1 : scale));
+            if (channel) {
+                nrmi_put(k, w->c.b, i, w->gradient ? -0.0 : t->b ? t->b[i] : 0);
+                if (w->c.k)
+                    nrmi_put(k, w->c.k, i, f.g);
+            }
+        }
+    }
+    if (!w->gradient)
+        return;
+    if (t->relu) {
+        nrmi_put(k, w->mask.mh, i, mh);
+        nrmi_put(k, w->mask.ml, i, m - mh);
+        nrmi_put(k, w->mask.r, i, f.r / scale);
+        if (channel) {
+            nrmi_put(k, w->mask.b, i, t->b ? t->b[i] : 0);
+            if (w->mask.k)
+                nrmi_put(k, w->mask.k, i, f.g);
+        }
+    }
+    if (t->frozen && !sums)
+        return;
+    s = nrmi_scale_of(rstd, is_double);
+    if (t->frozen) { /* sums of frozen statistics: as of others */
+        nrmi_put(k, w->c.mh, i, mh);
+        nrmi_put(k, w->c.ml, i, m - mh);
+    }
+    nrmi_put(k, w->c.r, i, channel && sums && !is_double ? s.v * NRMI_LIFT : s.v / scale);
+    if (sums && channel)
+        return;
+    nrmi_put(k, w->c.k, i, channel ? g * s.u : s.u);
+    if (sums)
+        return;
+    nrmi_put(k, w->c.o, i, s.o);
+    nrmi_put(k, w->c.p, i, t->p[i] * s.u);
+    nrmi_put(k, w->c.q, i, t->q[i] * s.rho * s.u);
+}
+
+static void nrmi_prepare(nrmi_work *w, int sums, nrmi_room *room)
+{
+    const nrmi_tile *t = w->t;
+    const size_t bytes = w->k->size * ((t->lanes + 31) & ~(size_t)15);
+    const int channel = w->what == NRMI_CHANNEL, is_double = w->k->is_double;
+    const int dx = w->gradient && !sums && !t->frozen;
+    size_t i, group = 0, at = t->fold_at;
+    if (w->what == NRMI_PARAM) {
+        if (!t->relu)
+            return;
+        w->mask.g = nrmi_take(room, bytes);
+        w->mask.b = nrmi_take(room, bytes);
+        w->mask.g_step = w->mask.b_step = 1;
+        for (i = 0; i < t->lanes; i++) {
+            nrmi_put(w->k, w->mask.g, i, t->g[i]);
+            nrmi_put(w->k, w->mask.b, i, t->b[i]);
+        }
+        return;
+    }
+    w->c.mh = nrmi_take(room, bytes);
+    if (w->what != NRMI_MOMENTS) {
+        w->c.ml = nrmi_take(room, bytes);
+        w->c.r = nrmi_take(room, bytes);
+    }
+    if (dx || (w->gradient && sums && !channel))
+        w->c.k = nrmi_take(room, bytes);
+    else if (!sums && channel && (is_double || t->tiny))
+        w->c.k = nrmi_take(room, bytes);
+    if (dx) {
+        w->c.p = nrmi_take(room, bytes);
+        w->c.q = nrmi_take(room, bytes);
+        w->c.o = nrmi_take(room, bytes);
+    } else if (!sums && channel) {
+        w->c.b = nrmi_take(room, bytes);
+    }
+    if (w->gradient && t->frozen && !sums) { /* dx = (dy * r) * k */
+        memset((void *)(uintptr_t)w->c.mh, 0, bytes);
+        w->c.ml = w->c.mh;
+    }
+    if (w->gradient && t->relu) {
+        w->mask.mh = nrmi_take(room, bytes);
+        w->mask.ml = nrmi_take(room, bytes);
+        w->mask.r = nrmi_take(room, bytes);
+        if (channel) {
+            w->mask.b = nrmi_take(room, bytes);
+            if (is_double || t->tiny)
+                w->mask.k = nrmi_take(room, bytes);
+        }
+    }
+    for (i = 0; i < t->lanes; i++) {
+        nrmi_prepare_lane(w, sums, i, t->mean ? t->mean[group] : 0, t->rstd ? t->rstd[group] : 0);
+        if (++at == t->fold) {
+            at = 0;
+            group++;
+        }
+    }
+}
+
+/* Whether the kernels can use the caller's gamma or beta as it is. */
+static int nrmi_param_serves(const nrmi_work *w, const unsigned char *from, double offset)
+{
+    return !from || (w->k->size == (w->t->dtype == NRM_F64 ? 8 : 4) && nrmi_bits(offset) == 0);
+}
+
+static void nrmi_open_work(nrmi_work *w, const nrmi_tile *t, const nrmi_kernels *k, int what,
+                           int gradient, int sums, nrmi_room *room)
+{
+    const size_t packed = k->size * (k->is_double ? NRMI_CHUNK / 2 : NRMI_CHUNK);
+    const int converts = nrmi_converts(t, k->is_double);
+    memset(w, 0, sizeof *w);
+    w->t = t;
+    w->k = k;
+    w->what = what;
+    w->gradient = gradient;
+    w->place = what == NRMI_PARAM ? !t->column : t->column;
+    w->c.stat_step = w->mask.stat_step = 1;
+    w->packs_x = converts || t->res || (t->scale > 0 && k->is_double) || (!sums && t->sum);
+    w->ignores_x = gradient && !sums && t->frozen && !t->relu;
+    w->packs_dy = gradient && (converts || t->relu);
+    w->packs_out = !sums && (converts || t->dsum || !t->apart);
+    if (what == NRMI_INNER) {
+        w->copies_g = !nrmi_param_serves(w, t->gamma, t->offset);
+        w->copies_b = !nrmi_param_serves(w, t->beta, 0);
+    }
+    if (what == NRMI_PARAM || w->copies_g || w->copies_b || !t->gamma || !t->beta) {
+        const int all = what == NRMI_PARAM;
+        w->along[0] = what < NRMI_INNER ? NULL : nrmi_take(room, k->size * NRMI_PIECE);
+        w->along[1] = what < NRMI_INNER ? NULL : nrmi_take(room, k->size * NRMI_PIECE);
+        w->along[2] = all ? nrmi_take(room, k->size * NRMI_PIECE) : NULL;
+    }
+    nrmi_prepare(w, sums, room);
+    if (w->packs_x || w->packs_out)
+        w->z = nrmi_take(room, packed);
+    if (w->packs_dy || (gradient && t->dsum))
+        w->w = nrmi_take(room, packed);
+}
+
+/* ---- the front ------------------------------------------------------------------------------ */
+
+/* gamma or beta along the lane from position `at` on: the caller's own, a copy with the offset
+   added, or 1 or 0 over and over. */
+static const void *nrmi_param_along(const nrmi_work *w, const unsigned char *from, int copies,
+                                    double offset, double missing, size_t at, size_t count,
+                                    unsigned char *space)
+{
+    const int f64 = w->t->dtype == NRM_F64;
+    size_t i;
+    if (from && !copies)
+        return from + at * w->k->size;
+    for (i = 0; !from && i < 16; i++)
+        nrmi_put(w->k, space, i, missing);
+    for (i = 0; from && i < count; i++)
+        nrmi_put(w->k, space, i,
+                 (f64 ? nrmi_f64_at(from, at + i) : (double)nrmi_f32_at(from, at + i)) + offset);
+    return space;
+}
+
+/* The coefficients along the lane at positions from..from+count of plane p. */
+static void nrmi_find_along(nrmi_work *w, size_t p, size_t from, size_t count)
+{
+    const nrmi_tile *t = w->t;
+    const int is_double = w->k->is_double;
+    size_t i;
+    if (w->what == NRMI_INNER) {
+        w->c.g = nrmi_param_along(w, t->gamma, w->copies_g, t->offset, 1, from, count, w->along[0]);
+        w->c.b = nrmi_param_along(w, t->beta, w->copies_b, 0, 0, from, count, w->along[1]);
+        w->c.g_step = t->gamma != NULL;
+        w->c.b_step = t->beta != NULL;
+        w->mask.g = w->c.g;
+        w->mask.b = w->c.b;
+        w->mask.g_step = w->c.g_step;
+        w->mask.b_step = w->c.b_step;
+    }
+    if (w->what != NRMI_PARAM)
+        return;
+    for (i = 0; i < ((count + 15) & ~(size_t)15); i++) {
+        const size_t at = p * t->stat_plane + (from + i) * t->stat_len;
+        const double mean = i < count && t->len_mean ? nrmi_f64_at(t->len_mean, at) : 0;
+        const double rstd = i < count ? nrmi_f64_at(t->len_rstd, at) : 0;
+        const double scale =
+            is_double && t->scale > 0 && nrmi_large_f64(mean, rstd) ? t->scale : 1;
+        const double m = mean * scale, mh = is_double ? m : (double)(float)m;
+        nrmi_put(w->k, w->along[0], i, mh);
+        nrmi_put(w->k, w->along[1], i, is_double ? 0 : m - mh); /* mean may be Inf */
+        nrmi_put(w->k, w->along[2], i, rstd / scale);
+    }
+    w->c.mh = w->mask.mh = w->along[0];
+    w->c.ml = w->mask.ml = w->along[1];
+    w->c.r = w->mask.r = w->along[2];
+}
+
+/* Moves what belongs along the lane by `lines` positions, `apart` from one line to the next. */
+static void nrmi_shift_along(const nrmi_work *w, nrmi_chunk *c, size_t lines, size_t apart)
+{
+    const size_t size = w->k->size;
+#define NRMI_MOVE(p, step) ((const unsigned char *)(p) + size * lines * (step))
+    if (w->what == NRMI_PARAM) {
+        c->mh = NRMI_MOVE(c->mh, 1);
+        c->ml = NRMI_MOVE(c->ml, 1);
+        c->r = NRMI_MOVE(c->r, 1);
+        c->stat_step = apart;
+    } else if (w->what == NRMI_INNER) {
+        c->g = NRMI_MOVE(c->g, c->g_step);
+        c->b = NRMI_MOVE(c->b, c->b_step);
+        c->g_step *= apart;
+        c->b_step *= apart;
+    }
+#undef NRMI_MOVE
+}
+
+/* F64: multiplies packed z by the tile's scale; PARAM: of those positions alone that need it, since
+   a denormal z of another would be lost, and with it RELU's sign. */
+static void nrmi_rescale(const nrmi_work *w, size_t p, size_t from, size_t lines, size_t apart,
+                         size_t n, size_t step)
+{
+    const nrmi_tile *t = w->t;
+    double *z = (double *)(void *)w->z;
+    size_t l, i;
+    for (l = 0; l < lines; l++, z += step)
+        for (i = 0; i < n; i++) {
+            const size_t along = from + (t->column ? l * apart : i);
+            const size_t at = p * t->stat_plane + along * t->stat_len;
+            if (w->what != NRMI_PARAM ||
+                nrmi_large_f64(t->len_mean ? nrmi_f64_at(t->len_mean, at) : 0,
+                               nrmi_f64_at(t->len_rstd, at)))
+                z[i] *= t->scale;
+        }
+}
+
+/* RELU in double arithmetic on other storage: the sign is that of the y which forward computed, in
+   float where that was its choice. */
+static void nrmi_mask_points(const nrmi_work *w, const nrmi_chunk *m)
+{
+    const int channel = w->what == NRMI_CHANNEL;
+    const double *mean = (const double *)m->mh, *rstd = (const double *)m->r;
+    const double *g = (const double *)(channel ? m->k : m->g), *b = (const double *)m->b;
+    size_t l, i;
+    for (l = 0; l < m->lines; l++)
+        for (i = 0; i < m->n; i++) {
+            const size_t s = w->place ? i : l * m->stat_step, o = w->place ? l : i;
+            const double x = ((const double *)m->x)[l * m->x_step + i];
+            double *dy = (double *)m->out + l * m->out_step + i;
+            if (!nrmi_positive_f32(nrmi_point(x, mean[s], rstd[s],
+                                              channel ? g[s] : g[o * m->g_step],
+                                              channel ? b[s] : b[o * m->b_step], !channel,
+                                              w->t->forced)))
+                *dy = 0;
+        }
+}
+
+/* Where the chunk lies in a plane: of so many lines of n values, `apart` lines of memory apart; the
+   first at `from` along the lanes, which begin with `lane`. */
+typedef struct nrmi_span {
+    size_t plane, from, lane, lines, apart, n;
+} nrmi_span;
+
+static void nrmi_front(nrmi_work *w, const nrmi_span *s)
+{
+    const nrmi_tile *t = w->t;
+    const nrmi_kernels *k = w->k;
+    const size_t size = t->size, step = (s->n + 15) & ~(size_t)15;
+    const size_t x_at = s->plane * t->x_plane +
+                        (t->column ? s->from * t->x_step + s->lane : s->lane * t->x_step + s->from);
+    const size_t y_at = s->plane * t->y_plane +
+                        (t->column ? s->from * t->y_step + s->lane : s->lane * t->y_step + s->from);
+    const unsigned char *x = t->x + size * x_at, *dy = t->dy ? t->dy + size * y_at : NULL;
+    nrmi_chunk m;
+    size_t l;
+    w->c.lines = s->lines;
+    w->c.n = s->n;
+    w->c.x = x;
+    w->c.x_step = s->apart * t->x_step;
+    w->c.dy = dy;
+    w->c.dy_step = s->apart * t->y_step;
+    if (w->packs_x && !w->ignores_x) {
+        for (l = 0; l < s->lines; l++)
+            k->pack(w->z + k->size * l * step, x + size * l * w->c.x_step,
+                    t->res ? t->res + size * (x_at + l * w->c.x_step) : NULL, s->n, t->dtype);
+        for (l = 0; t->sum && l < s->lines; l++)
+            k->unpack(t->sum + size * (x_at + l * w->c.x_step), w->z + k->size * l * step, s->n,
+                      t->dtype);
+        if (k->is_double && t->scale > 0)
+            nrmi_rescale(w, s->plane, s->from, s->lines, s->apart, s->n, step);
+        w->c.x = w->z;
+        w->c.x_step = step;
+    }
+    if (!w->packs_dy)
+        return;
+    for (l = 0; l < s->lines; l++)
+        k->pack(w->w + k->size * l * step, dy + size * l * w->c.dy_step, NULL, s->n, t->dtype);
+    w->c.dy = w->w;
+    w->c.dy_step = step;
+    if (!t->relu)
+        return;
+    m = w->mask;
+    m.lines = s->lines;
+    m.n = s->n;
+    m.x = w->c.x;
+    m.x_step = w->c.x_step;
+    m.dy = m.out = w->w;
+    m.dy_step = m.out_step = step;
+    if (t->column)
+        nrmi_shift_along(w, &m, 0, s->apart);
+    if (k->is_double && t->dtype != NRM_F64)
+        nrmi_mask_points(w, &m);
+    else
+        k->map[NRMI_MASK][w->place][w->what != NRMI_CHANNEL](&m);
+}
+
+/* ---- sums ----------------------------------------------------------------------------------- */
+
+/* The sums of a list as far as its cells are added, in the order of A6: runs to planes, planes to
+   the list. F64's are compensated: what is lost is kept beside. */
+typedef struct nrmi_list {
+    size_t lanes, across, cell; /* cells to a plane; the next one                              */
+    int f64;
+    double *sum[2], *plane[2], *lost_plane[2], *lost_sum[2];
+} nrmi_list;
+
+static void nrmi_add_cell(nrmi_list *l, const double *a, const double *b)
+{
+    const double *from[2];
+    const int ends = l->cell % l->across == l->across - 1;
+    size_t i;
+    int k;
+    from[0] = a;
+    from[1] = b;
+    l->cell++;
+    for (k = 0; k < 2; k++) {
+        double *const sum = l->sum[k], *const plane = l->plane[k];
+        if (l->f64) {
+            double *const lost = l->lost_plane[k];
+            for (i = 0; i < l->lanes; i++)
+                nrmi_add_two(&plane[i], &lost[i], from[k][i]);
+            for (i = 0; ends && i < l->lanes; i++) {
+                nrmi_make_up(&plane[i], &lost[i], 1);
+                nrmi_add_two(&sum[i], &l->lost_sum[k][i], plane[i]);
+                plane[i] = 0;
+            }
+        } else if (l->across == 1) {
+            for (i = 0; i < l->lanes; i++)
+                sum[i] += from[k][i];
+        } else {
+            for (i = 0; i < l->lanes; i++)
+                plane[i] += from[k][i];
+            for (i = 0; ends && i < l->lanes; i++) {
+                sum[i] += plane[i];
+                plane[i] = 0;
+            }
+        }
+    }
+}
+
+static void nrmi_open_list(nrmi_list *l, const nrmi_tile *t, size_t across, double *first,
+                           double *second, nrmi_room *room)
+{
+    const size_t bytes = 8 * t->lanes;
+    int k;
+    l->lanes = t->lanes;
+    l->across = across;
+    l->cell = 0;
+    l->f64 = t->dtype == NRM_F64;
+    l->sum[0] = first;
+    l->sum[1] = second;
+    memset(first, 0, bytes);
+    memset(second, 0, bytes);
+    for (k = 0; k < 2; k++) {
+        l->plane[k] = l->f64 || across > 1 ? (double *)(void *)nrmi_take(room, bytes) : NULL;
+        if (l->plane[k])
+            memset(l->plane[k], 0, bytes);
+        l->lost_plane[k] = l->f64 ? (double *)(void *)nrmi_take(room, bytes) : NULL;
+        l->lost_sum[k] = l->f64 ? (double *)(void *)nrmi_take(room, bytes) : NULL;
+        if (l->f64) {
+            memset(l->lost_plane[k], 0, bytes);
+            memset(l->lost_sum[k], 0, bytes);
+        }
+    }
+}
+
+static void nrmi_close_list(nrmi_list *l)
+{
+    if (!l->f64)
+        return;
+    nrmi_make_up(l->sum[0], l->lost_sum[0], l->lanes);
+    nrmi_make_up(l->sum[1], l->lost_sum[1], l->lanes);
+}
+
+/* One block of at most 128 lines of plane p, lanes side by side. Up to 8 lines are phases of one
+   step each, whose tree is that of 8 steps. */
+static void nrmi_column_block(nrmi_work *w, size_t p, size_t from, size_t lines)
+{
+    nrmi_kernel *const sums = w->k->sums[1][w->what];
+    const int few = lines <= 8, packs = w->packs_x || w->packs_dy;
+    nrmi_chunk *c = &w->c;
+    nrmi_span s;
+    nrmi_find_along(w, p, from, lines);
+    s.plane = p;
+    s.from = from;
+    s.lane = 0;
+    s.lines = few ? lines : (lines + 15) / 16;
+    s.apart = few ? 1 : 16;
+    s.n = w->t->lanes;
+    c->block = lines;
+    c->apart = s.apart;
+    c->phase = 0;
+    c->phases = few ? 1 : nrmi_least(lines, 16);
+    c->top = few ? 0 : 4;
+    if (!packs) {
+        nrmi_front(w, &s);
+        c->x_leap = c->x_step;
+        c->dy_leap = c->dy_step;
+        c->x_step = w->t->x_step;
+        c->dy_step = w->t->y_step;
+        sums(c);
+    } else {
+        const nrmi_chunk all = w->mask;
+        const size_t phases = c->phases;
+        for (c->phases = 1; c->phase < phases; c->phase++, s.from++) {
+            s.lines = few ? lines : (lines - c->phase + 15) / 16;
+            w->mask = all;
+            if (w->t->relu)
+                nrmi_shift_along(w, &w->mask, c->phase, 1);
+            nrmi_front(w, &s);
+            c->x_leap = c->x_step;
+            c->dy_leap = c->dy_step;
+            sums(c);
+        }
+        c->phases = phases;
+        w->mask = all;
+    }
+    if (!few && c->phases < 16)
+        w->k->rest(c);
+}
+
+/* Coefficients by lane from lane `lane` of the tile on. */
+static void nrmi_lanes_from(const nrmi_work *w, const nrmi_chunk *all, nrmi_chunk *c, size_t lane)
+{
+    const size_t at = w->k->size * lane;
+#define NRMI_FROM(p) c->p = all->p ? (const unsigned char *)all->p + at : NULL
+    if (w->what == NRMI_PARAM) {
+        NRMI_FROM(g);
+        NRMI_FROM(b);
+        return;
+    }
+    NRMI_FROM(mh);
+    NRMI_FROM(ml);
+    NRMI_FROM(r);
+    NRMI_FROM(k);
+    NRMI_FROM(p);
+    NRMI_FROM(q);
+    NRMI_FROM(o);
+    if (w->what == NRMI_CHANNEL)
+        NRMI_FROM(b);
+#undef NRMI_FROM
+}
+
+/* A run of plane p, of the lanes of a row tile: as many lines at once as have eight blocks. */
+static void nrmi_row_run(nrmi_work *w, size_t p, size_t from, size_t count, double *a, double *b)
+{
+    nrmi_kernel *const sums = w->k->sums[0][w->what];
+    const size_t piece = w->along[0] ? (size_t)NRMI_PIECE : (size_t)NRMI_RUN;
+    const nrmi_chunk mine = w->c, masks = w->mask;
+    nrmi_span s;
+    size_t at;
+    s.plane = p;
+    s.apart = 1;
+    for (at = 0; at < count; at += piece) {
+        const size_t n = nrmi_least(count - at, piece), blocks = (n + NRMI_BLOCK - 1) / NRMI_BLOCK;
+        nrmi_find_along(w, p, from + at, n);
+        s.from = from + at;
+        s.n = n;
+        for (s.lane = 0; s.lane < w->t->lanes; s.lane += s.lines) {
+            nrmi_chunk *c = &w->c;
+            s.lines = nrmi_least(w->t->lanes - s.lane, 8 / blocks);
+            nrmi_lanes_from(w, &mine, c, s.lane);
+            nrmi_lanes_from(w, &masks, &w->mask, s.lane);
+            nrmi_front(w, &s);
+            c->first = a + s.lane;
+            c->second = b + s.lane;
+            sums(c);
+        }
+    }
+    w->c = mine;
+    w->mask = masks;
+}
+
+static void nrmi_open_room(nrmi_room *room, unsigned char *at, size_t bytes)
+{
+    room->at = at;
+    room->end = at + bytes;
+}
+
+/* Cells first..first+count of a tile, one or more runs of a plane each: to the list, or, where
+   `park` is given, each to its place there: both sums of a cell, one after the other. */
+static NRMI_NOINLINE void nrmi_sum_cells(const nrmi_tile *t, const nrmi_kernels *k, int what,
+                                         size_t first, size_t count, double *park,
+                                         nrmi_list *list)
+{
+    const size_t lanes = (t->lanes + 15) & ~(size_t)15, len = t->len, run = NRMI_RUN;
+    const size_t across = (len + run - 1) / run;
+    unsigned char space[NRMI_SUMS_ROOM];
+    nrmi_room room;
+    nrmi_work w;
+    double *a, *b;
+    size_t cell, i;
+    nrmi_open_room(&room, space, sizeof space);
+    nrmi_open_work(&w, t, k, what, what != NRMI_MOMENTS, 1, &room);
+    a = park ? park : (double *)(void *)nrmi_take(&room, 8 * lanes);
+    b = park ? park + lanes : (double *)(void *)nrmi_take(&room, 8 * lanes);
+    if (t->column) {
+        w.c.level_step = lanes;
+        w.c.level = nrmi_take(&room, 8 * lanes * k->size);
+    }
+    for (cell = first; cell < first + count; cell++) {
+        const size_t p = cell / across, from = cell % across * run;
+        const size_t n = nrmi_least(len - from, run);
+        memset(a, 0, 8 * lanes);
+        memset(b, 0, 8 * lanes);
+        w.c.first = a;
+        w.c.second = b;
+        if (t->column)
+            for (i = 0; i < n; i += NRMI_BLOCK)
+                nrmi_column_block(&w, p, from + i, nrmi_least(n - i, NRMI_BLOCK));
+        else
+            nrmi_row_run(&w, p, from, n, a, b);
+        if (list)
+            nrmi_add_cell(list, a, b);
+        else {
+            a += 2 * lanes;
+            b += 2 * lanes;
+        }
+    }
+}
+
+static void nrmi_sums(const nrmi_tile *t, const nrmi_kernels *k, int what, double *first,
+                      double *second)
+{
+    const size_t across = (t->len + NRMI_RUN - 1) / NRMI_RUN;
+    unsigned char space[56 * NRMI_LANES];
+    nrmi_room room;
+    nrmi_list l;
+    nrmi_open_room(&room, space, sizeof space);
+    nrmi_open_list(&l, t, across, first, second, &room);
+    nrmi_sum_cells(t, k, what, 0, across * t->planes, NULL, &l);
+    nrmi_close_list(&l);
+}
+
+/* ---- maps ----------------------------------------------------------------------------------- */
+
+/* A chunk of dx that is not all finite in float, again: what is not is computed in double from the
+   same coefficients, dsum included: dy * gamma can overflow where dx does not. */
+static NRMI_NOINLINE void nrmi_again(nrmi_work *w, const nrmi_span *s, size_t out_at)
+{
+    const nrmi_tile *t = w->t;
+    const nrmi_chunk *c = &w->c;
+    const int inner = w->what == NRMI_INNER;
+    size_t l, i;
+    NRMI_TRACE(NRMI_TRACE_AGAIN);
+    nrmi_front(w, s); /* the kernel may have written over it */
+    for (l = 0; l < s->lines; l++)
+        for (i = 0; i < s->n; i++) {
+            const size_t on = w->place ? i : l, off = w->place ? l : i;
+            const size_t at = out_at + l * t->x_step + i;
+            const float x = nrmi_f32_at(c->x, l * c->x_step + i);
+            const float dy = nrmi_f32_at(c->dy, l * c->dy_step + i);
+#define NRMI_OF(name) (((const float *)c->name)[on])
+            const double more = t->dsum ? nrmi_value(t->dtype, t->dsum, at) : -0.0;
+            float dx, k, h;
+            double wide;
+            if (t->frozen) {
+                k = NRMI_OF(r);
+                dx = c->k ? nrmi_product_f32(dy * k, NRMI_OF(k)) : dy * k;
+                wide = nrmi_product((double)dy, (double)k) * (c->k ? (double)NRMI_OF(k) : 1);
+            } else {
+                const float d = (x - NRMI_OF(mh)) - NRMI_OF(ml);
+                k = inner ? nrmi_f32_at(c->g, off * c->g_step) * NRMI_OF(k) : NRMI_OF(k);
+                h = nrmi_product_f32(nrmi_product_f32(d, NRMI_OF(r)), NRMI_OF(q));
+                dx = ((nrmi_product_f32(dy, k) - NRMI_OF(p)) - h) * NRMI_OF(o);
+                wide = nrmi_product((double)dy, (double)k) - (double)NRMI_OF(p);
+                wide -= nrmi_product((double)d * (double)NRMI_OF(r), (double)NRMI_OF(q));
+                wide *= (double)NRMI_OF(o);
+            }
+#undef NRMI_OF
+            if (nrmi_finite((double)dx))
+                dx = t->dsum ? (float)((double)dx + more) : dx;
+            else
+                dx = (float)(wide + more);
+            nrmi_value_set(t->dtype, t->out, at, (double)dx);
+        }
+}
+
+static int nrmi_all_finite(const nrmi_work *w)
+{
+    const nrmi_chunk *c = &w->c;
+    size_t l;
+    for (l = 0; l < c->lines; l++)
+        if (!w->k->within((const unsigned char *)c->out + 4 * l * c->out_step, c->n, 3.402823466e38))
+            return 0;
+    return 1;
+}
+
+static void nrmi_back(nrmi_work *w, const nrmi_span *s, size_t out_at)
+{
+    const nrmi_tile *t = w->t;
+    const nrmi_kernels *k = w->k;
+    const size_t out_step = w->gradient ? t->x_step : t->y_step;
+    size_t l;
+    for (l = 0; l < s->lines; l++) {
+        unsigned char *out = (unsigned char *)w->c.out + k->size * l * w->c.out_step;
+        const size_t at = out_at + l * out_step;
+        if (t->relu && !w->gradient)
+            k->relu(out, s->n);
+        if (t->dsum) {
+            k->pack(w->w, t->dsum + t->size * at, NULL, s->n, t->dtype);
+            k->plus(out, w->w, s->n);
+        }
+        if (w->packs_out)
+            k->unpack(t->out + t->size * at, out, s->n, t->dtype);
+    }
+}
+
+static void nrmi_map_chunk(nrmi_work *w, const nrmi_span *s)
+{
+    const nrmi_tile *t = w->t;
+    const nrmi_kernels *k = w->k;
+    const int dx = w->gradient && !t->frozen;
+    const size_t out_step = w->gradient ? t->x_step : t->y_step;
+    const size_t out_plane = w->gradient ? t->x_plane : t->y_plane;
+    const size_t out_at = s->plane * out_plane +
+                          (t->column ? s->from * out_step + s->lane : s->lane * out_step + s->from);
+    nrmi_chunk *c = &w->c;
+    nrmi_chunk frozen;
+    nrmi_find_along(w, s->plane, s->from, t->column ? s->lines : s->n);
+    nrmi_front(w, s);
+    c->out = w->packs_out ? w->z : t->out + t->size * out_at;
+    c->out_step = w->packs_out ? (s->n + 15) & ~(size_t)15 : out_step;
+    c->stream = t->stream && !w->packs_out && s->n > 32;
+    if (w->gradient && t->frozen) {
+        frozen = *c;
+        frozen.x = c->dy;
+        frozen.x_step = c->dy_step;
+        k->map[NRMI_Y][w->place][0](&frozen);
+        c->finite = k->is_double || nrmi_all_finite(w);
+    } else {
+        k->map[dx ? NRMI_DX : NRMI_Y][w->place][w->what == NRMI_INNER](c);
+    }
+    if (w->gradient && !k->is_double && !c->finite)
+        nrmi_again(w, s, out_at);
+    else
+        nrmi_back(w, s, out_at);
+}
+
+/* y or dx of a tile. A column is walked from its end: that is what the sums left in the caches. */
+static NRMI_NOINLINE void nrmi_map(const nrmi_tile *t, const nrmi_kernels *k, int what,
+                                   int gradient)
+{
+    const size_t most = k->is_double ? NRMI_CHUNK / 2 : NRMI_CHUNK;
+    unsigned char space[NRMI_MAP_ROOM];
+    nrmi_room room;
+    nrmi_work w;
+    nrmi_span s;
+    nrmi_chunk mine, masks;
+    size_t end, piece;
+    int packs;
+    nrmi_open_room(&room, space, sizeof space);
+    nrmi_open_work(&w, t, k, what, gradient, 0, &room);
+    mine = w.c;
+    masks = w.mask;
+    packs = w.packs_x || w.packs_dy || w.packs_out;
+    s.apart = 1;
+    s.lane = 0;
+    if (t->column) {
+        piece = packs ? most / ((t->lanes + 15) & ~(size_t)15) : (size_t)NRMI_BACK;
+        s.n = t->lanes;
+        for (s.plane = t->planes; s.plane-- > 0;)
+            for (end = t->len; end > 0; end = s.from) {
+                s.lines = end % piece ? end % piece : piece;
+                s.from = end - s.lines;
+                nrmi_map_chunk(&w, &s);
+            }
+        return;
+    }
+    piece = w.copies_g || w.copies_b ? (size_t)NRMI_PIECE : packs ? most : t->len;
+    s.lines = 1;
+    for (s.plane = 0; s.plane < t->planes; s.plane++)
+        for (s.lane = 0; s.lane < t->lanes; s.lane++)
+            for (s.from = 0; s.from < t->len; s.from += piece) {
+                s.n = nrmi_least(t->len - s.from, piece);
+                nrmi_lanes_from(&w, &mine, &w.c, s.lane);
+                nrmi_lanes_from(&w, &masks, &w.mask, s.lane);
+                nrmi_map_chunk(&w, &s);
+            }
 }
 
 /* ---- lanes: a stretch of a walk that fits the stack, and all that its kernels need ----------- */
+
+enum { NRMI_USUAL, NRMI_IN_DOUBLE, NRMI_TINY };
 
 typedef struct nrmi_stretch {
     const nrmi_job *j;
@@ -3455,7 +3515,7 @@ static NRMI_INLINE size_t nrmi_group_of(size_t fold, size_t lane)
    norm compute every row that uses them in double. */
 static int nrmi_uncomfortable_params(const nrmi_job *j, size_t at)
 {
-    const nrmi_kernels *k = &j->q->set->near_[j->t.dtype];
+    const nrmi_kernels *k = j->q->set->f32;
     if (j->t.dtype == NRM_F64)
         return 0;
     if (j->gamma && (nrmi_bits(j->q->d->gamma_offset) > nrmi_bits(NRMI_GAMMA_LIMIT) ||
@@ -3483,7 +3543,6 @@ static nrmi_tile nrmi_aim(const nrmi_job *j, size_t o, size_t p, size_t g, size_
     t.y_plane = w->plane_step.y;
     t.fold = w->fold;
     t.fold_at = f;
-    t.ahead = w->column ? 0 : j->ahead * w->group_step.x;
     t.planes = w->planes;
     t.len = w->len;
     if (j->inner) {
@@ -3527,9 +3586,10 @@ static size_t nrmi_groups_at_once(const nrmi_job *j, size_t keep)
     const int solid = w->fold == 1 ? !w->column || (w->group_step.x == 1 && w->group_step.y == 1)
                                    : w->group_step.x == w->fold * w->fold_step.x &&
                                          w->group_step.y == w->fold * w->fold_step.y;
-    const size_t most = w->fold < NRMI_LANES ? NRMI_LANES / w->fold : 1;
+    const size_t lanes = w->column ? NRMI_LANES : NRMI_LINES;
+    const size_t most = w->fold < lanes ? lanes / w->fold : 1;
     size_t fit = keep / j->q->size / w->planes / w->fold / w->len;
-    if (!solid || (!w->column && j->t.stream && fit <= 8))
+    if (!solid)
         return 1;
     if (w->column || fit > most)
         return most;
@@ -3585,8 +3645,18 @@ static void nrmi_fill(nrmi_stretch *v, int sums, size_t o, size_t p, size_t g, s
     }
     if (params)
         nrmi_fill_params(v, o, p, g, f);
-    for (i = 0; params && matter && i < v->lanes; i++)
+    if (!params || !matter)
+        return;
+    for (i = 0, group = g - g0, at = f; i < v->lanes; i++) {
+        const uint64_t a = nrmi_bits(v->g[i] * rstd[group]);
         v->wide[i] |= (unsigned char)nrmi_wide_params(j, v->g[i], v->b[i]);
+        if (!v->wide[i] && j->t.dtype != NRM_F64 && a && a < NRMI_POW2_BITS(-100))
+            v->wide[i] = NRMI_TINY;
+        if (++at == j->w.fold) {
+            at = 0;
+            group++;
+        }
+    }
 }
 
 /* The end of the run of equal states from `from` on. */
@@ -3601,9 +3671,9 @@ static size_t nrmi_same_until(const unsigned char *state, size_t from, size_t co
 /* The same for lanes by their arithmetic, as far as a tile may go. */
 static size_t nrmi_lanes_until(const nrmi_stretch *v, size_t from)
 {
-    const nrmi_set *set = v->j->q->set;
-    const nrmi_kernels *k = v->wide[from] ? &set->wide[v->t.dtype] : &set->near_[v->t.dtype];
-    return nrmi_least(nrmi_same_until(v->wide, from, v->lanes), from + k->lanes);
+    const int wide = v->wide[from] == NRMI_IN_DOUBLE;
+    return nrmi_least(nrmi_same_until(v->wide, from, v->lanes),
+                      from + nrmi_most_lanes(&v->t, wide));
 }
 
 /* ---- threads: a job in units, or one tile in cells ------------------------------------------- */
@@ -3730,52 +3800,32 @@ static nrmi_tile nrmi_slice(const nrmi_job *j, const nrmi_tile *all, size_t p, s
     return t;
 }
 
-/* The cells of a tile, `each` long: `across` to a plane, the last of which may be shorter. */
+/* Cells of a tile on the pool: runs and planes of sums, or pieces of a map, `each` long, `across`
+   to a plane. */
 typedef struct nrmi_cells {
     const nrmi_kernels *k;
     const nrmi_tile *t;
     int what, gradient;
     size_t each, across, first, count, tasks;
-    double *a, *b; /* sums of cell first and on, by lane */
+    double *park; /* sums of cell first and on */
 } nrmi_cells;
-
-/* The longest stretch of cells from `cell` on, before `end`, that one call of a kernel can do:
-   whole planes, or whole cells of one plane, which are then called its planes. */
-static size_t nrmi_cells_tile(const nrmi_job *j, const nrmi_cells *c, size_t cell, size_t end,
-                              nrmi_tile *t)
-{
-    const size_t p = cell / c->across, at = cell % c->across, whole = c->t->len / c->each;
-    size_t count = nrmi_least(end - cell, whole - at);
-    if (c->across == 1) {
-        *t = nrmi_slice(j, c->t, p, end - cell, 0, c->t->len);
-        return end - cell;
-    }
-    if (at == whole) { /* what is left of the plane */
-        *t = nrmi_slice(j, c->t, p, 1, at * c->each, c->t->len % c->each);
-        return 1;
-    }
-    *t = nrmi_slice(j, c->t, p, count, at * c->each, c->each);
-    t->x_plane = c->each * (t->column ? t->x_step : 1);
-    t->y_plane = c->each * (t->column ? t->y_step : 1);
-    t->stat_plane = c->each * t->stat_len;
-    t->param_plane = c->each;
-    return count;
-}
 
 static void nrmi_cells_unit(const nrmi_job *j, void *context, size_t index)
 {
     const nrmi_cells *c = (const nrmi_cells *)context;
     const size_t end = c->first + nrmi_share(c->count, c->tasks, index + 1);
-    size_t cell = c->first + nrmi_share(c->count, c->tasks, index), done;
-    for (; cell < end; cell += done) {
-        const size_t at = (cell - c->first) * c->t->lanes;
-        nrmi_tile t;
-        done = nrmi_cells_tile(j, c, cell, end, &t);
-        t.park = t.lanes;
-        if (c->a)
-            c->k->reduce(&t, c->what, c->a + at, c->b + at);
-        else
-            c->k->apply(&t, c->gradient, c->what);
+    const size_t lanes = (c->t->lanes + 15) & ~(size_t)15;
+    size_t cell = c->first + nrmi_share(c->count, c->tasks, index);
+    if (c->park) {
+        nrmi_sum_cells(c->t, c->k, c->what, cell, end - cell,
+                       c->park + 2 * lanes * (cell - c->first), NULL);
+        return;
+    }
+    for (; cell < end; cell++) {
+        const size_t p = cell / c->across, from = cell % c->across * c->each;
+        const nrmi_tile t =
+            nrmi_slice(j, c->t, p, 1, from, nrmi_least(c->t->len - from, c->each));
+        nrmi_map(&t, c->k, c->what, c->gradient);
     }
 }
 
@@ -3784,71 +3834,36 @@ static size_t nrmi_tile_values(const nrmi_tile *t)
     return t->lanes * t->planes * t->len;
 }
 
-/* A list of every lane as far as its cells are added, as a kernel adds them. */
-typedef struct nrmi_list {
-    double plane[NRMI_LANES]; /* F64, of half as many lanes: then what the planes lost */
-    double lost[NRMI_LANES / 2];
-} nrmi_list;
-
-static void nrmi_add_cells(const nrmi_cells *c, nrmi_list *l, double *total, const double *from)
-{
-    const size_t lanes = c->t->lanes;
-    const int f64 = c->t->dtype == NRM_F64;
-    double *const lost = l->plane + NRMI_LANES / 2;
-    size_t cell, i;
-    for (cell = 0; cell < c->count; cell++, from += lanes) {
-        const int ends = (c->first + cell) % c->across == c->across - 1;
-        for (i = 0; i < lanes; i++) {
-            if (f64)
-                nrmi_add_two(&l->plane[i], &lost[i], from[i]);
-            else
-                l->plane[i] += from[i];
-            if (!ends)
-                continue;
-            if (f64) {
-                nrmi_make_up(&l->plane[i], &lost[i], 1);
-                nrmi_add_two(&total[i], &l->lost[i], l->plane[i]);
-            } else {
-                total[i] += l->plane[i];
-            }
-            l->plane[i] = 0;
-        }
-    }
-}
-
 enum { NRMI_HERE = 2 * NRMI_LANES }; /* doubles for the sums of a cell, without a workspace */
 
-/* reduce, its cells parked as many at a time as there is room for, then added in order. */
-static NRMI_NOINLINE void nrmi_reduce_cells(const nrmi_job *j, nrmi_cells *c, double *first,
+/* Sums, their cells parked as many at a time as there is room for, then added in order. */
+static NRMI_NOINLINE void nrmi_sums_on_pool(const nrmi_job *j, nrmi_cells *c, double *first,
                                             double *second)
 {
-    const size_t lanes = c->t->lanes, all = c->t->planes * c->across;
+    const size_t lanes = (c->t->lanes + 15) & ~(size_t)15, all = c->t->planes * c->across;
     double here[NRMI_HERE];
-    nrmi_list lists[2];
-    double *const room = j->park_count > NRMI_HERE ? j->park : here;
+    unsigned char space[56 * NRMI_LANES];
+    nrmi_room room;
+    nrmi_list list;
+    double *const park = j->park_count > NRMI_HERE ? j->park : here;
     const size_t count = j->park_count > NRMI_HERE ? j->park_count : (size_t)NRMI_HERE;
     const size_t window = nrmi_least(count / lanes / 2, all);
     size_t i;
     if (2 * window * lanes * c->each < nrmi_cut()) { /* rounds too small */
-        c->k->reduce(c->t, c->what, first, second);
+        nrmi_sums(c->t, c->k, c->what, first, second);
         return;
     }
-    memset(lists, 0, sizeof lists);
-    for (i = 0; i < lanes; i++)
-        first[i] = second[i] = 0;
-    c->a = room;
-    c->b = room + window * lanes;
+    nrmi_open_room(&room, space, sizeof space);
+    nrmi_open_list(&list, c->t, c->across, first, second, &room);
+    c->park = park;
     for (c->first = 0; c->first < all; c->first += c->count) {
         c->count = nrmi_least(window, all - c->first);
         c->tasks = nrmi_least(c->count, nrmi_tasks(j));
         nrmi_on_pool(j, c->tasks, nrmi_cells_unit, c);
-        nrmi_add_cells(c, &lists[0], first, c->a);
-        nrmi_add_cells(c, &lists[1], second, c->b);
+        for (i = 0; i < c->count; i++)
+            nrmi_add_cell(&list, park + 2 * i * lanes, park + (2 * i + 1) * lanes);
     }
-    if (c->t->dtype == NRM_F64) {
-        nrmi_make_up(first, lists[0].lost, lanes);
-        nrmi_make_up(second, lists[1].lost, lanes);
-    }
+    nrmi_close_list(&list);
 }
 
 static void nrmi_reduce_tile(const nrmi_job *j, const nrmi_kernels *k, const nrmi_tile *t, int what,
@@ -3858,13 +3873,14 @@ static void nrmi_reduce_tile(const nrmi_job *j, const nrmi_kernels *k, const nrm
     c.each = nrmi_least(t->len, NRMI_RUN);
     c.across = (t->len + c.each - 1) / c.each;
     if (!j->pool || nrmi_tile_values(t) < nrmi_cut() || t->planes * c.across < 2) {
-        k->reduce(t, what, first, second);
+        nrmi_sums(t, k, what, first, second);
         return;
     }
     c.k = k;
     c.t = t;
     c.what = what;
-    nrmi_reduce_cells(j, &c, first, second);
+    c.gradient = 0;
+    nrmi_sums_on_pool(j, &c, first, second);
 }
 
 static void nrmi_apply_tile(const nrmi_job *j, const nrmi_kernels *k, const nrmi_tile *t,
@@ -3873,7 +3889,7 @@ static void nrmi_apply_tile(const nrmi_job *j, const nrmi_kernels *k, const nrmi
     nrmi_cells c;
     size_t pieces;
     if (!j->pool || nrmi_tile_values(t) < nrmi_cut()) {
-        k->apply(t, gradient, what);
+        nrmi_map(t, k, what, gradient);
         return;
     }
     pieces = t->planes >= nrmi_tasks(j) ? 1 : nrmi_tasks(j) / t->planes;
@@ -3885,7 +3901,7 @@ static void nrmi_apply_tile(const nrmi_job *j, const nrmi_kernels *k, const nrmi
     c.t = t;
     c.what = what;
     c.gradient = gradient;
-    c.a = c.b = NULL;
+    c.park = NULL;
     c.first = 0;
     c.count = t->planes * c.across;
     c.tasks = nrmi_least(c.count, nrmi_tasks(j));
@@ -3901,9 +3917,10 @@ static void nrmi_map_lanes(const nrmi_stretch *v, int gradient)
         nrmi_tile t;
         to = nrmi_lanes_until(v, from);
         t = nrmi_part(v, from, to - from);
-        if (v->wide[from])
+        if (v->wide[from] == NRMI_IN_DOUBLE)
             NRMI_TRACE(NRMI_TRACE_WIDE_APPLY);
-        k = nrmi_kernels_for(v->j, v->wide[from], &t);
+        k = nrmi_kernels_for(v->j, v->wide[from] == NRMI_IN_DOUBLE, &t);
+        t.tiny = v->wide[from] == NRMI_TINY;
         nrmi_apply_tile(v->j, k, &t, gradient, what);
     }
 }
@@ -3924,9 +3941,11 @@ static void nrmi_moment_sums(const nrmi_job *j, const nrmi_kernels *k, double sc
     size_t from, i, group = 0, f = 0;
     for (i = 0; !alone && i < count; i++)
         first[i] = second[i] = 0;
-    for (from = 0; from < lanes; from += k->lanes) {
-        const size_t n = nrmi_least(lanes - from, k->lanes);
+    size_t n;
+    for (from = 0; from < lanes; from += n) {
         nrmi_tile t = nrmi_aim(j, o, 0, g + group, f);
+        t.sum = NULL;
+        n = nrmi_least(lanes - from, nrmi_most_lanes(&t, k->is_double));
         t.lanes = n;
         t.mean = pilot + group;
         t.scale = scale;
@@ -3956,17 +3975,83 @@ static void nrmi_moment_sums(const nrmi_job *j, const nrmi_kernels *k, double sc
     }
 }
 
+/* Pilots of groups that are lines of memory: 32 values of each, side by side. */
+static NRMI_NOINLINE void nrmi_line_pilots(const nrmi_tile *t, const nrmi_kernels *k,
+                                           const size_t *at, double *pilot)
+{
+    unsigned char x[NRMI_LINES * 32 * 8], res[32 * 8], z[NRMI_LINES * 32 * 8];
+    double out[NRMI_LINES];
+    nrmi_chunk c;
+    size_t line, i, n, l;
+    memset(&c, 0, sizeof c);
+    c.x = z;
+    c.x_step = 32;
+    c.out = out;
+    for (line = 0; line < t->lanes; line += n) {
+        n = nrmi_least(t->lanes - line, NRMI_LINES);
+        for (l = 0; l < n; l++) {
+            const size_t from = (line + l) * t->x_step;
+            for (i = 0; i < 32; i++) {
+                const size_t k_ = nrmi_upward[i];
+                memcpy(x + t->size * k_, t->x + t->size * (from + at[k_]), t->size);
+                if (t->res)
+                    memcpy(res + t->size * k_, t->res + t->size * (from + at[k_]), t->size);
+            }
+            k->pack(z + k->size * 32 * l, x, t->res ? res : NULL, 32, t->dtype);
+        }
+        c.lines = n;
+        k->pilots[0](&c);
+        for (l = 0; l < n; l++)
+            pilot[line + l] = k->is_double ? out[l] + 0 : (double)(((float *)out)[l] + 0);
+    }
+}
+
+/* The same where the groups lie side by side. */
+static NRMI_NOINLINE void nrmi_column_pilots(const nrmi_tile *t, const nrmi_kernels *k,
+                                             const size_t *at, double *pilot)
+{
+    enum { NRMI_SIDE = 64 };
+    double out[NRMI_SIDE];
+    unsigned char z[NRMI_SIDE * 32 * 8];
+    size_t packed[32], lane, i, n;
+    nrmi_chunk c;
+    memset(&c, 0, sizeof c);
+    c.out = out;
+    for (lane = 0; lane < t->lanes; lane += n) {
+        n = nrmi_least(t->lanes - lane, NRMI_SIDE);
+        c.x = t->x + t->size * lane;
+        c.at = at;
+        c.n = n;
+        if (t->res || t->size == 2) {
+            for (i = 0; i < 32; i++) {
+                const size_t from = t->size * (at[i] + lane);
+                packed[i] = i * NRMI_SIDE;
+                k->pack(z + k->size * packed[i], t->x + from, t->res ? t->res + from : NULL, n,
+                        t->dtype);
+            }
+            c.x = z;
+            c.at = packed;
+        }
+        k->pilots[1](&c);
+        for (i = 0; i < n; i++)
+            pilot[lane + i] = k->is_double ? out[i] + 0 : (double)(((float *)out)[i] + 0);
+    }
+}
+
 /* Pilots from the 32 sampled values of each group, or its first value. */
 static void nrmi_pilots(const nrmi_job *j, const nrmi_kernels *k, double scale, const size_t *at,
                         size_t o, size_t g, size_t count, double *pilot)
 {
     const nrmi_walk *w = &j->w;
     nrmi_tile t = nrmi_aim(j, o, 0, g, 0);
+    size_t i;
     t.lanes = count;
     t.column = w->column && w->group_step.x == 1;
     t.x_step = w->group_step.x;
-    t.scale = scale;
-    k->pilot(&t, at, pilot);
+    for (i = 0; !at && i < count; i++)
+        pilot[i] = nrmi_z(t.dtype, t.x, t.res, i * w->group_step.x) * (scale > 0 ? scale : 1);
+    if (at)
+        (t.column ? nrmi_column_pilots : nrmi_line_pilots)(&t, k, at, pilot);
 }
 
 enum { NRMI_ACCEPT, NRMI_RETRY, NRMI_WIDE, NRMI_DONE };
@@ -4008,7 +4093,7 @@ static void nrmi_scaled_moments(const nrmi_job *j, size_t o, size_t g, int power
                                 double *mean, double *m2)
 {
     const double scale = nrmi_power(power);
-    const nrmi_kernels *k = &j->q->set->wide[NRM_F64];
+    const nrmi_kernels *k = j->q->set->f64;
     double pilot = 0, first, second;
     int round;
     if (j->kind != NRM_RMS)
@@ -4040,15 +4125,16 @@ static void nrmi_moments_of(const nrmi_job *j, size_t o, size_t g, size_t count,
         power[i] = 0;
     }
     if (j->kind != NRM_RMS && nrmi_sums_are_pilots(j)) {
-        nrmi_moment_sums(j, &set->near_[dtype], 0, o, g, count, pilot, first, second);
+        nrmi_moment_sums(j, dtype == NRM_F64 ? set->f64 : set->f32, 0, o, g, count, pilot, first, second);
         for (i = 0; i < count; i++)
             pilot[i] = (dtype == NRM_F64 ? first[i] / m : (double)((float)first[i] / (float)m)) + 0;
     } else if (j->kind != NRM_RMS) {
-        nrmi_pilots(j, &set->near_[dtype], 0, j->pilot_at, o, g, count, pilot);
+        nrmi_pilots(j, dtype == NRM_F64 ? set->f64 : set->f32, 0, j->pilot_at, o, g, count, pilot);
     }
     for (round = NRMI_ACCEPT; round <= NRMI_WIDE; round++)
         for (i = 0; i < count; i = to) {
-            const nrmi_kernels *k = round == NRMI_WIDE ? &set->wide[dtype] : &set->near_[dtype];
+            const nrmi_kernels *k =
+                round == NRMI_WIDE || dtype == NRM_F64 ? set->f64 : set->f32;
             size_t s;
             to = nrmi_same_until(state, i, count);
             if (state[i] != round)
@@ -4280,9 +4366,6 @@ static nrm_status nrmi_run_forward(nrmi_job *j)
     nrmi_forward f;
     size_t units, u;
     f.at_once = nrmi_groups_at_once(j, NRMI_TWICE);
-    if (j->w.planes * j->w.fold == 1 && j->t.far_ > 1 &&
-        values * f.at_once <= NRMI_TWICE / j->q->size)
-        j->ahead = f.at_once;
     f.stretches = nrmi_stretches(j, f.at_once);
     nrmi_running_start(j, &f.r);
     f.whole = f.r.moves && !f.r.in_stats;
@@ -4340,9 +4423,12 @@ static void nrmi_lane_sums(const nrmi_stretch *v, int what, int wide, size_t fro
                            double *p, double *q)
 {
     nrmi_tile t = nrmi_part(v, from, count);
-    const nrmi_kernels *k = nrmi_kernels_for(v->j, wide, &t);
-    if (wide)
+    const nrmi_kernels *k = nrmi_kernels_for(v->j, wide == NRMI_IN_DOUBLE, &t);
+    t.tiny = wide == NRMI_TINY;
+    if (wide == NRMI_IN_DOUBLE)
         NRMI_TRACE(NRMI_TRACE_WIDE_SUMS);
+    t.sum = NULL;
+    t.dsum = NULL;
     nrmi_reduce_tile(v->j, k, &t, what, p, q);
 }
 
@@ -4378,7 +4464,7 @@ static void nrmi_gradient_sums(const nrmi_stretch *v, int what, size_t unit, dou
         q[u] = nrmi_fold_sum(f64, q + u * unit, unit);
     }
     for (u = 0; !plain && u < values; u++)
-        if (!v->wide[u * unit]) {
+        if (v->wide[u * unit] != NRMI_IN_DOUBLE) {
             const size_t group = nrmi_group_of(v->t.fold, v->t.fold_at + u * unit);
             const nrmi_scale s = nrmi_scale_of(v->t.rstd[group], 0);
             p[u] /= what == NRMI_INNER ? s.u : 1;
@@ -4387,7 +4473,7 @@ static void nrmi_gradient_sums(const nrmi_stretch *v, int what, size_t unit, dou
     if (nrmi_sums_fit(v->j, what, p, q, values))
         return;
     for (u = 0; u < values; u++) {
-        if (v->wide[u * unit] || nrmi_sums_fit(v->j, what, p + u, q + u, 1))
+        if (v->wide[u * unit] == NRMI_IN_DOUBLE || nrmi_sums_fit(v->j, what, p + u, q + u, 1))
             continue;
         nrmi_lane_sums(v, what, 1, u * unit, unit, a, b);
         p[u] = nrmi_fold_sum(f64, a, unit);
@@ -4402,7 +4488,7 @@ static void nrmi_gradient_lanes(nrmi_stretch *v)
     for (i = 0; i < v->lanes; i++)
         if (v->j->t.dtype != NRM_F64 &&
             (nrmi_bits(v->p[i]) > NRMI_PQ_LIMIT || nrmi_bits(v->q[i]) > NRMI_PQ_LIMIT))
-            v->wide[i] = 1;
+            v->wide[i] = NRMI_IN_DOUBLE;
     nrmi_map_lanes(v, 1);
 }
 
@@ -5254,1093 +5340,711 @@ NRM_API nrm_status nrm_fold(float *weight_out, float *bias_out, const float *wei
 /* ========================================================================================= */
 /* D KERNELS: compiled once for each instruction set and arithmetic                            */
 /*                                                                                             */
-/* A pass sets NRMI_PASS, NRMI_ISA (scalar, avx2, avx512), NRMI_T (storage: f32, half, any),   */
-/* NRMI_A (arithmetic: f32 or f64) and includes this file again, which then holds only this     */
-/* section. A vector has 16 values whatever the machine. A tile (C3) is a block of lanes; a     */
-/* lane is one sum, or one line to map. In a row tile a lane lies along memory and the vector   */
-/* covers 16 values of it; in a column tile the lanes lie side by side and the vector covers    */
-/* 16 lanes. So each coefficient belongs either to the lane or to the place along it (len), and */
-/* is broadcast in one kind of tile where it is loaded in the other. That is the whole          */
-/* difference between NCHW and NHWC.                                                            */
+/* A pass sets NRMI_PASS, NRMI_ISA (scalar, avx2, avx512, v128), NRMI_A (f32 or f64) and        */
+/* includes this file again, which then holds only this section. A kernel sees a chunk (C3):    */
+/* lines of packed values. Each coefficient belongs either to the line, and is broadcast, or    */
+/* to the place in it, and is loaded. That is the whole difference between NCHW and NHWC.       */
 /* ========================================================================================= */
-#if NRMI_PASS != 200
+#if NRMI_PASS != 300
 #error "normalize.h includes itself by name: define NRM_HEADER_FILENAME to this file's new name"
 #endif
 
-#define nrmi_v NRMI_GLUE3(nrmi, NRMI_A, NRMI_ISA)
-#define nrmi_a NRMI_GLUE2(nrmi, NRMI_A)
-#define nrmi_pair NRMI_FN(nrmi_pair)
-#define nrmi_lanes NRMI_FN(nrmi_lanes)
-#define nrmi_lens NRMI_FN(nrmi_lens)
-#define nrmi_coefs NRMI_FN(nrmi_coefs)
-#define nrmi_along NRMI_FN(nrmi_along)
 #define NRMI_OP(name) NRMI_GLUE3(name, NRMI_A, NRMI_ISA)
-#define NRMI_OP64(name) NRMI_GLUE2(name##_f64, NRMI_ISA)
-#define NRMI_FN(name) NRMI_GLUE4(name, NRMI_T, NRMI_A, NRMI_ISA)
+#define NRMI_OP1(name) NRMI_GLUE2(name, NRMI_ISA)
+#define NRMI_W NRMI_GLUE3(NRMI_W, NRMI_A, NRMI_ISA)
+#define NRMI_DOUBLE NRMI_GLUE2(NRMI_IS_DOUBLE, NRMI_A)
+#define nrmi_a NRMI_GLUE2(nrmi, NRMI_A)
+#define nrmi_v NRMI_OP(nrmi_v)
+#define nrmi_m NRMI_OP(nrmi_m)
+#define nrmi_two NRMI_OP(nrmi_two)
+#define nrmi_stats NRMI_OP(nrmi_stats)
+#define nrmi_lane NRMI_OP(nrmi_lane)
+#define nrmi_other NRMI_OP(nrmi_other)
 #define nrmi_set1 NRMI_OP(nrmi_set1)
-#define nrmi_get NRMI_OP(nrmi_get)
-#define nrmi_get_part NRMI_OP(nrmi_get_part)
-#define nrmi_put NRMI_OP(nrmi_put)
+#define nrmi_load NRMI_OP(nrmi_load)
+#define nrmi_load_part NRMI_OP(nrmi_load_part)
+#define nrmi_store NRMI_OP(nrmi_store)
+#define nrmi_store_part NRMI_OP(nrmi_store_part)
+#define nrmi_stream NRMI_OP(nrmi_stream)
+#define nrmi_mask NRMI_OP(nrmi_mask)
+#define nrmi_keep NRMI_OP(nrmi_keep)
 #define nrmi_add NRMI_OP(nrmi_add)
 #define nrmi_sub NRMI_OP(nrmi_sub)
 #define nrmi_mul NRMI_OP(nrmi_mul)
-#define nrmi_relu NRMI_OP(nrmi_relu)
-#define nrmi_keep NRMI_OP(nrmi_keep)
-#define nrmi_first NRMI_OP(nrmi_first)
 #define nrmi_pairs NRMI_OP(nrmi_pairs)
-#define nrmi_within NRMI_OP(nrmi_within)
+#define nrmi_above NRMI_OP(nrmi_above)
+#define nrmi_relu NRMI_OP(nrmi_relu)
 #define nrmi_tally NRMI_OP(nrmi_tally)
-#define nrmi_load NRMI_FN(nrmi_load)
-#define nrmi_load_part NRMI_FN(nrmi_load_part)
-#define nrmi_store NRMI_FN(nrmi_store)
-#define nrmi_store_part NRMI_FN(nrmi_store_part)
-#define nrmi_stored NRMI_FN(nrmi_stored)
-#define nrmi_stream NRMI_FN(nrmi_stream)
-#define nrmi_offset NRMI_OP(nrmi_offset)
-#define NRMI_COPY_ONE(t, to, from) NRMI_GLUE2(NRMI_COPY, NRMI_T)(t, to, from)
-#define NRMI_AT(t, pointer, index) ((pointer) + (index)*NRMI_GLUE2(NRMI_BYTES, NRMI_T)(t))
-#define NRMI_WIDTH NRMI_TILE_LANES(NRMI_DOUBLE, NRMI_GLUE2(NRMI_IS_SIMD, NRMI_ISA))
-/* The scalar and the double passes keep loops: written out, they came to 2.4 MB of code. So does
-   everything without optimization: written out, gcc 12 -O0 took 100 s instead of 4. */
-#define NRMI_UNROLL (NRMI_OPTIMIZED && !NRMI_DOUBLE && NRMI_GLUE2(NRMI_IS_SIMD, NRMI_ISA))
-#define NRMI_DOUBLE NRMI_GLUE2(NRMI_IS_DOUBLE, NRMI_A)
-/* Pilots found at once: few where a vector is an array of doubles on the stack. */
-#define NRMI_PILOTS (NRMI_DOUBLE ? 2 : 16)
-/* What is called once for many values: in line only where the loops are written out, since gcc 12
-   gives inlined calls stack of their own, side by side. */
-#if NRMI_UNROLL || NRMI_GLUE2(NRMI_IS_SIMD, NRMI_ISA)
-#define NRMI_OFTEN NRMI_INLINE
-#else
-#define NRMI_OFTEN NRMI_NOINLINE
-#endif
 
-/* Coefficients of the lanes of a tile, as the arithmetic wants them. Unused ones are not set. */
-typedef struct nrmi_lanes {
-    nrmi_a mh[NRMI_WIDTH], ml[NRMI_WIDTH]; /* the mean in two parts; or the pilot               */
-    nrmi_a r[NRMI_WIDTH], g[NRMI_WIDTH], b[NRMI_WIDTH]; /* y = ((x - mh - ml) * r) * g + b       */
-    nrmi_a v[NRMI_WIDTH]; /* xhat = (x - mh - ml) * v                          */
-    nrmi_a k[NRMI_WIDTH]; /* t = dy * k                                        */
-    nrmi_a p[NRMI_WIDTH], q[NRMI_WIDTH], o[NRMI_WIDTH]; /* dx = o * ((t - p) - xhat * q)         */
-} nrmi_lanes;
-
-/* Room for coefficients along the lane. LAYER and RMS: gamma and beta, unless the caller's own
-   arrays serve. Their parameter gradients: mean in two parts, or mean and scale, and rstd of each
-   row. */
-typedef struct nrmi_lens {
-    nrmi_a a0[NRMI_LENS], a1[NRMI_LENS], a2[NRMI_LENS];
-} nrmi_lens;
-
-/* Where the coefficients along the lane are; a missing gamma or beta is 16 values over and over. */
-typedef struct nrmi_along {
-    const unsigned char *g, *b;
-    size_t g_step, b_step; /* bytes from one value to the next: 0 for a missing one */
-    const nrmi_a *mh, *ml, *r;
-    const nrmi_a *scale; /* double arithmetic, which needs no ml: what z is multiplied by */
-} nrmi_along;
-
-typedef struct nrmi_coefs {
-    nrmi_v mh, ml, r, g, b, v, k, p, q, o;
-} nrmi_coefs;
-
-typedef struct nrmi_pair {
+typedef struct nrmi_two {
     nrmi_v a, b;
-} nrmi_pair;
+} nrmi_two;
 
-/* ---- D1 Coefficients ---------------------------------------------------------------------- */
+/* What belongs to the statistics of a line or of a vector of places. */
+typedef struct nrmi_stats {
+    nrmi_v mh, ml, r, k;
+} nrmi_stats;
 
-/* Fills the coefficients of the lanes from doubles, by the formulas of A6; those that lie side by
-   side up to whole vectors. */
-static NRMI_NOINLINE void NRMI_FN(nrmi_prepare)(const nrmi_tile *t, int what, int gradient,
-                                                int sums, nrmi_lanes *c)
+/* ---- D1 Loads ----------------------------------------------------------------------------- */
+
+static NRMI_INLINE const unsigned char *NRMI_OP(nrmi_at)(const void *p, size_t i)
 {
-    const int channel = what == NRMI_CHANNEL, plain = nrmi_is_plain(t, what, sums);
-    const size_t lanes = t->column ? (t->lanes + 15) & ~(size_t)15 : t->lanes;
-    nrmi_scale s;
-    size_t i, group = 0, at = t->fold_at;
-    if (what == NRMI_PARAM && plain) /* then these are dy and what belongs to the rows */
+    return (const unsigned char *)p + i * sizeof(nrmi_a);
+}
+/* A vector of values from place i on; a part of it where `part`. */
+static NRMI_INLINE nrmi_v NRMI_OP(nrmi_read)(const void *p, size_t i, nrmi_m m, int part)
+{
+    return part ? nrmi_load_part(NRMI_OP(nrmi_at)(p, i), m) : nrmi_load(NRMI_OP(nrmi_at)(p, i));
+}
+/* One value for all of a vector. */
+static NRMI_INLINE nrmi_v NRMI_OP(nrmi_spread_of)(const void *p, size_t i)
+{
+    nrmi_a x;
+    memcpy(&x, NRMI_OP(nrmi_at)(p, i), sizeof x);
+    return nrmi_set1(x);
+}
+/* A coefficient of ours, of place i or of line i; the arrays are padded to whole vectors. */
+static NRMI_INLINE nrmi_v NRMI_OP(nrmi_pick)(const void *p, size_t i, int place)
+{
+    return place ? nrmi_load(NRMI_OP(nrmi_at)(p, i)) : NRMI_OP(nrmi_spread_of)(p, i);
+}
+/* A parameter of the caller's. */
+static NRMI_INLINE nrmi_v NRMI_OP(nrmi_param)(const void *p, size_t i, int place, nrmi_m m,
+                                              int part)
+{
+    return place ? NRMI_OP(nrmi_read)(p, i, m, part) : NRMI_OP(nrmi_spread_of)(p, i);
+}
+
+static NRMI_INLINE nrmi_v NRMI_OP(nrmi_deviation)(nrmi_v x, nrmi_v mh, nrmi_v ml)
+{
+    return nrmi_sub(nrmi_sub(x, mh), ml);
+}
+
+/* ---- D2 Sums ------------------------------------------------------------------------------ */
+
+static NRMI_INLINE void NRMI_OP(nrmi_stats_of)(const nrmi_chunk *c, int what, int place, size_t i,
+                                               nrmi_stats *s)
+{
+    s->mh = NRMI_OP(nrmi_pick)(c->mh, i, place);
+    s->ml = s->r = s->k = s->mh;
+    if (what == NRMI_MOMENTS)
         return;
-    for (i = 0; i < lanes; i++) {
-        const int in = i < t->lanes, stat = in && what != NRMI_PARAM;
-        const double mean = stat && t->mean ? t->mean[group] : 0;
-        const double rstd = stat && t->rstd ? t->rstd[group] : 0, g = in && t->g ? t->g[i] : 0;
-        const double scale = NRMI_DOUBLE && t->scale > 0 && what != NRMI_MOMENTS ? t->scale : 1;
-        nrmi_factors f;
-        if (++at == t->fold) {
-            at = 0;
-            group++;
-        }
-        c->mh[i] = (nrmi_a)(mean * scale);
-        if (what == NRMI_MOMENTS)
-            continue;
-        f.r = rstd;
-        f.g = g;
-        c->ml[i] = (nrmi_a)(mean * scale - (double)c->mh[i]);
-        if (!gradient || !plain) {
-            if (channel && (!NRMI_DOUBLE || t->dtype == NRM_F64))
-                f = nrmi_factors_of(rstd, g, NRMI_DOUBLE);
-            c->r[i] = (nrmi_a)(f.r / scale);
-            c->g[i] = (nrmi_a)f.g;
-            c->b[i] = (nrmi_a)(in && t->b ? t->b[i] : 0);
-        }
-        if (!gradient)
-            continue;
-        s = nrmi_scale_of(rstd, NRMI_DOUBLE);
-        c->v[i] = (nrmi_a)(channel && sums && !NRMI_DOUBLE ? s.v * NRMI_LIFT : s.v / scale);
-        if (sums && channel)
-            continue;
-        c->k[i] = (nrmi_a)(t->frozen ? f.r : channel ? g * s.u : s.u);
-        if (sums)
-            continue;
-        c->o[i] = (nrmi_a)(t->frozen ? f.g : s.o);
-        c->p[i] = (nrmi_a)(in && t->p ? t->p[i] * s.u : 0);
-        c->q[i] = (nrmi_a)(in && t->q ? t->q[i] * s.rho * s.u : 0);
-    }
-}
-
-/* Whether the arithmetic can use the caller's gamma or beta as it is. */
-static NRMI_INLINE int NRMI_FN(nrmi_param_serves)(int dtype, const unsigned char *from,
-                                                  double offset)
-{
-    return !from || (sizeof(nrmi_a) == (dtype == NRM_F64 ? 8 : 4) && nrmi_bits(offset) == 0);
-}
-
-/* So many positions along the lane can be prepared at once: all, unless they have to be copied. */
-static NRMI_INLINE size_t NRMI_FN(nrmi_reach)(const nrmi_tile *t, size_t all)
-{
-    const size_t lens = NRMI_LENS;
-    return NRMI_FN(nrmi_param_serves)(t->dtype, t->gamma, t->offset) &&
-                   NRMI_FN(nrmi_param_serves)(t->dtype, t->beta, 0)
-               ? all
-               : lens;
-}
-
-/* gamma or beta along the lane: the caller's own array, or a copy in `space`, with the offset
-   added. */
-static NRMI_INLINE const unsigned char *NRMI_FN(nrmi_param)(int dtype, const unsigned char *from,
-                                                            double offset, nrmi_a missing,
-                                                            size_t at, size_t count, nrmi_a *space)
-{
-    const size_t size = dtype == NRM_F64 ? 8 : 4;
-    size_t i;
-    if (!from) {
-        nrmi_put(space, nrmi_set1(missing));
-        return (const unsigned char *)space;
-    }
-    if (NRMI_FN(nrmi_param_serves)(dtype, from, offset))
-        return from + at * size;
-    for (i = 0; i < count; i += 16)
-        nrmi_put(space + i,
-                 nrmi_offset(dtype, from + (at + i) * size, nrmi_least(count - i, 16), offset));
-    return (const unsigned char *)space;
-}
-
-/* The coefficients along the lane at positions from..from+count of plane p. */
-static NRMI_NOINLINE nrmi_along NRMI_FN(nrmi_find_along)(const nrmi_tile *t, int what, size_t p,
-                                                         size_t from, size_t count, nrmi_lens *e)
-{
-    nrmi_along found = {NULL, NULL, 0, 0, NULL, NULL, NULL, NULL};
-    size_t i;
-    if (what == NRMI_INNER) {
-        from += p * t->param_plane;
-        found.g = NRMI_FN(nrmi_param)(t->dtype, t->gamma, t->offset, 1, from, count, e->a0);
-        found.b = NRMI_FN(nrmi_param)(t->dtype, t->beta, 0, 0, from, count, e->a1);
-        found.g_step = t->gamma ? sizeof(nrmi_a) : 0;
-        found.b_step = t->beta ? sizeof(nrmi_a) : 0;
-    }
-    if (what != NRMI_PARAM)
-        return found;
-    for (i = 0; i < ((count + 15) & ~(size_t)15); i++) {
-        const size_t at = p * t->stat_plane + (from + i) * t->stat_len;
-        const double mean = i < count && t->len_mean ? nrmi_f64_at(t->len_mean, at) : 0;
-        const double rstd = i < count ? nrmi_f64_at(t->len_rstd, at) : 0;
-        /* only rows that need it: a denormal z of another would be lost, and with it RELU's sign */
-        const double scale = NRMI_DOUBLE && t->scale > 0 && nrmi_large_f64(mean, rstd) ? t->scale
-                                                                                      : 1;
-        e->a0[i] = (nrmi_a)(mean * scale);
-        e->a1[i] = NRMI_DOUBLE ? (nrmi_a)scale : (nrmi_a)(mean - (double)e->a0[i]);
-        e->a2[i] = (nrmi_a)(rstd / scale);
-    }
-    found.mh = e->a0;
-    found.ml = found.scale = e->a1;
-    found.r = e->a2;
-    return found;
-}
-
-/* A coefficient at i: loaded where its neighbours are in the vector, else broadcast. */
-static NRMI_INLINE nrmi_v NRMI_FN(nrmi_pick)(const nrmi_a *a, size_t i, int along)
-{
-    return along ? nrmi_get(a + i) : nrmi_set1(a[i]);
-}
-static NRMI_INLINE nrmi_v NRMI_FN(nrmi_pick_param)(const unsigned char *a, size_t step, size_t i,
-                                                   int along, size_t n)
-{
-    const unsigned char *at = a + i * step;
-    nrmi_a one;
-    if (along)
-        return n == 16 ? nrmi_get(at) : nrmi_get_part(at, n);
-    memcpy(&one, at, sizeof one);
-    return nrmi_set1(one);
-}
-
-/* All that an element needs to know of its lane. */
-static NRMI_INLINE void NRMI_FN(nrmi_of_lane)(const nrmi_lanes *c, int what, int column, size_t i,
-                                              nrmi_coefs *l)
-{
-    l->mh = NRMI_FN(nrmi_pick)(c->mh, i, column);
-    l->ml = NRMI_FN(nrmi_pick)(c->ml, i, column);
-    l->r = NRMI_FN(nrmi_pick)(c->r, i, column);
-    l->v = NRMI_FN(nrmi_pick)(c->v, i, column);
-    l->k = NRMI_FN(nrmi_pick)(c->k, i, column);
-    l->p = NRMI_FN(nrmi_pick)(c->p, i, column);
-    l->q = NRMI_FN(nrmi_pick)(c->q, i, column);
-    l->o = NRMI_FN(nrmi_pick)(c->o, i, column);
-    if (what != NRMI_INNER) {
-        l->g = NRMI_FN(nrmi_pick)(c->g, i, column);
-        l->b = NRMI_FN(nrmi_pick)(c->b, i, column);
-    } else {
-        l->g = l->b = l->r; /* set by nrmi_of_len */
-    }
-}
-
-/* What the gradient sums need of it: loading all, an array in some passes, takes longer than the
-   sums. */
-static NRMI_INLINE void NRMI_FN(nrmi_sums_of_lane)(const nrmi_tile *t, const nrmi_lanes *c,
-                                                   int what, int column, size_t i, nrmi_coefs *l)
-{
-    if (what != NRMI_PARAM) { /* whose are along the lane */
-        l->mh = NRMI_FN(nrmi_pick)(c->mh, i, column);
-        l->ml = NRMI_FN(nrmi_pick)(c->ml, i, column);
-        l->v = NRMI_FN(nrmi_pick)(c->v, i, column);
-    }
+    s->ml = NRMI_OP(nrmi_pick)(c->ml, i, place);
+    s->r = NRMI_OP(nrmi_pick)(c->r, i, place);
     if (what == NRMI_INNER)
-        l->k = NRMI_FN(nrmi_pick)(c->k, i, column);
-    l->r = l->g = l->b = nrmi_set1(0);
-    if (!t->relu)
-        return;
-    if (what != NRMI_PARAM)
-        l->r = NRMI_FN(nrmi_pick)(c->r, i, column);
-    if (what != NRMI_INNER) {
-        l->g = NRMI_FN(nrmi_pick)(c->g, i, column);
-        l->b = NRMI_FN(nrmi_pick)(c->b, i, column);
-    }
+        s->k = NRMI_OP(nrmi_pick)(c->k, i, place);
 }
 
-/* Adds what belongs to position i along the lane; n values of it in a row tile. */
-static NRMI_INLINE void NRMI_FN(nrmi_of_len)(nrmi_coefs *l, const nrmi_along *e, int what,
-                                             int column, size_t i, size_t n)
+/* What the two sums add up: d and d*d of the pilot, or dy' (INNER: t) and dy' * xhat. `along` is
+   where the coefficients of the other side are; missing values count as +0. */
+static NRMI_INLINE nrmi_two NRMI_OP(nrmi_term)(const nrmi_chunk *c, int what, int row,
+                                               const nrmi_stats *of_lane, size_t x_at,
+                                               size_t dy_at, size_t along, nrmi_m m, int part)
 {
-    if (what == NRMI_INNER) {
-        l->g = NRMI_FN(nrmi_pick_param)(e->g, e->g_step, i, !column, n);
-        l->b = NRMI_FN(nrmi_pick_param)(e->b, e->b_step, i, !column, n);
-    } else if (what == NRMI_PARAM) {
-        l->mh = NRMI_FN(nrmi_pick)(e->mh, i, !column);
-        l->ml = NRMI_DOUBLE ? nrmi_set1(0) : NRMI_FN(nrmi_pick)(e->ml, i, !column);
-        l->r = l->v = NRMI_FN(nrmi_pick)(e->r, i, !column);
-    }
-}
-
-/* ---- D2 Elements -------------------------------------------------------------------------- */
-
-static NRMI_INLINE nrmi_v NRMI_FN(nrmi_read)(const nrmi_tile *t, const unsigned char *p, size_t at,
-                                             size_t n)
-{
-    p = NRMI_AT(t, p, at);
-    return n == 16 ? nrmi_load(t->dtype, p) : nrmi_load_part(t->dtype, p, n);
-}
-static NRMI_INLINE void NRMI_FN(nrmi_write)(const nrmi_tile *t, unsigned char *p, size_t at,
-                                            nrmi_v x, size_t n)
-{
-    p = NRMI_AT(t, p, at);
-    if (n == 16)
-        nrmi_store(t->dtype, p, x);
-    else
-        nrmi_store_part(t->dtype, p, x, n);
-}
-
-/* y or dx; one that will not stay in the caches goes past them. */
-static NRMI_INLINE void NRMI_FN(nrmi_write_out)(const nrmi_tile *t, size_t at, nrmi_v x, size_t n)
-{
-#if NRMI_UNROLL
-    if (t->stream && n == 16) {
-        nrmi_stream(t->dtype, NRMI_AT(t, t->out, at), x);
-        return;
-    }
-#endif
-    NRMI_FN(nrmi_write)(t, t->out, at, x, n);
-}
-
-/* z = x + residual, rounded as stored. */
-static NRMI_INLINE nrmi_v NRMI_FN(nrmi_input)(const nrmi_tile *t, size_t at, size_t n)
-{
-    const nrmi_v x = NRMI_FN(nrmi_read)(t, t->x, at, n);
-    if (!t->res)
-        return x;
-    return nrmi_stored(t->dtype, nrmi_add(x, NRMI_FN(nrmi_read)(t, t->res, at, n)));
-}
-
-/* z as the formulas take it: F64 near the ends of its range is scaled first. */
-static NRMI_INLINE nrmi_v NRMI_FN(nrmi_scaled)(const nrmi_tile *t, nrmi_v z)
-{
-    return NRMI_DOUBLE && t->scale > 0 ? nrmi_mul(z, nrmi_set1((nrmi_a)t->scale)) : z;
-}
-
-/* dy where forward's y is above 0. In double arithmetic on other storage than double the sign is
-   that of the y which forward computed, in float where that was its choice. */
-#if NRMI_DOUBLE
-static NRMI_NOINLINE nrmi_v NRMI_FN(nrmi_mask_narrow)(const nrmi_tile *t, int what, nrmi_v dy,
-                                                      nrmi_v x, const nrmi_coefs *l)
-{
-    double a[6][16];
-    int i;
-    nrmi_put(a[0], dy);
-    nrmi_put(a[1], x);
-    nrmi_put(a[2], l->mh);
-    nrmi_put(a[3], l->r);
-    nrmi_put(a[4], l->g);
-    nrmi_put(a[5], l->b);
-    for (i = 0; i < 16; i++)
-        if (!nrmi_positive_f32(nrmi_point(a[1][i], a[2][i], a[3][i], a[4][i], a[5][i],
-                                          what != NRMI_CHANNEL, t->forced)))
-            a[0][i] = 0;
-    return nrmi_get(a[0]);
-}
-#endif
-static NRMI_INLINE nrmi_v NRMI_FN(nrmi_mask)(const nrmi_tile *t, int what, nrmi_v dy, nrmi_v x,
-                                             const nrmi_coefs *l)
-{
-    nrmi_v d;
-    (void)t;
-    (void)what;
-#if NRMI_DOUBLE
-    if (t->dtype != NRM_F64)
-        return NRMI_FN(nrmi_mask_narrow)(t, what, dy, x, l);
-#endif
-    d = nrmi_sub(nrmi_sub(x, l->mh), l->ml);
-    return nrmi_keep(dy, nrmi_add(nrmi_mul(nrmi_mul(d, l->r), l->g), l->b));
-}
-
-/* What the two sums add up: d and d*d of the pilot, or dy' (INNER: t) and dy' * xhat. Values
-   missing at the end of a row count as +0. */
-static NRMI_OFTEN nrmi_pair NRMI_FN(nrmi_terms)(const nrmi_tile *t, int what, int column,
-                                                 const nrmi_lanes *c, const nrmi_along *e,
-                                                 size_t lane, size_t i, size_t x_at, size_t y_at,
-                                                 size_t n)
-{
-    nrmi_v x = NRMI_FN(nrmi_input)(t, x_at, n);
-    nrmi_coefs l;
-    nrmi_pair s;
-    if (NRMI_DOUBLE && t->scale > 0)
-        x = nrmi_mul(x, what == NRMI_PARAM ? NRMI_FN(nrmi_pick)(e->scale, i, !column)
-                                           : nrmi_set1((nrmi_a)t->scale));
+    const nrmi_v x = NRMI_OP(nrmi_read)(c->x, x_at, m, part);
+    nrmi_stats s = *of_lane;
+    nrmi_two t;
     if (what == NRMI_MOMENTS) {
-        s.a = nrmi_sub(x, NRMI_FN(nrmi_pick)(c->mh, lane, column));
-        if (!column && n < 16)
-            s.a = nrmi_first(s.a, n);
-        s.b = nrmi_mul(s.a, s.a);
-        return s;
+        t.a = nrmi_sub(x, s.mh);
+        if (part)
+            t.a = nrmi_keep(t.a, m);
+        t.b = nrmi_mul(t.a, t.a);
+        return t;
     }
-    NRMI_FN(nrmi_sums_of_lane)(t, c, what, column, lane, &l);
-    NRMI_FN(nrmi_of_len)(&l, e, what, column, i, n);
-    s.a = NRMI_FN(nrmi_read)(t, t->dy, y_at, n);
-    if (t->relu)
-        s.a = NRMI_FN(nrmi_mask)(t, what, s.a, x, &l);
+    if (what == NRMI_PARAM)
+        NRMI_OP(nrmi_stats_of)(c, what, row, along, &s);
+    t.a = NRMI_OP(nrmi_read)(c->dy, dy_at, m, part);
     if (what == NRMI_INNER)
-        s.a = nrmi_mul(s.a, nrmi_mul(l.g, l.k));
-    s.b = nrmi_mul(s.a, nrmi_mul(nrmi_sub(nrmi_sub(x, l.mh), l.ml), l.v));
-    if (!column && n < 16) {
-        s.a = nrmi_first(s.a, n);
-        s.b = nrmi_first(s.b, n);
+        t.a = nrmi_mul(
+            t.a, nrmi_mul(NRMI_OP(nrmi_param)(c->g, along * c->g_step, row, m, part), s.k));
+    t.b = nrmi_mul(t.a, nrmi_mul(NRMI_OP(nrmi_deviation)(x, s.mh, s.ml), s.r));
+    if (part) {
+        t.a = nrmi_keep(t.a, m);
+        t.b = nrmi_keep(t.b, m);
     }
-    return s;
+    return t;
 }
 
-/* ---- D3 Sums ------------------------------------------------------------------------------ */
-
-static NRMI_INLINE nrmi_pair NRMI_FN(nrmi_both)(nrmi_pair x, nrmi_pair y)
+static NRMI_INLINE nrmi_two NRMI_OP(nrmi_both)(nrmi_two x, nrmi_two y)
 {
     x.a = nrmi_add(x.a, y.a);
     x.b = nrmi_add(x.b, y.b);
     return x;
 }
 
-/* The tree over the steps of one vector of lanes: `steps` terms, `apart` values of the lane apart,
-   of n values each, the last one of `last`. */
-static NRMI_OFTEN nrmi_pair NRMI_FN(nrmi_tree)(const nrmi_tile *t, int what, int column,
-                                                const nrmi_lanes *c, const nrmi_along *e,
-                                                size_t lane, size_t i, size_t x_at, size_t y_at,
-                                                size_t apart, size_t steps, size_t n, size_t last)
-{
-    const size_t dx = column ? apart * t->x_step : 16, dy = column ? apart * t->y_step : 16;
-#define NRMI_TERM_OF(j, values)                                                                  \
-    NRMI_FN(nrmi_terms)                                                                          \
-    (t, what, column, c, e, lane, i + apart * (j), x_at + dx * (j), y_at + dy * (j), values)
-#if NRMI_UNROLL
-#define NRMI_TERM(j) ((j) + 1 == steps ? end : NRMI_TERM_OF(j, n))
-    const nrmi_pair end = NRMI_TERM_OF(steps - 1, last);
-    nrmi_pair s = NRMI_TERM(0), u, w;
-    if (steps > 1)
-        s = NRMI_FN(nrmi_both)(s, NRMI_TERM(1));
-    if (steps > 2) {
-        u = NRMI_TERM(2);
-        if (steps > 3)
-            u = NRMI_FN(nrmi_both)(u, NRMI_TERM(3));
-        s = NRMI_FN(nrmi_both)(s, u);
-    }
-    if (steps > 4) {
-        u = NRMI_TERM(4);
-        if (steps > 5)
-            u = NRMI_FN(nrmi_both)(u, NRMI_TERM(5));
-        if (steps > 6) {
-            w = NRMI_TERM(6);
-            if (steps > 7)
-                w = NRMI_FN(nrmi_both)(w, NRMI_TERM(7));
-            u = NRMI_FN(nrmi_both)(u, w);
-        }
-        s = NRMI_FN(nrmi_both)(s, u);
-    }
-    return s;
-#undef NRMI_TERM
+/* The tree over up to 8 steps: T(i) is the term of step i. An odd one out moves up as it is. */
+#define NRMI_TREE(s, steps, T)                                   \
+    do {                                                         \
+        nrmi_two u_, w_;                                         \
+        s = T(0);                                                \
+        if ((steps) > 1)                                         \
+            s = NRMI_OP(nrmi_both)(s, T(1));                     \
+        if ((steps) > 2) {                                       \
+            u_ = T(2);                                           \
+            if ((steps) > 3)                                     \
+                u_ = NRMI_OP(nrmi_both)(u_, T(3));               \
+            s = NRMI_OP(nrmi_both)(s, u_);                       \
+        }                                                        \
+        if ((steps) > 4) {                                       \
+            u_ = T(4);                                           \
+            if ((steps) > 5)                                     \
+                u_ = NRMI_OP(nrmi_both)(u_, T(5));               \
+            if ((steps) > 6) {                                   \
+                w_ = T(6);                                       \
+                if ((steps) > 7)                                 \
+                    w_ = NRMI_OP(nrmi_both)(w_, T(7));           \
+                u_ = NRMI_OP(nrmi_both)(u_, w_);                 \
+            }                                                    \
+            s = NRMI_OP(nrmi_both)(s, u_);                       \
+        }                                                        \
+    } while (0)
+
+/* to[i] = the neighbour tree of s[i][0..15]: W lines fold into one vector of their totals. */
+#define NRMI_R(i, k) nrmi_load(s[i] + NRMI_W * (k))
+#if NRMI_W == 16
+#define NRMI_F1(i) NRMI_R(i, 0)
+#elif NRMI_W == 8
+#define NRMI_F1(i) nrmi_pairs(NRMI_R(i, 0), NRMI_R(i, 1))
+#elif NRMI_W == 4
+#define NRMI_Q4(i, k) nrmi_pairs(NRMI_R(i, k), NRMI_R(i, (k) + 1))
+#define NRMI_F1(i) nrmi_pairs(NRMI_Q4(i, 0), NRMI_Q4(i, 2))
 #else
-    nrmi_pair s[8];
-    size_t k, left;
-    for (k = 0; k < steps; k++)
-        s[k] = NRMI_TERM_OF(k, k + 1 == steps ? last : n);
-    for (left = steps; left > 1; left = (left + 1) / 2) { /* an odd one out moves up as it is */
-        for (k = 0; k < left / 2; k++)
-            s[k] = NRMI_FN(nrmi_both)(s[2 * k], s[2 * k + 1]);
-        if (left & 1)
-            s[left / 2] = s[left - 1];
-    }
-    return s[0];
-#endif
-#undef NRMI_TERM_OF
-}
-
-/* The same for n values, in a row tile fewer in the last step. In a plain tile a whole block has
-   text of its own, without questions. */
-static NRMI_INLINE nrmi_pair NRMI_FN(nrmi_steps)(const nrmi_tile *t, int what, int column,
-                                                 const nrmi_lanes *c, const nrmi_along *e,
-                                                 size_t lane, size_t i, size_t x_at, size_t y_at,
-                                                 size_t apart, size_t steps, size_t n, size_t last)
-{
-#if NRMI_UNROLL
-    if (t->plain && n == 16 && last == 16 && steps == 8)
-        return NRMI_FN(nrmi_tree)(t, what, column, c, e, lane, i, x_at, y_at, apart, 8, 16, 16);
-#endif
-    return NRMI_FN(nrmi_tree)(t, what, column, c, e, lane, i, x_at, y_at, apart, steps, n, last);
-}
-
-/* The neighbour trees of 16 vectors at once: total i of the result is that of s[i]. Written out
-   where speed is asked: in a loop over the array each level waits for the stores of the last. */
-static NRMI_INLINE nrmi_v NRMI_FN(nrmi_totals)(nrmi_v *s)
-{
-#if NRMI_UNROLL
-    return nrmi_pairs(
-        nrmi_pairs(nrmi_pairs(nrmi_pairs(s[0], s[1]), nrmi_pairs(s[2], s[3])),
-                   nrmi_pairs(nrmi_pairs(s[4], s[5]), nrmi_pairs(s[6], s[7]))),
-        nrmi_pairs(nrmi_pairs(nrmi_pairs(s[8], s[9]), nrmi_pairs(s[10], s[11])),
-                   nrmi_pairs(nrmi_pairs(s[12], s[13]), nrmi_pairs(s[14], s[15]))));
+#define NRMI_Q2(i, k) nrmi_pairs(NRMI_R(i, k), NRMI_R(i, (k) + 1))
+#define NRMI_Q4(i, k) nrmi_pairs(NRMI_Q2(i, k), NRMI_Q2(i, (k) + 2))
+#if NRMI_W == 2
+#define NRMI_F1(i) nrmi_pairs(NRMI_Q4(i, 0), NRMI_Q4(i, 4))
 #else
-    size_t left, k;
-    for (left = 8; left > 0; left /= 2)
-        for (k = 0; k < left; k++)
-            s[k] = nrmi_pairs(s[2 * k], s[2 * k + 1]);
-    return s[0];
+#define NRMI_Q8(i, k) nrmi_pairs(NRMI_Q4(i, k), NRMI_Q4(i, (k) + 4))
+#define NRMI_F1(i) nrmi_pairs(NRMI_Q8(i, 0), NRMI_Q8(i, 8))
 #endif
-}
-
-/* Row tile: adds the blocks of positions from..from+count (within one run) of plane p to the runs
-   of all lanes. Eight blocks share their neighbour trees: of one lane, or of several short ones. */
-static NRMI_OFTEN void NRMI_FN(nrmi_row_blocks)(const nrmi_tile *t, int what, const nrmi_lanes *c,
-                                                 const nrmi_along *e, size_t p, size_t from,
-                                                 size_t count, double *first, double *second)
-{
-    const size_t block = NRMI_BLOCK, blocks = (count + block - 1) / block, at_once = 8 / blocks;
-    size_t lane, who, i, k;
-    for (lane = 0; lane < t->lanes; lane += at_once) {
-        const size_t end = lane + nrmi_least(t->lanes - lane, at_once);
-        nrmi_v s[16];
-        nrmi_a total[16];
-        for (k = 0, who = lane; who < end; who++)
-            for (i = 0; i < count; i += block, k++) {
-                const size_t here = nrmi_least(count - i, block), steps = (here + 15) / 16;
-                const size_t x_at = p * t->x_plane + who * t->x_step + from + i;
-                const size_t y_at = p * t->y_plane + who * t->y_step + from + i;
-                const nrmi_pair b = NRMI_FN(nrmi_steps)(t, what, 0, c, e, who, i, x_at, y_at, 16,
-                                                        steps, 16, here - 16 * (steps - 1));
-                s[k] = b.a;
-                s[8 + k] = b.b;
-            }
-        for (; k < 8; k++) /* unused: anything will do */
-            s[k] = s[8 + k] = nrmi_set1(0);
-        nrmi_put(total, NRMI_FN(nrmi_totals)(s));
-        for (k = 0, who = lane; who < end; who++) {
-            double run_a = first[who], run_b = second[who];
-            for (i = 0; i < blocks; i++, k++) {
-                run_a += (double)total[k];
-                run_b += (double)total[8 + k];
-            }
-            first[who] = run_a;
-            second[who] = run_b;
-        }
-    }
-}
-
-/* Asks for `steps` vectors of a column, 16 lines apart, for the second-level cache: in the first,
-   lines a multiple of 4096 bytes apart would push one another out. */
-static NRMI_INLINE void NRMI_FN(nrmi_fetch)(const nrmi_tile *t, int what, size_t x_at, size_t y_at,
-                                            size_t steps)
-{
-    size_t j;
-    for (j = 0; j < steps; j++) {
-        NRMI_PREFETCH(NRMI_AT(t, t->x, x_at + 16 * j * t->x_step));
-        if (what != NRMI_MOMENTS)
-            NRMI_PREFETCH(NRMI_AT(t, t->dy, y_at + 16 * j * t->y_step));
-    }
-}
-
-/* Column tile: the same for one block of `rows` lines. The 16 lanes of a block are 16 phases of its
-   lines; their tree is a binary counter, level k holding the sum of 2^k phases; that of all 16
-   needs no place. Up to 8 lines are phases of one step each, whose tree is that of 8 steps. */
-static NRMI_OFTEN void NRMI_FN(nrmi_column_block)(const nrmi_tile *t, int what,
-                                                   const nrmi_lanes *c, const nrmi_along *e,
-                                                   size_t p, size_t from, size_t rows,
-                                                   double *first, double *second)
-{
-    nrmi_a level[4][2][NRMI_WIDTH];
-    const int few = rows <= 8;
-    const size_t phases = few ? 1 : nrmi_least(rows, 16);
-    const size_t x_from = p * t->x_plane + from * t->x_step;
-    const size_t y_from = p * t->y_plane + from * t->y_step;
-    nrmi_pair s, w;
-    size_t lane, i, k;
-    for (i = 0; i < phases; i++) {
-        const size_t steps = few ? rows : (rows - i + 15) / 16;
-        const size_t next = i < 15 ? 1 : 113; /* line: of the next phase, or of the next block */
-        for (lane = 0; lane < t->lanes; lane += 16) {
-            const size_t n = nrmi_least(t->lanes - lane, 16);
-            const size_t x_at = x_from + i * t->x_step + lane, y_at = y_from + i * t->y_step + lane;
-            if (t->far_ && !few)
-                NRMI_FN(nrmi_fetch)(t, what, x_at + next * t->x_step, y_at + next * t->y_step,
-                                    steps);
-            s = NRMI_FN(nrmi_steps)(t, what, 1, c, e, lane, i, x_at, y_at, few ? 1 : 16, steps, n,
-                                    n);
-            for (k = 0; i >> k & 1; k++) {
-                w.a = nrmi_get(level[k][0] + lane);
-                w.b = nrmi_get(level[k][1] + lane);
-                s = NRMI_FN(nrmi_both)(w, s);
-            }
-            if (k == 4) {
-                nrmi_tally(first + lane, s.a);
-                nrmi_tally(second + lane, s.b);
-            } else {
-                nrmi_put(level[k][0] + lane, s.a);
-                nrmi_put(level[k][1] + lane, s.b);
-            }
-        }
-    }
-    for (lane = 0; phases < 16 && lane < t->lanes; lane += 16) {
-        for (k = 0; !(phases >> k & 1); k++) {
-        }
-        s.a = nrmi_get(level[k][0] + lane);
-        s.b = nrmi_get(level[k][1] + lane);
-        for (k++; k < 4; k++)
-            if (phases >> k & 1) {
-                w.a = nrmi_get(level[k][0] + lane);
-                w.b = nrmi_get(level[k][1] + lane);
-                s = NRMI_FN(nrmi_both)(w, s);
-            }
-        nrmi_tally(first + lane, s.a);
-        nrmi_tally(second + lane, s.b);
-    }
-}
-
-/* into += from, from = 0: a run into its plane, a plane into its list. lost: F64's. */
-static NRMI_INLINE void NRMI_FN(nrmi_settle)(double *into, double *from, double *lost, size_t lanes)
-{
-    size_t i, k;
-    for (i = 0; lost && i < lanes; i++) {
-        nrmi_add_two(&into[i], &lost[i], from[i]);
-        from[i] = 0;
-    }
-    for (; i + 16 <= lanes; i += 16) {
-        NRMI_OP64(nrmi_tally)(into + i, NRMI_OP64(nrmi_get)(from + i));
-        NRMI_OP64(nrmi_put)(from + i, NRMI_OP64(nrmi_set1)(0));
-    }
-    for (k = i; k < lanes; k++) {
-        into[k] += from[k];
-        from[k] = 0;
-    }
-}
-
-/* Adds all blocks of plane p, run by run; of one run, which is then the plane's total: 0 + run. */
-static NRMI_INLINE void NRMI_FN(nrmi_plane)(const nrmi_tile *given, const nrmi_tile *t, int what,
-                                            int column, const nrmi_lanes *c, nrmi_lens *space,
-                                            size_t p, double (*run)[NRMI_WIDTH],
-                                            double (*plane)[NRMI_WIDTH], double *const *lost)
-{
-    const size_t lens = NRMI_LENS, run_ = NRMI_RUN, block = NRMI_BLOCK;
-    const size_t piece = column               ? block
-                         : what == NRMI_PARAM ? lens
-                         : what == NRMI_INNER ? NRMI_FN(nrmi_reach)(given, run_)
-                                              : run_;
-    nrmi_along e = {NULL, NULL, 0, 0, NULL, NULL, NULL, NULL};
-    size_t from, at;
-    for (from = 0; from < t->len; from += NRMI_RUN) {
-        const size_t end = from + nrmi_least(t->len - from, NRMI_RUN);
-        for (at = from; at < end; at += piece) {
-            const size_t count = nrmi_least(end - at, piece);
-            if (what >= NRMI_INNER)
-                e = NRMI_FN(nrmi_find_along)(given, what, p, at, count, space);
-            if (column)
-                NRMI_FN(nrmi_column_block)(t, what, c, &e, p, at, count, run[0], run[1]);
-            else
-                NRMI_FN(nrmi_row_blocks)(t, what, c, &e, p, at, count, run[0], run[1]);
-        }
-        if (t->len > NRMI_RUN) {
-            NRMI_FN(nrmi_settle)(plane[0], run[0], lost[0], t->lanes);
-            NRMI_FN(nrmi_settle)(plane[1], run[1], lost[1], t->lanes);
-        }
-    }
-    if (lost[0] && t->len > NRMI_RUN) {
-        nrmi_make_up(plane[0], lost[0], t->lanes);
-        nrmi_make_up(plane[1], lost[1], t->lanes);
-    }
-}
-
-/* The list of every lane of the tile; or, parked, each of its planes. */
-static NRMI_INLINE void NRMI_FN(nrmi_list)(const nrmi_tile *given, int what, int column, int plain,
-                                           double *first, double *second)
-{
-    const nrmi_tile tile = nrmi_tile_of(given, plain), *const t = &tile;
-    double run[2][NRMI_WIDTH], plane[2][NRMI_WIDTH];
-    nrmi_lanes c;
-    nrmi_lens space;
-    size_t i, p;
-    const int one = t->len <= NRMI_RUN;
-    double *lost[4] = {NULL, NULL, NULL, NULL}; /* F64: of planes, of the list */
-#if NRMI_DOUBLE
-    double space_lost[4][NRMI_WIDTH];
-    for (p = 0; t->dtype == NRM_F64 && p < 4; p++) {
-        lost[p] = space_lost[p];
-        for (i = 0; i < t->lanes; i++)
-            lost[p][i] = 0;
-    }
 #endif
-    for (i = 0; i < ((t->lanes + 15) & ~(size_t)15); i++)
-        run[0][i] = run[1][i] = plane[0][i] = plane[1][i] = 0;
-    NRMI_FN(nrmi_prepare)(given, what, what != NRMI_MOMENTS, 1, &c);
-    for (p = 0; p < t->planes; p++) {
-        first += p ? t->park : 0;
-        second += p ? t->park : 0;
-        for (i = 0; (!p || t->park) && i < t->lanes; i++)
-            first[i] = second[i] = 0;
-        NRMI_FN(nrmi_plane)(given, t, what, column, &c, &space, p, run, plane, lost);
-        NRMI_FN(nrmi_settle)(first, one ? run[0] : plane[0], lost[2], t->lanes);
-        NRMI_FN(nrmi_settle)(second, one ? run[1] : plane[1], lost[3], t->lanes);
-    }
-    if (lost[2]) {
-        nrmi_make_up(first, lost[2], t->lanes);
-        nrmi_make_up(second, lost[3], t->lanes);
-    }
-}
-
-/* A pass with loops has one instance; the others have one for each kind of sum and tile, and of
-   each a plain one. */
-#if NRMI_UNROLL
-#define NRMI_VARIANT(name, what, column, plain)                                                \
-    static NRMI_NOINLINE void NRMI_FN(name)(const nrmi_tile *t, double *first, double *second) \
-    {                                                                                          \
-        NRMI_FN(nrmi_list)(t, what, column, plain, first, second);                             \
-    }
-NRMI_VARIANT(nrmi_row_moments, NRMI_MOMENTS, 0, 0)
-NRMI_VARIANT(nrmi_row_channel, NRMI_CHANNEL, 0, 0)
-NRMI_VARIANT(nrmi_row_inner, NRMI_INNER, 0, 0)
-NRMI_VARIANT(nrmi_row_param, NRMI_PARAM, 0, 0)
-NRMI_VARIANT(nrmi_column_moments, NRMI_MOMENTS, 1, 0)
-NRMI_VARIANT(nrmi_column_channel, NRMI_CHANNEL, 1, 0)
-NRMI_VARIANT(nrmi_column_inner, NRMI_INNER, 1, 0)
-NRMI_VARIANT(nrmi_column_param, NRMI_PARAM, 1, 0)
-NRMI_VARIANT(nrmi_plain_row_moments, NRMI_MOMENTS, 0, 1)
-NRMI_VARIANT(nrmi_plain_row_channel, NRMI_CHANNEL, 0, 1)
-NRMI_VARIANT(nrmi_plain_row_inner, NRMI_INNER, 0, 1)
-NRMI_VARIANT(nrmi_plain_row_param, NRMI_PARAM, 0, 1)
-NRMI_VARIANT(nrmi_plain_column_moments, NRMI_MOMENTS, 1, 1)
-NRMI_VARIANT(nrmi_plain_column_channel, NRMI_CHANNEL, 1, 1)
-NRMI_VARIANT(nrmi_plain_column_inner, NRMI_INNER, 1, 1)
-NRMI_VARIANT(nrmi_plain_column_param, NRMI_PARAM, 1, 1)
-#undef NRMI_VARIANT
-#endif
-
-static void NRMI_FN(nrmi_reduce)(const nrmi_tile *t, int what, double *first, double *second)
-{
-#if NRMI_UNROLL
-    typedef void variant(const nrmi_tile *, double *, double *);
-    static variant *const row[2][4] = {
-        {NRMI_FN(nrmi_row_moments), NRMI_FN(nrmi_row_channel), NRMI_FN(nrmi_row_inner),
-         NRMI_FN(nrmi_row_param)},
-        {NRMI_FN(nrmi_plain_row_moments), NRMI_FN(nrmi_plain_row_channel),
-         NRMI_FN(nrmi_plain_row_inner), NRMI_FN(nrmi_plain_row_param)}};
-    static variant *const column[2][4] = {
-        {NRMI_FN(nrmi_column_moments), NRMI_FN(nrmi_column_channel), NRMI_FN(nrmi_column_inner),
-         NRMI_FN(nrmi_column_param)},
-        {NRMI_FN(nrmi_plain_column_moments), NRMI_FN(nrmi_plain_column_channel),
-         NRMI_FN(nrmi_plain_column_inner), NRMI_FN(nrmi_plain_column_param)}};
-    (t->column ? column : row)[nrmi_is_plain(t, what, 1)][what](t, first, second);
+#define NRMI_F2(i) nrmi_pairs(NRMI_F1(i), NRMI_F1((i) + 1))
+#define NRMI_F4(i) nrmi_pairs(NRMI_F2(i), NRMI_F2((i) + 2))
+#define NRMI_F8(i) nrmi_pairs(NRMI_F4(i), NRMI_F4((i) + 4))
+#define NRMI_F16(i) nrmi_pairs(NRMI_F8(i), NRMI_F8((i) + 8))
+#if NRMI_W == 16
+#define NRMI_FOLD(i) NRMI_F16(i)
+#elif NRMI_W == 8
+#define NRMI_FOLD(i) NRMI_F8(i)
+#elif NRMI_W == 4
+#define NRMI_FOLD(i) NRMI_F4(i)
+#elif NRMI_W == 2
+#define NRMI_FOLD(i) NRMI_F2(i)
 #else
-    NRMI_FN(nrmi_list)(t, what, t->column, 0, first, second);
+#define NRMI_FOLD(i) NRMI_F1(i)
 #endif
-}
-
-/* The places of lanes from..from+n of a row tile, side by side in `to`. */
-static NRMI_INLINE void NRMI_FN(nrmi_sample)(const nrmi_tile *t, const unsigned char *from,
-                                             const size_t *at, size_t lane, size_t n,
-                                             unsigned char (*to)[32 * sizeof(nrmi_a)])
+static NRMI_NOINLINE void NRMI_OP(nrmi_totals)(nrmi_a (*s)[16], nrmi_a *to)
 {
     size_t i;
-    for (i = 0; i < n; i++) {
-        const unsigned char *x = NRMI_AT(t, from, (lane + i) * t->x_step);
-#define NRMI_M(k) NRMI_COPY_ONE(t, NRMI_AT(t, to[i], k), NRMI_AT(t, x, at[k]));
-#if NRMI_UNROLL
-        NRMI_UPWARD(NRMI_M)
-#else
-        size_t k;
-        for (k = 0; k < 32; k++)
-            NRMI_M(nrmi_upward[k])
-#endif
-#undef NRMI_M
+    for (i = 0; i < 16; i += NRMI_W)
+        nrmi_store(to + i, NRMI_FOLD(i));
+}
+
+/* One block of a line, at most 128 values from `at` on, as 16 lanes: vectors of each lane's tree. */
+static NRMI_INLINE void NRMI_OP(nrmi_row_block)(const nrmi_chunk *c, int what,
+                                                const nrmi_stats *s, size_t line, size_t at,
+                                                size_t n, nrmi_a *first, nrmi_a *second)
+{
+    size_t h;
+    for (h = 0; h < 16; h += NRMI_W) {
+        const size_t i = at + h, x_at = line * c->x_step + i, dy_at = line * c->dy_step + i;
+        const nrmi_m all = nrmi_mask(NRMI_W);
+        nrmi_two t;
+#define NRMI_WHOLE(j) \
+    NRMI_OP(nrmi_term)(c, what, 1, s, x_at + 16 * (j), dy_at + 16 * (j), i + 16 * (j), all, 0)
+#define NRMI_LEFT(j) (n > 16 * (j) + h ? nrmi_least(n - 16 * (j)-h, NRMI_W) : 0)
+#define NRMI_PART(j)                                                                          \
+    NRMI_OP(nrmi_term)(c, what, 1, s, x_at + 16 * (j), dy_at + 16 * (j), i + 16 * (j),        \
+                       nrmi_mask(NRMI_LEFT(j)), 1)
+        if (n >= NRMI_BLOCK)
+            NRMI_TREE(t, 8, NRMI_WHOLE);
+        else
+            NRMI_TREE(t, (n + 15) / 16, NRMI_PART);
+#undef NRMI_WHOLE
+#undef NRMI_LEFT
+#undef NRMI_PART
+        nrmi_store(first + h, t.a);
+        nrmi_store(second + h, t.b);
     }
 }
 
-/* The pilots of at most NRMI_PILOTS lanes of a row tile. All values are copied first: loading a
-   vector while its parts are being stored takes long. */
-static NRMI_OFTEN nrmi_v NRMI_FN(nrmi_row_pilots)(const nrmi_tile *t, const size_t *at, size_t lane,
-                                                   size_t n)
+/* Adds the blocks of each line, at most eight in all, to its two runs: they share their trees. */
+static NRMI_INLINE void NRMI_OP(nrmi_row_sums)(nrmi_chunk *c, int what)
+{
+    nrmi_a s[16][16], total[16];
+    size_t line, at, k = 0;
+    for (line = 0; line < c->lines; line++) {
+        nrmi_stats l;
+        if (what == NRMI_PARAM)
+            l.mh = l.ml = l.r = l.k = nrmi_set1(0);
+        else
+            NRMI_OP(nrmi_stats_of)(c, what, 0, line, &l);
+        for (at = 0; at < c->n; at += NRMI_BLOCK, k++)
+            NRMI_OP(nrmi_row_block)(c, what, &l, line, at, c->n - at, s[k], s[8 + k]);
+    }
+    for (; k < 8; k++)
+        for (at = 0; at < 16; at += NRMI_W) {
+            nrmi_store(s[k] + at, nrmi_set1(0));
+            nrmi_store(s[8 + k] + at, nrmi_set1(0));
+        }
+    NRMI_OP(nrmi_totals)(s, total);
+    for (k = 0, line = 0; line < c->lines; line++) {
+        double a = c->first[line], b = c->second[line];
+        for (at = 0; at < c->n; at += NRMI_BLOCK, k++) {
+            a += (double)total[k];
+            b += (double)total[8 + k];
+        }
+        c->first[line] = a;
+        c->second[line] = b;
+    }
+}
+
+/* Lanes side by side: a phase is one lane's tree of steps, and the tree of the phases is a binary
+   counter. Level k holds the sum of 2^k phases; that of all goes to the run. */
+static NRMI_INLINE nrmi_a *NRMI_OP(nrmi_level)(const nrmi_chunk *c, size_t k, size_t i)
+{
+    return (nrmi_a *)c->level + 2 * k * c->level_step + i;
+}
+static NRMI_INLINE nrmi_two NRMI_OP(nrmi_with_level)(const nrmi_chunk *c, size_t k, size_t i,
+                                                     nrmi_two s)
+{
+    const nrmi_a *l = NRMI_OP(nrmi_level)(c, k, i);
+    nrmi_two w;
+    w.a = nrmi_load(l);
+    w.b = nrmi_load(l + c->level_step);
+    return NRMI_OP(nrmi_both)(w, s);
+}
+static NRMI_INLINE void NRMI_OP(nrmi_column_phase)(nrmi_chunk *c, int what, size_t phase)
+{
+    const size_t steps = (c->block - phase + c->apart - 1) / c->apart;
+    const size_t line = phase - c->phase, ax = c->x_leap, ay = c->dy_leap;
+    const nrmi_m all = nrmi_mask(NRMI_W);
+    size_t j, k;
+    for (j = 0; j < c->n; j += NRMI_W) {
+        const size_t x_at = line * c->x_step + j, dy_at = line * c->dy_step + j;
+        nrmi_stats l;
+        nrmi_two s;
+        if (what == NRMI_PARAM)
+            l.mh = l.ml = l.r = l.k = nrmi_set1(0);
+        else
+            NRMI_OP(nrmi_stats_of)(c, what, 1, j, &l);
+#define NRMI_WHOLE(i)                                                               \
+    NRMI_OP(nrmi_term)(c, what, 0, &l, x_at + ax * (i), dy_at + ay * (i),           \
+                       phase + c->apart * (i), all, 0)
+#define NRMI_PART(i)                                                                \
+    NRMI_OP(nrmi_term)(c, what, 0, &l, x_at + ax * (i), dy_at + ay * (i),           \
+                       phase + c->apart * (i), part, 1)
+        if (steps == 8 && c->n - j >= NRMI_W) {
+            NRMI_TREE(s, 8, NRMI_WHOLE);
+        } else {
+            const nrmi_m part = nrmi_mask(nrmi_least(c->n - j, NRMI_W));
+            NRMI_TREE(s, steps, NRMI_PART);
+        }
+#undef NRMI_WHOLE
+#undef NRMI_PART
+        for (k = 0; phase >> k & 1; k++)
+            s = NRMI_OP(nrmi_with_level)(c, k, j, s);
+        if (k == c->top) {
+            nrmi_tally(c->first + j, s.a);
+            nrmi_tally(c->second + j, s.b);
+        } else {
+            nrmi_store(NRMI_OP(nrmi_level)(c, k, j), s.a);
+            nrmi_store(NRMI_OP(nrmi_level)(c, k, j) + c->level_step, s.b);
+        }
+    }
+}
+static NRMI_INLINE void NRMI_OP(nrmi_column_sums)(nrmi_chunk *c, int what)
+{
+    size_t i;
+    for (i = 0; i < c->phases; i++)
+        NRMI_OP(nrmi_column_phase)(c, what, c->phase + i);
+}
+/* What is left of fewer than 16 phases. */
+static NRMI_NOINLINE void NRMI_OP(nrmi_column_rest)(nrmi_chunk *c)
+{
+    size_t j, k;
+    for (j = 0; j < c->n; j += NRMI_W) {
+        nrmi_two s;
+        for (k = 0; !(c->phases >> k & 1); k++) {
+        }
+        s.a = nrmi_load(NRMI_OP(nrmi_level)(c, k, j));
+        s.b = nrmi_load(NRMI_OP(nrmi_level)(c, k, j) + c->level_step);
+        for (k++; k < 4; k++)
+            if (c->phases >> k & 1)
+                s = NRMI_OP(nrmi_with_level)(c, k, j, s);
+        nrmi_tally(c->first + j, s.a);
+        nrmi_tally(c->second + j, s.b);
+    }
+}
+
+/* A6, "Pilot": of lines of 32 values each; and of vectors of lanes from their places in memory. */
+static NRMI_NOINLINE void NRMI_OP(nrmi_row_pilots)(nrmi_chunk *c)
 {
     const nrmi_v down = nrmi_set1((nrmi_a)0.03125);
-    unsigned char x[NRMI_PILOTS][32 * sizeof(nrmi_a)], res[NRMI_PILOTS][32 * sizeof(nrmi_a)];
-    nrmi_v s[16], half[2];
-    size_t i, k;
-    NRMI_FN(nrmi_sample)(t, t->x, at, lane, n, x);
-    if (t->res)
-        NRMI_FN(nrmi_sample)(t, t->res, at, lane, n, res);
-    for (i = 0; i < n; i++) {
-        for (k = 0; k < 2; k++) {
-            half[k] = NRMI_FN(nrmi_read)(t, x[i], 16 * k, 16);
-            if (t->res)
-                half[k] = nrmi_stored(
-                    t->dtype, nrmi_add(half[k], NRMI_FN(nrmi_read)(t, res[i], 16 * k, 16)));
-            half[k] = nrmi_mul(half[k], down);
+    nrmi_a s[16][16];
+    size_t line, h;
+    for (line = 0; line < c->lines; line++)
+        for (h = 0; h < 16; h += NRMI_W) {
+            const unsigned char *x = NRMI_OP(nrmi_at)(c->x, line * c->x_step + 2 * h);
+            nrmi_store(s[line] + h,
+                       nrmi_pairs(nrmi_mul(nrmi_load(x), down),
+                                  nrmi_mul(nrmi_load(x + sizeof(nrmi_a) * NRMI_W), down)));
         }
-        s[i] = nrmi_pairs(half[0], half[1]);
+    for (; line < 16; line++)
+        for (h = 0; h < 16; h += NRMI_W)
+            nrmi_store(s[line] + h, down);
+    NRMI_OP(nrmi_totals)(s, (nrmi_a *)c->out);
+}
+static NRMI_NOINLINE void NRMI_OP(nrmi_column_pilots)(nrmi_chunk *c)
+{
+    const nrmi_v down = nrmi_set1((nrmi_a)0.03125);
+    size_t j;
+    for (j = 0; j < c->n; j += NRMI_W) {
+        const nrmi_m m = nrmi_mask(nrmi_least(c->n - j, NRMI_W));
+#define NRMI_P1(k) nrmi_mul(NRMI_OP(nrmi_read)(c->x, c->at[k] + j, m, 1), down)
+#define NRMI_P2(k) nrmi_add(NRMI_P1(k), NRMI_P1((k) + 1))
+#define NRMI_P4(k) nrmi_add(NRMI_P2(k), NRMI_P2((k) + 2))
+#define NRMI_P8(k) nrmi_add(NRMI_P4(k), NRMI_P4((k) + 4))
+        nrmi_store((nrmi_a *)c->out + j,
+                   nrmi_add(nrmi_add(NRMI_P8(0), NRMI_P8(8)), nrmi_add(NRMI_P8(16), NRMI_P8(24))));
+#undef NRMI_P1
+#undef NRMI_P2
+#undef NRMI_P4
+#undef NRMI_P8
     }
-    for (; i < 16; i++)
-        s[i] = down; /* unused */
-    return NRMI_FN(nrmi_totals)(s);
 }
 
-/* A6, "Pilot": the neighbour tree of 32 values, each scaled by 2^-5 first. `at` holds their places
-   relative to the first of a lane; NULL asks for the first value of each. */
-static void NRMI_FN(nrmi_pilot)(const nrmi_tile *t, const size_t *at, double *k)
+/* ---- D3 Maps ------------------------------------------------------------------------------ */
+
+/* Coefficients of a vector: those of the statistics' side, and of the other one. */
+typedef struct nrmi_lane {
+    nrmi_v mh, ml, r, k, p, q, o, b;
+} nrmi_lane;
+typedef struct nrmi_other {
+    nrmi_v g, b;
+} nrmi_other;
+
+static NRMI_INLINE void NRMI_OP(nrmi_lane_of)(const nrmi_chunk *c, int what, int inner, size_t i,
+                                              int place, nrmi_lane *l)
 {
-    const nrmi_v down = nrmi_set1((nrmi_a)0.03125), zero = nrmi_set1(0);
-    const double scale = t->scale > 0 ? t->scale : 1;
-    nrmi_v s[32];
-    nrmi_a row[16];
-    size_t lane, i, width;
-    for (lane = 0; !at && lane < t->lanes; lane++)
-        k[lane] = nrmi_z(t->dtype, t->x, t->res, lane * (t->column ? 1 : t->x_step)) * scale;
-    if (!at)
+    l->mh = NRMI_OP(nrmi_pick)(c->mh, i, place);
+    l->ml = NRMI_OP(nrmi_pick)(c->ml, i, place);
+    l->r = NRMI_OP(nrmi_pick)(c->r, i, place);
+    l->k = l->p = l->q = l->o = l->b = l->r;
+    if (what == NRMI_DX || (NRMI_DOUBLE && !inner))
+        l->k = NRMI_OP(nrmi_pick)(c->k, i, place);
+    else if (!inner && c->k)
+        l->k = NRMI_OP(nrmi_pick)(c->k, i, place);
+    if (what == NRMI_DX) {
+        l->p = NRMI_OP(nrmi_pick)(c->p, i, place);
+        l->q = NRMI_OP(nrmi_pick)(c->q, i, place);
+        l->o = NRMI_OP(nrmi_pick)(c->o, i, place);
+    } else if (!inner) {
+        l->b = NRMI_OP(nrmi_pick)(c->b, i, place);
+    }
+}
+static NRMI_INLINE nrmi_other NRMI_OP(nrmi_other_of)(const nrmi_chunk *c, int what, size_t i,
+                                                     int place, nrmi_m m, int part)
+{
+    nrmi_other o;
+    o.g = o.b = NRMI_OP(nrmi_param)(c->g, i * c->g_step, place, m, part);
+    if (what != NRMI_DX)
+        o.b = NRMI_OP(nrmi_param)(c->b, i * c->b_step, place, m, part);
+    return o;
+}
+
+/* y, dy' or dx of one vector; what is found is added up, to tell whether all of it is finite. */
+static NRMI_INLINE void NRMI_OP(nrmi_element)(const nrmi_chunk *c, int what, int inner,
+                                              const nrmi_lane *l, const nrmi_other *o, size_t line,
+                                              size_t j, nrmi_m m, int part, nrmi_v *all)
+{
+    const nrmi_v x = NRMI_OP(nrmi_read)(c->x, line * c->x_step + j, m, part);
+    const nrmi_v d = NRMI_OP(nrmi_deviation)(x, l->mh, l->ml);
+    unsigned char *to = (unsigned char *)c->out + (line * c->out_step + j) * sizeof(nrmi_a);
+    nrmi_v w, y;
+    if (what == NRMI_DX) {
+        w = NRMI_OP(nrmi_read)(c->dy, line * c->dy_step + j, m, part);
+        y = nrmi_mul(w, inner ? nrmi_mul(o->g, l->k) : l->k);
+        y = nrmi_sub(nrmi_sub(y, l->p), nrmi_mul(nrmi_mul(d, l->r), l->q));
+        y = nrmi_mul(y, l->o);
+        *all = nrmi_add(*all, part ? nrmi_keep(y, m) : y);
+    } else {
+        y = nrmi_mul(d, l->r);
+        if (inner || NRMI_DOUBLE || c->k)
+            y = nrmi_mul(y, inner ? o->g : l->k);
+        y = nrmi_add(y, inner ? o->b : l->b);
+        if (what == NRMI_MASK)
+            y = nrmi_above(NRMI_OP(nrmi_read)(c->dy, line * c->dy_step + j, m, part), y);
+    }
+    if (part)
+        nrmi_store_part(to, y, m);
+    else if (c->stream)
+        nrmi_stream(to, y);
+    else
+        nrmi_store(to, y);
+}
+
+/* A vector of places from j on of `lines` lines, one or two, that share what they load. */
+static NRMI_INLINE void NRMI_OP(nrmi_vector)(const nrmi_chunk *c, int what, int place, int inner,
+                                             size_t line, size_t lines, size_t j, nrmi_m m,
+                                             int part, nrmi_lane *l, nrmi_other *o,
+                                             const nrmi_other *o2, nrmi_v *all)
+{
+    if (place)
+        NRMI_OP(nrmi_lane_of)(c, what, inner, j, 1, l);
+    else if (inner)
+        *o = NRMI_OP(nrmi_other_of)(c, what, j, 1, m, part);
+    NRMI_OP(nrmi_element)(c, what, inner, l, o, line, j, m, part, all);
+    if (lines > 1)
+        NRMI_OP(nrmi_element)(c, what, inner, l, o2, line + 1, j, m, part, all);
+}
+
+/* `lines` lines, one or two: up to a line of the output's cache, whole vectors, the rest. */
+static NRMI_INLINE void NRMI_OP(nrmi_lines)(const nrmi_chunk *c, int what, int place, int inner,
+                                            size_t line, size_t lines, nrmi_v *all)
+{
+    const uintptr_t out = (uintptr_t)c->out + line * c->out_step * sizeof(nrmi_a);
+    const size_t past = out / sizeof(nrmi_a) % NRMI_W;
+    const size_t head = past && c->n > 2 * NRMI_W ? NRMI_W - past : 0;
+    const nrmi_m all_of = nrmi_mask(NRMI_W);
+    nrmi_lane l;
+    nrmi_other o, o2;
+    size_t j = 0;
+    o.g = o.b = nrmi_set1(0);
+    o2 = o;
+    if (!place)
+        NRMI_OP(nrmi_lane_of)(c, what, inner, line * c->stat_step, 0, &l);
+    else if (inner) {
+        o = NRMI_OP(nrmi_other_of)(c, what, line, 0, all_of, 0);
+        if (lines > 1)
+            o2 = NRMI_OP(nrmi_other_of)(c, what, line + 1, 0, all_of, 0);
+    }
+    if (head) {
+        NRMI_OP(nrmi_vector)(c, what, place, inner, line, lines, 0, nrmi_mask(head), 1, &l, &o,
+                             &o2, all);
+        j = head;
+    }
+    for (; j + NRMI_W <= c->n; j += NRMI_W)
+        NRMI_OP(nrmi_vector)(c, what, place, inner, line, lines, j, all_of, 0, &l, &o, &o2, all);
+    if (j < c->n)
+        NRMI_OP(nrmi_vector)(c, what, place, inner, line, lines, j, nrmi_mask(c->n - j), 1, &l, &o,
+                             &o2, all);
+}
+
+static NRMI_INLINE void NRMI_OP(nrmi_map)(nrmi_chunk *c, int what, int place, int inner)
+{
+    nrmi_v all = nrmi_set1(0);
+    nrmi_a sum[NRMI_W];
+    size_t line = 0, i;
+    for (; place && line + 2 <= c->lines; line += 2)
+        NRMI_OP(nrmi_lines)(c, what, place, inner, line, 2, &all);
+    for (; line < c->lines; line++)
+        NRMI_OP(nrmi_lines)(c, what, place, inner, line, 1, &all);
+    if (what != NRMI_DX)
         return;
-    for (lane = 0; t->column && lane < t->lanes; lane += 16) {
-        const size_t n = nrmi_least(t->lanes - lane, 16);
-        for (i = 0; i < 32; i++)
-            s[nrmi_upward[i]] =
-                nrmi_mul(NRMI_FN(nrmi_input)(t, at[nrmi_upward[i]] + lane, n), down);
-        for (width = 16; width > 0; width /= 2)
-            for (i = 0; i < width; i++)
-                s[i] = nrmi_add(s[2 * i], s[2 * i + 1]);
-        nrmi_put(row, nrmi_add(s[0], zero)); /* never -0 */
-        for (i = 0; i < n; i++)
-            k[lane + i] = (double)row[i];
-    }
-    for (; lane < t->lanes; lane += NRMI_PILOTS) {
-        const size_t n = nrmi_least(t->lanes - lane, NRMI_PILOTS);
-        nrmi_put(row, nrmi_add(NRMI_FN(nrmi_row_pilots)(t, at, lane, n), zero));
-        for (i = 0; i < n; i++)
-            k[lane + i] = (double)row[i];
-    }
+    nrmi_store(sum, all);
+    for (c->finite = 1, i = 0; i < NRMI_W; i++)
+        if (!nrmi_finite((double)sum[i]))
+            c->finite = 0;
 }
 
-/* ---- D4 Apply and gradient ------------------------------------------------------------------ */
+/* ---- D4 Front and back -------------------------------------------------------------------- */
 
-/* A6: y = ((x - mean) * r) * g + b, the mean in two parts. */
-static NRMI_INLINE void NRMI_FN(nrmi_apply_one)(const nrmi_tile *t, const nrmi_coefs *l,
-                                                size_t x_at, size_t y_at, size_t n)
+/* z of n values: x + res if there is one, rounded as stored. A part of a vector goes by a copy. */
+static NRMI_NOINLINE void NRMI_OP(nrmi_pack)(void *to, const void *x, const void *res, size_t n,
+                                             int dtype)
 {
-    const nrmi_v z = NRMI_FN(nrmi_input)(t, x_at, n);
-    const nrmi_v d = nrmi_sub(nrmi_sub(NRMI_FN(nrmi_scaled)(t, z), l->mh), l->ml);
-    nrmi_v y = nrmi_add(nrmi_mul(nrmi_mul(d, l->r), l->g), l->b);
-    if (t->relu)
-        y = nrmi_relu(y);
-    if (t->sum)
-        NRMI_FN(nrmi_write)(t, t->sum, x_at, z, n);
-    NRMI_FN(nrmi_write_out)(t, y_at, y, n);
-}
-
-#if !NRMI_DOUBLE
-/* A dx that is not finite in float is computed again in double from the same coefficients, dsum
-   included: dy * gamma can overflow where dx does not. */
-static NRMI_NOINLINE nrmi_v NRMI_FN(nrmi_again)(nrmi_v dx, nrmi_v dy, nrmi_v d, nrmi_v dsum,
-                                                const nrmi_coefs *l)
-{
-    nrmi_a a[8][16], out[16], float_out[16];
-    int i;
-    NRMI_TRACE(NRMI_TRACE_AGAIN);
-    nrmi_put(out, dx);
-    nrmi_put(float_out, nrmi_add(dx, dsum));
-    nrmi_put(a[0], dy);
-    nrmi_put(a[1], d);
-    nrmi_put(a[2], dsum);
-    nrmi_put(a[3], l->k);
-    nrmi_put(a[4], l->v);
-    nrmi_put(a[5], l->p);
-    nrmi_put(a[6], l->q);
-    nrmi_put(a[7], l->o);
-    for (i = 0; i < 16; i++) {
-        const double t = nrmi_product((double)a[0][i], (double)a[3][i]);
-        const double xhat = (double)a[1][i] * (double)a[4][i];
-        const double rest = (t - (double)a[5][i]) - nrmi_product(xhat, (double)a[6][i]);
-        const double o = nrmi_product((double)a[7][i], rest);
-        out[i] = nrmi_finite((double)out[i]) ? float_out[i] : (nrmi_a)(o + (double)a[2][i]);
-    }
-    return nrmi_get(out);
-}
-#endif
-
-/* A6: dx = ((dy' * k - p) - xhat * q) * o + dsum. Frozen statistics: dx = (dy' * k) * o + dsum, and
-   x is read for the mask alone. */
-static NRMI_INLINE void NRMI_FN(nrmi_gradient_one)(const nrmi_tile *t, int what,
-                                                   const nrmi_coefs *l, size_t x_at, size_t y_at,
-                                                   size_t n)
-{
-    const nrmi_v k = what == NRMI_INNER ? nrmi_mul(l->g, l->k) : l->k;
-    const nrmi_v zero = nrmi_set1(0);
-    nrmi_v w = NRMI_FN(nrmi_read)(t, t->dy, y_at, n), x, d = zero, dx, out;
-    nrmi_v s = nrmi_set1((nrmi_a)-0.0); /* changes nothing when added, not even -0 */
-    if (!t->frozen || t->relu) {
-        x = NRMI_FN(nrmi_scaled)(t, NRMI_FN(nrmi_input)(t, x_at, n));
-        if (t->relu)
-            w = NRMI_FN(nrmi_mask)(t, what, w, x, l);
-        d = nrmi_sub(nrmi_sub(x, l->mh), l->ml);
-    }
-    dx = nrmi_mul(w, k);
-    if (t->frozen)
-        d = zero;
-    else
-        dx = nrmi_sub(nrmi_sub(dx, l->p), nrmi_mul(nrmi_mul(d, l->v), l->q));
-    dx = nrmi_mul(dx, l->o);
-    if (t->dsum)
-        s = NRMI_FN(nrmi_read)(t, t->dsum, x_at, n);
-    out = t->dsum ? nrmi_add(dx, s) : dx;
-#if !NRMI_DOUBLE
-    if (!nrmi_within(dx, 3.402823466e38f)) {
-        nrmi_coefs copy = *l; /* or gcc 12 keeps all of them in memory all the time */
-        copy.k = k;
-        out = NRMI_FN(nrmi_again)(dx, w, d, s, &copy);
-    }
-#endif
-    NRMI_FN(nrmi_write_out)(t, x_at, out, n);
-}
-
-static NRMI_OFTEN void NRMI_FN(nrmi_map_one)(const nrmi_tile *t, int gradient, int what,
-                                             int column, nrmi_coefs *l, const nrmi_along *e,
-                                             size_t i, size_t x_at, size_t y_at, size_t n)
-{
-    NRMI_FN(nrmi_of_len)(l, e, what, column, i, n);
-    if (gradient)
-        NRMI_FN(nrmi_gradient_one)(t, what, l, x_at, y_at, n);
-    else
-        NRMI_FN(nrmi_apply_one)(t, l, x_at, y_at, n);
-}
-
-/* `count` values of one lane of a row tile. What does not fit the caches is asked for ahead: where
-   the row is stored to (layer norm of 512 x 4096 took 0.88 of its time so, Zen 4) and, with
-   `ahead`, the rows that are next (4096 x 768: 0.84 of that). */
-static NRMI_INLINE void NRMI_FN(nrmi_map_row)(const nrmi_tile *t, int gradient, int what, int ahead,
-                                              nrmi_coefs *l, const nrmi_along *e, size_t count,
-                                              size_t x_at, size_t y_at)
-{
-    const int fetch = t->far_ && !t->stream;
+#if NRMI_DOUBLE
     size_t i;
-    for (i = 0; i + 16 <= count; i += 16) {
-        if (ahead)
-            NRMI_PREFETCH(NRMI_AT(t, t->x, x_at + i + t->ahead));
-        if (fetch)
-            NRMI_PREFETCH_STORE(NRMI_AT(t, t->out, (gradient ? x_at : y_at) + i + NRMI_AHEAD));
-        NRMI_FN(nrmi_map_one)(t, gradient, what, 0, l, e, i, x_at + i, y_at + i, 16);
-    }
-    if (i < count)
-        NRMI_FN(nrmi_map_one)
-        (t, gradient, what, 0, l, e, i, x_at + i, y_at + i, count - i);
-}
-
-/* Asks for the next `rows` lines of a column that dx is to be computed from and stored to. Where a
-   tile is not as wide as the lines, the processor does not see what follows: batch norm backward of
-   32x256x14x14 took 0.84 to 0.88 of its time so (Zen 4); forward gained nothing. */
-static NRMI_INLINE void NRMI_FN(nrmi_fetch_down)(const nrmi_tile *t, size_t x_at, size_t y_at,
-                                                 size_t rows)
-{
-    size_t i;
-    for (i = NRMI_DOWN; i < NRMI_DOWN + rows; i++) {
-        NRMI_PREFETCH(NRMI_AT(t, t->x, x_at + i * t->x_step));
-        NRMI_PREFETCH(NRMI_AT(t, t->dy, y_at + i * t->y_step));
-        NRMI_PREFETCH_STORE(NRMI_AT(t, t->out, x_at + i * t->x_step));
-    }
-}
-
-/* Walks a tile. In a row tile the lane's coefficients are broadcast once and a line is walked; in a
-   column tile they are loaded once for NRMI_ROWS lines. */
-static NRMI_INLINE void NRMI_FN(nrmi_map)(const nrmi_tile *given, int gradient, int what,
-                                          int column, int plain)
-{
-    const nrmi_tile tile = nrmi_tile_of(given, plain), *const t = &tile;
-    const size_t rows = NRMI_ROWS, run = NRMI_RUN, whole = gradient ? t->len : run;
-    const int down = column && t->far_ > 1 && !t->stream && t->x_step > t->lanes;
-    const size_t piece = column               ? rows
-                         : what == NRMI_INNER ? NRMI_FN(nrmi_reach)(given, whole)
-                                              : t->len;
-    nrmi_lanes c;
-    nrmi_lens space;
-    nrmi_along e = {NULL, NULL, 0, 0, NULL, NULL, NULL, NULL};
-    size_t p, from, lane, i;
-    NRMI_FN(nrmi_prepare)(given, what, gradient, 0, &c);
-    for (p = 0; p < t->planes; p++)
-        for (from = 0; from < t->len; from += piece) {
-            const size_t count = nrmi_least(t->len - from, piece);
-            if (what == NRMI_INNER)
-                e = NRMI_FN(nrmi_find_along)(given, what, p, from, count, &space);
-            for (lane = 0; lane < t->lanes; lane += column ? 16 : 1) {
-                nrmi_coefs l;
-                size_t x_at =
-                    p * t->x_plane + (column ? from * t->x_step + lane : lane * t->x_step + from);
-                size_t y_at =
-                    p * t->y_plane + (column ? from * t->y_step + lane : lane * t->y_step + from);
-                const size_t n = column ? nrmi_least(t->lanes - lane, 16) : 16;
-                NRMI_FN(nrmi_of_lane)(&c, what, column, lane, &l);
-                if (gradient && down)
-                    NRMI_FN(nrmi_fetch_down)(t, x_at, y_at, count);
-                if (column && n == 16)
-                    for (i = 0; i < count; i++, x_at += t->x_step, y_at += t->y_step)
-                        NRMI_FN(nrmi_map_one)(t, gradient, what, column, &l, &e, i, x_at, y_at, 16);
-                else if (column)
-                    for (i = 0; i < count; i++, x_at += t->x_step, y_at += t->y_step)
-                        NRMI_FN(nrmi_map_one)(t, gradient, what, column, &l, &e, i, x_at, y_at, n);
-                else if (!gradient && t->ahead)
-                    NRMI_FN(nrmi_map_row)(t, gradient, what, 1, &l, &e, count, x_at, y_at);
-                else
-                    NRMI_FN(nrmi_map_row)(t, gradient, what, 0, &l, &e, count, x_at, y_at);
-            }
-        }
-}
-
-#if NRMI_UNROLL
-#define NRMI_VARIANT(name, gradient, what, column, plain)       \
-    static NRMI_NOINLINE void NRMI_FN(name)(const nrmi_tile *t) \
-    {                                                           \
-        NRMI_FN(nrmi_map)(t, gradient, what, column, plain);    \
-    }
-NRMI_VARIANT(nrmi_y_row_channel, 0, NRMI_CHANNEL, 0, 0)
-NRMI_VARIANT(nrmi_y_row_inner, 0, NRMI_INNER, 0, 0)
-NRMI_VARIANT(nrmi_y_column_channel, 0, NRMI_CHANNEL, 1, 0)
-NRMI_VARIANT(nrmi_y_column_inner, 0, NRMI_INNER, 1, 0)
-NRMI_VARIANT(nrmi_dx_row_channel, 1, NRMI_CHANNEL, 0, 0)
-NRMI_VARIANT(nrmi_dx_row_inner, 1, NRMI_INNER, 0, 0)
-NRMI_VARIANT(nrmi_dx_column_channel, 1, NRMI_CHANNEL, 1, 0)
-NRMI_VARIANT(nrmi_dx_column_inner, 1, NRMI_INNER, 1, 0)
-NRMI_VARIANT(nrmi_plain_y_row_channel, 0, NRMI_CHANNEL, 0, 1)
-NRMI_VARIANT(nrmi_plain_y_row_inner, 0, NRMI_INNER, 0, 1)
-NRMI_VARIANT(nrmi_plain_y_column_channel, 0, NRMI_CHANNEL, 1, 1)
-NRMI_VARIANT(nrmi_plain_y_column_inner, 0, NRMI_INNER, 1, 1)
-NRMI_VARIANT(nrmi_plain_dx_row_channel, 1, NRMI_CHANNEL, 0, 1)
-NRMI_VARIANT(nrmi_plain_dx_row_inner, 1, NRMI_INNER, 0, 1)
-NRMI_VARIANT(nrmi_plain_dx_column_channel, 1, NRMI_CHANNEL, 1, 1)
-NRMI_VARIANT(nrmi_plain_dx_column_inner, 1, NRMI_INNER, 1, 1)
-#undef NRMI_VARIANT
-#endif
-
-static void NRMI_FN(nrmi_apply)(const nrmi_tile *t, int gradient, int what)
-{
-#if NRMI_UNROLL
-    typedef void variant(const nrmi_tile *);
-    static variant *const row[2][2][2] = {
-        {{NRMI_FN(nrmi_y_row_channel), NRMI_FN(nrmi_y_row_inner)},
-         {NRMI_FN(nrmi_dx_row_channel), NRMI_FN(nrmi_dx_row_inner)}},
-        {{NRMI_FN(nrmi_plain_y_row_channel), NRMI_FN(nrmi_plain_y_row_inner)},
-         {NRMI_FN(nrmi_plain_dx_row_channel), NRMI_FN(nrmi_plain_dx_row_inner)}}};
-    static variant *const column[2][2][2] = {
-        {{NRMI_FN(nrmi_y_column_channel), NRMI_FN(nrmi_y_column_inner)},
-         {NRMI_FN(nrmi_dx_column_channel), NRMI_FN(nrmi_dx_column_inner)}},
-        {{NRMI_FN(nrmi_plain_y_column_channel), NRMI_FN(nrmi_plain_y_column_inner)},
-         {NRMI_FN(nrmi_plain_dx_column_channel), NRMI_FN(nrmi_plain_dx_column_inner)}}};
-    (t->column ? column : row)[nrmi_is_plain(t, what, 0)][gradient][what == NRMI_INNER](t);
+    for (i = 0; i < n; i++)
+        nrmi_f64_set(to, i, nrmi_z(dtype, x, res, i));
 #else
-    NRMI_FN(nrmi_map)(t, gradient, what, t->column, 0);
+    float *z = (float *)to;
+    const unsigned char *a = (const unsigned char *)x, *b = (const unsigned char *)res;
+    uint16_t half[2][NRMI_W];
+    size_t i;
+    for (i = 0; dtype == NRM_F32 && i < n; i += NRMI_W) {
+        const nrmi_m m = nrmi_mask(nrmi_least(n - i, NRMI_W));
+        const nrmi_v v = nrmi_load_part(a + 4 * i, m);
+        nrmi_store(z + i, b ? nrmi_add(v, nrmi_load_part(b + 4 * i, m)) : v);
+    }
+    for (; i < n; i += NRMI_W) {
+        const unsigned char *p = a + 2 * i, *q = b ? b + 2 * i : NULL;
+        nrmi_v v;
+        if (n - i < NRMI_W) {
+            memset(half, 0, sizeof half);
+            memcpy(half[0], p, 2 * (n - i));
+            p = (const unsigned char *)half[0];
+            if (q)
+                memcpy(half[1], q, 2 * (n - i));
+            q = q ? (const unsigned char *)half[1] : NULL;
+        }
+        v = NRMI_OP1(nrmi_half_get)(dtype, p);
+        if (q) {
+            v = nrmi_add(v, NRMI_OP1(nrmi_half_get)(dtype, q));
+            NRMI_OP1(nrmi_half_put)(dtype, half[0], v);
+            v = NRMI_OP1(nrmi_half_get)(dtype, half[0]);
+        }
+        nrmi_store(z + i, v);
+    }
 #endif
 }
 
+/* The way back, rounded once. */
+static NRMI_NOINLINE void NRMI_OP(nrmi_unpack)(void *to, const void *from, size_t n, int dtype)
+{
+    const nrmi_a *v = (const nrmi_a *)from;
+    unsigned char *p = (unsigned char *)to;
+    size_t i = 0;
+    if (dtype == (NRMI_DOUBLE ? NRM_F64 : NRM_F32)) {
+        for (; i < n; i += NRMI_W)
+            nrmi_store_part(p + sizeof(nrmi_a) * i, nrmi_load(v + i),
+                            nrmi_mask(nrmi_least(n - i, NRMI_W)));
+        return;
+    }
+#if NRMI_DOUBLE
+    for (; i < n; i++)
+        nrmi_value_set(dtype, p, i, v[i]);
+#else
+    for (; i + NRMI_W <= n; i += NRMI_W)
+        NRMI_OP1(nrmi_half_put)(dtype, p + 2 * i, nrmi_load(v + i));
+    if (i < n) {
+        uint16_t half[NRMI_W];
+        NRMI_OP1(nrmi_half_put)(dtype, half, nrmi_load(v + i));
+        memcpy(p + 2 * i, half, 2 * (n - i));
+    }
+#endif
+}
+
+static NRMI_NOINLINE void NRMI_OP(nrmi_relu_all)(void *y, size_t n)
+{
+    nrmi_a *v = (nrmi_a *)y;
+    size_t i;
+    for (i = 0; i + NRMI_W <= n; i += NRMI_W)
+        nrmi_store(v + i, nrmi_relu(nrmi_load(v + i)));
+    if (i < n) {
+        const nrmi_m m = nrmi_mask(n - i);
+        nrmi_store_part(v + i, nrmi_relu(nrmi_load_part(v + i, m)), m);
+    }
+}
+
+static NRMI_NOINLINE void NRMI_OP(nrmi_plus)(void *to, const void *more, size_t n)
+{
+    nrmi_a *v = (nrmi_a *)to;
+    const nrmi_a *w = (const nrmi_a *)more;
+    size_t i;
+    for (i = 0; i < n; i += NRMI_W)
+        nrmi_store(v + i, nrmi_add(nrmi_load(v + i), nrmi_load(w + i)));
+}
+
 #if !NRMI_DOUBLE
-static int NRMI_FN(nrmi_all_within)(const unsigned char *values, size_t count, double limit)
+static int NRMI_OP(nrmi_all_within)(const unsigned char *values, size_t count, double limit)
 {
     size_t i;
     int ok = 1;
-    for (i = 0; ok && i + 16 <= count; i += 16)
-        ok = nrmi_within(nrmi_get(values + i * 4), (float)limit);
-    if (ok && i < count)
-        ok = nrmi_within(nrmi_get_part(values + i * 4, count - i), (float)limit);
+    for (i = 0; ok && i < count; i += NRMI_W)
+        ok = NRMI_OP(nrmi_within)(
+            nrmi_load_part(values + i * 4, nrmi_mask(nrmi_least(count - i, NRMI_W))),
+            (float)limit);
     return ok;
 }
 #endif
 
-#undef nrmi_v
-#undef nrmi_a
-#undef nrmi_pair
-#undef nrmi_lanes
-#undef nrmi_lens
-#undef nrmi_coefs
-#undef nrmi_along
+/* ---- D5 The kernels by name ---------------------------------------------------------------- */
+
+#define NRMI_KERNEL(name, call)                              \
+    static NRMI_NOINLINE void NRMI_OP(name)(nrmi_chunk *c) \
+    {                                                        \
+        call;                                                \
+    }
+NRMI_KERNEL(nrmi_row_moments, NRMI_OP(nrmi_row_sums)(c, NRMI_MOMENTS))
+NRMI_KERNEL(nrmi_row_channel, NRMI_OP(nrmi_row_sums)(c, NRMI_CHANNEL))
+NRMI_KERNEL(nrmi_row_inner, NRMI_OP(nrmi_row_sums)(c, NRMI_INNER))
+NRMI_KERNEL(nrmi_row_param, NRMI_OP(nrmi_row_sums)(c, NRMI_PARAM))
+NRMI_KERNEL(nrmi_column_moments, NRMI_OP(nrmi_column_sums)(c, NRMI_MOMENTS))
+NRMI_KERNEL(nrmi_column_channel, NRMI_OP(nrmi_column_sums)(c, NRMI_CHANNEL))
+NRMI_KERNEL(nrmi_column_inner, NRMI_OP(nrmi_column_sums)(c, NRMI_INNER))
+NRMI_KERNEL(nrmi_column_param, NRMI_OP(nrmi_column_sums)(c, NRMI_PARAM))
+NRMI_KERNEL(nrmi_y_line, NRMI_OP(nrmi_map)(c, NRMI_Y, 0, 0))
+NRMI_KERNEL(nrmi_y_line_inner, NRMI_OP(nrmi_map)(c, NRMI_Y, 0, 1))
+NRMI_KERNEL(nrmi_y_place, NRMI_OP(nrmi_map)(c, NRMI_Y, 1, 0))
+NRMI_KERNEL(nrmi_y_place_inner, NRMI_OP(nrmi_map)(c, NRMI_Y, 1, 1))
+NRMI_KERNEL(nrmi_mask_line, NRMI_OP(nrmi_map)(c, NRMI_MASK, 0, 0))
+NRMI_KERNEL(nrmi_mask_line_inner, NRMI_OP(nrmi_map)(c, NRMI_MASK, 0, 1))
+NRMI_KERNEL(nrmi_mask_place, NRMI_OP(nrmi_map)(c, NRMI_MASK, 1, 0))
+NRMI_KERNEL(nrmi_mask_place_inner, NRMI_OP(nrmi_map)(c, NRMI_MASK, 1, 1))
+NRMI_KERNEL(nrmi_dx_line, NRMI_OP(nrmi_map)(c, NRMI_DX, 0, 0))
+NRMI_KERNEL(nrmi_dx_line_inner, NRMI_OP(nrmi_map)(c, NRMI_DX, 0, 1))
+NRMI_KERNEL(nrmi_dx_place, NRMI_OP(nrmi_map)(c, NRMI_DX, 1, 0))
+NRMI_KERNEL(nrmi_dx_place_inner, NRMI_OP(nrmi_map)(c, NRMI_DX, 1, 1))
+#undef NRMI_KERNEL
+
+static const nrmi_kernels NRMI_OP(nrmi_kernels) = {
+    NRMI_DOUBLE,
+    sizeof(nrmi_a),
+    {{NRMI_OP(nrmi_row_moments), NRMI_OP(nrmi_row_channel), NRMI_OP(nrmi_row_inner),
+      NRMI_OP(nrmi_row_param)},
+     {NRMI_OP(nrmi_column_moments), NRMI_OP(nrmi_column_channel), NRMI_OP(nrmi_column_inner),
+      NRMI_OP(nrmi_column_param)}},
+    NRMI_OP(nrmi_column_rest),
+    {NRMI_OP(nrmi_row_pilots), NRMI_OP(nrmi_column_pilots)},
+    {{{NRMI_OP(nrmi_y_line), NRMI_OP(nrmi_y_line_inner)},
+      {NRMI_OP(nrmi_y_place), NRMI_OP(nrmi_y_place_inner)}},
+     {{NRMI_OP(nrmi_mask_line), NRMI_OP(nrmi_mask_line_inner)},
+      {NRMI_OP(nrmi_mask_place), NRMI_OP(nrmi_mask_place_inner)}},
+     {{NRMI_OP(nrmi_dx_line), NRMI_OP(nrmi_dx_line_inner)},
+      {NRMI_OP(nrmi_dx_place), NRMI_OP(nrmi_dx_place_inner)}}},
+    NRMI_OP(nrmi_pack),
+    NRMI_OP(nrmi_unpack),
+    NRMI_OP(nrmi_relu_all),
+    NRMI_OP(nrmi_plus),
+#if NRMI_DOUBLE
+    NULL
+#else
+    NRMI_OP(nrmi_all_within)
+#endif
+};
+
 #undef NRMI_OP
-#undef NRMI_OP64
-#undef NRMI_FN
+#undef NRMI_OP1
+#undef NRMI_W
+#undef NRMI_DOUBLE
+#undef nrmi_a
+#undef nrmi_v
+#undef nrmi_m
+#undef nrmi_two
+#undef nrmi_stats
+#undef nrmi_lane
+#undef nrmi_other
 #undef nrmi_set1
-#undef nrmi_get
-#undef nrmi_get_part
-#undef nrmi_put
-#undef nrmi_add
-#undef nrmi_sub
-#undef nrmi_mul
-#undef nrmi_relu
-#undef nrmi_keep
-#undef nrmi_first
-#undef nrmi_pairs
-#undef nrmi_within
-#undef nrmi_tally
 #undef nrmi_load
 #undef nrmi_load_part
 #undef nrmi_store
 #undef nrmi_store_part
-#undef nrmi_stored
 #undef nrmi_stream
-#undef nrmi_offset
-#undef NRMI_AT
-#undef NRMI_COPY_ONE
-#undef NRMI_WIDTH
-#undef NRMI_UNROLL
-#undef NRMI_PILOTS
-#undef NRMI_DOUBLE
-#undef NRMI_OFTEN
+#undef nrmi_mask
+#undef nrmi_keep
+#undef nrmi_add
+#undef nrmi_sub
+#undef nrmi_mul
+#undef nrmi_pairs
+#undef nrmi_above
+#undef nrmi_relu
+#undef nrmi_tally
+#undef NRMI_TREE
+#undef NRMI_R
+#undef NRMI_Q2
+#undef NRMI_Q4
+#undef NRMI_Q8
+#undef NRMI_F1
+#undef NRMI_F2
+#undef NRMI_F4
+#undef NRMI_F8
+#undef NRMI_F16
+#undef NRMI_FOLD
 
 #endif /* NRMI_PASS */
+
 
 /*
 normalize.h is available under two licences. Choose whichever you prefer.
