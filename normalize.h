@@ -748,7 +748,7 @@ enum {
 /* Sizes on the stack. No bit depends on them. */
 enum {
     NRMI_LANES = NRM_TILE, /* lanes of a tile that lie side by side             */
-    NRMI_LINES = 16,       /* lanes of a tile that are lines of memory          */
+    NRMI_LINES = 128,      /* lanes of a tile that are lines of memory          */
     NRMI_CHUNK = 2048,     /* packed floats; half as many doubles               */
     NRMI_PIECE = 256,      /* coefficients along the lane, copied at once       */
     NRMI_BACK = 32         /* lines of a column that are mapped at once, from the end */
@@ -776,12 +776,13 @@ typedef struct nrmi_tile {
     int stream;                /* out is too large to stay in the caches, and apart from x       */
     int apart;                 /* out shares no byte with an input                               */
     int forced;                /* INNER, PARAM: gamma or beta asks for double                    */
+    int back;                  /* the sums have just been read: map from the end                 */
     int tiny;                  /* CHANNEL: gamma * rstd needs two factors                        */
+    int odd;                   /* statistics or parameters that are prepared one by one          */
     int dtype;                 /* storage (nrm_dtype) and its size in bytes                      */
     size_t size;
     double scale;              /* F64: z is multiplied by this power of two first; 0: by 1       */
-    const double *mean, *rstd; /* by group. MOMENTS: mean is the pilot, rstd NULL                */
-    size_t fold, fold_at;      /* so many lanes have a group's; how many of the first's are past */
+    const double *mean, *rstd; /* by lane. MOMENTS: mean is the pilot, rstd NULL                 */
     const unsigned char *len_mean, *len_rstd; /* PARAM: doubles, along the lane, as the caller  */
     size_t stat_plane, stat_len;              /* has them; the steps to the next plane and len  */
     const double *g, *b;                      /* gamma + offset and beta, by lane               */
@@ -807,8 +808,30 @@ typedef struct nrmi_chunk {
     size_t level_step;
     double *first, *second;           /* the sums, by lane                                      */
     const size_t *at;                 /* column pilots: 32 places                               */
+    int goes_on;                      /* row sums: the values go on with a run that has begun   */
     int stream, finite;               /* dx: out: whether all of it is                          */
 } nrmi_chunk;
+
+/* Work on lanes in double, several at a time. NRMI_OF_PILOT: mh alone. NRMI_OF_Y: mh, ml, r = rstd
+   or, with g, g * rstd, b. NRMI_OF_SUMS: mh, ml, r = v * lift, k = u. NRMI_OF_DX: mh, ml, r = v,
+   k = u or g * u, p, q, o. What is NULL is left out. */
+enum { NRMI_OF_PILOT, NRMI_OF_Y, NRMI_OF_SUMS, NRMI_OF_DX };
+typedef struct nrmi_lanes {
+    size_t n;
+    int of;
+    const double *mean, *rstd, *g, *b, *p, *q;
+    float *mh, *ml, *r, *k, *to_b, *to_p, *to_q, *o;
+    double lift;
+} nrmi_lanes;
+
+/* A6, "Accept", of n groups of m values: mean, m2 and rstd from the sums around the pilots. */
+typedef struct nrmi_judged {
+    size_t n;
+    int rms;
+    double m, eps;
+    const double *first, *second, *pilot;
+    double *mean, *m2, *rstd;
+} nrmi_judged;
 
 typedef void nrmi_kernel(nrmi_chunk *);
 
@@ -824,21 +847,15 @@ typedef struct nrmi_kernels {
     void (*relu)(void *y, size_t n);
     void (*plus)(void *to, const void *more, size_t n);
     int (*within)(const unsigned char *values, size_t count, double limit); /* floats alone */
+    void (*coefs)(const nrmi_lanes *);
+    int (*judge)(const nrmi_judged *);        /* 1: all of them are accepted                   */
+    int (*comfortable)(const nrmi_lanes *);   /* 1: float arithmetic keeps the bound in all    */
 } nrmi_kernels;
 
 typedef struct nrmi_set {
     nrm_isa isa;
     const nrmi_kernels *f32, *f64;
 } nrmi_set;
-
-/* The order in which a pilot's 32 places go up in memory. Read so, they took 2.4 ms instead of 3.4
-   for layer norm of 4096 rows of 768 (Zen 4). */
-#define NRMI_UPWARD(M)                                                                       \
-    M(12) M(25) M(4) M(17) M(30) M(9) M(22) M(1) M(14) M(27) M(6) M(19) M(11) M(24) M(3) M(16) \
-    M(29) M(8) M(21) M(0) M(13) M(26) M(5) M(18) M(31) M(10) M(23) M(2) M(15) M(28) M(7) M(20)
-#define NRMI_M(k) k,
-static const unsigned char nrmi_upward[32] = {NRMI_UPWARD(NRMI_M)};
-#undef NRMI_M
 
 /* ---- C4 Bits, half floats, checked sizes ---------------------------------------------------- */
 
@@ -1773,10 +1790,10 @@ NRMI_DO(nrmi_put_f32_v128, (float *p, nrmi_2xf64 x), (p[0] = (float)x[0], p[1] =
 
 /* ISA HOOK pass: scalar. */
 #define NRMI_ISA scalar
-#define NRMI_A f32
+#define NRMI_A f64
 #include NRM_HEADER_FILENAME
 #undef NRMI_A
-#define NRMI_A f64
+#define NRMI_A f32
 #include NRM_HEADER_FILENAME
 #undef NRMI_A
 #undef NRMI_ISA
@@ -1790,10 +1807,10 @@ NRMI_DO(nrmi_put_f32_v128, (float *p, nrmi_2xf64 x), (p[0] = (float)x[0], p[1] =
 #pragma GCC target("avx2,f16c")
 #endif
 #define NRMI_ISA avx2
-#define NRMI_A f32
+#define NRMI_A f64
 #include NRM_HEADER_FILENAME
 #undef NRMI_A
-#define NRMI_A f64
+#define NRMI_A f32
 #include NRM_HEADER_FILENAME
 #undef NRMI_A
 #undef NRMI_ISA
@@ -1814,10 +1831,10 @@ NRMI_DO(nrmi_put_f32_v128, (float *p, nrmi_2xf64 x), (p[0] = (float)x[0], p[1] =
 #pragma GCC target("avx512f,avx512dq,avx512vl,avx512bw")
 #endif
 #define NRMI_ISA avx512
-#define NRMI_A f32
+#define NRMI_A f64
 #include NRM_HEADER_FILENAME
 #undef NRMI_A
-#define NRMI_A f64
+#define NRMI_A f32
 #include NRM_HEADER_FILENAME
 #undef NRMI_A
 #undef NRMI_ISA
@@ -1831,10 +1848,10 @@ NRMI_DO(nrmi_put_f32_v128, (float *p, nrmi_2xf64 x), (p[0] = (float)x[0], p[1] =
 /* ISA HOOK pass: v128. */
 #if NRMI_HAS_V128
 #define NRMI_ISA v128
-#define NRMI_A f32
+#define NRMI_A f64
 #include NRM_HEADER_FILENAME
 #undef NRMI_A
-#define NRMI_A f64
+#define NRMI_A f32
 #include NRM_HEADER_FILENAME
 #undef NRMI_A
 #undef NRMI_ISA
@@ -2728,7 +2745,7 @@ static const nrmi_kernels *nrmi_kernels_for(const nrmi_job *j, int wide, nrmi_ti
 typedef struct nrmi_room {
     unsigned char *at, *end;
 } nrmi_room;
-enum { NRMI_SUMS_ROOM = 96 * NRMI_LANES, NRMI_MAP_ROOM = 76 * NRMI_LANES };
+enum { NRMI_SUMS_ROOM = 96 * NRMI_LANES, NRMI_MAP_ROOM = 92 * NRMI_LANES };
 
 static unsigned char *nrmi_take(nrmi_room *room, size_t bytes)
 {
@@ -2750,6 +2767,7 @@ typedef struct nrmi_work {
     int copies_g, copies_b;      /* INNER: gamma, beta are not as the kernel takes them         */
     nrmi_chunk c, mask;          /* for the kernel, and for that of RELU's mask                 */
     unsigned char *z, *w;        /* packed x and dy                                             */
+    double *run;                 /* of row sums                                                 */
     unsigned char *along[3];     /* copied coefficients along the lane                          */
 } nrmi_work;
 
@@ -2839,13 +2857,67 @@ static void nrmi_prepare_lane(nrmi_work *w, int sums, size_t i, double mean, dou
     nrmi_put(k, w->c.q, i, t->q[i] * s.rho * s.u);
 }
 
+/* The same for all lanes, several at a time, in float's usual arithmetic. */
+static void nrmi_prepare_usual(nrmi_work *w, int sums, nrmi_room *room)
+{
+    const nrmi_tile *t = w->t;
+    const int channel = w->what == NRMI_CHANNEL;
+    nrmi_lanes l;
+    memset(&l, 0, sizeof l);
+    l.n = t->lanes;
+    l.mean = t->mean;
+    l.rstd = t->rstd;
+    l.mh = (float *)(uintptr_t)w->c.mh;
+    l.ml = (float *)(uintptr_t)w->c.ml;
+    l.r = (float *)(uintptr_t)w->c.r;
+    l.k = (float *)(uintptr_t)w->c.k;
+    l.g = channel && !sums ? t->g : NULL;
+    l.b = t->b;
+    l.lift = channel && sums ? NRMI_LIFT : 1;
+    l.of = w->what == NRMI_MOMENTS ? NRMI_OF_PILOT
+           : sums                  ? NRMI_OF_SUMS
+           : w->gradient           ? NRMI_OF_DX
+                                   : NRMI_OF_Y;
+    if (l.of == NRMI_OF_DX && !t->frozen) {
+        l.p = t->p;
+        l.q = t->q;
+        l.to_p = (float *)(uintptr_t)w->c.p;
+        l.to_q = (float *)(uintptr_t)w->c.q;
+        l.o = (float *)(uintptr_t)w->c.o;
+    }
+    l.to_b = l.of == NRMI_OF_Y && channel ? (float *)(uintptr_t)w->c.b : NULL;
+    if (l.of == NRMI_OF_DX && t->frozen) { /* dx = dy * r */
+        float *const zero = l.mh;
+        size_t i;
+        l.of = NRMI_OF_Y;
+        l.mh = (float *)(void *)nrmi_take(room, 4 * (t->lanes + 16));
+        l.ml = l.mh;
+        w->k->coefs(&l);
+        for (i = 0; i < t->lanes; i++) {
+            zero[i] = 0;
+            ((float *)(uintptr_t)w->c.b)[i] = -0.0f;
+        }
+    } else {
+        w->k->coefs(&l);
+    }
+    if (!w->gradient || !t->relu)
+        return;
+    l.of = NRMI_OF_Y;
+    l.g = channel ? t->g : NULL;
+    l.mh = (float *)(uintptr_t)w->mask.mh;
+    l.ml = (float *)(uintptr_t)w->mask.ml;
+    l.r = (float *)(uintptr_t)w->mask.r;
+    l.to_b = channel ? (float *)(uintptr_t)w->mask.b : NULL;
+    w->k->coefs(&l);
+}
+
 static void nrmi_prepare(nrmi_work *w, int sums, nrmi_room *room)
 {
     const nrmi_tile *t = w->t;
     const size_t bytes = w->k->size * ((t->lanes + 31) & ~(size_t)15);
     const int channel = w->what == NRMI_CHANNEL, is_double = w->k->is_double;
     const int dx = w->gradient && !sums && !t->frozen;
-    size_t i, group = 0, at = t->fold_at;
+    size_t i;
     if (w->what == NRMI_PARAM) {
         if (!t->relu)
             return;
@@ -2888,13 +2960,12 @@ static void nrmi_prepare(nrmi_work *w, int sums, nrmi_room *room)
                 w->mask.k = nrmi_take(room, bytes);
         }
     }
-    for (i = 0; i < t->lanes; i++) {
-        nrmi_prepare_lane(w, sums, i, t->mean ? t->mean[group] : 0, t->rstd ? t->rstd[group] : 0);
-        if (++at == t->fold) {
-            at = 0;
-            group++;
-        }
+    if (!is_double && !t->odd) {
+        nrmi_prepare_usual(w, sums, room);
+        return;
     }
+    for (i = 0; i < t->lanes; i++)
+        nrmi_prepare_lane(w, sums, i, t->mean ? t->mean[i] : 0, t->rstd ? t->rstd[i] : 0);
 }
 
 /* Whether the kernels can use the caller's gamma or beta as it is. */
@@ -3255,34 +3326,68 @@ static void nrmi_lanes_from(const nrmi_work *w, const nrmi_chunk *all, nrmi_chun
 #undef NRMI_FROM
 }
 
-/* A run of plane p, of the lanes of a row tile: as many lines at once as have eight blocks. */
-static void nrmi_row_run(nrmi_work *w, size_t p, size_t from, size_t count, double *a, double *b)
+/* The same for a run that has to be packed, or whose coefficients along the lane are copied. */
+static void nrmi_row_pieces(nrmi_work *w, nrmi_span *s, size_t from, size_t count, int copies,
+                            double *a, double *b)
 {
     nrmi_kernel *const sums = w->k->sums[0][w->what];
-    const size_t piece = w->along[0] ? (size_t)NRMI_PIECE : (size_t)NRMI_RUN;
+    const size_t piece = copies ? (size_t)NRMI_PIECE : (size_t)NRMI_RUN, lanes = w->t->lanes;
     const nrmi_chunk mine = w->c, masks = w->mask;
-    nrmi_span s;
-    size_t at;
-    s.plane = p;
-    s.apart = 1;
-    for (at = 0; at < count; at += piece) {
-        const size_t n = nrmi_least(count - at, piece), blocks = (n + NRMI_BLOCK - 1) / NRMI_BLOCK;
-        nrmi_find_along(w, p, from + at, n);
-        s.from = from + at;
-        s.n = n;
-        for (s.lane = 0; s.lane < w->t->lanes; s.lane += s.lines) {
-            nrmi_chunk *c = &w->c;
-            s.lines = nrmi_least(w->t->lanes - s.lane, 8 / blocks);
-            nrmi_lanes_from(w, &mine, c, s.lane);
-            nrmi_lanes_from(w, &masks, &w->mask, s.lane);
-            nrmi_front(w, &s);
-            c->first = a + s.lane;
-            c->second = b + s.lane;
-            sums(c);
+    double *const run = w->run;
+    size_t at, end, i;
+    for (; count > 0; from += end, count -= end) {
+        end = nrmi_least(count, NRMI_RUN);
+        memset(run, 0, 16 * lanes);
+        for (at = 0; at < end; at += piece) {
+            const size_t n = nrmi_least(end - at, piece);
+            const size_t blocks = (n + NRMI_BLOCK - 1) / NRMI_BLOCK;
+            nrmi_find_along(w, s->plane, from + at, n);
+            s->from = from + at;
+            s->n = n;
+            for (s->lane = 0; s->lane < lanes; s->lane += s->lines) {
+                nrmi_chunk *c = &w->c;
+                s->lines = nrmi_least(lanes - s->lane, 8 / blocks);
+                nrmi_lanes_from(w, &mine, c, s->lane);
+                nrmi_lanes_from(w, &masks, &w->mask, s->lane);
+                nrmi_front(w, s);
+                c->first = run + s->lane;
+                c->second = run + lanes + s->lane;
+                c->goes_on = 1;
+                sums(c);
+            }
+        }
+        for (i = 0; i < lanes; i++) {
+            a[i] += run[i];
+            b[i] += run[lanes + i];
         }
     }
     w->c = mine;
     w->mask = masks;
+}
+
+/* Values from..from+count of plane p, added to the sums of the lanes of a row tile. What has to be
+   packed comes in pieces of as many lines at once as have eight blocks. */
+static void nrmi_row_plane(nrmi_work *w, size_t p, size_t from, size_t count, double *a, double *b)
+{
+    nrmi_kernel *const sums = w->k->sums[0][w->what];
+    const int packs = w->packs_x || w->packs_dy;
+    const int copies = w->what == NRMI_PARAM || w->copies_g || w->copies_b;
+    nrmi_span s;
+    s.plane = p;
+    s.apart = 1;
+    if (!packs && !copies) {
+        s.from = from;
+        s.n = count;
+        s.lane = 0;
+        s.lines = w->t->lanes;
+        nrmi_find_along(w, p, from, count);
+        nrmi_front(w, &s);
+        w->c.first = a;
+        w->c.second = b;
+        sums(&w->c);
+        return;
+    }
+    nrmi_row_pieces(w, &s, from, count, copies, a, b);
 }
 
 static void nrmi_open_room(nrmi_room *room, unsigned char *at, size_t bytes)
@@ -3291,8 +3396,28 @@ static void nrmi_open_room(nrmi_room *room, unsigned char *at, size_t bytes)
     room->end = at + bytes;
 }
 
-/* Cells first..first+count of a tile, one or more runs of a plane each: to the list, or, where
-   `park` is given, each to its place there: both sums of a cell, one after the other. */
+/* The list of a row tile, plane by plane. */
+static void nrmi_row_list(nrmi_work *w, nrmi_list *l)
+{
+    const nrmi_tile *t = w->t;
+    size_t p, i;
+    for (p = 0; p < t->planes; p++) {
+        if (l->across == 1) {
+            nrmi_row_plane(w, p, 0, t->len, l->sum[0], l->sum[1]);
+            continue;
+        }
+        memset(l->plane[0], 0, 8 * t->lanes);
+        memset(l->plane[1], 0, 8 * t->lanes);
+        nrmi_row_plane(w, p, 0, t->len, l->plane[0], l->plane[1]);
+        for (i = 0; i < t->lanes; i++) {
+            l->sum[0][i] += l->plane[0][i];
+            l->sum[1][i] += l->plane[1][i];
+        }
+    }
+}
+
+/* Cells first..first+count of a tile, a run of a plane each: to the list, or, where `park` is given,
+   each to its place there: both sums of a cell, one after the other. */
 static NRMI_NOINLINE void nrmi_sum_cells(const nrmi_tile *t, const nrmi_kernels *k, int what,
                                          size_t first, size_t count, double *park,
                                          nrmi_list *list)
@@ -3306,6 +3431,12 @@ static NRMI_NOINLINE void nrmi_sum_cells(const nrmi_tile *t, const nrmi_kernels 
     size_t cell, i;
     nrmi_open_room(&room, space, sizeof space);
     nrmi_open_work(&w, t, k, what, what != NRMI_MOMENTS, 1, &room);
+    if (!t->column)
+        w.run = (double *)(void *)nrmi_take(&room, 16 * lanes);
+    if (!t->column && list && !list->f64) {
+        nrmi_row_list(&w, list);
+        return;
+    }
     a = park ? park : (double *)(void *)nrmi_take(&room, 8 * lanes);
     b = park ? park + lanes : (double *)(void *)nrmi_take(&room, 8 * lanes);
     if (t->column) {
@@ -3323,7 +3454,7 @@ static NRMI_NOINLINE void nrmi_sum_cells(const nrmi_tile *t, const nrmi_kernels 
             for (i = 0; i < n; i += NRMI_BLOCK)
                 nrmi_column_block(&w, p, from + i, nrmi_least(n - i, NRMI_BLOCK));
         else
-            nrmi_row_run(&w, p, from, n, a, b);
+            nrmi_row_plane(&w, p, from, n, a, b);
         if (list)
             nrmi_add_cell(list, a, b);
         else {
@@ -3461,7 +3592,7 @@ static NRMI_NOINLINE void nrmi_map(const nrmi_tile *t, const nrmi_kernels *k, in
     nrmi_work w;
     nrmi_span s;
     nrmi_chunk mine, masks;
-    size_t end, piece;
+    size_t end, piece, lines = t->lanes;
     int packs;
     nrmi_open_room(&room, space, sizeof space);
     nrmi_open_work(&w, t, k, what, gradient, 0, &room);
@@ -3471,8 +3602,18 @@ static NRMI_NOINLINE void nrmi_map(const nrmi_tile *t, const nrmi_kernels *k, in
     s.apart = 1;
     s.lane = 0;
     if (t->column) {
-        piece = packs ? most / ((t->lanes + 15) & ~(size_t)15) : (size_t)NRMI_BACK;
+        piece = packs ? most / ((t->lanes + 15) & ~(size_t)15)
+                : w.copies_g || w.copies_b ? (size_t)NRMI_PIECE
+                : t->back ? NRMI_BACK * NRMI_LANES / t->lanes : t->len;
         s.n = t->lanes;
+        if (!t->back) {
+            for (s.plane = 0; s.plane < t->planes; s.plane++)
+                for (s.from = 0; s.from < t->len; s.from += piece) {
+                    s.lines = nrmi_least(t->len - s.from, piece);
+                    nrmi_map_chunk(&w, &s);
+                }
+            return;
+        }
         for (s.plane = t->planes; s.plane-- > 0;)
             for (end = t->len; end > 0; end = s.from) {
                 s.lines = end % piece ? end % piece : piece;
@@ -3482,10 +3623,12 @@ static NRMI_NOINLINE void nrmi_map(const nrmi_tile *t, const nrmi_kernels *k, in
         return;
     }
     piece = w.copies_g || w.copies_b ? (size_t)NRMI_PIECE : packs ? most : t->len;
-    s.lines = 1;
+    if (packs)
+        lines = most / ((nrmi_least(t->len, piece) + 15) & ~(size_t)15);
     for (s.plane = 0; s.plane < t->planes; s.plane++)
-        for (s.lane = 0; s.lane < t->lanes; s.lane++)
+        for (s.lane = 0; s.lane < t->lanes; s.lane += s.lines)
             for (s.from = 0; s.from < t->len; s.from += piece) {
+                s.lines = nrmi_least(t->lanes - s.lane, lines);
                 s.n = nrmi_least(t->len - s.from, piece);
                 nrmi_lanes_from(&w, &mine, &w.c, s.lane);
                 nrmi_lanes_from(&w, &masks, &w.mask, s.lane);
@@ -3502,7 +3645,8 @@ typedef struct nrmi_stretch {
     nrmi_tile t;
     size_t lanes;
     unsigned char wide[NRMI_LANES]; /* by lane: double arithmetic */
-    double g[NRMI_LANES], b[NRMI_LANES], p[NRMI_LANES], q[NRMI_LANES];
+    double g[NRMI_LANES + 8], b[NRMI_LANES + 8], p[NRMI_LANES + 8], q[NRMI_LANES + 8];
+    double mean[NRMI_LANES + 8], rstd[NRMI_LANES + 8]; /* by lane, where fold lanes share them */
 } nrmi_stretch;
 
 /* Which group a lane belongs to, where `fold` lanes have one. */
@@ -3541,8 +3685,6 @@ static nrmi_tile nrmi_aim(const nrmi_job *j, size_t o, size_t p, size_t g, size_
     t.y_step = w->column ? w->len_step.y : w->fold == 1 ? w->group_step.y : w->fold_step.y;
     t.x_plane = w->plane_step.x;
     t.y_plane = w->plane_step.y;
-    t.fold = w->fold;
-    t.fold_at = f;
     t.planes = w->planes;
     t.len = w->len;
     if (j->inner) {
@@ -3561,15 +3703,13 @@ static nrmi_tile nrmi_part(const nrmi_stretch *v, size_t from, size_t count)
 {
     const size_t x = from * (v->t.column ? 1 : v->t.x_step);
     const size_t y = from * (v->t.column ? 1 : v->t.y_step);
-    const size_t group = nrmi_group_of(v->t.fold, v->t.fold_at + from);
     nrmi_tile t = v->t;
     nrmi_shift_tile(v->j->q, &t, x, y);
     t.lanes = count;
     if (t.mean) {
-        t.mean += group;
-        t.rstd += group;
+        t.mean += from;
+        t.rstd += from;
     }
-    t.fold_at += from - group * t.fold;
     t.g = v->t.g ? v->g + from : NULL;
     t.b = v->t.b ? v->b + from : NULL;
     t.p = v->p + from;
@@ -3588,7 +3728,7 @@ static size_t nrmi_groups_at_once(const nrmi_job *j, size_t keep)
                                          w->group_step.y == w->fold * w->fold_step.y;
     const size_t lanes = w->column ? NRMI_LANES : NRMI_LINES;
     const size_t most = w->fold < lanes ? lanes / w->fold : 1;
-    size_t fit = keep / j->q->size / w->planes / w->fold / w->len;
+    size_t fit = (w->planes > 1 ? 8 * keep : keep) / j->q->size / w->planes / w->fold / w->len;
     if (!solid)
         return 1;
     if (w->column || fit > most)
@@ -3636,26 +3776,42 @@ static void nrmi_fill(nrmi_stretch *v, int sums, size_t o, size_t p, size_t g, s
     size_t i, group = g - g0, at = f;
     v->t.mean = mean + group;
     v->t.rstd = rstd + group;
-    for (i = 0; i < v->lanes; i++) {
-        v->wide[i] = (unsigned char)(v->t.forced || nrmi_wide_stats(j, mean[group], rstd[group]));
-        if (++at == j->w.fold) {
-            at = 0;
-            group++;
-        }
-    }
     if (params)
         nrmi_fill_params(v, o, p, g, f);
+    memset(v->wide, 0, v->lanes);
+    if (j->w.fold > 1) {
+        for (i = 0; i < v->lanes; i++) {
+            v->mean[i] = mean[group];
+            v->rstd[i] = rstd[group];
+            if (++at == j->w.fold) {
+                at = 0;
+                group++;
+            }
+        }
+        v->t.mean = v->mean;
+        v->t.rstd = v->rstd;
+    }
+    if (j->t.dtype != NRM_F64 && !v->t.forced) {
+        nrmi_lanes l;
+        l.n = v->lanes;
+        l.mean = v->t.mean;
+        l.rstd = v->t.rstd;
+        l.g = params && matter ? v->g : NULL;
+        l.b = v->b;
+        if (j->q->set->f64->comfortable(&l))
+            return;
+    }
+    v->t.odd = 1;
+    for (i = 0; i < v->lanes; i++)
+        v->wide[i] =
+            (unsigned char)(v->t.forced || nrmi_wide_stats(j, v->t.mean[i], v->t.rstd[i]));
     if (!params || !matter)
         return;
-    for (i = 0, group = g - g0, at = f; i < v->lanes; i++) {
-        const uint64_t a = nrmi_bits(v->g[i] * rstd[group]);
+    for (i = 0; i < v->lanes; i++) {
+        const uint64_t a = nrmi_bits(v->g[i] * v->t.rstd[i]);
         v->wide[i] |= (unsigned char)nrmi_wide_params(j, v->g[i], v->b[i]);
         if (!v->wide[i] && j->t.dtype != NRM_F64 && a && a < NRMI_POW2_BITS(-100))
             v->wide[i] = NRMI_TINY;
-        if (++at == j->w.fold) {
-            at = 0;
-            group++;
-        }
     }
 }
 
@@ -3937,7 +4093,7 @@ static void nrmi_moment_sums(const nrmi_job *j, const nrmi_kernels *k, double sc
     const int alone = j->w.fold == 1; /* a group is a lane */
     const int f64 = j->t.dtype == NRM_F64;
     double lost[2] = {0, 0};
-    double a[NRMI_LANES], b[NRMI_LANES];
+    double a[NRMI_LANES], b[NRMI_LANES], pilots[NRMI_LANES + 8];
     size_t from, i, group = 0, f = 0;
     for (i = 0; !alone && i < count; i++)
         first[i] = second[i] = 0;
@@ -3949,6 +4105,10 @@ static void nrmi_moment_sums(const nrmi_job *j, const nrmi_kernels *k, double sc
         t.lanes = n;
         t.mean = pilot + group;
         t.scale = scale;
+        for (i = 0; !alone && i < n; i++)
+            pilots[i] = pilot[group + (f + i) / j->w.fold];
+        if (!alone)
+            t.mean = pilots;
         if (alone) {
             nrmi_reduce_tile(j, k, &t, NRMI_MOMENTS, first + from, second + from);
             group += n;
@@ -3975,28 +4135,47 @@ static void nrmi_moment_sums(const nrmi_job *j, const nrmi_kernels *k, double sc
     }
 }
 
+/* The 32 places of values that are packed. */
+static const size_t nrmi_upward_at[32] = {0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10,
+                                          11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21,
+                                          22, 23, 24, 25, 26, 27, 28, 29, 30, 31};
+
+static void nrmi_gather(unsigned char *to, const unsigned char *from, size_t first,
+                        const size_t *at, size_t size)
+{
+    size_t i;
+    for (i = 0; i < 32; i++) {
+        const unsigned char *x = from + size * (first + at[i]);
+        if (size == 2)
+            memcpy(to + 2 * i, x, 2);
+        else if (size == 4)
+            memcpy(to + 4 * i, x, 4);
+        else
+            memcpy(to + 8 * i, x, 8);
+    }
+}
+
 /* Pilots of groups that are lines of memory: 32 values of each, side by side. */
 static NRMI_NOINLINE void nrmi_line_pilots(const nrmi_tile *t, const nrmi_kernels *k,
                                            const size_t *at, double *pilot)
 {
-    unsigned char x[NRMI_LINES * 32 * 8], res[32 * 8], z[NRMI_LINES * 32 * 8];
-    double out[NRMI_LINES];
+    const int packs = t->size == 2 || t->res;
+    unsigned char x[32 * 8], res[32 * 8], z[16 * 32 * 8];
+    double out[16];
     nrmi_chunk c;
-    size_t line, i, n, l;
+    size_t line, n, l;
     memset(&c, 0, sizeof c);
-    c.x = z;
-    c.x_step = 32;
     c.out = out;
+    c.at = packs ? nrmi_upward_at : at;
     for (line = 0; line < t->lanes; line += n) {
-        n = nrmi_least(t->lanes - line, NRMI_LINES);
-        for (l = 0; l < n; l++) {
-            const size_t from = (line + l) * t->x_step;
-            for (i = 0; i < 32; i++) {
-                const size_t k_ = nrmi_upward[i];
-                memcpy(x + t->size * k_, t->x + t->size * (from + at[k_]), t->size);
-                if (t->res)
-                    memcpy(res + t->size * k_, t->res + t->size * (from + at[k_]), t->size);
-            }
+        const size_t first = line * t->x_step;
+        n = nrmi_least(t->lanes - line, 16);
+        c.x = packs ? z : t->x + t->size * first;
+        c.x_step = packs ? 32 : t->x_step;
+        for (l = 0; packs && l < n; l++) {
+            nrmi_gather(x, t->x, first + l * t->x_step, at, t->size);
+            if (t->res)
+                nrmi_gather(res, t->res, first + l * t->x_step, at, t->size);
             k->pack(z + k->size * 32 * l, x, t->res ? res : NULL, 32, t->dtype);
         }
         c.lines = n;
@@ -4108,22 +4287,20 @@ static void nrmi_scaled_moments(const nrmi_job *j, size_t o, size_t g, int power
 
 /* Mean and m2 of groups g..g+count (at most NRMI_LANES) of sample o; m2 is that of the values times
    nrmi_power(power), which is 1 but in the last resort of F64. */
-static void nrmi_moments_of(const nrmi_job *j, size_t o, size_t g, size_t count, double *mean,
-                            double *m2, signed char *power)
+static int nrmi_moments_of(const nrmi_job *j, size_t o, size_t g, size_t count, double *mean,
+                           double *m2, signed char *power, double *rstd)
 {
     const nrmi_walk *w = &j->w;
     const nrmi_set *set = j->q->set;
     const size_t values = w->planes * w->fold * w->len;
     const double m = (double)values;
     const int dtype = j->t.dtype;
-    double pilot[NRMI_LANES] = {0}, first[NRMI_LANES], second[NRMI_LANES];
+    double pilot[NRMI_LANES + 8], first[NRMI_LANES + 8], second[NRMI_LANES + 8];
     unsigned char state[NRMI_LANES];
     size_t i, to;
     int round;
-    for (i = 0; i < count; i++) {
-        state[i] = NRMI_ACCEPT;
-        power[i] = 0;
-    }
+    memset(power, 0, count);
+    memset(pilot, 0, 8 * count);
     if (j->kind != NRM_RMS && nrmi_sums_are_pilots(j)) {
         nrmi_moment_sums(j, dtype == NRM_F64 ? set->f64 : set->f32, 0, o, g, count, pilot, first, second);
         for (i = 0; i < count; i++)
@@ -4131,6 +4308,23 @@ static void nrmi_moments_of(const nrmi_job *j, size_t o, size_t g, size_t count,
     } else if (j->kind != NRM_RMS) {
         nrmi_pilots(j, dtype == NRM_F64 ? set->f64 : set->f32, 0, j->pilot_at, o, g, count, pilot);
     }
+    if (dtype != NRM_F64) {
+        nrmi_judged q;
+        q.n = count;
+        q.rms = j->kind == NRM_RMS;
+        q.m = m;
+        q.eps = j->q->d->eps;
+        q.first = first;
+        q.second = second;
+        q.pilot = pilot;
+        q.mean = mean;
+        q.m2 = m2;
+        q.rstd = rstd;
+        nrmi_moment_sums(j, set->f32, 0, o, g, count, pilot, first, second);
+        if (set->f64->judge(&q))
+            return 1;
+    }
+    memset(state, NRMI_ACCEPT, count);
     for (round = NRMI_ACCEPT; round <= NRMI_WIDE; round++)
         for (i = 0; i < count; i = to) {
             const nrmi_kernels *k =
@@ -4164,6 +4358,7 @@ static void nrmi_moments_of(const nrmi_job *j, size_t o, size_t g, size_t count,
                     state[s] = NRMI_DONE;
             }
         }
+    return 0;
 }
 
 /* ---- forward ------------------------------------------------------------------------------ */
@@ -4296,10 +4491,18 @@ static void nrmi_forward_groups(const nrmi_job *j, const nrmi_running *r, size_t
 {
     const nrmi_walk *w = &j->w;
     const double m = (double)(w->planes * w->fold * w->len);
-    double mean[NRMI_LANES], m2[NRMI_LANES];
+    double mean[NRMI_LANES + 8], m2[NRMI_LANES + 8], rstd[NRMI_LANES + 8];
     signed char power[NRMI_LANES];
     size_t i;
-    nrmi_moments_of(j, o, g, count, mean, m2, power);
+    const int usual = nrmi_moments_of(j, o, g, count, mean, m2, power, rstd);
+    if (usual && !r->moves && j->stat_step == 1) {
+        if (j->mean)
+            memcpy(j->mean + 8 * (o * w->groups + g), mean, 8 * count);
+        if (j->rstd)
+            memcpy(j->rstd + 8 * (o * w->groups + g), rstd, 8 * count);
+        nrmi_apply_groups(j, o, g, count, mean, rstd);
+        return;
+    }
     for (i = 0; i < count; i++) {
         const size_t at = (o * w->groups + g + i) * j->stat_step;
         if (r->moves && !r->in_stats) {
@@ -4332,12 +4535,14 @@ static void nrmi_forward_unit(const nrmi_job *j, void *context, size_t unit)
     nrmi_running *r = &f->r;
     const size_t g = unit % f->stretches * f->at_once;
     const size_t count = nrmi_least(j->w.groups - g, f->at_once);
-    double rm[NRMI_LANES] = {0}, rv[NRMI_LANES] = {0};
+    double rm[NRMI_LANES], rv[NRMI_LANES];
     size_t o = unit / f->stretches, i;
     if (!f->whole) {
         nrmi_forward_groups(j, r, o, g, count, rm, rv);
         return;
     }
+    for (i = 0; i < count; i++)
+        rm[i] = rv[i] = 0;
     for (o = 0; o < j->w.outer; o++)
         nrmi_forward_groups(j, r, o, g, count, rm, rv);
     for (i = 0; i < count; i++)
@@ -4369,6 +4574,7 @@ static nrm_status nrmi_run_forward(nrmi_job *j)
     f.stretches = nrmi_stretches(j, f.at_once);
     nrmi_running_start(j, &f.r);
     f.whole = f.r.moves && !f.r.in_stats;
+    j->t.back = 1;
     units = f.stretches * (f.whole ? 1 : j->w.outer);
     if (f.whole && !f.r.mean) { /* twice, and one by one: all share all_finite */
         for (u = 0; u < units; u++)
@@ -4465,8 +4671,7 @@ static void nrmi_gradient_sums(const nrmi_stretch *v, int what, size_t unit, dou
     }
     for (u = 0; !plain && u < values; u++)
         if (v->wide[u * unit] != NRMI_IN_DOUBLE) {
-            const size_t group = nrmi_group_of(v->t.fold, v->t.fold_at + u * unit);
-            const nrmi_scale s = nrmi_scale_of(v->t.rstd[group], 0);
+            const nrmi_scale s = nrmi_scale_of(v->t.rstd[u * unit], 0);
             p[u] /= what == NRMI_INNER ? s.u : 1;
             q[u] = q[u] * s.rho / (what == NRMI_INNER ? s.u : NRMI_LIFT);
         }
@@ -4598,7 +4803,7 @@ static void nrmi_inner_unit(const nrmi_job *j, void *context, size_t unit)
     const size_t o = unit / stretches, g = unit % stretches * at_once;
     const size_t count = nrmi_least(j->w.groups - g, at_once);
     const double m = (double)j->w.len;
-    double mean[NRMI_LANES], rstd[NRMI_LANES];
+    double mean[NRMI_LANES + 8], rstd[NRMI_LANES + 8];
     nrmi_stretch v;
     size_t i;
     nrmi_open(&v, j, o, 0, 1, g, 0, count);
@@ -4722,10 +4927,12 @@ static void nrmi_large_group_unit(const nrmi_job *j, void *context, size_t unit)
     const size_t most = nrmi_most_params(j), lost = nrmi_lost_params(j);
     const size_t parts = (w->fold + most - 1) / most;
     const size_t g = unit / parts, from = unit % parts * most;
-    double kp[NRMI_LANES] = {0}, kq[NRMI_LANES] = {0}, mean, rstd;
+    double kp[NRMI_LANES], kq[NRMI_LANES], mean, rstd;
     nrmi_stretch v;
     size_t o, i;
     (void)context;
+    memset(kp, 0, sizeof kp);
+    memset(kq, 0, sizeof kq);
     v.lanes = nrmi_least(w->fold - from, most);
     for (o = 0; o < w->outer; o++) {
         nrmi_read_stats(j, o, g, 1, &mean, &rstd);
@@ -4772,7 +4979,7 @@ static void nrmi_channel_groups(const nrmi_job *j, const nrmi_channels *c, size_
 {
     const size_t lost = c->whole ? nrmi_lost_params(j) : 0;
     const double m = (double)nrmi_group_values(j);
-    double mean[NRMI_LANES], rstd[NRMI_LANES], p[NRMI_LANES], q[NRMI_LANES];
+    double mean[NRMI_LANES + 8], rstd[NRMI_LANES + 8], p[NRMI_LANES], q[NRMI_LANES];
     size_t i;
     for (i = 0; i < count; i++)
         p[i] = q[i] = 0;
@@ -4791,14 +4998,17 @@ static void nrmi_channel_unit(const nrmi_job *j, void *context, size_t unit)
     const size_t o = unit / c->stretches, g = unit % c->stretches * c->at_once;
     const size_t count = nrmi_least(j->w.groups - g, c->at_once), params = count * c->each;
     const size_t all = j->w.groups * c->each;
-    double here[2][NRMI_LANES] = {{0}}, *kp = here[0], *kq = here[1];
+    const size_t lost = c->whole ? nrmi_lost_params(j) : 0;
+    double here[2][NRMI_LANES], *kp = here[0], *kq = here[1];
     size_t i;
     if (c->park) {
         kp = c->park + 2 * all * o + g * c->each;
         kq = kp + all;
-        for (i = 0; i < params; i++)
-            kp[i] = kq[i] = 0;
     }
+    for (i = 0; c->collect && i < params; i++)
+        kp[i] = kq[i] = 0;
+    for (i = lost; i < lost + params && lost; i++)
+        kp[i] = kq[i] = 0;
     if (!c->whole) {
         nrmi_channel_groups(j, c, c->from + o, g, count, kp, kq);
         return;
@@ -4876,7 +5086,7 @@ static void nrmi_known_unit(const nrmi_job *j, void *context, size_t unit)
 {
     const size_t at_once = *(const size_t *)context, g = unit * at_once;
     const size_t count = nrmi_least(j->w.groups - g, at_once);
-    double mean[NRMI_LANES], rstd[NRMI_LANES];
+    double mean[NRMI_LANES + 8], rstd[NRMI_LANES + 8];
     nrm_moments one;
     size_t i;
     if (j->q->verb->flags & NRMI_NEEDS_RUNNING)
@@ -4929,10 +5139,10 @@ static void nrmi_reduce_unit(const nrmi_job *j, void *context, size_t unit)
 {
     const size_t at_once = *(const size_t *)context, g = unit * at_once;
     const size_t count = nrmi_least(j->w.groups - g, at_once);
-    double mean[NRMI_LANES], m2[NRMI_LANES];
+    double mean[NRMI_LANES + 8], m2[NRMI_LANES + 8], rstd[NRMI_LANES + 8];
     signed char power[NRMI_LANES];
     size_t i;
-    nrmi_moments_of(j, 0, g, count, mean, m2, power);
+    nrmi_moments_of(j, 0, g, count, mean, m2, power, rstd);
     for (i = 0; i < count; i++) {
         nrm_moments one;
         one.count = (double)nrmi_group_values(j);
@@ -4980,6 +5190,7 @@ static nrm_status nrmi_run_reduce(nrmi_job *j)
 }
 static nrm_status nrmi_run_backward(nrmi_job *j)
 {
+    j->t.back = !(j->q->verb->flags & NRMI_READS_ARRAY);
     j->t.frozen = (j->q->verb->flags & NRMI_NEEDS_RUNNING) != 0;
     if (!(j->q->verb->flags & NRMI_GIVES_PARAMS))
         j->dgamma = j->dbeta = NULL;
@@ -5351,6 +5562,7 @@ NRM_API nrm_status nrm_fold(float *weight_out, float *bias_out, const float *wei
 
 #define NRMI_OP(name) NRMI_GLUE3(name, NRMI_A, NRMI_ISA)
 #define NRMI_OP1(name) NRMI_GLUE2(name, NRMI_ISA)
+#define NRMI_OP64(name) NRMI_GLUE2(name##_f64, NRMI_ISA)
 #define NRMI_W NRMI_GLUE3(NRMI_W, NRMI_A, NRMI_ISA)
 #define NRMI_DOUBLE NRMI_GLUE2(NRMI_IS_DOUBLE, NRMI_A)
 #define nrmi_a NRMI_GLUE2(nrmi, NRMI_A)
@@ -5360,6 +5572,7 @@ NRM_API nrm_status nrm_fold(float *weight_out, float *bias_out, const float *wei
 #define nrmi_stats NRMI_OP(nrmi_stats)
 #define nrmi_lane NRMI_OP(nrmi_lane)
 #define nrmi_other NRMI_OP(nrmi_other)
+#define nrmi_line NRMI_OP(nrmi_line)
 #define nrmi_set1 NRMI_OP(nrmi_set1)
 #define nrmi_load NRMI_OP(nrmi_load)
 #define nrmi_load_part NRMI_OP(nrmi_load_part)
@@ -5556,8 +5769,8 @@ static NRMI_INLINE void NRMI_OP(nrmi_row_block)(const nrmi_chunk *c, int what,
 #define NRMI_PART(j)                                                                          \
     NRMI_OP(nrmi_term)(c, what, 1, s, x_at + 16 * (j), dy_at + 16 * (j), i + 16 * (j),        \
                        nrmi_mask(NRMI_LEFT(j)), 1)
-        if (n >= NRMI_BLOCK)
-            NRMI_TREE(t, 8, NRMI_WHOLE);
+        if (n >= NRMI_BLOCK || n % 16 == 0)
+            NRMI_TREE(t, nrmi_least(n, NRMI_BLOCK) / 16, NRMI_WHOLE);
         else
             NRMI_TREE(t, (n + 15) / 16, NRMI_PART);
 #undef NRMI_WHOLE
@@ -5568,34 +5781,50 @@ static NRMI_INLINE void NRMI_OP(nrmi_row_block)(const nrmi_chunk *c, int what,
     }
 }
 
-/* Adds the blocks of each line, at most eight in all, to its two runs: they share their trees. */
-static NRMI_INLINE void NRMI_OP(nrmi_row_sums)(nrmi_chunk *c, int what)
+/* Eight blocks at most: n values of each of `lines` lines from (line, at) on. Their totals share the
+   neighbour trees; those of a line are one run, which is added to what the line has. */
+static NRMI_INLINE void NRMI_OP(nrmi_row_octet)(const nrmi_chunk *c, int what, size_t line,
+                                                size_t lines, size_t at, size_t n)
 {
     nrmi_a s[16][16], total[16];
-    size_t line, at, k = 0;
-    for (line = 0; line < c->lines; line++) {
-        nrmi_stats l;
+    size_t l, i, k = 0;
+    for (l = line; l < line + lines; l++) {
+        nrmi_stats of_lane;
         if (what == NRMI_PARAM)
-            l.mh = l.ml = l.r = l.k = nrmi_set1(0);
+            of_lane.mh = of_lane.ml = of_lane.r = of_lane.k = nrmi_set1(0);
         else
-            NRMI_OP(nrmi_stats_of)(c, what, 0, line, &l);
-        for (at = 0; at < c->n; at += NRMI_BLOCK, k++)
-            NRMI_OP(nrmi_row_block)(c, what, &l, line, at, c->n - at, s[k], s[8 + k]);
+            NRMI_OP(nrmi_stats_of)(c, what, 0, l, &of_lane);
+        for (i = 0; i < n; i += NRMI_BLOCK, k++)
+            NRMI_OP(nrmi_row_block)(c, what, &of_lane, l, at + i, n - i, s[k], s[8 + k]);
     }
     for (; k < 8; k++)
-        for (at = 0; at < 16; at += NRMI_W) {
-            nrmi_store(s[k] + at, nrmi_set1(0));
-            nrmi_store(s[8 + k] + at, nrmi_set1(0));
+        for (i = 0; i < 16; i += NRMI_W) {
+            nrmi_store(s[k] + i, nrmi_set1(0));
+            nrmi_store(s[8 + k] + i, nrmi_set1(0));
         }
     NRMI_OP(nrmi_totals)(s, total);
-    for (k = 0, line = 0; line < c->lines; line++) {
-        double a = c->first[line], b = c->second[line];
-        for (at = 0; at < c->n; at += NRMI_BLOCK, k++) {
+    for (k = 0, l = line; l < line + lines; l++) {
+        double a = c->goes_on ? c->first[l] : 0, b = c->goes_on ? c->second[l] : 0;
+        for (i = 0; i < n; i += NRMI_BLOCK, k++) {
             a += (double)total[k];
             b += (double)total[8 + k];
         }
-        c->first[line] = a;
-        c->second[line] = b;
+        c->first[l] = c->goes_on ? a : c->first[l] + a;
+        c->second[l] = c->goes_on ? b : c->second[l] + b;
+    }
+}
+
+/* Adds the runs of each line to its two sums. */
+static NRMI_INLINE void NRMI_OP(nrmi_row_sums)(const nrmi_chunk *given, int what)
+{
+    const nrmi_chunk chunk = *given, *const c = &chunk; /* which no store can change */
+    const size_t run = NRMI_RUN, n = nrmi_least(c->n, run);
+    const size_t at_once = 8 / ((n + NRMI_BLOCK - 1) / NRMI_BLOCK);
+    size_t line, at, lines;
+    for (line = 0; line < c->lines; line += lines) {
+        lines = nrmi_least(c->lines - line, at_once);
+        for (at = 0; at < c->n; at += run)
+            NRMI_OP(nrmi_row_octet)(c, what, line, lines, at, nrmi_least(c->n - at, run));
     }
 }
 
@@ -5614,7 +5843,7 @@ static NRMI_INLINE nrmi_two NRMI_OP(nrmi_with_level)(const nrmi_chunk *c, size_t
     w.b = nrmi_load(l + c->level_step);
     return NRMI_OP(nrmi_both)(w, s);
 }
-static NRMI_INLINE void NRMI_OP(nrmi_column_phase)(nrmi_chunk *c, int what, size_t phase)
+static NRMI_INLINE void NRMI_OP(nrmi_column_phase)(const nrmi_chunk *c, int what, size_t phase)
 {
     const size_t steps = (c->block - phase + c->apart - 1) / c->apart;
     const size_t line = phase - c->phase, ax = c->x_leap, ay = c->dy_leap;
@@ -5653,8 +5882,9 @@ static NRMI_INLINE void NRMI_OP(nrmi_column_phase)(nrmi_chunk *c, int what, size
         }
     }
 }
-static NRMI_INLINE void NRMI_OP(nrmi_column_sums)(nrmi_chunk *c, int what)
+static NRMI_INLINE void NRMI_OP(nrmi_column_sums)(const nrmi_chunk *given, int what)
 {
+    const nrmi_chunk chunk = *given, *const c = &chunk;
     size_t i;
     for (i = 0; i < c->phases; i++)
         NRMI_OP(nrmi_column_phase)(c, what, c->phase + i);
@@ -5681,15 +5911,18 @@ static NRMI_NOINLINE void NRMI_OP(nrmi_column_rest)(nrmi_chunk *c)
 static NRMI_NOINLINE void NRMI_OP(nrmi_row_pilots)(nrmi_chunk *c)
 {
     const nrmi_v down = nrmi_set1((nrmi_a)0.03125);
-    nrmi_a s[16][16];
-    size_t line, h;
+    nrmi_a s[16][16], x[16][32];
+    size_t line, h, i;
+    for (line = 0; line < c->lines; line++) {
+        const unsigned char *from = NRMI_OP(nrmi_at)(c->x, line * c->x_step);
+        for (i = 0; i < 32; i++)
+            memcpy(&x[line][i], NRMI_OP(nrmi_at)(from, c->at[i]), sizeof(nrmi_a));
+    }
     for (line = 0; line < c->lines; line++)
-        for (h = 0; h < 16; h += NRMI_W) {
-            const unsigned char *x = NRMI_OP(nrmi_at)(c->x, line * c->x_step + 2 * h);
+        for (h = 0; h < 16; h += NRMI_W)
             nrmi_store(s[line] + h,
-                       nrmi_pairs(nrmi_mul(nrmi_load(x), down),
-                                  nrmi_mul(nrmi_load(x + sizeof(nrmi_a) * NRMI_W), down)));
-        }
+                       nrmi_pairs(nrmi_mul(nrmi_load(x[line] + 2 * h), down),
+                                  nrmi_mul(nrmi_load(x[line] + 2 * h + NRMI_W), down)));
     for (; line < 16; line++)
         for (h = 0; h < 16; h += NRMI_W)
             nrmi_store(s[line] + h, down);
@@ -5753,17 +5986,33 @@ static NRMI_INLINE nrmi_other NRMI_OP(nrmi_other_of)(const nrmi_chunk *c, int wh
     return o;
 }
 
+/* Where a line lies. */
+typedef struct nrmi_line {
+    const unsigned char *x, *dy;
+    unsigned char *out;
+} nrmi_line;
+
+static NRMI_INLINE nrmi_line NRMI_OP(nrmi_line_of)(const nrmi_chunk *c, int what, size_t line)
+{
+    nrmi_line l;
+    l.x = NRMI_OP(nrmi_at)(c->x, line * c->x_step);
+    l.dy = what == NRMI_Y ? l.x : NRMI_OP(nrmi_at)(c->dy, line * c->dy_step);
+    l.out = (unsigned char *)c->out + line * c->out_step * sizeof(nrmi_a);
+    return l;
+}
+
 /* y, dy' or dx of one vector; what is found is added up, to tell whether all of it is finite. */
 static NRMI_INLINE void NRMI_OP(nrmi_element)(const nrmi_chunk *c, int what, int inner,
-                                              const nrmi_lane *l, const nrmi_other *o, size_t line,
-                                              size_t j, nrmi_m m, int part, nrmi_v *all)
+                                              const nrmi_lane *l, const nrmi_other *o,
+                                              const nrmi_line *at, size_t j, nrmi_m m, int part,
+                                              nrmi_v *all)
 {
-    const nrmi_v x = NRMI_OP(nrmi_read)(c->x, line * c->x_step + j, m, part);
+    const nrmi_v x = NRMI_OP(nrmi_read)(at->x, j, m, part);
     const nrmi_v d = NRMI_OP(nrmi_deviation)(x, l->mh, l->ml);
-    unsigned char *to = (unsigned char *)c->out + (line * c->out_step + j) * sizeof(nrmi_a);
+    unsigned char *to = at->out + j * sizeof(nrmi_a);
     nrmi_v w, y;
     if (what == NRMI_DX) {
-        w = NRMI_OP(nrmi_read)(c->dy, line * c->dy_step + j, m, part);
+        w = NRMI_OP(nrmi_read)(at->dy, j, m, part);
         y = nrmi_mul(w, inner ? nrmi_mul(o->g, l->k) : l->k);
         y = nrmi_sub(nrmi_sub(y, l->p), nrmi_mul(nrmi_mul(d, l->r), l->q));
         y = nrmi_mul(y, l->o);
@@ -5774,11 +6023,11 @@ static NRMI_INLINE void NRMI_OP(nrmi_element)(const nrmi_chunk *c, int what, int
             y = nrmi_mul(y, inner ? o->g : l->k);
         y = nrmi_add(y, inner ? o->b : l->b);
         if (what == NRMI_MASK)
-            y = nrmi_above(NRMI_OP(nrmi_read)(c->dy, line * c->dy_step + j, m, part), y);
+            y = nrmi_above(NRMI_OP(nrmi_read)(at->dy, j, m, part), y);
     }
     if (part)
         nrmi_store_part(to, y, m);
-    else if (c->stream)
+    else if (what != NRMI_MASK && c->stream)
         nrmi_stream(to, y);
     else
         nrmi_store(to, y);
@@ -5786,26 +6035,28 @@ static NRMI_INLINE void NRMI_OP(nrmi_element)(const nrmi_chunk *c, int what, int
 
 /* A vector of places from j on of `lines` lines, one or two, that share what they load. */
 static NRMI_INLINE void NRMI_OP(nrmi_vector)(const nrmi_chunk *c, int what, int place, int inner,
-                                             size_t line, size_t lines, size_t j, nrmi_m m,
-                                             int part, nrmi_lane *l, nrmi_other *o,
-                                             const nrmi_other *o2, nrmi_v *all)
+                                             const nrmi_line *at, const nrmi_line *at2,
+                                             size_t lines, size_t j, nrmi_m m, int part,
+                                             nrmi_lane *l, nrmi_other *o, const nrmi_other *o2,
+                                             nrmi_v *all)
 {
     if (place)
         NRMI_OP(nrmi_lane_of)(c, what, inner, j, 1, l);
     else if (inner)
         *o = NRMI_OP(nrmi_other_of)(c, what, j, 1, m, part);
-    NRMI_OP(nrmi_element)(c, what, inner, l, o, line, j, m, part, all);
+    NRMI_OP(nrmi_element)(c, what, inner, l, o, at, j, m, part, all);
     if (lines > 1)
-        NRMI_OP(nrmi_element)(c, what, inner, l, o2, line + 1, j, m, part, all);
+        NRMI_OP(nrmi_element)(c, what, inner, l, o2, at2, j, m, part, all);
 }
 
 /* `lines` lines, one or two: up to a line of the output's cache, whole vectors, the rest. */
 static NRMI_INLINE void NRMI_OP(nrmi_lines)(const nrmi_chunk *c, int what, int place, int inner,
                                             size_t line, size_t lines, nrmi_v *all)
 {
-    const uintptr_t out = (uintptr_t)c->out + line * c->out_step * sizeof(nrmi_a);
-    const size_t past = out / sizeof(nrmi_a) % NRMI_W;
-    const size_t head = past && c->n > 2 * NRMI_W ? NRMI_W - past : 0;
+    const nrmi_line at = NRMI_OP(nrmi_line_of)(c, what, line);
+    const nrmi_line at2 = NRMI_OP(nrmi_line_of)(c, what, line + lines - 1);
+    const size_t past = (uintptr_t)at.out / sizeof(nrmi_a) % NRMI_W, n = c->n;
+    const size_t head = past && n > 2 * NRMI_W ? NRMI_W - past : 0;
     const nrmi_m all_of = nrmi_mask(NRMI_W);
     nrmi_lane l;
     nrmi_other o, o2;
@@ -5820,19 +6071,21 @@ static NRMI_INLINE void NRMI_OP(nrmi_lines)(const nrmi_chunk *c, int what, int p
             o2 = NRMI_OP(nrmi_other_of)(c, what, line + 1, 0, all_of, 0);
     }
     if (head) {
-        NRMI_OP(nrmi_vector)(c, what, place, inner, line, lines, 0, nrmi_mask(head), 1, &l, &o,
-                             &o2, all);
+        NRMI_OP(nrmi_vector)(c, what, place, inner, &at, &at2, lines, 0, nrmi_mask(head), 1, &l,
+                             &o, &o2, all);
         j = head;
     }
-    for (; j + NRMI_W <= c->n; j += NRMI_W)
-        NRMI_OP(nrmi_vector)(c, what, place, inner, line, lines, j, all_of, 0, &l, &o, &o2, all);
-    if (j < c->n)
-        NRMI_OP(nrmi_vector)(c, what, place, inner, line, lines, j, nrmi_mask(c->n - j), 1, &l, &o,
-                             &o2, all);
+    for (; j + NRMI_W <= n; j += NRMI_W)
+        NRMI_OP(nrmi_vector)(c, what, place, inner, &at, &at2, lines, j, all_of, 0, &l, &o, &o2,
+                             all);
+    if (j < n)
+        NRMI_OP(nrmi_vector)(c, what, place, inner, &at, &at2, lines, j, nrmi_mask(n - j), 1, &l,
+                             &o, &o2, all);
 }
 
-static NRMI_INLINE void NRMI_OP(nrmi_map)(nrmi_chunk *c, int what, int place, int inner)
+static NRMI_INLINE void NRMI_OP(nrmi_map)(nrmi_chunk *given, int what, int place, int inner)
 {
+    const nrmi_chunk chunk = *given, *const c = &chunk;
     nrmi_v all = nrmi_set1(0);
     nrmi_a sum[NRMI_W];
     size_t line = 0, i;
@@ -5843,9 +6096,9 @@ static NRMI_INLINE void NRMI_OP(nrmi_map)(nrmi_chunk *c, int what, int place, in
     if (what != NRMI_DX)
         return;
     nrmi_store(sum, all);
-    for (c->finite = 1, i = 0; i < NRMI_W; i++)
+    for (given->finite = 1, i = 0; i < NRMI_W; i++)
         if (!nrmi_finite((double)sum[i]))
-            c->finite = 0;
+            given->finite = 0;
 }
 
 /* ---- D4 Front and back -------------------------------------------------------------------- */
@@ -5950,7 +6203,110 @@ static int NRMI_OP(nrmi_all_within)(const unsigned char *values, size_t count, d
 }
 #endif
 
-/* ---- D5 The kernels by name ---------------------------------------------------------------- */
+/* ---- D5 Lanes in double --------------------------------------------------------------------- */
+
+#if NRMI_DOUBLE
+/* Coefficients of the usual arithmetic, by the formulas of A6; rstd = v * rho, u = max(v, 1) * 2^24.
+   Powers of two divide exactly. */
+static NRMI_NOINLINE void NRMI_OP(nrmi_coefs)(const nrmi_lanes *l)
+{
+    const nrmi_v one = nrmi_set1(1), lift = nrmi_set1(NRMI_LIFT);
+    size_t i;
+    for (i = 0; i < l->n; i += NRMI_W) {
+        const nrmi_v m = nrmi_load(l->mean + i);
+        nrmi_v r, v, u, rho, g;
+        NRMI_OP1(nrmi_put_f32)(l->mh + i, m);
+        if (l->of == NRMI_OF_PILOT)
+            continue;
+        r = nrmi_load(l->rstd + i);
+        g = l->g ? nrmi_load(l->g + i) : one;
+        NRMI_OP1(nrmi_put_f32)(l->ml + i, nrmi_sub(m, NRMI_OP1(nrmi_get_f32)(l->mh + i)));
+        if (l->of == NRMI_OF_Y) {
+            NRMI_OP1(nrmi_put_f32)(l->r + i, l->g ? nrmi_mul(g, r) : r);
+            if (l->to_b)
+                NRMI_OP1(nrmi_put_f32)(l->to_b + i, nrmi_load(l->b + i));
+            continue;
+        }
+        v = NRMI_OP1(nrmi_and_bits)(r, 0x7ff0000000000000u);
+        u = nrmi_mul(NRMI_OP1(nrmi_biggest)(v, one), lift);
+        NRMI_OP1(nrmi_put_f32)(l->r + i, nrmi_mul(v, nrmi_set1(l->lift)));
+        if (l->k)
+            NRMI_OP1(nrmi_put_f32)(l->k + i, l->g ? nrmi_mul(g, u) : u);
+        if (l->of == NRMI_OF_SUMS)
+            continue;
+        rho = NRMI_OP1(nrmi_or_bits)(NRMI_OP1(nrmi_and_bits)(r, 0x000fffffffffffffu),
+                                     NRMI_POW2_BITS(0));
+        NRMI_OP1(nrmi_put_f32)(l->to_p + i, nrmi_mul(nrmi_load(l->p + i), u));
+        NRMI_OP1(nrmi_put_f32)
+        (l->to_q + i, nrmi_mul(nrmi_mul(nrmi_load(l->q + i), rho), u));
+        NRMI_OP1(nrmi_put_f32)(l->o + i, NRMI_OP1(nrmi_div)(r, u));
+    }
+}
+
+static NRMI_INLINE unsigned NRMI_OP(nrmi_below)(nrmi_v x, uint64_t limit)
+{
+    return NRMI_OP1(nrmi_most)(NRMI_OP1(nrmi_and_bits)(x, 0x7fffffffffffffffu),
+                               nrmi_set1(nrmi_from_bits(limit)));
+}
+/* The lanes from i on that are there, of those that failed. */
+static NRMI_INLINE unsigned NRMI_OP(nrmi_failed)(unsigned good, size_t i, size_t n)
+{
+    return ~good & (n - i < NRMI_W ? (1u << (n - i)) - 1u : (1u << NRMI_W) - 1u);
+}
+
+static NRMI_NOINLINE int NRMI_OP(nrmi_judge_all)(const nrmi_judged *q)
+{
+    const nrmi_v zero = nrmi_set1(0), m = nrmi_set1(q->m), eps = nrmi_set1(q->eps);
+    const nrmi_v part = nrmi_set1(1 / q->m);
+    const int exact = (nrmi_bits(q->m) & 0x000fffffffffffffu) == 0; /* of a power of two */
+    unsigned failed = 0;
+    size_t i;
+#define NRMI_OVER_M(x) (exact ? nrmi_mul(x, part) : NRMI_OP1(nrmi_div)(x, m))
+    for (i = 0; i < q->n; i += NRMI_W) {
+        const nrmi_v a = nrmi_load(q->first + i), b = nrmi_load(q->second + i);
+        const nrmi_v dm = q->rms ? zero : NRMI_OVER_M(a);
+        const nrmi_v m2 =
+            q->rms ? b : NRMI_OP1(nrmi_biggest)(nrmi_sub(b, nrmi_mul(a, dm)), zero);
+        const nrmi_v v = nrmi_add(NRMI_OVER_M(m2), eps);
+        const unsigned good =
+            NRMI_OP(nrmi_below)(a, NRMI_INF_BITS - 1) & NRMI_OP(nrmi_below)(b, NRMI_INF_BITS - 1) &
+            NRMI_OP1(nrmi_most)(nrmi_set1(nrmi_from_bits(NRMI_POW2_BITS(-100))), v) &
+            NRMI_OP1(nrmi_most)(nrmi_mul(dm, dm), nrmi_mul(v, nrmi_set1(0.5)));
+        failed |= NRMI_OP(nrmi_failed)(good, i, q->n);
+        nrmi_store(q->mean + i, nrmi_add(nrmi_load(q->pilot + i), dm));
+        nrmi_store(q->m2 + i, m2);
+        nrmi_store(q->rstd + i, NRMI_OP1(nrmi_div)(nrmi_set1(1), NRMI_OP1(nrmi_root)(v)));
+    }
+#undef NRMI_OVER_M
+    return failed == 0;
+}
+
+/* nrmi_comfortable and nrmi_comfortable_affine of all lanes, and none whose gamma * rstd needs two
+   factors. */
+static NRMI_NOINLINE int NRMI_OP(nrmi_comfortable_all)(const nrmi_lanes *l)
+{
+    const nrmi_v least = nrmi_set1(nrmi_from_bits(NRMI_POW2_BITS(-60)));
+    unsigned failed = 0;
+    size_t i;
+    for (i = 0; i < l->n; i += NRMI_W) {
+        const nrmi_v m = nrmi_load(l->mean + i), r = nrmi_load(l->rstd + i);
+        unsigned good = NRMI_OP(nrmi_below)(m, NRMI_POW2_BITS(100) - 1) &
+                        NRMI_OP(nrmi_below)(r, NRMI_POW2_BITS(60)) & NRMI_OP1(nrmi_most)(least, r) &
+                        NRMI_OP(nrmi_below)(nrmi_mul(m, r), NRMI_POW2_BITS(25));
+        if (l->g) {
+            const nrmi_v g = nrmi_load(l->g + i);
+            const nrmi_v a = NRMI_OP1(nrmi_and_bits)(nrmi_mul(g, r), 0x7fffffffffffffffu);
+            good &= NRMI_OP(nrmi_below)(g, NRMI_POW2_BITS(40)) &
+                    NRMI_OP(nrmi_below)(nrmi_load(l->b + i), NRMI_POW2_BITS(100)) &
+                    NRMI_OP1(nrmi_most)(nrmi_set1(nrmi_from_bits(NRMI_POW2_BITS(-100))), a);
+        }
+        failed |= NRMI_OP(nrmi_failed)(good, i, l->n);
+    }
+    return failed == 0;
+}
+#endif
+
+/* ---- D6 The kernels by name ---------------------------------------------------------------- */
 
 #define NRMI_KERNEL(name, call)                              \
     static NRMI_NOINLINE void NRMI_OP(name)(nrmi_chunk *c) \
@@ -5999,14 +6355,18 @@ static const nrmi_kernels NRMI_OP(nrmi_kernels) = {
     NRMI_OP(nrmi_relu_all),
     NRMI_OP(nrmi_plus),
 #if NRMI_DOUBLE
-    NULL
+    NULL,
 #else
-    NRMI_OP(nrmi_all_within)
+    NRMI_OP(nrmi_all_within),
 #endif
+    NRMI_OP64(nrmi_coefs),
+    NRMI_OP64(nrmi_judge_all),
+    NRMI_OP64(nrmi_comfortable_all)
 };
 
 #undef NRMI_OP
 #undef NRMI_OP1
+#undef NRMI_OP64
 #undef NRMI_W
 #undef NRMI_DOUBLE
 #undef nrmi_a
@@ -6016,6 +6376,7 @@ static const nrmi_kernels NRMI_OP(nrmi_kernels) = {
 #undef nrmi_stats
 #undef nrmi_lane
 #undef nrmi_other
+#undef nrmi_line
 #undef nrmi_set1
 #undef nrmi_load
 #undef nrmi_load_part
