@@ -325,8 +325,9 @@
   Compiled only, in lack of the system: clang in MSVC mode for x86-64, i686 and Arm, and what MSVC
   itself would see. Bits are the same from -O0 to -Ofast -march=native, with -ffast-math and -flto.
   Refused by #error, since nothing written here could hold the bits: x87 arithmetic (-msse2
-  -mfpmath=sse helps); -ffast-math of clang for WASM, PowerPC and 32-bit Arm, before 16 for
-  AArch64, before 19 for RISC-V; -msimd128 of clang before 16.
+  -mfpmath=sse helps); float in more digits than its own (s390x, gcc -std=c99); -ffast-math of clang
+  for WASM, PowerPC and 32-bit Arm, before 16 for AArch64, before 19 for RISC-V; -msimd128 of clang
+  before 16.
   Flushing to zero, rounding and traps are set for each call on x86 with SSE2 and AArch64, but not
   by tcc and not by MSVC for Arm; elsewhere they have to be as a program finds them at its start.
   Nothing but NRM*, NORMALIZE_* and nrm names is left behind.
@@ -680,8 +681,19 @@ NRM_API float nrm_f16_to_f32(uint16_t);  /* exact */
 #pragma fp_contract(off)
 #endif
 
-#if (defined(__FLT_EVAL_METHOD__) && __FLT_EVAL_METHOD__ > 0) || \
-    (defined(__i386__) && !defined(__SSE2_MATH__)) || (defined(_M_IX86) && _M_IX86_FP + 0 < 2)
+/* Float has to be computed as float. __SSE2_MATH__ says so on x86, whatever __FLT_EVAL_METHOD__
+   is: 16 under AVX512-FP16 (gcc 12, -march=sapphirerapids), where _Float16 alone has a range of its
+   own, 0 without SSE2 (clang 14, x86-64), -1 where gcc mixes both units. */
+#if NRMI_GNU && (defined(__x86_64__) || defined(__i386__))
+#if !defined(__SSE2_MATH__) || (!defined(__clang__) && __FLT_EVAL_METHOD__ < 0)
+#define NRMI_X87 1
+#endif
+#elif defined(__i386__) || (defined(_M_IX86) && _M_IX86_FP + 0 < 2)
+#define NRMI_X87 1
+#elif defined(__FLT_EVAL_METHOD__) && __FLT_EVAL_METHOD__ > 0 && __FLT_EVAL_METHOD__ != 16
+#error "normalize.h: float is computed in more digits here; -fexcess-precision=fast may help"
+#endif
+#ifdef NRMI_X87
 #error "normalize.h: x87 arithmetic gives other bits; compile with -msse2 -mfpmath=sse"
 #endif
 

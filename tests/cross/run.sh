@@ -165,6 +165,16 @@ run_test()
     return 1
 }
 
+# Whether this processor has all of these flags.
+has_flags()
+{
+    local flag flags
+    flags=" $(sed -n 's/^flags[^:]*: *//p' /proc/cpuinfo 2>/dev/null | head -n 1) "
+    for flag; do
+        case $flags in *" $flag "*) ;; *) return 1 ;; esac
+    done
+}
+
 run_row()
 {
     local name=${names[$1]} build run what=${tests[$1]} best=${bests[$1]}
@@ -174,6 +184,15 @@ run_row()
     mkdir -p "$dir"
     build=$(expand "${builds[$1]}") run=$(expand "${runs[$1]}")
     case $build in *-std=c++*) language="-x c++" ;; *-std=*) ;; *) build="$build -std=gnu99" ;; esac
+    case $run in
+    'cpu '*)
+        if ! has_flags ${run#cpu }; then
+            echo "compiled, but not run: this processor has not all of ${run#cpu }" >>"$dir/says"
+            what=compiled
+        fi
+        run=-
+        ;;
+    esac
     case $what in refused | compiled) runs_here=0 ;; esac
     check_tools
     compiler -DNORMALIZE_IMPLEMENTATION $language -c normalize.h -o "$dir/normalize.o"
