@@ -232,8 +232,9 @@
    NRM_NO_SIMD                scalar only
    NRM_NO_AVX2, NRM_NO_AVX512, NRM_NO_NEON, NRM_NO_WASM   without that one
    NRM_NO_F64, NRM_NO_HALF    without NRM_F64; without NRM_BF16 and NRM_F16: NRM_ERR_DESC
-   NRM_SQRT(x)                correctly rounded square root of a double; default: the SSE2
-                              instruction, elsewhere sqrt of <math.h>
+   NRM_SQRT(x)                correctly rounded square root of a double; default: the instruction
+                              of SSE2 or NEON, elsewhere sqrt of <math.h>, or the compiler's
+                              where there is no such header
    NRM_STREAM_BYTES           from this size of input and output together on, an output apart
                               from the input, whose lines begin with lines of the cache, is stored
                               past the caches; default 24 MiB. Changes no bit. Zen 4 with 32 MB of
@@ -297,7 +298,9 @@
    }
 
   No allocation, at most 40 KiB of stack for each thread (what a pool adds aside), no libc beyond
-  memcpy and memset (which compilers emit anyway) and, outside of x86 with SSE2, sqrt.
+  memcpy, memmove and memset (which compilers emit anyway) and, where it is no instruction, sqrt;
+  without <string.h> and <math.h> no header of a C library at all, but with gcc on x86, whose
+  intrinsics want <stdlib.h>.
   Each call and each task sets round-to-nearest without flushing to zero, exceptions masked, and
   restores what it found.
 
@@ -320,7 +323,7 @@
    x86-64 and i386 with SSE2     gcc 11 and 12, clang 14, 16 and 19, musl, tcc (scalar)
    AArch64 (NEON)                gcc and clang, under qemu-user
    armhf, riscv64, ppc64le, s390x (big-endian)   gcc, under qemu-user
-   WASM, with and without SIMD   clang, in node's WASI
+   WASM, with and without SIMD   clang, in node's WASI; compiled without any C library
    Windows, x86-64               mingw-w64, under wine
   Compiled only, in lack of the system: clang in MSVC mode for x86-64, i686 and Arm, and what MSVC
   itself would see. Bits are the same from -O0 to -Ofast -march=native, with -ffast-math and -flto.
@@ -611,14 +614,32 @@ NRM_API float nrm_f16_to_f32(uint16_t);  /* exact */
 #endif
 #endif
 
+#if defined(__SSE2__) || defined(_M_X64)
+#include <emmintrin.h> /* the state of C7 and the root, without SIMD too */
+#endif
+
+/* Without a C library (wasm32-unknown-unknown of clang has no <string.h>) memcpy and memset are
+   declared in C2, and the root is the compiler's: an instruction, or a call of sqrt. */
+#if NRMI_GNU && defined(__has_include)
+#if !__has_include(<string.h>)
+#define NRMI_NO_STRING_H
+#endif
+#if !__has_include(<math.h>)
+#define NRMI_NO_MATH_H
+#endif
+#endif
+
+#ifndef NRMI_NO_STRING_H
 #include <string.h> /* memcpy, only ever of a constant few bytes */
+#endif
 
 #ifndef NRM_SQRT
 #if defined(__SSE2__) || defined(_M_X64)
-#include <emmintrin.h>
 #define NRM_SQRT(x) nrmi_sqrt_sse2(x) /* one instruction, no libm */
 #elif NRMI_HAS_NEON
 #define NRM_SQRT(x) vget_lane_f64(vsqrt_f64(vdup_n_f64(x)), 0)
+#elif defined(NRMI_NO_MATH_H)
+#define NRM_SQRT(x) __builtin_sqrt(x)
 #else
 #include <math.h>
 #define NRM_SQRT(x) sqrt(x)
@@ -746,6 +767,11 @@ NRM_API float nrm_f16_to_f32(uint16_t);  /* exact */
 
 #ifdef __cplusplus
 extern "C" {
+#endif
+
+#ifdef NRMI_NO_STRING_H
+void *memcpy(void *, const void *, size_t);
+void *memset(void *, int, size_t);
 #endif
 
 /* ---- C3 Tiles, chunks, kernels -------------------------------------------------------------- */

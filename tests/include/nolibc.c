@@ -1,5 +1,5 @@
 /* The library without a C library: run.sh builds it freestanding, with a square root of the user's,
- * and reads the undefined symbols of the object. */
+ * or without one, and reads the undefined symbols of the object. */
 #ifdef OWN_SQRT
 static double own_sqrt(double v)
 {

@@ -325,8 +325,25 @@ freestanding()
     # shellcheck disable=SC2086
     "$1" -std=c99 $warnings $2 -ffreestanding -fno-builtin -fno-stack-protector -DOWN_SQRT -I. \
         -c $here/nolibc.c -o "$dir/o.o"
-    emitted "$dir/o.o"
+    emitted "$dir/o.o" '' "$2"
     undefined_only "$dir/o.o" "memcpy|memset|memmove"
+}
+
+# No header but the compiler's own. gcc's of SSE wants <stdlib.h>, so there the code is the one for
+# processors without it, which takes the root from the compiler.
+no_headers()
+{
+    need "$1"
+    local own=-nostdlibinc
+    [ "$(uname -m)" = x86_64 ] || skip "written for x86-64"
+    case $1 in
+    gcc*) own="-nostdinc -isystem $("$1" -print-file-name=include) -DNRM_NO_SIMD -U__SSE2__" ;;
+    esac
+    # shellcheck disable=SC2086
+    "$1" -std=c99 $warnings $own -O1 -ffreestanding -fno-stack-protector -I. \
+        -c $here/nolibc.c -o "$dir/o.o"
+    emitted "$dir/o.o" '' "$own"
+    undefined_only "$dir/o.o" "memcpy|memset|memmove|sqrt"
 }
 
 # Every macro, as `name` and `name value`.
@@ -434,6 +451,7 @@ for cc in gcc clang; do
         job "$cc c++11 -O0 NORMALIZE_STATIC: symbols" whole $cc c++11 -O0 NORMALIZE_STATIC
         job "$cc -O0: freestanding" freestanding $cc -O0
         job "$cc -O2: freestanding" freestanding $cc -O2
+        job "$cc: without the headers of a C library" no_headers $cc
         for std in c99 c++11; do
             job "$cc $std: more warnings" more_warnings $cc $std
             job "$cc $std: same user code after it, -O2 -mfma" \
@@ -459,6 +477,7 @@ for cc in gcc clang; do
     job "$cc: renamed, beside another version, is refused" renamed_forgotten $cc
     job "$cc: by a relative path" relative_path $cc
     job "$cc: the program in README.md" readme $cc
+    job "$cc -O0 -DNRM_NO_SIMD: freestanding" freestanding $cc "-O0 -DNRM_NO_SIMD"
     job "$cc: macros left by the declarations" macro_residue $cc c99 "stddef.h stdint.h" ''
     job "$cc: macros left by the implementation" \
         macro_residue $cc c99 "$system_headers" NORMALIZE_IMPLEMENTATION
