@@ -302,7 +302,7 @@
   without <string.h> and <math.h> no header of a C library at all, but with gcc on x86, whose
   intrinsics want <stdlib.h>.
   Each call and each task sets round-to-nearest without flushing to zero, exceptions masked, and
-  restores what it found.
+  restores what it found, for the time of run() too, which may leave the call by longjmp.
 
  -- A10 Errors and limits ------------------------------------------------------------------------
 
@@ -433,7 +433,8 @@ typedef struct nrm_args {
     size_t workspace_size;            /* in bytes                                             */
 } nrm_args;
 
-/* The caller's threads: OpenMP, pthreads, a job system. run() returns when all tasks have run. */
+/* The caller's threads: OpenMP, pthreads, a job system. run() returns when all tasks have run; it
+   finds the floating-point state that the call was made in. */
 typedef struct nrm_pool {
     void (*run)(void *user, size_t tasks, void (*task)(void *arg, size_t index), void *arg);
     void *user;
@@ -2090,6 +2091,16 @@ static void nrmi_leave(unsigned found)
 }
 #endif
 
+/* The caller's run() finds the caller's state: it is the caller's code, and may leave by longjmp.
+   Tasks set their own. */
+static NRMI_NOINLINE void nrmi_pool_run(const nrm_pool *pool, unsigned found, size_t tasks,
+                                        void (*task)(void *arg, size_t index), void *arg)
+{
+    nrmi_leave(found);
+    pool->run(pool->user, tasks, task, arg);
+    nrmi_enter();
+}
+
 /* ---- C8 Validation ------------------------------------------------------------------------ */
 
 /* Addresses inside a tensor, in elements. */
@@ -2144,7 +2155,8 @@ typedef struct nrmi_call {
     void *array;      /* nrm_moments or nrm_sums of the parts      */
     size_t size, param; /* bytes of an element of the tensors, of gamma and running statistics */
     nrm_pitch xp, yp; /* never 0                                   */
-    int empty;        /* no values, or none along c                */
+    int empty;        /* no values: n or c is 0                    */
+    unsigned found;   /* the caller's floating-point state         */
 } nrmi_call;
 
 static int nrmi_has_dtype(nrm_dtype dtype)
@@ -3948,7 +3960,7 @@ static NRMI_NOINLINE void nrmi_on_pool(const nrmi_job *j, size_t units, nrmi_uni
     s.units = units;
     s.tasks = nrmi_least(units, nrmi_tasks(j));
     s.threads = pool->threads;
-    pool->run(pool->user, s.tasks, nrmi_task, &s);
+    nrmi_pool_run(pool, j->q->found, s.tasks, nrmi_task, &s);
 }
 
 /* From so many elements on a tile is worth a round of the pool: 20 to 40 us of one core (A7). */
@@ -5297,12 +5309,14 @@ static NRMI_NOINLINE nrm_status nrmi_apply_call(const nrmi_call *q)
 }
 
 static NRMI_NOINLINE nrm_status nrmi_dispatch(const nrmi_verb *verb, const nrm_desc *d,
-                                              const nrm_args *a, void *array)
+                                              const nrm_args *a, void *array, unsigned found)
 {
     nrmi_call q;
     const nrm_status status = nrmi_check(verb, d, a, array, &q);
     if (status != NRM_OK)
         return status;
+    d = q.d;
+    q.found = found;
     if (verb == &nrmi_verb_apply)
         return nrmi_apply_call(&q);
     if (q.empty) {
@@ -5326,7 +5340,7 @@ static nrm_status nrmi_public(const nrmi_verb *verb, const nrm_desc *d, const nr
                               const void *array)
 {
     const unsigned found = nrmi_enter();
-    const nrm_status status = nrmi_dispatch(verb, d, a, (void *)(uintptr_t)array);
+    const nrm_status status = nrmi_dispatch(verb, d, a, (void *)(uintptr_t)array, found);
     nrmi_fence();
     nrmi_leave(found);
     return status;

@@ -1,12 +1,14 @@
 /* test_state.c - the caller's floating point state. Rounding modes, flush-to-zero and
  * denormals-are-zero do not change a bit, unmasked exceptions do not trap, and after the call all
- * is as the caller had it.
+ * is as the caller had it; so it is when the call lends itself the caller's threads, or is left.
  */
 #if !defined(_DEFAULT_SOURCE)
 #define _DEFAULT_SOURCE
 #endif
 #define NORMALIZE_IMPLEMENTATION
 #include "../normalize.h"
+
+#include <setjmp.h>
 
 #include "test.h"
 #include "gen.h"
@@ -214,9 +216,102 @@ static void test_refused(const state *states, int count)
     group_end();
 }
 
+/* ---- the caller's pool ----------------------------------------------------------------------- */
+
+/* A pool of the calling thread alone, which looks at the state that run() is called in. */
+typedef struct watcher {
+    nrm_pool pool;
+    state want;
+    unsigned long runs, others; /* in how many the state was another */
+    int leaves;                 /* by longjmp */
+    jmp_buf out;
+} watcher;
+
+static void watch(void *user, size_t tasks, void (*task)(void *arg, size_t index), void *arg)
+{
+    watcher *w = (watcher *)user;
+    size_t i;
+    ++w->runs;
+    w->others += (state_get() & ~STATE_FLAGS) != (w->want & ~STATE_FLAGS);
+    if (w->leaves) longjmp(w->out, 1);
+    for (i = 0; i < tasks; ++i) task(arg, i);
+}
+
+/* A call in the given state; 0 when it was left. */
+static int call_watched(const bed *b, enum verb verb, watcher *w, state in, nrm_status *status)
+{
+    state_set(in);
+    w->want = state_get();
+    if (setjmp(w->out)) return 0;
+    *status = verb_call(verb, &b->d, &b->a, b->data[SLOT_MOMENTS], b->data[SLOT_SUMS]);
+    return 1;
+}
+
+/* Large enough to be cut up. */
+static problem *large_problem(nrm_kind kind)
+{
+    problem *p = (problem *)test_alloc(1, sizeof *p);
+    gen g = gen_seed(9);
+    p->d.kind = kind, p->d.n = 8, p->d.c = 64, p->d.s = 1024, p->d.groups = 8;
+    p->d.eps = 1e-5, p->running_rate = 0.1, p->given = ~0u;
+    problem_alloc(p);
+    draw_tensor(&g, &p->d, 0, p->value[SLOT_X]);
+    draw_tensor(&g, &p->d, 0, p->value[SLOT_RESIDUAL]);
+    draw_tensor(&g, &p->d, 0, p->value[SLOT_DY]);
+    draw_tensor(&g, &p->d, 0, p->value[SLOT_DSUM]);
+    draw_parameters(&g, p, 0);
+    problem_prepare(p);
+    return p;
+}
+
+static void watch_call(const problem *p, enum verb verb, const outcome *want, state in, int leaves)
+{
+    setup s = plain(NRM_AUTO, (nrm_layout)(verb & 1));
+    outcome *got = (outcome *)test_alloc(1, sizeof *got);
+    const char *kind = kind_name[p->d.kind], *name = verb_name[verb];
+    watcher w;
+    difference at;
+    bed b;
+    int returned, kept;
+    memset(&w, 0, sizeof w);
+    w.pool.run = watch, w.pool.user = &w, w.pool.threads = 4, w.leaves = leaves;
+    s.pool = &w.pool;
+    bed_make(&b, p, verb, &s);
+    returned = call_watched(&b, verb, &w, in, &got->status);
+    kept = state_kept(w.want);
+    check(w.runs > 0 && returned == !leaves, "%s %s: %lu runs", kind, name, w.runs);
+    check(!w.others, "%s %s: %lu of %lu runs in another state than %llx", kind, name, w.others,
+          w.runs, (unsigned long long)in);
+    check(kept, "%s %s%s: state %llx is lost", kind, name, leaves ? ", left" : "",
+          (unsigned long long)in);
+    if (returned) bed_collect(&b, got);
+    if (returned) check(same_outcome(want, got, &at), "%s %s: another outcome", kind, name);
+    outcome_free(got);
+}
+
+static void test_pool(const state *states, int count)
+{
+    int kind, verb, i;
+    group("the caller's pool runs in the caller's state, and may be left by longjmp");
+    for (kind = 0; kind < 5; ++kind) {
+        problem *p = large_problem((nrm_kind)kind);
+        for (verb = 0; verb < VERBS; ++verb) {
+            const setup s = plain(NRM_AUTO, (nrm_layout)(verb & 1));
+            outcome *want;
+            if (!verb_fits((enum verb)verb, (nrm_kind)kind)) continue;
+            want = run(p, (enum verb)verb, &s);
+            for (i = 0; i < 2 * count; ++i)
+                watch_call(p, (enum verb)verb, want, states[i / 2], i % 2);
+            outcome_free(want);
+        }
+        problem_free(p);
+    }
+    group_end();
+}
+
 int main(void)
 {
-    state set[9], unmasked[5];
+    state set[9], unmasked[5], few[3];
     int i, type, count = 0;
     usual = state_get() & ~STATE_FLAGS;
     for (i = 1; i < 4; ++i) set[count++] = usual | STATE_ROUNDING(i);
@@ -235,6 +330,8 @@ int main(void)
         test_denormals((nrm_dtype)type, unmasked, 5);
     test_short_forms(unmasked, 5);
     test_refused(unmasked, 5);
+    few[0] = usual, few[1] = set[4], few[2] = unmasked[1];
+    test_pool(few, 3);
     note("%lu same-bits comparisons of buffers", compared.buffers);
     return done_testing();
 }

@@ -53,18 +53,18 @@ sub targets {
 
 my (%worst, %open);
 
-# [bytes, chain of functions] of the deepest chain from f downwards. nrmi_on_pool hands nrmi_task to
-# the pool; inside of a task there is no pool, so that it is not reached again.
+# [bytes, chain of functions] of the deepest chain from f downwards. nrmi_pool_run hands nrmi_task
+# to the pool; inside of a task there is no pool, so that it is not reached again.
 sub worst {
     my ($f, $in_task) = @_;
     my $key = $in_task ? "$f in a task" : $f;
     return $worst{$key} if $worst{$key};
-    return [0] if $in_task && $f eq 'nrmi_on_pool';
+    return [0] if $in_task && $f eq 'nrmi_pool_run';
     die "$f calls itself (@{[sort keys %open]}): no bound\n" if $open{$key}++;
     my ($deepest, @chain) = (0);
     for my $call (@{$calls{$f} || []}) {
         my ($callee, $place) = @$call;
-        my $pool = $f eq 'nrmi_on_pool' && $callee eq '__indirect_call';
+        my $pool = $f eq 'nrmi_pool_run' && $callee eq '__indirect_call';
         for ($pool ? 'nrmi_task' : $callee eq '__indirect_call' ? targets($f, $place) : $callee) {
             my ($sum, @rest) = @{worst($_, $in_task || $pool)};
             ($deepest, @chain) = ($sum, @rest) if $sum > $deepest;
