@@ -77,11 +77,11 @@
                           nrm_best_isa, nrm_has_isa, nrm_isa_name, nrm_status_string, nrm_version,
                           nrm_f32_to_bf16, nrm_bf16_to_f32, nrm_f32_to_f16, nrm_f16_to_f32
 
-  running = (1 - running_rate) * running + running_rate * new, in double, then rounded. PyTorch's
-  momentum is running_rate; Keras's and ONNX's is 1 - running_rate. A rate of 1/k in step k gives
-  the cumulative average. running_population 0 takes the unbiased variance m2 / (m - 1) as PyTorch
-  does, 1 the population's as ONNX and Keras do. Instance norm moves its c running values by the
-  mean over the samples.
+  running = (1 - running_rate) * running + running_rate * new, in double, then rounded; a rate of 1
+  replaces without reading. PyTorch's momentum is running_rate; Keras's and ONNX's is
+  1 - running_rate. A rate of 1/k in step k gives the cumulative average. running_population 0 takes
+  the unbiased variance m2 / (m - 1) as PyTorch does, 1 the population's as ONNX and Keras do.
+  Instance norm moves its c running values by the mean over the samples.
 
  -- A5 Layouts and types -------------------------------------------------------------------------
 
@@ -420,7 +420,8 @@ typedef struct nrm_args {
     const void *gamma, *beta;         /* NULL: 1 and 0, each on its own                       */
     double *mean, *rstd;              /* statistics: out of forward, into backward            */
     void *running_mean, *running_var; /* batch and instance norm: c values                    */
-    double running_rate;              /* weight of the new value: r = (1-rate)*r + rate*new   */
+    double running_rate;              /* weight of the new value: r = (1-rate)*r + rate*new;
+                                         1 replaces what was there                           */
     int running_population;           /* 0: unbiased variance (PyTorch); 1: population (ONNX) */
     const void *dy;                   /* the gradient of y                                    */
     void *dx;                         /* the gradient of x (and of residual)                  */
@@ -4452,6 +4453,8 @@ typedef struct nrmi_running {
 static double nrmi_moved(const nrmi_job *j, const void *running, size_t i, double value)
 {
     const double rate = j->q->a->running_rate;
+    if (rate == 1) /* replaced: what it was may be NaN, or nothing yet */
+        return nrmi_param_rounded(j, value);
     return nrmi_param_rounded(j, nrmi_product(1 - rate, nrmi_param(j, running, i)) +
                                      nrmi_product(rate, value));
 }

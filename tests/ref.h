@@ -547,6 +547,7 @@ static inline ref_running ref_new_running(const ref *r, const nrm_args *a, size_
         mean_bound += ref_bound_mean(&r->p, r->mean[q], ref_sqrt(var_eps)) / (ref_real)samples;
         var_bound += unbiased * ref_bound_var(&r->p, var_eps) / (ref_real)samples;
     }
+    if (a->running_rate >= 1) old_mean = old_var = 0; /* replaced, whatever they are */
     result.mean = (1 - rate) * old_mean + rate * mean;
     result.var = (1 - rate) * old_var + rate * var;
     result.mean_bound = ref_bound_running(&r->p, rate, old_mean, mean, mean_bound);

@@ -598,6 +598,31 @@ static void nonfinite_cases(problem *p, enum verb verb, float odd)
     problem_prepare(p);
     type_put(type_of_parameters(type), p->value[SLOT_RUNNING_VAR], p->d.c - 1, (double)odd);
     nonfinite(p, verb, 0.1, NRM_ERR_NONFINITE, "already");
+    nonfinite(p, verb, 1, NRM_OK, "already, and replaced");
+}
+
+/* A rate of 1 gives the bits that it gives in place of zeros, whatever was there. */
+static void replaced(problem *p, enum verb verb, float odd)
+{
+    static const enum slot slots[] = {SLOT_RUNNING_MEAN, SLOT_RUNNING_VAR};
+    const setup s = plain(NRM_AUTO, p->d.layout);
+    outcome *o[2];
+    difference at;
+    int i, same;
+    p->running_rate = 1;
+    for (i = 0; i < 2; ++i) {
+        size_t c, k;
+        for (k = 0; k < 2; ++k)
+            for (c = 0; c < p->d.c; ++c)
+                type_put(type_of_parameters(p->d.dtype), p->value[slots[k]], c,
+                         i ? (double)odd : 0.0);
+        o[i] = run(p, verb, &s);
+    }
+    same = same_outcome(o[0], o[1], &at);
+    check(same && o[0]->status == NRM_OK, "%s %s, rate 1 over %g: status %d, another %s",
+          kind_name[p->d.kind], verb_name[verb], (double)odd, (int)o[1]->status,
+          slot_name[at.slot]);
+    outcome_free(o[0]), outcome_free(o[1]);
 }
 
 /* Few channels and many; with a place for statistics, with a workspace, with neither. */
@@ -616,6 +641,7 @@ static void test_nonfinite(nrm_dtype type)
                 if (i >> 2 & 1) p->given &= ~(1u << SLOT_MEAN | 1u << SLOT_RSTD);
                 p->given &= ~(1u << SLOT_RESIDUAL);
                 nonfinite_cases(p, (enum verb)verb, odd[i % 3]);
+                replaced(p, (enum verb)verb, odd[i % 3]);
                 problem_free(p);
             }
     group_end();
