@@ -236,18 +236,24 @@ static inline int may_be_one(int out, int other)
     return out == SLOT_DX && (other == SLOT_X || other == SLOT_DY || other == SLOT_DSUM);
 }
 
-/* 1 when two buffers overlap in a way that is not allowed, 2 when the manual leaves it open. */
+/* Complete, and those that lead nowhere, of one sample or of one line, as if packed. */
+static inline nrm_pitch plain_pitch(const nrm_desc *d, int slot)
+{
+    nrm_pitch p = full_pitch(d, (enum slot)slot);
+    if (line_count(d) == 1) p.line = line_length(d);
+    if (d->n == 1) p.sample = line_count(d) * p.line;
+    return p;
+}
+
+/* 1 when two buffers overlap in a way that is not allowed. */
 static inline int overlap(const hostile *h, int a, int b)
 {
     const size_t x = hostile_bytes(h, a), y = hostile_bytes(h, b);
     const int tensors = slot_is_tensor((enum slot)a) && b < SLOTS && slot_is_tensor((enum slot)b);
     if (!x || !y || h->at[a] >= h->at[b] + y || h->at[b] >= h->at[a] + x) return 0;
     if (tensors) {
-        nrm_pitch p = full_pitch(&h->d, (enum slot)a), q = full_pitch(&h->d, (enum slot)b);
+        nrm_pitch p = plain_pitch(&h->d, a), q = plain_pitch(&h->d, b);
         const int equal = p.line == q.line && p.sample == q.sample;
-        if (!equal && (p.line == q.line || line_count(&h->d) == 1) &&
-            (p.sample == q.sample || h->d.n == 1))
-            return 2; /* different pitches that lie alike */
         if (equal && h->at[a] == h->at[b] && (may_be_one(a, b) || may_be_one(b, a))) return 0;
         if (equal) return elements_overlap(h, a, b);
     }
@@ -271,13 +277,11 @@ static inline void judge_overlap(hostile *h, const problem *p, int empty)
         for (b = a + 1; b <= SLOTS; ++b) {
             const char ra = slot_role(p, h->verb, (enum slot)a);
             const char rb = b == WORKSPACE ? 'O' : slot_role(p, h->verb, (enum slot)b);
-            int how;
             if (ra == '.' || rb == '.' || !h->at[a] || !h->at[b]) continue;
             if (!role_writes(ra) && !role_writes(rb)) continue;
-            how = overlap(h, a, b);
-            if (how)
-                wrong(h, how == 1 && !empty && !may_ignore(h, a) && !may_ignore(h, b),
-                      NRM_ERR_ALIAS, slot_name[a]);
+            if (overlap(h, a, b))
+                wrong(h, !empty && !may_ignore(h, a) && !may_ignore(h, b), NRM_ERR_ALIAS,
+                      slot_name[a]);
         }
 }
 

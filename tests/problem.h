@@ -272,12 +272,13 @@ static struct {
 
 #define BED_MARGIN 64 /* canary bytes before and after each buffer */
 
-static inline nrm_pitch gap_pitch(const problem *p, const nrm_desc *d, int which)
+/* With the line gap and the sample gap of one tensor or the other. */
+static inline nrm_pitch gap_pitch(const problem *p, const nrm_desc *d, int of_line, int of_sample)
 {
     nrm_pitch pitch = {0, 0};
-    size_t length = line_length(d), line = length + p->line_gap[which];
-    if (p->line_gap[which]) pitch.line = line;
-    if (p->sample_gap[which]) pitch.sample = line_count(d) * line + p->sample_gap[which];
+    size_t length = line_length(d), line = length + p->line_gap[of_line];
+    if (p->line_gap[of_line]) pitch.line = line;
+    if (p->sample_gap[of_sample]) pitch.sample = line_count(d) * line + p->sample_gap[of_sample];
     return pitch;
 }
 
@@ -353,12 +354,15 @@ static inline int bed_release(bed *b)
 /* All of a call but where its buffers lie. */
 static inline void bed_describe(bed *b, const problem *p, enum verb verb, const setup *s)
 {
-    int slot, shares = s->y_is || s->sum_is || s->dx_is;
+    int slot, shares = s->y_is || s->sum_is || s->dx_is, line, sample;
     memset(b, 0, sizeof *b);
     b->d = p->d;
     b->d.layout = s->layout;
-    b->d.x_pitch = gap_pitch(p, &b->d, 0);
-    b->d.y_pitch = gap_pitch(p, &b->d, shares ? 0 : 1); /* only equal pitches may share */
+    /* only equal pitches may share, but those of one sample and of one line lead nowhere */
+    sample = shares && p->d.n > 1 ? 0 : 1;
+    line = shares && (p->d.n > 1 || line_count(&b->d) > 1) ? 0 : 1;
+    b->d.x_pitch = gap_pitch(p, &b->d, 0, 0);
+    b->d.y_pitch = gap_pitch(p, &b->d, line, sample);
     for (slot = SLOT_X; slot < SLOTS; ++slot)
         b->role[slot] = slot_role(p, verb, (enum slot)slot);
 }

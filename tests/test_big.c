@@ -471,10 +471,11 @@ static void all_verbs(const drawn *w, int kind, nrm_layout layout, int gaps, nrm
 
 static void check_strays(const problem *p, nrm_layout layout, int gaps)
 {
+    const int own = gaps != IN_PLACE;
     nrm_desc d = p->d;
     unsigned long stray;
     d.layout = layout;
-    d.x_pitch = gap_pitch(p, &d, 0), d.y_pitch = gap_pitch(p, &d, gaps != IN_PLACE);
+    d.x_pitch = gap_pitch(p, &d, 0, 0), d.y_pitch = gap_pitch(p, &d, own, own);
     stray = stray_pages(&d, 0) + stray_pages(&d, 1);
     check(!stray, "%lu pages in the gaps were touched; %s", stray, problem_text(p));
 }
