@@ -56,7 +56,7 @@
               nrm_infer_backward: dx = rstd * t + dsum);  means over what the kind averages over
               dgamma = sum dy' * xhat;  dbeta = sum dy'   over all that share the parameter
 
-  A matrix is n = rows, c = columns, s = 1. Layer norm over C, H and W with a weight for each
+  A matrix is n = rows, c = columns; s = 0 is 1. Layer norm over C, H and W with a weight for each
   element is NRM_LAYER with c = C*H*W, s = 1. The norm of a whole image is NRM_GROUP, groups = 1.
   With s = 1 NRM_GROUP is layer norm of c/groups values, and NRM_INSTANCE is always beta.
   gamma, beta, dgamma, dbeta are c values, or [n][c] with affine_per_sample (AdaIN). gamma NULL is 1
@@ -309,7 +309,7 @@
 
   A call that returns an error has not written a byte. The one exception is NRM_ERR_NONFINITE:
   everything is written, but no running statistic has moved, as one of them would not be finite.
-   empty (n, c or s is 0)   NRM_OK; nothing is read or written but zeros to dgamma and dbeta, and
+   empty (n or c is 0)      NRM_OK; nothing is read or written but zeros to dgamma and dbeta, and
                             zero moments or sums by the parts; NULL tensors are fine
    one value per channel    y = beta, dx = 0; with running_var, unbiased: NRM_ERR_SAMPLES. Leave
                             running_* out of such a call, as of a sequence's last rows
@@ -400,7 +400,7 @@ typedef struct nrm_pitch {
 /* What to compute. Zero is every field's default, and the first field is a number, so that
    `nrm_desc d = {0}` compiles as C and as C++. */
 typedef struct nrm_desc {
-    size_t n, c, s;             /* samples, channels, positions (1, L, H*W or D*H*W)          */
+    size_t n, c, s;             /* samples, channels, positions (L, H*W or D*H*W; 0 is 1)     */
     size_t groups;              /* NRM_GROUP: divides c                                       */
     nrm_kind kind;              /* what is averaged over: manual, A3                          */
     nrm_layout layout;          /* NCHW: positions are neighbours; NHWC: channels are         */
@@ -2148,8 +2148,9 @@ static const nrmi_verb nrmi_verb_backward_reduce = {
 static const nrmi_verb nrmi_verb_backward_apply = {
     NRMI_NEEDS_DY | NRMI_NEEDS_STATS | NRMI_NEEDS_DX | NRMI_READS_ARRAY, NRMI_KIND(NRM_BATCH)};
 
-/* A call, checked and resolved. */
+/* A call, checked and resolved. It is not copied: d leads to its own desc. */
 typedef struct nrmi_call {
+    nrm_desc desc;    /* the caller's, but s is never 0            */
     const nrm_desc *d;
     const nrm_args *a;
     const nrmi_verb *verb;
@@ -2160,6 +2161,15 @@ typedef struct nrmi_call {
     int empty;        /* no values: n or c is 0                    */
     unsigned found;   /* the caller's floating-point state         */
 } nrmi_call;
+
+/* s = 0 is 1, as a pitch of 0 is packed: n and c alone make a matrix. */
+static void nrmi_complete(nrmi_call *q, const nrm_desc *d)
+{
+    q->desc = *d;
+    if (d->s == 0)
+        q->desc.s = 1;
+    q->d = &q->desc;
+}
 
 static int nrmi_has_dtype(nrm_dtype dtype)
 {
@@ -2217,35 +2227,38 @@ static int nrmi_check_pitch(const nrm_desc *d, nrm_pitch given, nrm_pitch *pitch
     return 1;
 }
 
-static size_t nrmi_stats(const nrm_desc *d)
+/* Statistics: those of each sample, or, for NRM_BATCH, of all. */
+static size_t nrmi_stats_each(const nrm_desc *d)
 {
     switch (d->kind) {
-    case NRM_BATCH: return d->c;
-    case NRM_INSTANCE: return d->n * d->c;
-    case NRM_GROUP: return d->n * d->groups;
-    default: return d->n * d->s;
+    case NRM_BATCH:
+    case NRM_INSTANCE: return d->c;
+    case NRM_GROUP: return d->groups;
+    default: return d->s;
     }
+}
+static size_t nrmi_stats(const nrm_desc *d)
+{
+    return nrmi_stats_each(d) * (d->kind == NRM_BATCH ? 1 : d->n);
 }
 
 static nrm_status nrmi_check_sizes(const nrm_desc *d, nrmi_call *q, size_t *x_bytes,
                                    size_t *y_bytes)
 {
-    size_t m, all;
-    q->empty = d->n == 0 || d->c == 0 || d->s == 0;
+    size_t m, bytes;
+    q->empty = d->n == 0 || d->c == 0;
     q->size = nrmi_size(d->dtype);
     q->param = d->dtype == NRM_F64 ? 8 : 4;
-    if (!nrmi_times(d->c, sizeof(nrm_moments), &all))
+    *x_bytes = *y_bytes = 0;
+    /* the array of the parts; mean and rstd, which are counted without values too */
+    if (!nrmi_times(d->c, sizeof(nrm_moments), &bytes) ||
+        !nrmi_times(d->kind == NRM_BATCH ? 1 : d->n, nrmi_stats_each(d), &m) ||
+        !nrmi_times(m, 8, &bytes))
         return NRM_ERR_SIZE;
-    if (q->empty) { /* n*c values of gamma, n*groups statistics: the products may still be large */
-        *x_bytes = *y_bytes = 0;
-        if (!nrmi_times(d->n, d->c, &m) || !nrmi_times(m, 8, &m) || !nrmi_times(d->n, d->s, &m) ||
-            !nrmi_times(m, 8, &m) || !nrmi_times(d->n, d->groups, &m) || !nrmi_times(m, 8, &m))
-            return NRM_ERR_SIZE;
+    if (q->empty)
         return NRM_OK;
-    }
-    if (!nrmi_times(d->n, d->c, &m) || !nrmi_times(m, d->s, &m) ||
-        !nrmi_times(m, q->size, &m) ||
-        !nrmi_times(nrmi_stats(d), 8, &m))
+    /* n*c parameters of 16-bit data take twice what its values do */
+    if (d->affine_per_sample && (!nrmi_times(d->n, d->c, &m) || !nrmi_times(m, q->param, &bytes)))
         return NRM_ERR_SIZE;
     if (!nrmi_check_pitch(d, d->x_pitch, &q->xp, x_bytes) ||
         !nrmi_check_pitch(d, d->y_pitch, &q->yp, y_bytes))
@@ -2404,7 +2417,8 @@ static NRMI_NOINLINE nrm_status nrmi_check(const nrmi_verb *verb, const nrm_desc
     nrm_status status;
     if (!d || !a)
         return NRM_ERR_NULL;
-    q->d = d;
+    nrmi_complete(q, d);
+    d = q->d;
     q->a = a;
     q->verb = verb;
     q->array = array;
@@ -2438,10 +2452,10 @@ NRM_API size_t nrm_stat_count(const nrm_desc *d)
 {
     nrmi_call q;
     size_t x, y;
-    if (!d || nrmi_check_desc(d) != NRM_OK || nrmi_check_eps(d) != NRM_OK ||
-        nrmi_check_sizes(d, &q, &x, &y) != NRM_OK)
+    if (!d || nrmi_check_desc(d) != NRM_OK || nrmi_check_eps(d) != NRM_OK)
         return 0;
-    return nrmi_stats(d);
+    nrmi_complete(&q, d);
+    return nrmi_check_sizes(q.d, &q, &x, &y) == NRM_OK ? nrmi_stats(q.d) : 0;
 }
 
 /* ---- C9 Public functions ------------------------------------------------------------------ */
@@ -5307,7 +5321,7 @@ static NRMI_NOINLINE nrm_status nrmi_apply_call(const nrmi_call *q)
         values |= nrmi_bits(count) != 0;
         one |= nrmi_one_sample(q, count);
     }
-    if (!values || q->d->s == 0)
+    if (!values)
         return NRM_OK;
     if (one)
         return NRM_ERR_SAMPLES;
@@ -5448,7 +5462,7 @@ NRM_API size_t nrm_workspace_size(const nrm_desc *d, size_t threads)
         return 0;
     if ((d->kind == NRM_BATCH || d->kind == NRM_INSTANCE) && d->c > NRMI_WAITING)
         waiting = 16 * d->c + 16;
-    if (threads < 2 || d->n * d->c * d->s < NRM_POOL_MIN)
+    if (threads < 2 || d->n * d->c * (d->s ? d->s : 1) < NRM_POOL_MIN)
         return waiting;
     threads = nrmi_least(threads, 1024);
     cells = threads * 64 * NRMI_LANES * 16;

@@ -24,7 +24,7 @@ typedef struct hostile {
     test_pool pool;
     int with_pool;          /* 0 none, 1 a good one, 2 without run, 3 without run but one thread */
     int without;            /* 1 desc NULL, 2 args NULL                                          */
-    int one_axis;           /* pitches differ where they do not matter                           */
+    int zero_s;             /* s = 0 is passed, which means 1: d.s is 1                          */
     unsigned certain, possible; /* statuses: a bit each                                          */
     int huge;               /* fits size_t but not the arena                                     */
     const char *why;        /* the last of the reasons                                           */
@@ -97,6 +97,7 @@ static inline void hostile_decode(hostile *h, const unsigned char *data, size_t 
     h->d.affine_per_sample = u >> 2 & 1, h->a.accumulate = u >> 3 & 1;
     h->a.running_population = u >> 4 & 1, h->with_pool = (int)(u >> 5 & 3);
     h->d.n = hostile_size(&b), h->d.c = hostile_size(&b), h->d.s = hostile_size(&b);
+    if (!h->d.s) h->zero_s = 1, h->d.s = 1;
     u = next_byte(&b), h->d.groups = u >= 200 ? hostile_size(&b) : decode_groups(u, h->d.c % 97);
     h->d.eps = hostile_number(next_byte(&b), 1e-5);
     h->d.gamma_offset = hostile_number(next_byte(&b), 1);
@@ -137,24 +138,28 @@ static inline void judge_sizes(hostile *h)
     const nrm_desc *d = &h->d;
     const long double n = (long double)d->n, c = (long double)d->c, s = (long double)d->s;
     const long double most = (long double)SIZE_MAX, groups = (long double)d->groups;
+    const long double parameter = d->dtype == NRM_F64 ? 8 : 4;
     long double reach[6], spare[2] = {0, 0};
-    const int empty = !d->n || !d->c || !d->s;
+    const int empty = !d->n || !d->c;
     size_t i;
     reach[0] = n * c * s * (long double)type_size(d->dtype);
     reach[1] = tensor_reach(d, d->x_pitch, &spare[0]);
     reach[2] = tensor_reach(d, d->y_pitch, &spare[1]);
     reach[3] = c * 24;
-    reach[4] = (d->affine_per_sample || d->kind == NRM_INSTANCE ? n * c : c) * 8;
-    reach[5] = (d->kind == NRM_GROUP ? n * groups : n * s) * 8;
+    reach[4] = (d->affine_per_sample ? n * c : c) * parameter;
+    reach[5] = (d->kind == NRM_BATCH      ? c
+                : d->kind == NRM_INSTANCE ? n * c
+                : d->kind == NRM_GROUP    ? n * groups
+                                          : n * s) * 8;
     for (i = 0; i < 6; ++i) {
-        if (reach[i] < 0) wrong(h, !empty, NRM_ERR_SIZE, "a pitch is too small");
-        if (reach[i] > 1.001L * most) wrong(h, !empty && i < 3, NRM_ERR_SIZE, "a size");
+        if (empty && i < 3) continue; /* tensors without elements; statistics are counted still */
+        if (reach[i] < 0) wrong(h, 1, NRM_ERR_SIZE, "a pitch is too small");
+        if (reach[i] > 1.001L * most) wrong(h, 1, NRM_ERR_SIZE, "a size");
         if (reach[i] > 0.999L * most) wrong(h, 0, NRM_ERR_SIZE, "");
         if (reach[i] > PLACE * 8) h->huge = 1;
     }
-    if (spare[0] > 0.999L * most || spare[1] > 0.999L * most) wrong(h, 0, NRM_ERR_SIZE, "");
-    if (n * c * 8 > 0.999L * most || n * s * 8 > 0.999L * most || n * groups * 8 > 0.999L * most)
-        wrong(h, 0, NRM_ERR_SIZE, ""); /* what is not used may be too large as well */
+    if (!empty && (spare[0] > 0.999L * most || spare[1] > 0.999L * most))
+        wrong(h, 0, NRM_ERR_SIZE, "");
 }
 
 static inline int reads_gamma_surely(const hostile *h)
@@ -299,7 +304,7 @@ static inline void hostile_fit(hostile *h)
 static inline void hostile_judge(hostile *h)
 {
     const nrm_desc *d = &h->d;
-    const int empty = !d->n || !d->c || !d->s;
+    const int empty = !d->n || !d->c;
     problem p;
     int slot;
     memset(&p, 0, sizeof p);
@@ -338,7 +343,7 @@ static inline void describe_hostile(FILE *out, const void *of)
     int slot;
     fprintf(out, "  %s, kind %d, layout %d, dtype %d, act %d: n %zu, c %zu, s %zu, groups %zu\n",
             verb_name[h->verb], (int)d->kind, (int)d->layout, (int)d->dtype, (int)d->act, d->n,
-            d->c, d->s, d->groups);
+            d->c, h->zero_s ? (size_t)0 : d->s, d->groups);
     fprintf(out, "  eps %g, gamma_offset %g, rate %g, isa %d, pool %d, workspace %zu%s%s%s%s\n",
             d->eps, d->gamma_offset, h->a.running_rate, (int)h->a.isa, h->with_pool,
             h->workspace_size, d->affine_per_sample ? ", affine per sample" : "",
@@ -377,14 +382,17 @@ static inline void target_calls(const unsigned char *data, size_t size)
 {
     static hostile h; /* a pool points into it */
     nrm_status status;
+    nrm_desc d;
     size_t i;
     int failed;
     hostile_decode(&h, data, size);
     hostile_judge(&h);
+    d = h.d;
+    if (h.zero_s) d.s = 0;
     report_about(describe_hostile, &h);
     if (!h.certain && h.huge) return; /* nothing is wrong but that there is no such memory */
     arena_fill();
-    status = verb_call(h.verb, h.without == 1 ? NULL : &h.d, h.without == 2 ? NULL : &h.a,
+    status = verb_call(h.verb, h.without == 1 ? NULL : &d, h.without == 2 ? NULL : &h.a,
                        h.at[SLOT_MOMENTS], h.at[SLOT_SUMS]);
     failed = status != NRM_OK && status != NRM_ERR_NONFINITE;
     if (h.certain)
@@ -400,9 +408,9 @@ static inline void target_calls(const unsigned char *data, size_t size)
         must(i == ARENA, "wrote to byte %zu, which is no output's", i);
     }
     if (h.certain & (STATUS(NRM_ERR_EPS) | STATUS(NRM_ERR_SIZE)))
-        must(nrm_stat_count(&h.d) == 0 || !(h.certain & ~STATUS(NRM_ERR_SIZE)),
+        must(nrm_stat_count(&d) == 0 || !(h.certain & ~STATUS(NRM_ERR_SIZE)),
              "nrm_stat_count is not 0");
-    nrm_workspace_size(&h.d, 3);
+    nrm_workspace_size(&d, 3);
 }
 
 static inline void print_calls(FILE *out, const unsigned char *data, size_t size)

@@ -56,6 +56,7 @@ static inline void draw_way(gen *g, const problem *p, enum verb verb, nrm_isa is
     w->s = plain(isa, layout);
     d.layout = layout;
     if (gen_one_in(g, 2)) w->s.shift = gen_below(g, 64);
+    w->s.zero_s = (int)w->s.shift & 1;
     draw_sharing(g, p, verb, &w->s);
     if (gen_one_in(g, 2)) {
         size_t threads = 1 + gen_below(g, gen_one_in(g, 4) ? POOL_MOST : 4);
@@ -74,10 +75,10 @@ static inline const char *way_text(const way *w, enum verb verb)
 {
     static char text[300];
     const setup *s = &w->s;
-    snprintf(text, sizeof text, "%s, %s, %s, shift %zu, y in %s, sum in %s, dx in %s, threads %zu "
-             "(%s%s), workspace %zu%s", verb_name[verb], nrm_isa_name(s->isa),
-             layout_name[s->layout], s->shift, slot_name[s->y_is], slot_name[s->sum_is],
-             slot_name[s->dx_is], s->pool ? w->pool.pool.threads : 1,
+    snprintf(text, sizeof text, "%s, %s, %s, shift %zu%s, y in %s, sum in %s, dx in %s, threads "
+             "%zu (%s%s), workspace %zu%s", verb_name[verb], nrm_isa_name(s->isa),
+             layout_name[s->layout], s->shift, s->zero_s ? ", s 1 as 0" : "", slot_name[s->y_is],
+             slot_name[s->sum_is], slot_name[s->dx_is], s->pool ? w->pool.pool.threads : 1,
              s->pool ? pool_order_name[w->pool.order] : "none",
              w->pool.disorder ? ", odd state" : "", s->workspace_size,
              w->state ? ", caller's state odd" : "");

@@ -92,6 +92,7 @@ static inline size_t decode_size(bytes *b)
 static inline void decode_shape(bytes *b, nrm_desc *d, size_t most)
 {
     d->n = decode_size(b), d->c = decode_size(b), d->s = decode_size(b);
+    if (!d->s) d->s = 1; /* what s = 0 means: check.h passes it so, too */
     while (problem_volume(d) > most) {
         size_t *axis[3], i, *shortest = NULL;
         axis[0] = &d->n, axis[1] = &d->c, axis[2] = &d->s;

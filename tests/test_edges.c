@@ -456,8 +456,8 @@ static void run_empty(nrm_kind kind, nrm_layout layout, size_t n, size_t c, size
 
 static void test_empty(void)
 {
-    static const size_t sizes[][3] = {{0, 3, 2}, {2, 0, 2}, {2, 3, 0}, {0, 0, 0}, {0, 1, 1},
-                                      {1, 1, 0}, {1, 0, 1}};
+    static const size_t sizes[][3] = {{0, 3, 2}, {2, 0, 2}, {0, 3, 0}, {0, 0, 0}, {0, 1, 1},
+                                      {2, 0, 0}, {1, 0, 1}};
     size_t kind, layout, i;
     int mix;
     group("empty tensors: NRM_OK, and zero gradients");

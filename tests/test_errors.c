@@ -28,12 +28,12 @@ typedef struct trial {
 
 static trial now; /* one at a time: a bed's memory is shared */
 
-/* 3 x c x 5 values with every optional pointer given and the activation on, which needs most. */
-static problem *fixed_problem(nrm_dtype type, nrm_kind kind, size_t c)
+/* 3 x c x s values with every optional pointer given and the activation on, which needs most. */
+static problem *problem_of(nrm_dtype type, nrm_kind kind, size_t c, size_t s)
 {
     problem *p = (problem *)test_alloc(1, sizeof *p);
     gen g = gen_seed(5);
-    p->d.kind = kind, p->d.n = 3, p->d.c = c, p->d.s = 5, p->d.groups = 2;
+    p->d.kind = kind, p->d.n = 3, p->d.c = c, p->d.s = s, p->d.groups = 2;
     p->d.act = NRM_RELU, p->d.dtype = type, p->d.eps = 1e-5, p->running_rate = 0.1;
     p->given = ~0u;
     problem_alloc(p);
@@ -44,6 +44,11 @@ static problem *fixed_problem(nrm_dtype type, nrm_kind kind, size_t c)
     draw_parameters(&g, p, 0);
     problem_prepare(p);
     return p;
+}
+
+static problem *fixed_problem(nrm_dtype type, nrm_kind kind, size_t c)
+{
+    return problem_of(type, kind, c, 5);
 }
 
 static problem *fixed[KINDS]; /* of the storage type that is tested */
@@ -682,7 +687,7 @@ static void empty_call(nrm_kind kind, enum verb verb, int axis, int accumulate, 
     nrm_desc *d = &now.b.d;
     int c;
     begin(kind, verb);
-    *(axis == 0 ? &d->n : axis == 1 ? &d->c : &d->s) = 0;
+    *(axis == 0 ? &d->n : &d->c) = 0;
     now.b.a.accumulate = accumulate;
     if (null) {
         point(SLOT_X, NULL), point(SLOT_Y, NULL), point(SLOT_DY, NULL);
@@ -703,13 +708,40 @@ static void empty_call(nrm_kind kind, enum verb verb, int axis, int accumulate, 
 static void empty(nrm_kind kind, enum verb verb)
 {
     int axis, accumulate, null;
-    for (axis = 0; axis < 3; ++axis)
+    for (axis = 0; axis < 2; ++axis)
         for (accumulate = 0; accumulate < 2; ++accumulate)
             for (null = 0; null < 2; ++null) empty_call(kind, verb, axis, accumulate, null);
     begin(kind, verb), now.b.d.n = 0, now.b.d.act = (nrm_act)9;
     expect(NRM_ERR_DESC, "empty and wrong");
-    begin(kind, verb), now.b.d.s = 0, now.b.d.eps = -1;
+    begin(kind, verb), now.b.d.c = 0, now.b.d.eps = -1;
     expect(NRM_ERR_EPS, "empty with a wrong eps");
+}
+
+/* s = 0 is 1. */
+static void test_zero_s(nrm_dtype type)
+{
+    int kind, verb, i;
+    group("%s: s = 0 is one position", type_name[type]);
+    for (kind = 0; kind < KINDS; ++kind)
+        for (verb = 0; verb < VERBS; ++verb)
+            for (i = 0; i < 8 && verb_fits((enum verb)verb, (nrm_kind)kind); ++i) {
+                problem *p = problem_of(type, (nrm_kind)kind, i & 4 ? 700 : 4, 1);
+                setup s = plain(NRM_AUTO, (nrm_layout)(i & 1));
+                outcome *want, *got;
+                difference at;
+                int same;
+                p->running_population = 1;
+                p->line_gap[0] = p->sample_gap[1] = (size_t)(i >> 1 & 1);
+                want = run(p, (enum verb)verb, &s);
+                s.zero_s = 1;
+                got = run(p, (enum verb)verb, &s);
+                same = same_outcome(want, got, &at) && got->clean;
+                check(same && got->status == NRM_OK, "%s %s: another %s, status %d",
+                      kind_name[kind], verb_name[verb], slot_name[at.slot], (int)got->status);
+                outcome_free(want), outcome_free(got);
+                problem_free(p);
+            }
+    group_end();
 }
 
 /* An empty share of a batch that is not: statistics are written all the same. */
@@ -772,10 +804,14 @@ static void count_large(nrm_dtype type)
     d.s = most + 1, counts(&d, 0, "one more");
     d.s = 1, d.n = 2, d.x_pitch.sample = most / 2, counts(&d, 1, "far apart");
     d.x_pitch.sample = most, counts(&d, 0, "too far apart");
+    d.x_pitch.sample = 0, d.n = SIZE_MAX / 4 + 1; /* as many parameters, which are not halves */
+    counts(&d, type_is_half(type), "as many samples");
+    d.affine_per_sample = 1, counts(&d, 0, "parameters for each sample");
 }
 
 static void test_counts(nrm_dtype type)
 {
+    size_t stats, room;
     int kind;
     group("%s: nrm_stat_count and nrm_workspace_size", type_name[type]);
     counts(NULL, 0, "no desc");
@@ -792,6 +828,10 @@ static void test_counts(nrm_dtype type)
         d = good, d.x_pitch.line = 1, counts(&d, 0, "pitch of x");
         d = good, d.y_pitch.sample = 1, counts(&d, 0, "pitch of y");
         d = good, d.n = d.c = d.s = 0, counts(&d, 0, "empty");
+        d = good, d.n = d.c = 1000, d.s = 1, stats = problem_stats(&d);
+        room = nrm_workspace_size(&d, 8);
+        d.s = 0, counts(&d, stats, "s = 0");
+        check(room > 0 && nrm_workspace_size(&d, 8) == room, "nrm_workspace_size: s = 0");
         if (kind == NRM_GROUP) d = good, d.groups = 3, counts(&d, 0, "groups");
         if (kind == NRM_GROUP) d = good, d.groups = 0, counts(&d, 0, "groups");
     }
@@ -827,7 +867,7 @@ static void short_fails(int form, float *y, const float *x, const float *gamma, 
 
 static void test_short_forms(void)
 {
-    float x[64], y[64], one[4] = {1, 1, 1, 1};
+    float x[64], y[64], one[6] = {1, 1, 1, 1, 1, 1};
     int form;
     size_t i;
     for (i = 0; i < 64; ++i) x[i] = (float)(i % 5), y[i] = 7;
@@ -845,6 +885,13 @@ static void test_short_forms(void)
         short_fails(form, y, y + 1, NULL, 2, 1e-5, NRM_ERR_ALIAS);
         short_fails(form, y, x, y, 2, 1e-5, NRM_ERR_ALIAS);
     }
+    for (i = 0; i < 2; ++i) { /* 6 channels of one position, s = 0 as well as 1 */
+        float *to = y + 32 * i;
+        check(nrm_groupnorm(to, x, 2, 6, i, 2, NRM_NCHW, NULL, NULL, 1e-5) == NRM_OK &&
+                  nrm_instancenorm(to + 12, x, 1, 6, i, NRM_NHWC, NULL, one, 1e-5) == NRM_OK,
+              "s is %zu", i);
+    }
+    check(!memcmp(y, y + 32, 18 * sizeof *y), "s = 0 is not 1");
     check(nrm_layernorm(y, x, SIZE_MAX, 2, NULL, NULL, 0) == NRM_ERR_SIZE, "rows times cols");
     check(nrm_rmsnorm(y, x, SIZE_MAX / 4 + 1, 1, NULL, 0) == NRM_ERR_SIZE, "bytes");
     check(nrm_groupnorm(y, x, 2, 3, 4, 2, NRM_NCHW, NULL, NULL, 0) == NRM_ERR_DESC, "groups 2");
@@ -930,47 +977,52 @@ static void test_fold(void)
     group_end();
 }
 
-/* Tensors without values, of which one product of sizes is still too large. */
+/* Tensors without values and of any other size: what the kind does not have is not looked at, but
+   statistics are counted, and the parts' array has its bytes. */
 static void test_large_empty(void)
 {
+    enum { ROWS = 1 << NRM_LAYER | 1 << NRM_RMS, GROUP = 1 << NRM_GROUP, ALL = 31 };
     static const struct {
+        int kinds; /* for which it does not fit, a bit each */
         size_t n, c, s, groups;
         const char *what;
-    } list[] = {{64, SIZE_MAX / 32, 0, 1, "n times c"}, {8, SIZE_MAX / 32, 0, 1, "bytes of gamma"},
-                {SIZE_MAX / 2, 0, 4, 1, "n times s"}, {SIZE_MAX / 4, 0, 1, 1, "statistics"},
-                {SIZE_MAX / 2, 0, 0, 4, "n times groups"},
-                {SIZE_MAX / 16, 0, 0, 4, "statistics of groups"}};
+    } list[] = {{ROWS | GROUP, SIZE_MAX / 4 + 1, 0, 1, 1, "no channels"},
+                {ROWS | GROUP, SIZE_MAX / 4 + 1, 0, 1, SIZE_MAX, "groups"},
+                {0, SIZE_MAX / 8, 0, 0, 1, "as many statistics as fit"},
+                {ROWS, SIZE_MAX / 8, 0, 2, 1, "bytes of statistics"},
+                {ROWS | GROUP, SIZE_MAX / 2 + 1, 0, 2, 2, "n times s or groups"},
+                {GROUP, SIZE_MAX / 8, 0, 1, 2, "bytes of statistics of groups"},
+                {0, 0, SIZE_MAX / 24, SIZE_MAX, 1, "no samples"},
+                {ALL, 0, SIZE_MAX / 24 + 1, 1, 1, "bytes of the array"}};
     nrm_desc d;
     nrm_args a;
     size_t i;
+    int kind;
     memset(&d, 0, sizeof d), memset(&a, 0, sizeof a);
-    d.kind = NRM_GROUP, d.eps = 1e-5;
-    group("no values, and sizes that do not fit");
-    for (i = 0; i < COUNT(list); ++i) {
-        d.n = list[i].n, d.c = list[i].c, d.s = list[i].s, d.groups = list[i].groups;
-        check(nrm_forward(&d, &a) == NRM_ERR_SIZE, "%s", list[i].what);
-        d.n /= 64;
-        check(nrm_forward(&d, &a) == NRM_OK, "a 64th of n: %s", list[i].what);
-    }
+    d.eps = 1e-5;
+    group("no values, and sizes that fit or do not");
+    for (i = 0; i < COUNT(list); ++i)
+        for (kind = 0; kind < KINDS; ++kind) {
+            const nrm_status want = list[i].kinds >> kind & 1 ? NRM_ERR_SIZE : NRM_OK;
+            d.kind = (nrm_kind)kind;
+            d.n = list[i].n, d.c = list[i].c, d.s = list[i].s, d.groups = list[i].groups;
+            check(nrm_forward(&d, &a) == want, "%s: %s: not %s", kind_name[kind], list[i].what,
+                  status_name[want]);
+        }
     group_end();
 }
 
-/* No channels need no array, and a batch without positions is not normalised whatever the moments
-   say that came from elsewhere. */
+/* No channels need no array. */
 static void test_empty_parts(void)
 {
-    nrm_moments moments[2] = {{5, 1, 2}, {5, 3, 4}};
-    double mean[2] = {7, 7};
     nrm_desc d;
     nrm_args a;
     memset(&d, 0, sizeof d), memset(&a, 0, sizeof a);
-    d.kind = NRM_BATCH, d.n = 3, d.s = 4, d.eps = 1e-5, a.mean = mean;
-    group("parts without channels or positions");
+    d.kind = NRM_BATCH, d.n = 3, d.s = 4, d.eps = 1e-5;
+    group("parts without channels");
     check(nrm_reduce(&d, &a, NULL) == NRM_OK, "no channels, no array");
-    d.c = 2, d.s = 0;
+    d.c = 2;
     check(nrm_reduce(&d, &a, NULL) == NRM_ERR_NULL, "channels, no array");
-    check(nrm_apply(&d, &a, moments) == NRM_OK, "no positions");
-    check(bits_f64(mean[0]) == bits_f64(7) && bits_f64(mean[1]) == bits_f64(7), "mean is written");
     group_end();
 }
 
@@ -1002,6 +1054,7 @@ static void test_type(nrm_dtype type)
     test_samples(type);
     test_nonfinite(type);
     test_empty_share(type);
+    test_zero_s(type);
     test_counts(type);
     for (i = 0; i < KINDS; ++i) problem_free(fixed[i]);
 }

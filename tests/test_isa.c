@@ -69,6 +69,7 @@ static void across_isas(const problem *p, enum verb verb, const outcome *want)
         for (layout = 0; layout < 2 && nrm_has_isa(all_isa[i]); ++layout) {
             setup s = plain(all_isa[i], (nrm_layout)layout);
             s.shift = (size_t)(p->seed >> 2) % 3 == 0 ? 0 : (size_t)(p->seed + i) % 64;
+            s.zero_s = (int)(p->seed + i) & 1;
             run_and_compare(p, verb, &s, want, "isa and layout");
         }
 }
@@ -133,7 +134,7 @@ static void in_place(const problem *p, enum verb verb, const outcome *want, gen 
     size_t i, which = gen_below(g, ISAS);
     setup s = plain(NRM_AUTO, (nrm_layout)gen_below(g, 2));
     if (nrm_has_isa(all_isa[which])) s.isa = all_isa[which];
-    s.shift = gen_below(g, 64);
+    s.shift = gen_below(g, 64), s.zero_s = (int)s.shift & 1;
     for (i = 0; i < sizeof pair / sizeof *pair; ++i)
         shared(p, verb, want, s, pair[i][0], pair[i][1]);
 }
