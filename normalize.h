@@ -2882,6 +2882,8 @@ static void nrmi_prepare_lane(nrmi_work *w, int sums, size_t i, double mean, dou
     const int is_double = k->is_double, channel = w->what == NRMI_CHANNEL;
     const double scale = is_double && t->scale > 0 && w->what != NRMI_MOMENTS ? t->scale : 1;
     const double m = mean * scale, mh = is_double ? m : (double)(float)m;
+    /* y of an infinite running mean is infinite, and not NaN as the gradient of one is */
+    const double ml = nrmi_finite(m) || (w->gradient && !t->frozen) ? m - mh : 0;
     const double g = t->g ? t->g[i] : 0;
     nrmi_factors f;
     nrmi_scale s;
@@ -2889,7 +2891,7 @@ static void nrmi_prepare_lane(nrmi_work *w, int sums, size_t i, double mean, dou
         nrmi_put(k, w->c.mh, i, mh);
         if (w->what == NRMI_MOMENTS)
             return;
-        nrmi_put(k, w->c.ml, i, m - mh);
+        nrmi_put(k, w->c.ml, i, ml);
     }
     f.r = rstd;
     f.g = g;
@@ -2909,7 +2911,7 @@ static void nrmi_prepare_lane(nrmi_work *w, int sums, size_t i, double mean, dou
         return;
     if (t->relu) {
         nrmi_put(k, w->mask.mh, i, mh);
-        nrmi_put(k, w->mask.ml, i, m - mh);
+        nrmi_put(k, w->mask.ml, i, ml);
         nrmi_put(k, w->mask.r, i, f.r / scale);
         if (channel) {
             nrmi_put(k, w->mask.b, i, t->b ? t->b[i] : 0);
@@ -2922,7 +2924,7 @@ static void nrmi_prepare_lane(nrmi_work *w, int sums, size_t i, double mean, dou
     s = nrmi_scale_of(rstd, is_double);
     if (t->frozen) { /* sums of frozen statistics: as of others */
         nrmi_put(k, w->c.mh, i, mh);
-        nrmi_put(k, w->c.ml, i, m - mh);
+        nrmi_put(k, w->c.ml, i, ml);
     }
     nrmi_put(k, w->c.r, i, channel && sums && !is_double ? s.v * NRMI_LIFT : s.v / scale);
     if (sums && channel)
@@ -3571,7 +3573,7 @@ static NRMI_NOINLINE void nrmi_again(nrmi_work *w, const nrmi_span *s, size_t ou
         for (i = 0; i < s->n; i++) {
             const size_t on = w->place ? i : l, off = w->place ? l : i;
             const size_t at = out_at + l * t->x_step + i;
-            const float x = nrmi_f32_at(c->x, l * c->x_step + i);
+            const float x = t->frozen ? 0 : nrmi_f32_at(c->x, l * c->x_step + i);
             const float dy = nrmi_f32_at(c->dy, l * c->dy_step + i);
 #define NRMI_OF(name) (((const float *)c->name)[on])
             const double more = t->dsum ? nrmi_value(t->dtype, t->dsum, at) : -0.0;
@@ -3738,11 +3740,16 @@ static NRMI_INLINE size_t nrmi_group_of(size_t fold, size_t lane)
 static int nrmi_uncomfortable_params(const nrmi_job *j, size_t at)
 {
     const nrmi_kernels *k = j->q->set->f32;
+    const double offset = j->gamma ? j->q->d->gamma_offset : 0;
+    size_t i;
     if (j->t.dtype == NRM_F64)
         return 0;
-    if (j->gamma && (nrmi_bits(j->q->d->gamma_offset) > nrmi_bits(NRMI_GAMMA_LIMIT) ||
-                     !k->within(j->gamma + 4 * at, j->c, NRMI_GAMMA_LIMIT)))
+    if (j->gamma && nrmi_bits(offset) == 0 && !k->within(j->gamma + 4 * at, j->c, NRMI_GAMMA_LIMIT))
         return 1;
+    for (i = 0; nrmi_bits(offset) != 0 && i < j->c; i++)
+        if (nrmi_bits((double)nrmi_f32_at(j->gamma, at + i) + offset) >
+            nrmi_bits(NRMI_GAMMA_LIMIT))
+            return 1;
     return (j->beta && !k->within(j->beta + 4 * at, j->c, NRMI_BETA_LIMIT));
 }
 
