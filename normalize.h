@@ -315,8 +315,8 @@
                             running_* out of such a call, as of a sequence's last rows
    a constant group         exactly beta, also when eps is 0 (rstd is 0, never Inf)
    NaN or Inf in x          NaN in all of its own statistics group, no bit elsewhere; nrm_infer:
-                            its own element, NaN or Inf as A3 has it. running_var + eps below 0 or
-                            NaN: NaN
+                            its own element, NaN or Inf as A3 has it, and so for an infinite
+                            running_mean. running_var + eps below 0 or NaN: NaN
   Needed pointers are listed in B5; others are ignored.
 
  -- A11 Compatibility ----------------------------------------------------------------------------

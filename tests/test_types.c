@@ -666,9 +666,135 @@ static void test_largest_eps(void)
     group_end();
 }
 
+/* ---- 6 Parameters at the ends of what float can do ------------------------------------------- */
+
+/* 4 x 6 x s values with parameters about 1. */
+static problem *small_problem(nrm_dtype type, nrm_kind kind, size_t s)
+{
+    problem *p = (problem *)test_alloc(1, sizeof *p);
+    gen g = gen_seed(21);
+    p->d.kind = kind, p->d.dtype = type, p->d.n = 4, p->d.c = 6, p->d.s = s, p->d.groups = 2;
+    p->d.eps = 1e-5, p->running_rate = 0.1, p->running_population = 1;
+    p->given = ~(1u << SLOT_RESIDUAL | 1u << SLOT_SUM);
+    problem_alloc(p);
+    draw_tensor(&g, &p->d, 0, p->value[SLOT_X]);
+    draw_tensor(&g, &p->d, 0, p->value[SLOT_DY]);
+    draw_tensor(&g, &p->d, 0, p->value[SLOT_DSUM]);
+    draw_parameters(&g, p, 0);
+    problem_prepare(p);
+    return p;
+}
+
+/* The factor is gamma + gamma_offset, which alone decides what is done in double (A6): both give
+   the bits of their sum as gamma. Channel `wide` has a gamma of its own, the others sum up to
+   `rest`; all are floats, and so are the sums. */
+static void compare_offset(problem *p, size_t wide, double gamma, double offset, double rest)
+{
+    const nrm_dtype held = type_of_parameters(p->d.dtype);
+    const nrm_isa isas[] = {NRM_AUTO, NRM_SCALAR};
+    int i, verb, split, same;
+    for (i = 0; i < 4; ++i)
+        for (verb = 0; verb <= VERB_BACKWARD; verb += VERB_BACKWARD) {
+            setup s = plain(isas[i & 1], (nrm_layout)(i >> 1));
+            outcome *o[2];
+            difference at;
+            for (split = 0; split < 2; ++split) {
+                size_t j;
+                p->d.gamma_offset = split ? offset : 0;
+                for (j = 0; j < p->d.c; ++j) {
+                    const double own = j == wide ? gamma : rest - offset;
+                    type_put(held, p->value[SLOT_GAMMA], j, split ? own : own + offset);
+                }
+                o[split] = run(p, (enum verb)verb, &s);
+            }
+            same = same_outcome(o[0], o[1], &at);
+            check(same, "%s: gamma %a, offset %a, %s %s, s %zu: another %s[%zu] than of their sum",
+                  kind_name[p->d.kind], gamma, offset, verb_name[verb], s.layout ? "NHWC" : "NCHW",
+                  p->d.s, slot_name[at.slot], at.index);
+            outcome_free(o[0]), outcome_free(o[1]);
+        }
+}
+
+static void test_offset(nrm_dtype type)
+{
+    /* gamma, offset, what the others sum up to: sums of 0 to 3 * 2^39 */
+    static const double list[][3] = {{0x1p40, 0x1p39, 0x1p18},
+                                     {0x1p39, 0x1p40, 0x1p18},
+                                     {-0x1p40, -0x1p39, 0x1p18},
+                                     {0x1p41, -0x1p41, 0x1p18},
+                                     {-0x1p41, 0x1p41 + 0x1p18, 0x1p18},
+                                     {0x1p50, -0x1p50 + 0x1p27, 0x1p27},
+                                     {0x1p40, 0, 1},
+                                     {0x1p39, 0x1p39, 0x1p18}};
+    int kind;
+    size_t i, s;
+    group("%s: gamma and gamma_offset count by their sum", type_name[type]);
+    for (kind = 0; kind < 5; ++kind)
+        for (s = 1; s < 4; s += 2) {
+            problem *p = small_problem(type, (nrm_kind)kind, s);
+            for (i = 0; i < COUNT(list); ++i)
+                compare_offset(p, i % p->d.c, list[i][0], list[i][1], list[i][2]);
+            problem_free(p);
+        }
+    group_end();
+}
+
+/* nrm_infer: y is what (x - mean) * rstd * gamma + beta is, also where that is Inf or NaN. */
+static void infer_infinite(problem *p, nrm_isa isa, nrm_layout layout, double mean, double x)
+{
+    const nrm_dtype held = type_of_parameters(p->d.dtype);
+    const size_t channel = 4, place = (p->d.c + channel) * p->d.s;
+    setup s = plain(isa, layout);
+    outcome *clean, *o;
+    size_t i, plane = p->d.s, wrong = 0, touched = 0;
+    p->d.act = NRM_IDENTITY;
+    type_put(held, p->value[SLOT_RUNNING_MEAN], channel, 0.5);
+    clean = run(p, VERB_INFER, &s);
+    type_put(held, p->value[SLOT_RUNNING_MEAN], channel, mean);
+    type_put(p->d.dtype, p->value[SLOT_X], place, x);
+    o = run(p, VERB_INFER, &s);
+    for (i = 0; i < problem_volume(&p->d) && o->value[SLOT_Y]; ++i) {
+        const double from = type_get(p->d.dtype, p->value[SLOT_X], i);
+        const double expected = (from - mean) * type_get(held, p->value[SLOT_GAMMA], channel);
+        const double y = type_get(p->d.dtype, o->value[SLOT_Y], i);
+        if (i / plane % p->d.c != channel)
+            touched += !same_f64(y, type_get(p->d.dtype, clean->value[SLOT_Y], i));
+        else if (!(fabs(expected) <= DBL_MAX))
+            wrong += !same_f64(y, expected);
+    }
+    check(o->status == NRM_OK && !wrong && !touched, "%s %s %s, mean %g, x %g: %zu values are not "
+          "as the formula has it, %zu of other channels changed", kind_name[p->d.kind],
+          nrm_isa_name(isa), layout ? "NHWC" : "NCHW", mean, x, wrong, touched);
+    outcome_free(clean), outcome_free(o);
+}
+
+static void test_infinite_running(nrm_dtype type)
+{
+    static const double means[] = {INFINITY, -INFINITY, 0.5}, x[] = {1, INFINITY, -INFINITY};
+    const nrm_kind kinds[] = {NRM_BATCH, NRM_INSTANCE};
+    size_t i, kind, s;
+    int layout;
+    group("%s: an infinite running mean, and an infinite x, in nrm_infer", type_name[type]);
+    for (kind = 0; kind < 2; ++kind)
+        for (s = 1; s < 30; s += 9)
+            for (i = 0; i < COUNT(means) * COUNT(x) * COUNT(all_isa); ++i)
+                for (layout = 0; layout < 2 && nrm_has_isa(all_isa[i / 9]); ++layout) {
+                    problem *p = small_problem(type, kinds[kind], s);
+                    const double gamma = i % 2 ? -2 : 3;
+                    size_t j;
+                    for (j = 0; j < p->d.c; ++j)
+                        type_put(type_of_parameters(type), p->value[SLOT_GAMMA], j, gamma);
+                    infer_infinite(p, all_isa[i / 9], (nrm_layout)layout, means[i % 3],
+                                   x[i / 3 % 3]);
+                    problem_free(p);
+                }
+    group_end();
+}
+
 int main(int argc, char **argv)
 {
     size_t i;
+    int type;
     if (argc > 1) first_seed = strtoull(argv[1], NULL, 10);
     for (i = 0; i < COUNT(types); ++i) {
         test_accuracy(types[i]);
@@ -682,6 +808,10 @@ int main(int argc, char **argv)
         test_sum_first(types[i]);
         test_constants(types[i]);
         test_isolation(types[i]);
+    }
+    for (type = 0; type < TYPES; ++type) {
+        test_offset((nrm_dtype)type);
+        test_infinite_running((nrm_dtype)type);
     }
     return done_testing();
 }
