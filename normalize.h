@@ -116,12 +116,13 @@
   Order of summation. A sum runs over a list of planes.
      block   128 values. Value i has lane i mod 16 and step i / 16. Each lane's 8 steps are added
              as a tree, ((0+1)+(2+3))+((4+5)+(6+7)); then the 16 lanes as a tree of neighbours.
-             A value missing at the end adds nothing.
-     run     8 blocks,   plane: runs,   list: planes. Their totals are double; each starts at +0
-             and adds in index order.
+             A value missing at the end adds nothing. In the lists of s planes of n below, which run
+             down rows of memory in both layouts, a block is 8 values: one such tree.
+     run     1024 values,   plane: runs,   list: planes. Their totals are double; each starts at
+             +0 and adds in index order.
   The lists, the same in both layouts:
      BATCH statistics and gradient sums       s >= 16, or affine_per_sample: n planes of s
-                                              else: s planes of n
+                                              else: s planes of n, in blocks of 8
      INSTANCE statistics                      one plane of s
      GROUP statistics                         c/groups planes of s, channels in order
      INSTANCE and GROUP gradient sums         a plane of s for each (n, c) gives P and Q; the
@@ -814,6 +815,7 @@ typedef struct nrmi_tile {
     size_t x_plane, y_plane;                  /* ... from one plane of the list to the next     */
     size_t planes, lanes, len;                /* a lane has planes * len values                 */
     int column;                /* lanes lie side by side, and go down the lines                  */
+    int few;                   /* a block is 8 of them                                           */
     int relu, frozen;          /* frozen: mean and rstd do not depend on x                       */
     int stream;                /* out is too large to stay in the caches, and apart from x       */
     int apart;                 /* out shares no byte with an input                               */
@@ -843,7 +845,8 @@ typedef struct nrmi_chunk {
     const void *k, *p, *q, *o;        /* dx = ((dy*k - p) - d*r*q) * o                          */
     const void *g, *b;                /* gamma and beta on the other side; CHANNEL: b on this   */
     size_t g_step, b_step, stat_step; /* from one coefficient to the next: 0 for a missing one  */
-    size_t block, apart;              /* column sums: lines of the block and between two steps  */
+    size_t block, apart, stride;      /* column sums: lines of the block, between two steps, and
+                                         between two phases                                     */
     size_t x_leap, dy_leap;           /* ... values between two steps                           */
     size_t phase, phases, top;        /* the first phase here; levels of the tree of phases     */
     void *level;
@@ -2465,7 +2468,7 @@ NRM_API size_t nrm_stat_count(const nrm_desc *d)
    there are `groups`; a group is `fold` lanes; a lane is a list of `planes` planes of `len` values
    (fold or planes is 1). In a column walk the lanes are neighbours in memory. */
 typedef struct nrmi_walk {
-    int column;
+    int column, few; /* few: a block is 8 values of the list (A6) */
     size_t outer, groups, fold, planes, len;
     nrmi_step outer_step, group_step, fold_step, plane_step, len_step;
 } nrmi_walk;
@@ -2549,6 +2552,7 @@ static nrmi_walk nrmi_walk_of(const nrmi_job *j, nrm_kind kind)
     while (r->kind != row || r->layout != j->layout || (r->few != 2 && r->few != few))
         r++;
     w.column = r->column;
+    w.few = r->few == 1;
     w.outer = nrmi_size_of(j, r->sizes[0], q);
     w.groups = nrmi_size_of(j, r->sizes[1], q);
     w.fold = nrmi_size_of(j, r->sizes[2], q);
@@ -3337,12 +3341,13 @@ static void nrmi_close_list(nrmi_list *l)
     nrmi_make_up(l->sum[1], l->lost_sum[1], l->lanes);
 }
 
-/* One block of at most 128 lines of plane p, lanes side by side. Up to 8 lines are phases of one
-   step each, whose tree is that of 8 steps. */
+/* One block of at most 128 lines of plane p, lanes side by side, or, where lists run down rows of
+   memory in both layouts, 16 blocks of 8. Up to 8 lines are phases of one step each, whose tree is
+   that of 8 steps. */
 static void nrmi_column_block(nrmi_work *w, size_t p, size_t from, size_t lines)
 {
     nrmi_kernel *const sums = w->k->sums[1][w->what];
-    const int few = lines <= 8, packs = w->packs_x || w->packs_dy;
+    const int few = w->t->few || lines <= 8, packs = w->packs_x || w->packs_dy;
     nrmi_chunk *c = &w->c;
     nrmi_span s;
     nrmi_find_along(w, p, from, lines);
@@ -3354,8 +3359,9 @@ static void nrmi_column_block(nrmi_work *w, size_t p, size_t from, size_t lines)
     s.n = w->t->lanes;
     c->block = lines;
     c->apart = s.apart;
+    c->stride = few ? 8 : 1;
     c->phase = 0;
-    c->phases = few ? 1 : nrmi_least(lines, 16);
+    c->phases = few ? (lines + 7) / 8 : nrmi_least(lines, 16);
     c->top = few ? 0 : 4;
     if (!packs) {
         nrmi_front(w, &s);
@@ -3367,11 +3373,11 @@ static void nrmi_column_block(nrmi_work *w, size_t p, size_t from, size_t lines)
     } else {
         const nrmi_chunk all = w->mask;
         const size_t phases = c->phases;
-        for (c->phases = 1; c->phase < phases; c->phase++, s.from++) {
-            s.lines = few ? lines : (lines - c->phase + 15) / 16;
+        for (c->phases = 1; c->phase < phases; c->phase++, s.from += c->stride) {
+            s.lines = few ? nrmi_least(lines - 8 * c->phase, 8) : (lines - c->phase + 15) / 16;
             w->mask = all;
             if (w->t->relu)
-                nrmi_shift_along(w, &w->mask, c->phase, 1);
+                nrmi_shift_along(w, &w->mask, c->phase * c->stride, 1);
             nrmi_front(w, &s);
             c->x_leap = c->x_step;
             c->dy_leap = c->dy_step;
@@ -3764,6 +3770,7 @@ static nrmi_tile nrmi_aim(const nrmi_job *j, size_t o, size_t p, size_t g, size_
     nrmi_tile t = j->t;
     nrmi_shift_tile(j->q, &t, x, y);
     t.column = w->column;
+    t.few = w->few;
     if (w->column && t.size == 2) /* 16 halves are half a line of cache */
         t.stream = 0;
     t.x_step = w->column ? w->len_step.x : w->fold == 1 ? w->group_step.x : w->fold_step.x;
@@ -5938,8 +5945,9 @@ static NRMI_INLINE nrmi_two NRMI_OP(nrmi_with_level)(const nrmi_chunk *c, size_t
 }
 static NRMI_INLINE void NRMI_OP(nrmi_column_phase)(const nrmi_chunk *c, int what, size_t phase)
 {
-    const size_t steps = (c->block - phase + c->apart - 1) / c->apart;
-    const size_t line = phase - c->phase, ax = c->x_leap, ay = c->dy_leap;
+    const size_t from = phase * c->stride;
+    const size_t steps = nrmi_least((c->block - from + c->apart - 1) / c->apart, 8);
+    const size_t line = from - c->phase * c->stride, ax = c->x_leap, ay = c->dy_leap;
     const nrmi_m all = nrmi_mask(NRMI_W);
     size_t j, k;
     for (j = 0; j < c->n; j += NRMI_W) {
@@ -5952,10 +5960,10 @@ static NRMI_INLINE void NRMI_OP(nrmi_column_phase)(const nrmi_chunk *c, int what
             NRMI_OP(nrmi_stats_of)(c, what, 1, j, &l);
 #define NRMI_WHOLE(i)                                                               \
     NRMI_OP(nrmi_term)(c, what, 0, &l, x_at + ax * (i), dy_at + ay * (i),           \
-                       phase + c->apart * (i), all, 0)
+                       from + c->apart * (i), all, 0)
 #define NRMI_PART(i)                                                                \
     NRMI_OP(nrmi_term)(c, what, 0, &l, x_at + ax * (i), dy_at + ay * (i),           \
-                       phase + c->apart * (i), part, 1)
+                       from + c->apart * (i), part, 1)
         if (steps == 8 && c->n - j >= NRMI_W) {
             NRMI_TREE(s, 8, NRMI_WHOLE);
         } else {
@@ -5964,7 +5972,7 @@ static NRMI_INLINE void NRMI_OP(nrmi_column_phase)(const nrmi_chunk *c, int what
         }
 #undef NRMI_WHOLE
 #undef NRMI_PART
-        for (k = 0; phase >> k & 1; k++)
+        for (k = 0; k < c->top && (phase >> k & 1); k++)
             s = NRMI_OP(nrmi_with_level)(c, k, j, s);
         if (k == c->top) {
             nrmi_tally(c->first + j, s.a);
