@@ -656,7 +656,7 @@ NRM_API float nrm_f16_to_f32(uint16_t);  /* exact */
 #endif
 
 #ifndef NRM_TILE
-#define NRM_TILE 512 /* lanes: A7 */
+#define NRM_TILE 256 /* lanes: A7 */
 #endif
 
 #ifndef NRM_POOL_MIN
@@ -792,7 +792,7 @@ enum {
 enum {
     NRMI_LANES = NRM_TILE, /* lanes of a tile that lie side by side             */
     NRMI_LINES = 128,      /* lanes of a tile that are lines of memory          */
-    NRMI_CHUNK = 2048,     /* packed floats; half as many doubles               */
+    NRMI_CHUNK = 4 * NRMI_LANES, /* packed floats; half as many doubles         */
     NRMI_PIECE = 256,      /* coefficients along the lane, copied at once       */
     NRMI_BACK = 32         /* lines of a column that are mapped at once, from the end */
 };
@@ -866,7 +866,8 @@ typedef struct nrmi_lanes {
     int of;
     const double *mean, *rstd, *g, *b, *p, *q;
     float *mh, *ml, *r, *k, *to_b, *to_p, *to_q, *o;
-    double lift;
+    double lift, m; /* m: of gradient, the values of a row                                     */
+    int rms;
 } nrmi_lanes;
 
 /* A6, "Accept", of n groups of m values: mean, m2 and rstd from the sums around the pilots. */
@@ -901,6 +902,7 @@ typedef struct nrmi_kernels {
     void (*coefs)(const nrmi_lanes *);
     int (*judge)(const nrmi_judged *);        /* 1: all of them are accepted                   */
     int (*comfortable)(const nrmi_lanes *);   /* 1: float arithmetic keeps the bound in all    */
+    int (*gradient)(const nrmi_lanes *);      /* p, q, o of rows from their sums; 1: all fit   */
 } nrmi_kernels;
 
 typedef struct nrmi_set {
@@ -2827,7 +2829,10 @@ static const nrmi_kernels *nrmi_kernels_for(const nrmi_job *j, int wide, nrmi_ti
 typedef struct nrmi_room {
     unsigned char *at, *end;
 } nrmi_room;
-enum { NRMI_SUMS_ROOM = 96 * NRMI_LANES, NRMI_MAP_ROOM = 92 * NRMI_LANES };
+enum {
+    NRMI_SUMS_ROOM = 8192 + 80 * NRMI_LANES,
+    NRMI_MAP_ROOM = 8192 + 60 * NRMI_LANES
+};
 
 static unsigned char *nrmi_take(nrmi_room *room, size_t bytes)
 {
@@ -2870,7 +2875,7 @@ static size_t nrmi_most_lanes(const nrmi_tile *t, int wide)
 {
     size_t lanes = NRMI_LANES;
     if (!t->column)
-        return NRMI_LINES;
+        return wide || t->dtype == NRM_F64 ? NRMI_LINES / 2 : NRMI_LINES;
     if (wide || t->dtype == NRM_F64)
         lanes /= 2;
     if (nrmi_converts(t, wide) || t->res || t->sum || t->dsum || t->relu || t->dtype == NRM_F64)
@@ -3417,7 +3422,8 @@ static void nrmi_row_pieces(nrmi_work *w, nrmi_span *s, size_t from, size_t coun
                             double *a, double *b)
 {
     nrmi_kernel *const sums = w->k->sums[0][w->what];
-    const size_t piece = copies ? (size_t)NRMI_PIECE : (size_t)NRMI_RUN, lanes = w->t->lanes;
+    const size_t most = w->k->is_double ? NRMI_CHUNK / 2 : NRMI_CHUNK, lanes = w->t->lanes;
+    const size_t piece = copies ? (size_t)NRMI_PIECE : most;
     const nrmi_chunk mine = w->c, masks = w->mask;
     double *const run = w->run;
     size_t at, end, i;
@@ -3432,7 +3438,8 @@ static void nrmi_row_pieces(nrmi_work *w, nrmi_span *s, size_t from, size_t coun
             s->n = n;
             for (s->lane = 0; s->lane < lanes; s->lane += s->lines) {
                 nrmi_chunk *c = &w->c;
-                s->lines = nrmi_least(lanes - s->lane, 8 / blocks);
+                s->lines = nrmi_least(8 / blocks, most / ((n + 15) & ~(size_t)15));
+                s->lines = nrmi_least(lanes - s->lane, s->lines);
                 nrmi_lanes_from(w, &mine, c, s->lane);
                 nrmi_lanes_from(w, &masks, &w->mask, s->lane);
                 nrmi_front(w, s);
@@ -3506,28 +3513,25 @@ static void nrmi_row_list(nrmi_work *w, nrmi_list *l)
    each to its place there: both sums of a cell, one after the other. */
 static NRMI_NOINLINE void nrmi_sum_cells(const nrmi_tile *t, const nrmi_kernels *k, int what,
                                          size_t first, size_t count, double *park,
-                                         nrmi_list *list)
+                                         nrmi_list *list, nrmi_room *room)
 {
     const size_t lanes = (t->lanes + 15) & ~(size_t)15, len = t->len, run = NRMI_RUN;
     const size_t across = (len + run - 1) / run;
-    unsigned char space[NRMI_SUMS_ROOM];
-    nrmi_room room;
     nrmi_work w;
     double *a, *b;
     size_t cell, i;
-    nrmi_open_room(&room, space, sizeof space);
-    nrmi_open_work(&w, t, k, what, what != NRMI_MOMENTS, 1, &room);
+    nrmi_open_work(&w, t, k, what, what != NRMI_MOMENTS, 1, room);
     if (!t->column)
-        w.run = (double *)(void *)nrmi_take(&room, 16 * lanes);
+        w.run = (double *)(void *)nrmi_take(room, 16 * lanes);
     if (!t->column && list && !list->f64) {
         nrmi_row_list(&w, list);
         return;
     }
-    a = park ? park : (double *)(void *)nrmi_take(&room, 8 * lanes);
-    b = park ? park + lanes : (double *)(void *)nrmi_take(&room, 8 * lanes);
+    a = park ? park : (double *)(void *)nrmi_take(room, 8 * lanes);
+    b = park ? park + lanes : (double *)(void *)nrmi_take(room, 8 * lanes);
     if (t->column) {
         w.c.level_step = lanes;
-        w.c.level = nrmi_take(&room, 8 * lanes * k->size);
+        w.c.level = nrmi_take(room, 8 * lanes * k->size);
     }
     for (cell = first; cell < first + count; cell++) {
         const size_t p = cell / across, from = cell % across * run;
@@ -3554,12 +3558,12 @@ static void nrmi_sums(const nrmi_tile *t, const nrmi_kernels *k, int what, doubl
                       double *second)
 {
     const size_t across = (t->len + NRMI_RUN - 1) / NRMI_RUN;
-    unsigned char space[56 * NRMI_LANES];
+    unsigned char space[NRMI_SUMS_ROOM];
     nrmi_room room;
     nrmi_list l;
     nrmi_open_room(&room, space, sizeof space);
     nrmi_open_list(&l, t, across, first, second, &room);
-    nrmi_sum_cells(t, k, what, 0, across * t->planes, NULL, &l);
+    nrmi_sum_cells(t, k, what, 0, across * t->planes, NULL, &l, &room);
     nrmi_close_list(&l);
 }
 
@@ -4065,8 +4069,11 @@ static void nrmi_cells_unit(const nrmi_job *j, void *context, size_t index)
     const size_t lanes = (c->t->lanes + 15) & ~(size_t)15;
     size_t cell = c->first + nrmi_share(c->count, c->tasks, index);
     if (c->park) {
+        unsigned char space[NRMI_SUMS_ROOM];
+        nrmi_room room;
+        nrmi_open_room(&room, space, sizeof space);
         nrmi_sum_cells(c->t, c->k, c->what, cell, end - cell,
-                       c->park + 2 * lanes * (cell - c->first), NULL);
+                       c->park + 2 * lanes * (cell - c->first), NULL, &room);
         return;
     }
     for (; cell < end; cell++) {
@@ -4090,7 +4097,7 @@ static NRMI_NOINLINE void nrmi_sums_on_pool(const nrmi_job *j, nrmi_cells *c, do
 {
     const size_t lanes = (c->t->lanes + 15) & ~(size_t)15, all = c->t->planes * c->across;
     double here[NRMI_HERE];
-    unsigned char space[56 * NRMI_LANES];
+    unsigned char space[28 * NRMI_LANES];
     nrmi_room room;
     nrmi_list list;
     double *const park = j->park_count > NRMI_HERE ? j->park : here;
@@ -4912,9 +4919,167 @@ static void nrmi_inner_unit(const nrmi_job *j, void *context, size_t unit)
     nrmi_gradient_lanes(&v);
 }
 
+/* LAYER and RMS of matrices in one walk: of some rows P and Q, dx straight after, and what they add
+   to dgamma and dbeta, all while they are in the caches. */
+enum { NRMI_TOGETHER = 1024, NRMI_GROUP_ROWS = 32 };
+
+typedef struct nrmi_together {
+    const nrmi_job *j;
+    nrmi_chunk c, param;
+    float mh[NRMI_GROUP_ROWS], ml[NRMI_GROUP_ROWS], v[NRMI_GROUP_ROWS], u[NRMI_GROUP_ROWS];
+    float p[NRMI_GROUP_ROWS], q[NRMI_GROUP_ROWS], o[NRMI_GROUP_ROWS], r[NRMI_GROUP_ROWS];
+    double big_p[NRMI_GROUP_ROWS], big_q[NRMI_GROUP_ROWS], none[NRMI_GROUP_ROWS];
+    float ones[16];
+    double run[2][NRMI_TOGETHER + 16], sum[2][NRMI_TOGETHER + 16]; /* of dbeta, of dgamma */
+} nrmi_together;
+
+/* Whether this call is of the usual kind: float as it lies, every row in the comfortable range, and
+   dx apart from what it is computed from, so that whatever turns up can be computed again. */
+static int nrmi_goes_together(const nrmi_job *j)
+{
+    const nrmi_walk *w = &j->w;
+    const nrmi_tile *t = &j->t;
+    if (w->column || w->outer != 1 || j->s != 1 || j->q->d->affine_per_sample ||
+        j->q->d->kind == NRM_GROUP || w->len > NRMI_TOGETHER || j->pool)
+        return 0;
+    if (t->dtype != NRM_F32 || t->res || t->dsum || t->relu || t->forced || !t->apart || !t->out ||
+        nrmi_bits(j->gamma ? j->q->d->gamma_offset : 0) != 0)
+        return 0;
+    return (j->dgamma || j->dbeta) && (uintptr_t)j->rstd % 8 == 0 && (uintptr_t)j->mean % 8 == 0 &&
+           !nrmi_uncomfortable_rows(j, 0, w->groups);
+}
+
+static void nrmi_open_together(nrmi_together *g, const nrmi_job *j)
+{
+    const size_t c = j->w.len;
+    size_t i;
+    g->j = j;
+    memset(&g->c, 0, sizeof g->c);
+    for (i = 0; i < 16; i++)
+        g->ones[i] = 1;
+    memset(g->none, 0, sizeof g->none);
+    for (i = 0; i < 2; i++) {
+        memset(g->run[i], 0, 8 * c);
+        memset(g->sum[i], 0, 8 * c);
+    }
+    g->c.x_step = j->w.group_step.x;
+    g->c.dy_step = j->w.group_step.y;
+    g->c.out_step = j->w.group_step.x;
+    g->c.n = c;
+    g->c.mh = g->mh;
+    g->c.ml = g->ml;
+    g->c.r = g->v;
+    g->c.k = g->u;
+    g->c.p = g->p;
+    g->c.q = g->q;
+    g->c.o = g->o;
+    g->c.g = j->gamma ? (const void *)j->gamma : (const void *)g->ones;
+    g->c.g_step = j->gamma != NULL;
+    g->c.stat_step = 1;
+    g->param = g->c;
+    g->param.r = g->r;
+    g->param.x_leap = g->c.x_step;
+    g->param.dy_leap = g->c.dy_step;
+    g->param.apart = 1;
+    g->param.stride = 8;
+    g->param.first = g->run[0];
+    g->param.second = g->run[1];
+}
+
+/* Rows row..row+rows. 0: something did not fit float, and is to be done by the longer way. */
+static int nrmi_rows_together(nrmi_together *g, size_t row, size_t rows)
+{
+    const nrmi_job *j = g->j;
+    const nrmi_kernels *k = j->q->set->f32;
+    nrmi_chunk *c = &g->c;
+    nrmi_lanes l;
+    int fits;
+    memset(&l, 0, sizeof l);
+    l.n = rows;
+    l.of = NRMI_OF_SUMS;
+    l.mean = j->mean ? (const double *)(const void *)j->mean + row : g->none;
+    l.rstd = (const double *)(const void *)j->rstd + row;
+    l.mh = g->mh;
+    l.ml = g->ml;
+    l.r = g->v;
+    l.k = g->u;
+    l.lift = 1;
+    k->coefs(&l);
+    c->x = j->t.x + 4 * row * c->x_step;
+    c->dy = j->t.dy + 4 * row * c->dy_step;
+    c->out = j->t.out + 4 * row * c->out_step;
+    c->stream = j->t.stream && c->n > 32;
+    c->lines = rows;
+    c->first = g->big_p;
+    c->second = g->big_q;
+    memset(g->big_p, 0, sizeof g->big_p);
+    memset(g->big_q, 0, sizeof g->big_q);
+    k->sums[0][NRMI_INNER](c);
+    l.p = g->big_p;
+    l.q = g->big_q;
+    l.to_p = g->p;
+    l.to_q = g->q;
+    l.o = g->o;
+    l.m = (double)c->n;
+    l.rms = j->kind == NRM_RMS;
+    fits = k->gradient(&l);
+    k->map[NRMI_DX][0][1](c);
+    l.of = NRMI_OF_Y;
+    l.r = g->r;
+    k->coefs(&l);
+    g->param.x = c->x;
+    g->param.dy = c->dy;
+    g->param.block = rows;
+    g->param.phases = (rows + 7) / 8;
+    k->sums[1][NRMI_PARAM](&g->param);
+    return fits && c->finite;
+}
+
+static void nrmi_settle_run(nrmi_together *g)
+{
+    const size_t c = g->j->w.len;
+    size_t i;
+    int k;
+    for (k = 0; k < 2; k++)
+        for (i = 0; i < c; i++) {
+            g->sum[k][i] += g->run[k][i];
+            g->run[k][i] = 0;
+        }
+}
+
+static NRMI_NOINLINE void nrmi_inner_together(const nrmi_job *j)
+{
+    const size_t rows = j->w.groups, c = j->w.len, fit = NRMI_TWICE / 8 / c / 8 * 8;
+    const size_t each = fit < 8 ? 8 : nrmi_least(fit, NRMI_GROUP_ROWS);
+    nrmi_together g;
+    size_t row, n, one = 1;
+    nrmi_open_together(&g, j);
+    for (row = 0; row < rows; row += n) {
+        n = nrmi_least(rows - row, each);
+        if (row % NRMI_RUN == 0 && row > 0)
+            nrmi_settle_run(&g);
+        if (!nrmi_rows_together(&g, row, n)) {
+            size_t i;
+            for (i = row; i < row + n; i++)
+                nrmi_inner_unit(j, &one, i);
+        }
+    }
+    nrmi_settle_run(&g);
+    if (!nrmi_sums_fit(j, NRMI_PARAM, g.sum[0], g.sum[1], c)) {
+        nrmi_inner_params(j);
+        return;
+    }
+    nrmi_give_all(j, j->dbeta, 0, c, g.sum[0]);
+    nrmi_give_all(j, j->dgamma, 0, c, g.sum[1]);
+}
+
 static NRMI_NOINLINE void nrmi_inner_backward(const nrmi_job *j)
 {
     size_t at_once = nrmi_groups_at_once(j, NRMI_TWICE / 2);
+    if (nrmi_goes_together(j)) {
+        nrmi_inner_together(j);
+        return;
+    }
     if (j->dgamma || j->dbeta)
         nrmi_inner_params(j);
     if (j->t.out)
@@ -6386,6 +6551,31 @@ static NRMI_NOINLINE int NRMI_OP(nrmi_judge_all)(const nrmi_judged *q)
     return failed == 0;
 }
 
+/* Rows: P and Q as the kernel summed them give p, q and o of dx. */
+static NRMI_NOINLINE int NRMI_OP(nrmi_row_gradient)(const nrmi_lanes *l)
+{
+    const nrmi_v one = nrmi_set1(1), lift = nrmi_set1(NRMI_LIFT), m = nrmi_set1(l->m);
+    unsigned failed = 0;
+    size_t i;
+    for (i = 0; i < l->n; i += NRMI_W) {
+        const nrmi_v r = nrmi_load(l->rstd + i);
+        const nrmi_v v = NRMI_OP1(nrmi_and_bits)(r, 0x7ff0000000000000u);
+        const nrmi_v u = nrmi_mul(NRMI_OP1(nrmi_biggest)(v, one), lift);
+        const nrmi_v rho = NRMI_OP1(nrmi_or_bits)(
+            NRMI_OP1(nrmi_and_bits)(r, 0x000fffffffffffffu), NRMI_POW2_BITS(0));
+        nrmi_v p = NRMI_OP1(nrmi_div)(nrmi_load(l->p + i), u);
+        nrmi_v q = NRMI_OP1(nrmi_div)(nrmi_mul(nrmi_load(l->q + i), rho), u);
+        failed |= NRMI_OP(nrmi_failed)(
+            NRMI_OP(nrmi_below)(p, NRMI_PQ_LIMIT) & NRMI_OP(nrmi_below)(q, NRMI_PQ_LIMIT), i, l->n);
+        p = l->rms ? nrmi_set1(0) : NRMI_OP1(nrmi_div)(p, m);
+        q = NRMI_OP1(nrmi_div)(q, m);
+        NRMI_OP1(nrmi_put_f32)(l->to_p + i, nrmi_mul(p, u));
+        NRMI_OP1(nrmi_put_f32)(l->to_q + i, nrmi_mul(nrmi_mul(q, rho), u));
+        NRMI_OP1(nrmi_put_f32)(l->o + i, NRMI_OP1(nrmi_div)(r, u));
+    }
+    return failed == 0;
+}
+
 /* nrmi_comfortable and nrmi_comfortable_affine of all lanes, and none whose gamma * rstd needs two
    factors. */
 static NRMI_NOINLINE int NRMI_OP(nrmi_comfortable_all)(const nrmi_lanes *l)
@@ -6466,7 +6656,8 @@ static const nrmi_kernels NRMI_OP(nrmi_kernels) = {
 #endif
     NRMI_OP64(nrmi_coefs),
     NRMI_OP64(nrmi_judge_all),
-    NRMI_OP64(nrmi_comfortable_all)
+    NRMI_OP64(nrmi_comfortable_all),
+    NRMI_OP64(nrmi_row_gradient)
 };
 
 #undef NRMI_OP
