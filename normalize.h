@@ -804,7 +804,7 @@ enum { NRMI_TWICE = 32768 };
      MOMENTS  d = x - pilot:       sums of d and d*d              pilot: lane
      CHANNEL  batch, instance, group norm                         mean, rstd, gamma, beta: lane
      INNER    layer and RMS norm: a lane is a row of c        mean, rstd: lane; gamma, beta: along
-     PARAM    their dgamma and dbeta: a lane is a channel     gamma, beta: lane; mean, rstd: along */
+     PARAM    their dgamma and dbeta: a lane is a channel    gamma, beta: lane; mean, rstd: along */
 enum { NRMI_MOMENTS, NRMI_CHANNEL, NRMI_INNER, NRMI_PARAM };
 enum { NRMI_Y, NRMI_MASK, NRMI_DX };
 
@@ -1303,7 +1303,7 @@ static int nrmi_times(size_t a, size_t b, size_t *product)
 #define NRMI_UNDER_INF64 ((int64_t)-0xfffffffffffff)
 #define NRMI_OVER_INF64 ((int64_t)0x7ff0000000000001)
 
-/* An operation of one instruction set: NRMI_DEFINE(float, nrmi_add_f32_avx2, (arguments), value). */
+/* An operation of one instruction set: NRMI_DEFINE(type, nrmi_add_f32_avx2, (arguments), value). */
 #define NRMI_DEFINE(type, name, arguments, value) \
     static NRMI_INLINE type name arguments        \
     {                                             \
@@ -1363,7 +1363,8 @@ NRMI_DEFINE(int, nrmi_within_f32_scalar, (float x, float limit),
             (nrmi_bits32(x) & 0x7fffffffu) <= nrmi_bits32(limit))
 static NRMI_INLINE float nrmi_half_get_scalar(int dtype, const void *p)
 {
-    return dtype == NRM_F16 ? nrm_f16_to_f32(nrmi_u16_at(p, 0)) : nrm_bf16_to_f32(nrmi_u16_at(p, 0));
+    const uint16_t h = nrmi_u16_at(p, 0);
+    return dtype == NRM_F16 ? nrm_f16_to_f32(h) : nrm_bf16_to_f32(h);
 }
 static NRMI_INLINE void nrmi_half_put_scalar(int dtype, void *p, float x)
 {
@@ -1545,7 +1546,8 @@ typedef __mmask8 nrmi_m_f64_avx512;
     NRMI_DO(nrmi_store_##A##_avx512, (void *p, V x), _mm512_storeu_##s(p, x))                      \
     NRMI_DO(nrmi_stream_##A##_avx512, (void *p, V x), _mm512_stream_##s((T *)p, x))                \
     NRMI_DEFINE(M, nrmi_mask_##A##_avx512, (size_t n), (M)((1u << n) - 1u))                        \
-    NRMI_DEFINE(V, nrmi_load_part_##A##_avx512, (const void *p, M m), _mm512_maskz_loadu_##s(m, p)) \
+    NRMI_DEFINE(V, nrmi_load_part_##A##_avx512, (const void *p, M m),                              \
+                _mm512_maskz_loadu_##s(m, p))                                                      \
     NRMI_DO(nrmi_store_part_##A##_avx512, (void *p, V x, M m), _mm512_mask_storeu_##s(p, m, x))    \
     NRMI_DEFINE(V, nrmi_keep_##A##_avx512, (V x, M m), _mm512_maskz_mov_##s(m, x))                 \
     NRMI_DEFINE(V, nrmi_add_##A##_avx512, (V x, V y), NRMI_OPERATE(x, +, y, _mm512_add_##s))       \
@@ -1598,7 +1600,8 @@ NRMI_DO(nrmi_tally_f64_avx512, (double *to, __m512d x),
         nrmi_store_f64_avx512(to, nrmi_add_f64_avx512(nrmi_load_f64_avx512(to), x)))
 static NRMI_INLINE void nrmi_tally_f32_avx512(double *to, __m512 x)
 {
-    nrmi_tally_f64_avx512(to, _mm512_maskz_cvtps_pd(0xff, _mm512_maskz_extractf32x8_ps(0xff, x, 0)));
+    nrmi_tally_f64_avx512(to,
+                          _mm512_maskz_cvtps_pd(0xff, _mm512_maskz_extractf32x8_ps(0xff, x, 0)));
     nrmi_tally_f64_avx512(to + 8,
                           _mm512_maskz_cvtps_pd(0xff, _mm512_maskz_extractf32x8_ps(0xff, x, 1)));
 }
@@ -1839,7 +1842,7 @@ NRMI_DO(nrmi_put_f32_v128, (float *p, nrmi_2xf64 x), (p[0] = (float)x[0], p[1] =
 
 /* ---- C6 Instantiation --------------------------------------------------------------------- */
 
-#define NRMI_PASS 300
+#define NRMI_PASS 200
 
 /* ISA HOOK pass: scalar. */
 #define NRMI_ISA scalar
@@ -2823,7 +2826,7 @@ static const nrmi_kernels *nrmi_kernels_for(const nrmi_job *j, int wide, nrmi_ti
     return wide || j->t.dtype == NRM_F64 ? j->q->set->f64 : j->q->set->f32;
 }
 
-/* ---- C9 A tile through the kernels: front, kernel, back --------------------------------------- */
+/* ---- C9 A tile through the kernels: front, kernel, back -------------------------------------- */
 
 /* Stack that a tile's arrays are taken from. */
 typedef struct nrmi_room {
@@ -3509,8 +3512,8 @@ static void nrmi_row_list(nrmi_work *w, nrmi_list *l)
     }
 }
 
-/* Cells first..first+count of a tile, a run of a plane each: to the list, or, where `park` is given,
-   each to its place there: both sums of a cell, one after the other. */
+/* Cells first..first+count of a tile, a run of a plane each: to the list, or, where `park` is
+   given, each to its place there: both sums of a cell, one after the other. */
 static NRMI_NOINLINE void nrmi_sum_cells(const nrmi_tile *t, const nrmi_kernels *k, int what,
                                          size_t first, size_t count, double *park,
                                          nrmi_list *list, nrmi_room *room)
@@ -3616,7 +3619,8 @@ static int nrmi_all_finite(const nrmi_work *w)
     const nrmi_chunk *c = &w->c;
     size_t l;
     for (l = 0; l < c->lines; l++)
-        if (!w->k->within((const unsigned char *)c->out + 4 * l * c->out_step, c->n, 3.402823466e38))
+        if (!w->k->within((const unsigned char *)c->out + 4 * l * c->out_step, c->n,
+                          3.402823466e38))
             return 0;
     return 1;
 }
@@ -4402,7 +4406,8 @@ static int nrmi_moments_of(const nrmi_job *j, size_t o, size_t g, size_t count, 
     memset(power, 0, count);
     memset(pilot, 0, 8 * count);
     if (j->kind != NRM_RMS && nrmi_sums_are_pilots(j)) {
-        nrmi_moment_sums(j, dtype == NRM_F64 ? set->f64 : set->f32, 0, o, g, count, pilot, first, second);
+        nrmi_moment_sums(j, dtype == NRM_F64 ? set->f64 : set->f32, 0, o, g, count, pilot, first,
+                         second);
         for (i = 0; i < count; i++)
             pilot[i] = (dtype == NRM_F64 ? first[i] / m : (double)((float)first[i] / (float)m)) + 0;
     } else if (j->kind != NRM_RMS) {
@@ -5818,7 +5823,7 @@ NRM_API nrm_status nrm_fold(float *weight_out, float *bias_out, const float *wei
 /* lines of packed values. Each coefficient belongs either to the line, and is broadcast, or    */
 /* to the place in it, and is loaded. That is the whole difference between NCHW and NHWC.       */
 /* ========================================================================================= */
-#if NRMI_PASS != 300
+#if NRMI_PASS != 200
 #error "normalize.h includes itself by name: define NRM_HEADER_FILENAME to this file's new name"
 #endif
 
@@ -6018,7 +6023,7 @@ static NRMI_NOINLINE void NRMI_OP(nrmi_totals)(nrmi_a (*s)[16], nrmi_a *to)
         nrmi_store(to + i, NRMI_FOLD(i));
 }
 
-/* One block of a line, at most 128 values from `at` on, as 16 lanes: vectors of each lane's tree. */
+/* One block of a line, at most 128 values from `at` on, as 16 lanes: each lane's tree. */
 static NRMI_INLINE void NRMI_OP(nrmi_row_block)(const nrmi_chunk *c, int what,
                                                 const nrmi_stats *s, size_t line, size_t at,
                                                 size_t n, nrmi_a *first, nrmi_a *second)
@@ -6046,8 +6051,8 @@ static NRMI_INLINE void NRMI_OP(nrmi_row_block)(const nrmi_chunk *c, int what,
     }
 }
 
-/* Eight blocks at most: n values of each of `lines` lines from (line, at) on. Their totals share the
-   neighbour trees; those of a line are one run, which is added to what the line has. */
+/* Eight blocks at most: n values of each of `lines` lines from (line, at) on. Their totals share
+   the neighbour trees; those of a line are one run, which is added to what the line has. */
 static NRMI_INLINE void NRMI_OP(nrmi_row_octet)(const nrmi_chunk *c, int what, size_t line,
                                                 size_t lines, size_t at, size_t n)
 {
@@ -6476,8 +6481,8 @@ static int NRMI_OP(nrmi_all_within)(const unsigned char *values, size_t count, d
 /* ---- D5 Lanes in double --------------------------------------------------------------------- */
 
 #if NRMI_DOUBLE
-/* Coefficients of the usual arithmetic, by the formulas of A6; rstd = v * rho, u = max(v, 1) * 2^24.
-   Powers of two divide exactly. */
+/* Coefficients of the usual arithmetic, by the formulas of A6: rstd = v * rho, u is the larger of
+   v and 1 times 2^24. Powers of two divide exactly. */
 static NRMI_NOINLINE void NRMI_OP(nrmi_coefs)(const nrmi_lanes *l)
 {
     const nrmi_v one = nrmi_set1(1), lift = nrmi_set1(NRMI_LIFT);
