@@ -4933,7 +4933,8 @@ typedef struct nrmi_together {
     nrmi_chunk c, param;
     float mh[NRMI_GROUP_ROWS], ml[NRMI_GROUP_ROWS], v[NRMI_GROUP_ROWS], u[NRMI_GROUP_ROWS];
     float p[NRMI_GROUP_ROWS], q[NRMI_GROUP_ROWS], o[NRMI_GROUP_ROWS], r[NRMI_GROUP_ROWS];
-    double big_p[NRMI_GROUP_ROWS], big_q[NRMI_GROUP_ROWS], none[NRMI_GROUP_ROWS];
+    double big_p[NRMI_GROUP_ROWS], big_q[NRMI_GROUP_ROWS];
+    double mean[NRMI_GROUP_ROWS], rstd[NRMI_GROUP_ROWS]; /* whole vectors are read of them */
     float ones[16];
     double run[2][NRMI_TOGETHER + 16], sum[2][NRMI_TOGETHER + 16]; /* of dbeta, of dgamma */
 } nrmi_together;
@@ -4950,8 +4951,7 @@ static int nrmi_goes_together(const nrmi_job *j)
     if (t->dtype != NRM_F32 || t->res || t->dsum || t->relu || t->forced || !t->apart || !t->out ||
         nrmi_bits(j->gamma ? j->q->d->gamma_offset : 0) != 0)
         return 0;
-    return (j->dgamma || j->dbeta) && (uintptr_t)j->rstd % 8 == 0 && (uintptr_t)j->mean % 8 == 0 &&
-           !nrmi_uncomfortable_rows(j, 0, w->groups);
+    return (j->dgamma || j->dbeta) && !nrmi_uncomfortable_rows(j, 0, w->groups);
 }
 
 static void nrmi_open_together(nrmi_together *g, const nrmi_job *j)
@@ -4962,7 +4962,8 @@ static void nrmi_open_together(nrmi_together *g, const nrmi_job *j)
     memset(&g->c, 0, sizeof g->c);
     for (i = 0; i < 16; i++)
         g->ones[i] = 1;
-    memset(g->none, 0, sizeof g->none);
+    memset(g->mean, 0, sizeof g->mean);
+    memset(g->rstd, 0, sizeof g->rstd);
     for (i = 0; i < 2; i++) {
         memset(g->run[i], 0, 8 * c);
         memset(g->sum[i], 0, 8 * c);
@@ -5002,8 +5003,11 @@ static int nrmi_rows_together(nrmi_together *g, size_t row, size_t rows)
     memset(&l, 0, sizeof l);
     l.n = rows;
     l.of = NRMI_OF_SUMS;
-    l.mean = j->mean ? (const double *)(const void *)j->mean + row : g->none;
-    l.rstd = (const double *)(const void *)j->rstd + row;
+    if (j->mean)
+        memcpy(g->mean, j->mean + 8 * row, 8 * rows);
+    memcpy(g->rstd, j->rstd + 8 * row, 8 * rows);
+    l.mean = g->mean;
+    l.rstd = g->rstd;
     l.mh = g->mh;
     l.ml = g->ml;
     l.r = g->v;
