@@ -798,7 +798,7 @@ enum {
 };
 
 /* Bytes: that a row walk may read between two readings of a value. */
-enum { NRMI_TWICE = 32768 };
+enum { NRMI_TWICE = 262144 };
 
 /* What a pass computes; which coefficients belong to the lane and which to the place along it:
      MOMENTS  d = x - pilot:       sums of d and d*d              pilot: lane
@@ -3828,7 +3828,7 @@ static size_t nrmi_groups_at_once(const nrmi_job *j, size_t keep)
                                          w->group_step.y == w->fold * w->fold_step.y;
     const size_t lanes = w->column ? NRMI_LANES : NRMI_LINES;
     const size_t most = w->fold < lanes ? lanes / w->fold : 1;
-    size_t fit = (w->planes > 1 ? 8 * keep : keep) / j->q->size / w->planes / w->fold / w->len;
+    size_t fit = keep / j->q->size / w->planes / w->fold / w->len;
     if (!solid)
         return 1;
     if (w->column || fit > most)
