@@ -794,6 +794,7 @@ enum {
     NRMI_LINES = 128,      /* lanes of a tile that are lines of memory          */
     NRMI_CHUNK = 4 * NRMI_LANES, /* packed floats; half as many doubles         */
     NRMI_PIECE = 256,      /* coefficients along the lane, copied at once       */
+    NRMI_NARROW = 128,     /* lanes: so few share coefficients over 8 lines     */
     NRMI_BACK = 32         /* lines of a column that are mapped at once, from the end */
 };
 
@@ -6311,54 +6312,55 @@ static NRMI_INLINE void NRMI_OP(nrmi_element)(const nrmi_chunk *c, int what, int
         nrmi_store(to, y);
 }
 
-/* A vector of places from j on of `lines` lines, one or two, that share what they load. */
+/* A vector of places from j on of `lines` lines, which share the coefficients of the place. */
 static NRMI_INLINE void NRMI_OP(nrmi_vector)(const nrmi_chunk *c, int what, int place, int inner,
-                                             const nrmi_line *at, const nrmi_line *at2,
-                                             size_t lines, size_t j, nrmi_m m, int part,
-                                             nrmi_lane *l, nrmi_other *o, const nrmi_other *o2,
-                                             nrmi_v *all)
+                                             const nrmi_line *first, size_t line, size_t lines,
+                                             size_t j, nrmi_m m, int part, nrmi_lane *l,
+                                             nrmi_other *o, nrmi_v *all)
 {
-    if (place)
-        NRMI_OP(nrmi_lane_of)(c, what, inner, j, 1, l);
-    else if (inner)
-        *o = NRMI_OP(nrmi_other_of)(c, what, j, 1, m, part);
-    NRMI_OP(nrmi_element)(c, what, inner, l, o, at, j, m, part, all);
-    if (lines > 1)
-        NRMI_OP(nrmi_element)(c, what, inner, l, o2, at2, j, m, part, all);
+    nrmi_line at = *first;
+    size_t i;
+    if (!place) {
+        if (inner)
+            *o = NRMI_OP(nrmi_other_of)(c, what, j, 1, m, part);
+        NRMI_OP(nrmi_element)(c, what, inner, l, o, &at, j, m, part, all);
+        return;
+    }
+    NRMI_OP(nrmi_lane_of)(c, what, inner, j, 1, l);
+    for (i = 0; i < lines; i++) {
+        if (inner)
+            *o = NRMI_OP(nrmi_other_of)(c, what, line + i, 0, m, 0);
+        NRMI_OP(nrmi_element)(c, what, inner, l, o, &at, j, m, part, all);
+        at.x += c->x_step * sizeof(nrmi_a);
+        at.dy += c->dy_step * sizeof(nrmi_a);
+        at.out += c->out_step * sizeof(nrmi_a);
+    }
 }
 
-/* `lines` lines, one or two: up to a line of the output's cache, whole vectors, the rest. */
+/* Some lines: up to a line of the output's cache, whole vectors, the rest. */
 static NRMI_INLINE void NRMI_OP(nrmi_lines)(const nrmi_chunk *c, int what, int place, int inner,
                                             size_t line, size_t lines, nrmi_v *all)
 {
     const nrmi_line at = NRMI_OP(nrmi_line_of)(c, what, line);
-    const nrmi_line at2 = NRMI_OP(nrmi_line_of)(c, what, line + lines - 1);
     const size_t past = (uintptr_t)at.out / sizeof(nrmi_a) % NRMI_W, n = c->n;
     const size_t head = past && n > 2 * NRMI_W ? NRMI_W - past : 0;
-    const nrmi_m all_of = nrmi_mask(NRMI_W);
     nrmi_lane l;
-    nrmi_other o, o2;
+    nrmi_other o;
     size_t j = 0;
     o.g = o.b = nrmi_set1(0);
-    o2 = o;
     if (!place)
         NRMI_OP(nrmi_lane_of)(c, what, inner, line * c->stat_step, 0, &l);
-    else if (inner) {
-        o = NRMI_OP(nrmi_other_of)(c, what, line, 0, all_of, 0);
-        if (lines > 1)
-            o2 = NRMI_OP(nrmi_other_of)(c, what, line + 1, 0, all_of, 0);
-    }
     if (head) {
-        NRMI_OP(nrmi_vector)(c, what, place, inner, &at, &at2, lines, 0, nrmi_mask(head), 1, &l,
-                             &o, &o2, all);
+        NRMI_OP(nrmi_vector)(c, what, place, inner, &at, line, lines, 0, nrmi_mask(head), 1, &l,
+                             &o, all);
         j = head;
     }
     for (; j + NRMI_W <= n; j += NRMI_W)
-        NRMI_OP(nrmi_vector)(c, what, place, inner, &at, &at2, lines, j, all_of, 0, &l, &o, &o2,
-                             all);
+        NRMI_OP(nrmi_vector)(c, what, place, inner, &at, line, lines, j, nrmi_mask(NRMI_W), 0, &l,
+                             &o, all);
     if (j < n)
-        NRMI_OP(nrmi_vector)(c, what, place, inner, &at, &at2, lines, j, nrmi_mask(n - j), 1, &l,
-                             &o, &o2, all);
+        NRMI_OP(nrmi_vector)(c, what, place, inner, &at, line, lines, j, nrmi_mask(n - j), 1, &l,
+                             &o, all);
 }
 
 static NRMI_INLINE void NRMI_OP(nrmi_map)(nrmi_chunk *given, int what, int place, int inner)
@@ -6366,11 +6368,11 @@ static NRMI_INLINE void NRMI_OP(nrmi_map)(nrmi_chunk *given, int what, int place
     const nrmi_chunk chunk = *given, *const c = &chunk;
     nrmi_v all = nrmi_set1(0);
     nrmi_a sum[NRMI_W];
-    size_t line = 0, i;
-    for (; place && line + 2 <= c->lines; line += 2)
-        NRMI_OP(nrmi_lines)(c, what, place, inner, line, 2, &all);
-    for (; line < c->lines; line++)
-        NRMI_OP(nrmi_lines)(c, what, place, inner, line, 1, &all);
+    /* lines far apart push one another out of the caches: few of them at a time */
+    const size_t each = !place ? 1 : c->n <= NRMI_NARROW ? 8 : 2;
+    size_t line, i;
+    for (line = 0; line < c->lines; line += each)
+        NRMI_OP(nrmi_lines)(c, what, place, inner, line, nrmi_least(c->lines - line, each), &all);
     if (what != NRMI_DX)
         return;
     nrmi_store(sum, all);
