@@ -794,7 +794,6 @@ enum {
     NRMI_LINES = 128,      /* lanes of a tile that are lines of memory          */
     NRMI_CHUNK = 4 * NRMI_LANES, /* packed floats; half as many doubles         */
     NRMI_PIECE = 256,      /* coefficients along the lane, copied at once       */
-    NRMI_NARROW = 128,     /* lanes: so few share coefficients over 8 lines     */
     NRMI_BACK = 32         /* lines of a column that are mapped at once, from the end */
 };
 
@@ -815,6 +814,7 @@ typedef struct nrmi_tile {
     size_t x_step, y_step;                    /* elements from one line of memory to the next   */
     size_t x_plane, y_plane;                  /* ... from one plane of the list to the next     */
     size_t planes, lanes, len;                /* a lane has planes * len values                 */
+    size_t times;                             /* maps: so many lines are one                    */
     int column;                /* lanes lie side by side, and go down the lines                  */
     int few;                   /* a block is 8 of them                                           */
     int relu, frozen;          /* frozen: mean and rstd do not depend on x                       */
@@ -2664,7 +2664,8 @@ static void nrmi_start(const nrmi_call *q, nrmi_job *j, size_t *places)
     j->xp = q->xp;
     j->yp = q->yp;
     /* infer: instance norm with running statistics is batch norm */
-    if ((f & NRMI_NEEDS_RUNNING) != 0)
+    j->t.frozen = (f & NRMI_NEEDS_RUNNING) != 0;
+    if (j->t.frozen)
         j->kind = NRM_BATCH;
     /* one position, or one channel, lies the same way in both layouts */
     if (d->s == 1 && d->layout == NRM_NCHW && j->xp.line == 1 && j->yp.line == 1)
@@ -2895,8 +2896,8 @@ static void nrmi_prepare_lane(nrmi_work *w, int sums, size_t i, double mean, dou
     const int is_double = k->is_double, channel = w->what == NRMI_CHANNEL;
     const double scale = is_double && t->scale > 0 && w->what != NRMI_MOMENTS ? t->scale : 1;
     const double m = mean * scale, mh = is_double ? m : (double)(float)m;
-    /* y of an infinite running mean is infinite, and not NaN as the gradient of one is */
-    const double ml = nrmi_finite(m) || (w->gradient && !t->frozen) ? m - mh : 0;
+    /* y of an infinite running mean is infinite; of other statistics it is NaN */
+    const double ml = nrmi_finite(m) || !t->frozen ? m - mh : 0;
     const double g = t->g ? t->g[i] : 0;
     nrmi_factors f;
     nrmi_scale s;
@@ -3007,7 +3008,7 @@ static void nrmi_prepare_usual(nrmi_work *w, int sums, nrmi_room *room)
 static void nrmi_prepare(nrmi_work *w, int sums, nrmi_room *room)
 {
     const nrmi_tile *t = w->t;
-    const size_t bytes = w->k->size * ((t->lanes + 31) & ~(size_t)15);
+    const size_t bytes = w->k->size * ((t->lanes * (sums ? 1 : t->times) + 31) & ~(size_t)15);
     const int channel = w->what == NRMI_CHANNEL, is_double = w->k->is_double;
     const int dx = w->gradient && !sums && !t->frozen;
     size_t i;
@@ -3677,54 +3678,149 @@ static void nrmi_map_chunk(nrmi_work *w, const nrmi_span *s)
         nrmi_back(w, s, out_at);
 }
 
-/* y or dx of a tile. A column is walked from its end: that is what the sums left in the caches. */
-static NRMI_NOINLINE void nrmi_map(const nrmi_tile *t, const nrmi_kernels *k, int what,
+/* Moves a column tile by some lines. */
+static void nrmi_move_lines(nrmi_tile *t, size_t lines)
+{
+    const size_t x = t->size * lines * t->x_step, y = t->size * lines * t->y_step;
+    t->x = nrmi_shift(t->x, x);
+    t->res = nrmi_shift(t->res, x);
+    t->sum = nrmi_shift(t->sum, x);
+    t->dsum = nrmi_shift(t->dsum, x);
+    t->out = nrmi_shift(t->out, t->dy ? x : y);
+    t->dy = nrmi_shift(t->dy, y);
+}
+
+/* Lines of a column in chunks; from the end where the sums have just been there. */
+static void nrmi_map_column(nrmi_work *w)
+{
+    const nrmi_tile *t = w->t;
+    const size_t most = w->k->is_double ? NRMI_CHUNK / 2 : NRMI_CHUNK;
+    const size_t piece = w->packs_x || w->packs_dy || w->packs_out
+                             ? most / ((t->lanes + 15) & ~(size_t)15)
+                         : w->copies_g || w->copies_b ? (size_t)NRMI_PIECE
+                         : t->back                    ? NRMI_BACK * NRMI_LANES / t->lanes
+                                                      : t->len;
+    nrmi_span s;
+    size_t p, end;
+    s.apart = 1;
+    s.lane = 0;
+    s.n = t->lanes;
+    for (p = 0; p < t->planes; p++) {
+        s.plane = t->back ? t->planes - 1 - p : p;
+        for (s.from = 0; !t->back && s.from < t->len; s.from += piece) {
+            s.lines = nrmi_least(t->len - s.from, piece);
+            nrmi_map_chunk(w, &s);
+        }
+        for (end = t->len; t->back && end > 0; end = s.from) {
+            s.lines = end % piece ? end % piece : piece;
+            s.from = end - s.lines;
+            nrmi_map_chunk(w, &s);
+        }
+    }
+}
+
+/* A column tile of CHANNEL as it lies in memory: lines that follow one another are one plane. */
+static nrmi_tile nrmi_in_order(const nrmi_tile *given)
+{
+    nrmi_tile t = *given;
+    if (t.planes > 1 && t.x_plane < t.x_step && t.y_plane < t.y_step) {
+        t.planes = given->len;
+        t.len = given->planes;
+        t.x_plane = given->x_step;
+        t.y_plane = given->y_step;
+        t.x_step = given->x_plane;
+        t.y_step = given->y_plane;
+    }
+    if (t.planes > 1 && t.x_plane == t.len * t.x_step && t.y_plane == t.len * t.y_step) {
+        t.len *= t.planes;
+        t.planes = 1;
+    }
+    return t;
+}
+
+/* Makes coefficients of a line those of `times` lines, which are then one. */
+static void nrmi_repeat(const nrmi_work *w, const void *array, size_t times)
+{
+    const size_t bytes = w->k->size * w->t->lanes;
+    unsigned char *const to = (unsigned char *)(uintptr_t)array;
+    size_t i;
+    for (i = 1; array && i < times; i++)
+        memcpy(to + i * bytes, to, bytes);
+}
+
+/* Few lanes of whole lines: as many lines as the tile has room for are one. */
+static void nrmi_map_joined(nrmi_work *w, size_t times)
+{
+    const nrmi_tile *t = w->t;
+    const nrmi_chunk *const chunks[2] = {&w->c, &w->mask};
+    nrmi_tile joined = *t, rest = *t;
+    const size_t lines = t->len / times * times;
+    int i;
+    for (i = 0; i < 2; i++) {
+        const nrmi_chunk *c = chunks[i];
+        const void *const arrays[8] = {c->mh, c->r, c->k, c->p, c->q, c->o, c->b, c->ml};
+        int k;
+        for (k = 0; k < (c->ml == c->mh ? 7 : 8); k++)
+            nrmi_repeat(w, arrays[k], times);
+    }
+    joined.lanes *= times;
+    joined.x_step *= times;
+    joined.y_step *= times;
+    joined.len = lines / times;
+    rest.len = t->len - lines;
+    nrmi_move_lines(&rest, lines);
+    if (!t->back) {
+        w->t = &joined;
+        nrmi_map_column(w);
+    }
+    w->t = &rest;
+    nrmi_map_column(w);
+    if (t->back) {
+        w->t = &joined;
+        nrmi_map_column(w);
+    }
+}
+
+/* y or dx of a tile. */
+static NRMI_NOINLINE void nrmi_map(const nrmi_tile *given, const nrmi_kernels *k, int what,
                                    int gradient)
 {
     const size_t most = k->is_double ? NRMI_CHUNK / 2 : NRMI_CHUNK;
+    const int columns = given->column && what == NRMI_CHANNEL;
+    nrmi_tile t = columns ? nrmi_in_order(given) : *given;
     unsigned char space[NRMI_MAP_ROOM];
     nrmi_room room;
     nrmi_work w;
     nrmi_span s;
     nrmi_chunk mine, masks;
-    size_t end, piece, lines = t->lanes;
-    int packs;
+    size_t piece, lines = t.lanes;
     nrmi_open_room(&room, space, sizeof space);
-    nrmi_open_work(&w, t, k, what, gradient, 0, &room);
-    mine = w.c;
-    masks = w.mask;
-    packs = w.packs_x || w.packs_dy || w.packs_out;
-    s.apart = 1;
-    s.lane = 0;
-    if (t->column) {
-        piece = packs ? most / ((t->lanes + 15) & ~(size_t)15)
-                : w.copies_g || w.copies_b ? (size_t)NRMI_PIECE
-                : t->back ? NRMI_BACK * NRMI_LANES / t->lanes : t->len;
-        s.n = t->lanes;
-        if (!t->back) {
-            for (s.plane = 0; s.plane < t->planes; s.plane++)
-                for (s.from = 0; s.from < t->len; s.from += piece) {
-                    s.lines = nrmi_least(t->len - s.from, piece);
-                    nrmi_map_chunk(&w, &s);
-                }
-            return;
-        }
-        for (s.plane = t->planes; s.plane-- > 0;)
-            for (end = t->len; end > 0; end = s.from) {
-                s.lines = end % piece ? end % piece : piece;
-                s.from = end - s.lines;
-                nrmi_map_chunk(&w, &s);
-            }
+    t.times = 1;
+    if (columns && t.planes == 1 && t.x_step == t.lanes && t.y_step == t.lanes)
+        t.times = nrmi_least(nrmi_most_lanes(&t, k->is_double) / t.lanes, t.len);
+    nrmi_open_work(&w, &t, k, what, gradient, 0, &room);
+    if (t.column) {
+        if (t.times > 1)
+            nrmi_map_joined(&w, t.times);
+        else
+            nrmi_map_column(&w);
         return;
     }
-    piece = w.copies_g || w.copies_b ? (size_t)NRMI_PIECE : packs ? most : t->len;
-    if (packs)
-        lines = most / ((nrmi_least(t->len, piece) + 15) & ~(size_t)15);
-    for (s.plane = 0; s.plane < t->planes; s.plane++)
-        for (s.lane = 0; s.lane < t->lanes; s.lane += s.lines)
-            for (s.from = 0; s.from < t->len; s.from += piece) {
-                s.lines = nrmi_least(t->lanes - s.lane, lines);
-                s.n = nrmi_least(t->len - s.from, piece);
+    mine = w.c;
+    masks = w.mask;
+    s.apart = 1;
+    piece = t.len;
+    if (w.packs_x || w.packs_dy || w.packs_out) {
+        piece = most;
+        lines = most / ((nrmi_least(t.len, piece) + 15) & ~(size_t)15);
+    }
+    if (w.copies_g || w.copies_b)
+        piece = NRMI_PIECE;
+    for (s.plane = 0; s.plane < t.planes; s.plane++)
+        for (s.lane = 0; s.lane < t.lanes; s.lane += s.lines)
+            for (s.from = 0; s.from < t.len; s.from += piece) {
+                s.lines = nrmi_least(t.lanes - s.lane, lines);
+                s.n = nrmi_least(t.len - s.from, piece);
                 nrmi_lanes_from(&w, &mine, &w.c, s.lane);
                 nrmi_lanes_from(&w, &masks, &w.mask, s.lane);
                 nrmi_map_chunk(&w, &s);
@@ -5461,7 +5557,6 @@ static nrm_status nrmi_run_reduce(nrmi_job *j)
 static nrm_status nrmi_run_backward(nrmi_job *j)
 {
     j->t.back = !(j->q->verb->flags & NRMI_READS_ARRAY);
-    j->t.frozen = (j->q->verb->flags & NRMI_NEEDS_RUNNING) != 0;
     if (!(j->q->verb->flags & NRMI_GIVES_PARAMS))
         j->dgamma = j->dbeta = NULL;
     if (j->q->verb == &nrmi_verb_backward_reduce)
@@ -6368,8 +6463,8 @@ static NRMI_INLINE void NRMI_OP(nrmi_map)(nrmi_chunk *given, int what, int place
     const nrmi_chunk chunk = *given, *const c = &chunk;
     nrmi_v all = nrmi_set1(0);
     nrmi_a sum[NRMI_W];
-    /* lines far apart push one another out of the caches: few of them at a time */
-    const size_t each = !place ? 1 : c->n <= NRMI_NARROW ? 8 : 2;
+    /* lines a multiple of 4096 bytes apart push one another out of the first cache */
+    const size_t each = !place ? 1 : c->x_step * sizeof(nrmi_a) % 4096 ? 8 : 2;
     size_t line, i;
     for (line = 0; line < c->lines; line += each)
         NRMI_OP(nrmi_lines)(c, what, place, inner, line, nrmi_least(c->lines - line, each), &all);
