@@ -381,22 +381,9 @@ check-readme: ## Every command of README.md, in a copy of the tree
 
 # ---- Figures ------------------------------------------------------------------------------------
 
-SIZE_OPTIONS := default NRM_NO_SIMD NRM_NO_AVX2 NRM_NO_AVX512 NRM_NO_F64 NRM_NO_HALF
-
 .PHONY: size
-size: ## Bytes of code and constants at -O2, for each option
-	@mkdir -p build/size
-	@printf '%-16s %10s %10s\n' option gcc clang
-	@for option in $(SIZE_OPTIONS); do \
-	    printf '%-16s' $$option; \
-	    flag=-D$$option; [ $$option != default ] || flag=; \
-	    for cc in gcc clang; do \
-	        $$cc -std=c99 -O2 -DNORMALIZE_IMPLEMENTATION $$flag -x c -c normalize.h \
-	            -o build/size/$$cc.o || exit 1; \
-	        printf ' %10s' $$(size build/size/$$cc.o | awk 'NR == 2 {print $$1}'); \
-	    done; \
-	    echo; \
-	done
+size: ## Bytes, seconds and MB of compiling, gcc and clang; largest functions; lines; BUDGET=1 fails
+	@perl bench/size.pl $(if $(filter-out 0,$(BUDGET)),--budget)
 
 # ---- Instructions -------------------------------------------------------------------------------
 
