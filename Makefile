@@ -200,10 +200,10 @@ check-cross: build/gcc/test_same ## ... on other machines and compilers; ROWS="s
 FEWER := 400
 
 # test_dispatch is about which instruction sets run, test_pool_min about the default that CUT_UP
-# changes. clang alone builds what is built whole, and looks at test_threads. Of the memory
-# sanitizer test_large, test_overrun and test_threads, which look at other things, would take six
-# minutes.
-SAN_TESTS    := $(filter-out test_dispatch test_pool_min $(WHOLE),$(TESTS))
+# changes, test_stack about stack, of which sanitizers take more. clang alone builds what is built
+# whole, and looks at test_threads. Of the memory sanitizer test_large, test_overrun and
+# test_threads, which look at other things, would take six minutes.
+SAN_TESTS    := $(filter-out test_dispatch test_pool_min test_stack $(WHOLE),$(TESTS))
 SAN_GCC      := $(filter-out test_threads,$(SAN_TESTS))
 SAN_MEMORY   := $(filter-out test_large test_overrun test_threads,$(SAN_TESTS))
 SAN_PROGRAMS := $(SAN_GCC:%=build/san-gcc/%) $(SAN_TESTS:%=build/san-clang/%) \
@@ -299,8 +299,9 @@ search: build/cut/search ## Look for the largest error in units of the bound: SE
 COVER := -O1 -fprofile-instr-generate -fcoverage-mapping
 $(eval $(call build,coverage,clang,$(COVER)))
 
-# test_big is about addresses alone, and takes minutes where every step is counted.
-COVER_TESTS    := $(filter-out test_isa test_big,$(TESTS))
+# test_big is about addresses alone, and takes minutes where every step is counted; counters take
+# stack of their own.
+COVER_TESTS    := $(filter-out test_isa test_big test_stack,$(TESTS))
 COVER_PROGRAMS := $(COVER_TESTS:%=build/coverage/%)
 COVER_ISA      := build/coverage/test_isa
 COVER_COPIES   := $(addprefix build/coverage/,normalize.o $(call whole,coverage,$(COVER)))
