@@ -398,6 +398,10 @@ instructions: build/bench/instructions ## Instruction counts by callgrind; 1% ab
 instructions-write: build/bench/instructions ## Write that table, bench/instructions.txt
 	@bench/instructions.sh $< --write
 
+.PHONY: check-simd
+check-simd: ## NEON (instructions, qemu) and WASM (time, node) at least twice as fast as scalar
+	@prove --exec tests/tap.sh bench/simd.sh
+
 # ---- Benchmark ----------------------------------------------------------------------------------
 
 # The library is built as users build it, what it is compared with for this machine.
