@@ -410,6 +410,13 @@ BENCH_CXX   ?= g++
 BENCH_FLAGS ?= -O2
 BENCH_JSON  ?= build/bench/bench.json
 BENCH_MAKE   = $(BENCH_CC) -std=gnu99 $(WARNINGS)
+BENCH_NATIVE = -O3 -march=native
+# Plain loops in vectors of 256 and of 512 bits, where compiler and processor have both.
+width_of = -mprefer-vector-width=$(1)
+has_512 = $(shell $(BENCH_CC) $(BENCH_NATIVE) $(call width_of,512) -dM -E -x c /dev/null \
+    2>/dev/null | grep __AVX512F__)
+NAIVE_narrow = $(if $(has_512),$(call width_of,256))
+NAIVE_wide   = $(if $(has_512),$(call width_of,512),-DNAIVE_NONE)
 COMMIT       = $(shell git describe --always --dirty --abbrev=12 2>/dev/null || echo unknown)
 
 build/bench/normalize.o: normalize.h
@@ -418,13 +425,18 @@ build/bench/normalize.o: normalize.h
 build/bench/cases.o: bench/cases.c $(wildcard bench/*.h) normalize.h
 	@mkdir -p $(@D)
 	$(BENCH_MAKE) -O2 -DBENCH_FLAGS='"$(BENCH_FLAGS)"' -pthread -o $@ -c $<
-build/bench/naive.o: bench/naive.c bench/naive.h normalize.h
+build/bench/move.o: bench/move.c bench/move.h
 	@mkdir -p $(@D)
-	$(BENCH_MAKE) -O3 -march=native -ffast-math -o $@ -c $<
+	$(BENCH_MAKE) $(BENCH_NATIVE) -o $@ -c $<
+build/bench/naive_narrow.o build/bench/naive_wide.o: build/bench/naive_%.o: bench/naive.c \
+    bench/naive.h normalize.h
+	@mkdir -p $(@D)
+	$(BENCH_MAKE) $(BENCH_NATIVE) -ffast-math -DNAIVE=naive_$* $(NAIVE_$*) -o $@ -c $<
 build/bench/shim.o: bench/shim.cpp bench/shim.h
 	@mkdir -p $(@D)
 	$(BENCH_CXX) -std=c++11 $(WARNINGS) -O2 -o $@ -c $<
-build/bench/bench: $(addprefix build/bench/,normalize.o cases.o naive.o shim.o)
+build/bench/bench: $(addprefix build/bench/,normalize.o cases.o move.o naive_narrow.o \
+    naive_wide.o shim.o)
 	$(BENCH_CXX) -o $@ $^ -lbenchmark -pthread -lm
 
 BENCH_RUN = build/bench/bench --benchmark_out=$(BENCH_JSON) --benchmark_context=commit=$(COMMIT)
@@ -436,10 +448,10 @@ bench-build:
 	else \
 	    echo "no benchmark/benchmark.h (Debian: libbenchmark-dev; make deps)"; exit 1; \
 	fi
-bench: bench-build ## NCHW and NHWC, limits of memory, plain loops: two minutes; BENCH_ARGS=...
+bench: bench-build ## NCHW and NHWC, limits of memory, plain loops: four minutes; BENCH_ARGS=...
 	@$(BENCH_RUN) $(BENCH_ARGS)
 	@perl bench/table.pl $(BENCH_JSON)
-bench-all: bench-build ## The same for every shape, one thing varied at a time: half an hour
+bench-all: bench-build ## The same for every shape, one thing varied at a time: most of an hour
 	@$(BENCH_RUN) --all $(BENCH_ARGS)
 	@perl bench/table.pl $(BENCH_JSON)
 
@@ -488,8 +500,8 @@ build/bench/load.o: bench/load.c bench/peers.h normalize.h
 	@mkdir -p $(@D)
 	$(CC) -std=c99 -O2 $(WARNINGS) -o $@ -c $<
 
-PEERS_OBJECTS := $(addprefix build/bench/,normalize.o naive.o load.o)
-build/bench/peers: bench/peers.c bench/peers.h bench/naive.h bench/pool.h $(PEERS_OBJECTS)
+PEERS_OBJECTS := $(addprefix build/bench/,normalize.o move.o load.o)
+build/bench/peers: bench/peers.c bench/peers.h bench/move.h bench/pool.h $(PEERS_OBJECTS)
 	$(CC) -std=gnu99 -O2 $(WARNINGS) -pthread -rdynamic -o $@ $< $(PEERS_OBJECTS) -ldl -lm
 
 .PHONY: FORCE bench-peers
