@@ -200,10 +200,10 @@ check-cross: build/gcc/test_same ## ... on other machines and compilers; ROWS="s
 FEWER := 400
 
 # test_dispatch is about which instruction sets run, test_pool_min about the default that CUT_UP
-# changes. clang alone builds what is built whole, and looks at test_threads. Of the memory
-# sanitizer test_large, test_overrun and test_threads, which look at other things, would take six
-# minutes.
-SAN_TESTS    := $(filter-out test_dispatch test_pool_min $(WHOLE),$(TESTS))
+# changes, test_stack about stack, of which sanitizers take more. clang alone builds what is built
+# whole, and looks at test_threads. Of the memory sanitizer test_large, test_overrun and
+# test_threads, which look at other things, would take six minutes.
+SAN_TESTS    := $(filter-out test_dispatch test_pool_min test_stack $(WHOLE),$(TESTS))
 SAN_GCC      := $(filter-out test_threads,$(SAN_TESTS))
 SAN_MEMORY   := $(filter-out test_large test_overrun test_threads,$(SAN_TESTS))
 SAN_PROGRAMS := $(SAN_GCC:%=build/san-gcc/%) $(SAN_TESTS:%=build/san-clang/%) \
@@ -299,8 +299,9 @@ search: build/cut/search ## Look for the largest error in units of the bound: SE
 COVER := -O1 -fprofile-instr-generate -fcoverage-mapping
 $(eval $(call build,coverage,clang,$(COVER)))
 
-# test_big is about addresses alone, and takes minutes where every step is counted.
-COVER_TESTS    := $(filter-out test_isa test_big,$(TESTS))
+# test_big is about addresses alone, and takes minutes where every step is counted; counters take
+# stack of their own.
+COVER_TESTS    := $(filter-out test_isa test_big test_stack,$(TESTS))
 COVER_PROGRAMS := $(COVER_TESTS:%=build/coverage/%)
 COVER_ISA      := build/coverage/test_isa
 COVER_COPIES   := $(addprefix build/coverage/,normalize.o $(call whole,coverage,$(COVER)))
@@ -381,22 +382,9 @@ check-readme: ## Every command of README.md, in a copy of the tree
 
 # ---- Figures ------------------------------------------------------------------------------------
 
-SIZE_OPTIONS := default NRM_NO_SIMD NRM_NO_AVX2 NRM_NO_AVX512 NRM_NO_F64 NRM_NO_HALF
-
 .PHONY: size
-size: ## Bytes of code and constants at -O2, for each option
-	@mkdir -p build/size
-	@printf '%-16s %10s %10s\n' option gcc clang
-	@for option in $(SIZE_OPTIONS); do \
-	    printf '%-16s' $$option; \
-	    flag=-D$$option; [ $$option != default ] || flag=; \
-	    for cc in gcc clang; do \
-	        $$cc -std=c99 -O2 -DNORMALIZE_IMPLEMENTATION $$flag -x c -c normalize.h \
-	            -o build/size/$$cc.o || exit 1; \
-	        printf ' %10s' $$(size build/size/$$cc.o | awk 'NR == 2 {print $$1}'); \
-	    done; \
-	    echo; \
-	done
+size: ## Bytes, seconds and MB of compiling, gcc and clang; largest functions; lines; BUDGET=1 fails
+	@perl bench/size.pl $(if $(filter-out 0,$(BUDGET)),--budget)
 
 # ---- Instructions -------------------------------------------------------------------------------
 
@@ -410,6 +398,10 @@ instructions: build/bench/instructions ## Instruction counts by callgrind; 1% ab
 instructions-write: build/bench/instructions ## Write that table, bench/instructions.txt
 	@bench/instructions.sh $< --write
 
+.PHONY: check-simd
+check-simd: ## NEON (instructions, qemu) and WASM (time, node) at least twice as fast as scalar
+	@prove --exec tests/tap.sh bench/simd.sh
+
 # ---- Benchmark ----------------------------------------------------------------------------------
 
 # The library is built as users build it, what it is compared with for this machine.
@@ -418,6 +410,13 @@ BENCH_CXX   ?= g++
 BENCH_FLAGS ?= -O2
 BENCH_JSON  ?= build/bench/bench.json
 BENCH_MAKE   = $(BENCH_CC) -std=gnu99 $(WARNINGS)
+BENCH_NATIVE = -O3 -march=native
+# Plain loops in vectors of 256 and of 512 bits, where compiler and processor have both.
+width_of = -mprefer-vector-width=$(1)
+has_512 = $(shell $(BENCH_CC) $(BENCH_NATIVE) $(call width_of,512) -dM -E -x c /dev/null \
+    2>/dev/null | grep __AVX512F__)
+NAIVE_narrow = $(if $(has_512),$(call width_of,256))
+NAIVE_wide   = $(if $(has_512),$(call width_of,512),-DNAIVE_NONE)
 COMMIT       = $(shell git describe --always --dirty --abbrev=12 2>/dev/null || echo unknown)
 
 build/bench/normalize.o: normalize.h
@@ -426,13 +425,18 @@ build/bench/normalize.o: normalize.h
 build/bench/cases.o: bench/cases.c $(wildcard bench/*.h) normalize.h
 	@mkdir -p $(@D)
 	$(BENCH_MAKE) -O2 -DBENCH_FLAGS='"$(BENCH_FLAGS)"' -pthread -o $@ -c $<
-build/bench/naive.o: bench/naive.c bench/naive.h normalize.h
+build/bench/move.o: bench/move.c bench/move.h
 	@mkdir -p $(@D)
-	$(BENCH_MAKE) -O3 -march=native -ffast-math -o $@ -c $<
+	$(BENCH_MAKE) $(BENCH_NATIVE) -o $@ -c $<
+build/bench/naive_narrow.o build/bench/naive_wide.o: build/bench/naive_%.o: bench/naive.c \
+    bench/naive.h normalize.h
+	@mkdir -p $(@D)
+	$(BENCH_MAKE) $(BENCH_NATIVE) -ffast-math -DNAIVE=naive_$* $(NAIVE_$*) -o $@ -c $<
 build/bench/shim.o: bench/shim.cpp bench/shim.h
 	@mkdir -p $(@D)
 	$(BENCH_CXX) -std=c++11 $(WARNINGS) -O2 -o $@ -c $<
-build/bench/bench: $(addprefix build/bench/,normalize.o cases.o naive.o shim.o)
+build/bench/bench: $(addprefix build/bench/,normalize.o cases.o move.o naive_narrow.o \
+    naive_wide.o shim.o)
 	$(BENCH_CXX) -o $@ $^ -lbenchmark -pthread -lm
 
 BENCH_RUN = build/bench/bench --benchmark_out=$(BENCH_JSON) --benchmark_context=commit=$(COMMIT)
@@ -444,10 +448,10 @@ bench-build:
 	else \
 	    echo "no benchmark/benchmark.h (Debian: libbenchmark-dev; make deps)"; exit 1; \
 	fi
-bench: bench-build ## NCHW and NHWC, limits of memory, plain loops: two minutes; BENCH_ARGS=...
+bench: bench-build ## NCHW and NHWC, limits of memory, plain loops: four minutes; BENCH_ARGS=...
 	@$(BENCH_RUN) $(BENCH_ARGS)
 	@perl bench/table.pl $(BENCH_JSON)
-bench-all: bench-build ## The same for every shape, one thing varied at a time: half an hour
+bench-all: bench-build ## The same for every shape, one thing varied at a time: most of an hour
 	@$(BENCH_RUN) --all $(BENCH_ARGS)
 	@perl bench/table.pl $(BENCH_JSON)
 
@@ -496,8 +500,8 @@ build/bench/load.o: bench/load.c bench/peers.h normalize.h
 	@mkdir -p $(@D)
 	$(CC) -std=c99 -O2 $(WARNINGS) -o $@ -c $<
 
-PEERS_OBJECTS := $(addprefix build/bench/,normalize.o naive.o load.o)
-build/bench/peers: bench/peers.c bench/peers.h bench/naive.h bench/pool.h $(PEERS_OBJECTS)
+PEERS_OBJECTS := $(addprefix build/bench/,normalize.o move.o load.o)
+build/bench/peers: bench/peers.c bench/peers.h bench/move.h bench/pool.h $(PEERS_OBJECTS)
 	$(CC) -std=gnu99 -O2 $(WARNINGS) -pthread -rdynamic -o $@ $< $(PEERS_OBJECTS) -ldl -lm
 
 .PHONY: FORCE bench-peers

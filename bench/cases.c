@@ -4,12 +4,15 @@
  *     make bench BENCH_ARGS=--benchmark_filter=...     any of the rows; --all: every one
  *     build/bench/bench --threads=8                    beside 1t; default: all processors
  *
- * A row is named KIND/PASS/LAYOUT/SHAPE/TYPE/WHO/THREADSt[/cold]:
+ * A row is named KIND/PASS/LAYOUT/SHAPE/TYPE/WHO/THREADSt[/cold or /malloc]:
  *     PASS    train (for all but batch norm: the forward pass), infer, backward; -add: a residual
  *             is added first and the sum is kept, or its gradient added; -relu
  *     LAYOUT  NCHW, NHWC; rows for a matrix
  *     WHO     an instruction set, all else is ours: naive (naive.c), apart (the passes that -add
  *             and -relu fuse, one after the other: a plain loop each beside our norm)
+ *     cold    the caches hold something else before each call
+ *     malloc  all buffers begin 16 bytes past a line of the cache, as those that malloc gives do;
+ *             else with a line
  * and memory/read/SIZE/1t, copy, triad, for one tensor's size; -stream: stores past the caches.
  *
  * Beside the time of a row stand
@@ -19,11 +22,14 @@
  *                   on the same memory, cold or warm, with the same threads; best of stores
  *                   through and past the caches; measured in turn with the row itself, since the
  *                   speed of memory of a virtual machine may halve for minutes
+ *     mine, rival   of naive, apart and malloc: seconds of a call, and of ours, fused and aligned,
+ *                   in turn with it; the shortest samples
  */
 #ifndef _POSIX_C_SOURCE
 #define _POSIX_C_SOURCE 200112L /* clock_gettime, posix_memalign, sysconf */
 #endif
-#include "naive.h"
+#include "naive.h" /* before the others: it includes normalize.h */
+#include "move.h"
 #include "pool.h"
 #include "shapes.h"
 #include "shim.h"
@@ -40,6 +46,7 @@
 typedef enum pass { TRAIN, INFER, BACKWARD } pass;
 typedef enum who { OURS, APART, NAIVE } who;
 enum { ADD = 1, RELU = 2 };
+enum { MALLOC = 16 };
 
 typedef struct row {
     shim_row shim;
@@ -51,6 +58,7 @@ typedef struct row {
     nrm_isa isa;
     who who;
     int fused, cold;
+    size_t offset; /* of all buffers from lines of the cache: 0 or MALLOC */
     size_t threads;
     move move;    /* what the limit does */
     int stream;   /* memory alone */
@@ -97,13 +105,20 @@ static float *naive_mean, *naive_rstd, *scratch_p, *scratch_q; /* naive */
 static void *workspace;
 static size_t workspace_size;
 
+/* With room for an offset. */
 static void *get(size_t bytes)
 {
     void *p;
-    bytes = (bytes + 63) / 64 * 64;
+    bytes = (bytes + MALLOC + 63) / 64 * 64;
     if (posix_memalign(&p, 64, bytes + !bytes)) die("memory", "none left");
     memset(p, 0, bytes);
     return p;
+}
+
+/* Where a row has a buffer. */
+static void *at(const row *r, void *buffer)
+{
+    return (char *)buffer + r->offset;
 }
 
 /* About N(0, 1): the sum of four uniform numbers. */
@@ -149,15 +164,15 @@ static void fill(void *to, nrm_dtype dtype, size_t bytes, size_t first)
     }
 }
 
-static void fill_params(nrm_dtype dtype, size_t c)
+static void fill_params(const row *r)
 {
-    const nrm_dtype type = dtype == NRM_F64 ? NRM_F64 : NRM_F32;
+    const nrm_dtype type = r->dtype == NRM_F64 ? NRM_F64 : NRM_F32;
     size_t i;
-    for (i = 0; i < c; ++i) {
-        put(gamma_, i, type, 1 + 0.1f * normal());
-        put(beta, i, type, 0.1f * normal());
-        put(running_mean, i, type, 0.5f);
-        put(running_var, i, type, 1);
+    for (i = 0; i < r->shape->c; ++i) {
+        put(at(r, gamma_), i, type, 1 + 0.1f * normal());
+        put(at(r, beta), i, type, 0.1f * normal());
+        put(at(r, running_mean), i, type, 0.5f);
+        put(at(r, running_var), i, type, 1);
     }
 }
 
@@ -222,10 +237,15 @@ static struct {
     nrm_status status;
     const char *wrong; /* stays, as Google Benchmark wants all repetitions of a row alike */
     naive naive;
+    const naive_loops *plain; /* of the ways the plain loops are compiled in, one */
     moving moving;
     size_t loops[VARIANTS];
     size_t samples;
     double seconds[VARIANTS][SAMPLES]; /* of the limit; 0: this variant is not for this row */
+    nrm_desc rival_desc;
+    nrm_args rival_args;
+    size_t pair_calls[2];
+    double pair[2]; /* seconds: mine and rival; 0: there is no rival */
 } now_;
 
 static int by_value(const void *a, const void *b)
@@ -234,20 +254,44 @@ static int by_value(const void *a, const void *b)
     return (d > 0) - (d < 0);
 }
 
-static double limit_sample(const row *r, moving *m, size_t loops)
+static double seconds_of(clockid_t clock)
 {
-    uint64_t start;
+    struct timespec t;
+    clock_gettime(clock, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+typedef void timed(void *user);
+
+/* Seconds of a call, the mean of some. */
+static double sample(const row *r, clockid_t clock, timed *call, void *user, size_t calls)
+{
+    double start;
     size_t i;
     if (r->cold)
         evict((void *)r);
     else
-        moving_run(m); /* stores past the caches, the way before, have emptied them */
-    start = crew_now();
-    for (i = 0; i < loops; ++i) moving_run(m);
-    return 1e-9 * (double)(crew_now() - start) / (double)loops;
+        call(user); /* what ran before has emptied the caches, or stored past them */
+    start = seconds_of(clock);
+    for (i = 0; i < calls; ++i) call(user);
+    return (seconds_of(clock) - start) / (double)calls;
 }
 
-/* Some samples of each way to move; a sample of a warm row lasts 50 us or more. */
+/* So many that a sample of a warm row lasts 50 us or more. */
+static size_t calls_of(const row *r, clockid_t clock, timed *call, void *user)
+{
+    size_t calls = 1;
+    sample(r, clock, call, user, 1);
+    while (!r->cold && sample(r, clock, call, user, calls) * (double)calls < 5e-5) calls *= 2;
+    return calls;
+}
+
+static void call_moving(void *m)
+{
+    moving_run((moving *)m);
+}
+
+/* Some samples of each way to move. */
 static void limit_measure(const row *r)
 {
     const size_t bytes = r->bytes * (size_t)move_tensors[r->move];
@@ -255,20 +299,14 @@ static void limit_measure(const row *r)
     size_t v, i;
     for (i = 0; i < 3 && now_.samples < SAMPLES; ++i, ++now_.samples)
         for (v = 0; v < VARIANTS; ++v) {
-            double *seconds = &now_.seconds[v][now_.samples];
+            size_t *loops = &now_.loops[v];
             m.stream = v & 1;
             m.tasks = v & 2 ? r->threads : 1;
             if (m.stream && (!move_can_stream || bytes < 1000000)) continue;
             if (m.tasks != r->threads && bytes > 2000000) continue;
             if (v & 2 && r->threads == 1) continue;
-            if (!now_.loops[v]) {
-                now_.loops[v] = 1;
-                limit_sample(r, &m, 1);
-                while (!r->cold &&
-                       limit_sample(r, &m, now_.loops[v]) * (double)now_.loops[v] < 5e-5)
-                    now_.loops[v] *= 2;
-            }
-            *seconds = limit_sample(r, &m, now_.loops[v]);
+            if (!*loops) *loops = calls_of(r, CLOCK_MONOTONIC, call_moving, &m);
+            now_.seconds[v][now_.samples] = sample(r, CLOCK_MONOTONIC, call_moving, &m, *loops);
         }
 }
 
@@ -312,31 +350,29 @@ static void call_ours(void *unused)
     now_.status = now_.verb(&now_.desc, &now_.args);
 }
 
+static void call_rival(void *unused)
+{
+    (void)unused;
+    now_.status = now_.verb(&now_.rival_desc, &now_.rival_args);
+}
+
 static void call_naive(void *user)
 {
     const row *r = (const row *)user;
     if (r->pass == BACKWARD)
-        naive_backward(&now_.naive);
+        now_.plain->backward(&now_.naive);
     else if (r->pass == INFER)
-        naive_infer(&now_.naive);
+        now_.plain->infer(&now_.naive);
     else
-        naive_forward(&now_.naive);
+        now_.plain->forward(&now_.naive);
 }
 
-typedef void loop(float *out, const float *a, const float *b, size_t count);
-
 typedef struct looping {
-    loop *loop;
+    naive_pass *loop;
     float *out;
     const float *a, *b;
     size_t count, tasks;
 } looping;
-
-static void loop_relu(float *out, const float *a, const float *b, size_t count)
-{
-    (void)b;
-    naive_relu(out, a, count);
-}
 
 static void looping_task(void *arg, size_t index)
 {
@@ -345,13 +381,13 @@ static void looping_task(void *arg, size_t index)
     l->loop(l->out + first, l->a + first, l->b + first, last - first);
 }
 
-static void looping_run(const row *r, loop *what, int out, int a, int b)
+static void looping_run(const row *r, naive_pass *what, int out, int a, int b)
 {
     looping l;
     l.loop = what;
-    l.out = (float *)tensor[out];
-    l.a = (const float *)tensor[a];
-    l.b = (const float *)tensor[b];
+    l.out = (float *)at(r, tensor[out]);
+    l.a = (const float *)at(r, tensor[a]);
+    l.b = (const float *)at(r, tensor[b]);
     l.count = elements(r->shape);
     l.tasks = r->threads;
     if (l.tasks > 1)
@@ -365,13 +401,13 @@ static void call_apart(void *user)
 {
     const row *r = (const row *)user;
     if (r->pass == BACKWARD) {
-        if (r->fused & RELU) looping_run(r, naive_mask, OTHER, DY, Y);
+        if (r->fused & RELU) looping_run(r, now_.plain->mask, OTHER, DY, Y);
         call_ours(NULL);
-        if (r->fused & ADD) looping_run(r, naive_add, OUT, OUT, SUM);
+        if (r->fused & ADD) looping_run(r, now_.plain->add, OUT, OUT, SUM);
     } else {
-        if (r->fused & ADD) looping_run(r, naive_add, SUM, X, DY);
+        if (r->fused & ADD) looping_run(r, now_.plain->add, SUM, X, DY);
         call_ours(NULL);
-        if (r->fused & RELU) looping_run(r, loop_relu, OUT, OUT, OUT);
+        if (r->fused & RELU) looping_run(r, now_.plain->relu, OUT, OUT, OUT);
     }
 }
 
@@ -388,31 +424,33 @@ static void set_ours(const row *r, pass what, int fused)
     d->n = s->n, d->c = s->c, d->s = positions(s), d->groups = s->groups;
     d->eps = EPS;
     d->act = fused & RELU ? NRM_RELU : NRM_IDENTITY;
-    a->x = tensor[X];
-    a->gamma = gamma_, a->beta = s->kind == NRM_RMS ? NULL : beta;
-    a->mean = s->kind == NRM_RMS ? NULL : mean, a->rstd = rstd;
+    a->x = at(r, tensor[X]);
+    a->gamma = at(r, gamma_), a->beta = s->kind == NRM_RMS ? NULL : at(r, beta);
+    a->mean = s->kind == NRM_RMS ? NULL : (double *)at(r, mean), a->rstd = (double *)at(r, rstd);
     a->isa = r->isa;
     a->pool = r->threads > 1 ? &crew_pool : NULL;
     a->workspace = workspace, a->workspace_size = workspace_size;
     now_.verb = what == INFER ? nrm_infer : what == BACKWARD ? nrm_backward : nrm_forward;
-    if (what == INFER || (what == TRAIN && s->kind == NRM_BATCH))
-        a->running_mean = running_mean, a->running_var = running_var, a->running_rate = RATE;
+    if (what == INFER || (what == TRAIN && s->kind == NRM_BATCH)) {
+        a->running_mean = at(r, running_mean), a->running_var = at(r, running_var);
+        a->running_rate = RATE;
+    }
     if (what == BACKWARD) {
-        a->dy = tensor[DY], a->dx = tensor[OUT];
-        a->dgamma = dgamma, a->dbeta = s->kind == NRM_RMS ? NULL : dbeta;
-        a->dsum = fused & ADD ? tensor[SUM] : NULL;
+        a->dy = at(r, tensor[DY]), a->dx = at(r, tensor[OUT]);
+        a->dgamma = at(r, dgamma), a->dbeta = s->kind == NRM_RMS ? NULL : at(r, dbeta);
+        a->dsum = fused & ADD ? at(r, tensor[SUM]) : NULL;
     } else {
-        a->y = tensor[OUT];
-        a->residual = fused & ADD ? tensor[DY] : NULL;
-        a->sum = fused & ADD ? tensor[SUM] : NULL;
+        a->y = at(r, tensor[OUT]);
+        a->residual = fused & ADD ? at(r, tensor[DY]) : NULL;
+        a->sum = fused & ADD ? at(r, tensor[SUM]) : NULL;
     }
 }
 
 static void set_apart(const row *r)
 {
     set_ours(r, r->pass, 0);
-    if (r->pass == BACKWARD && r->fused & RELU) now_.args.dy = tensor[OTHER];
-    if (r->pass != BACKWARD && r->fused & ADD) now_.args.x = tensor[SUM];
+    if (r->pass == BACKWARD && r->fused & RELU) now_.args.dy = at(r, tensor[OTHER]);
+    if (r->pass != BACKWARD && r->fused & ADD) now_.args.x = at(r, tensor[SUM]);
 }
 
 static void set_naive(const row *r)
@@ -423,14 +461,15 @@ static void set_naive(const row *r)
     a->n = s->n, a->c = s->c, a->s = positions(s);
     a->groups = s->kind == NRM_GROUP ? s->groups : s->c;
     a->eps = (float)EPS, a->rate = (float)RATE;
-    a->x = (const float *)tensor[X], a->dy = (const float *)tensor[DY];
-    a->y = a->dx = (float *)tensor[OUT];
-    a->gamma = (const float *)gamma_;
-    a->beta = s->kind == NRM_RMS ? NULL : (const float *)beta;
-    a->dgamma = (float *)dgamma, a->dbeta = (float *)dbeta;
-    a->mean = naive_mean, a->rstd = naive_rstd;
-    a->running_mean = (float *)running_mean, a->running_var = (float *)running_var;
-    a->p = scratch_p, a->q = scratch_q;
+    a->x = (const float *)at(r, tensor[X]), a->dy = (const float *)at(r, tensor[DY]);
+    a->y = a->dx = (float *)at(r, tensor[OUT]);
+    a->gamma = (const float *)at(r, gamma_);
+    a->beta = s->kind == NRM_RMS ? NULL : (const float *)at(r, beta);
+    a->dgamma = (float *)at(r, dgamma), a->dbeta = (float *)at(r, dbeta);
+    a->mean = (float *)at(r, naive_mean), a->rstd = (float *)at(r, naive_rstd);
+    a->running_mean = (float *)at(r, running_mean);
+    a->running_var = (float *)at(r, running_var);
+    a->p = (float *)at(r, scratch_p), a->q = (float *)at(r, scratch_q);
 }
 
 /* What backward needs from forward, for ours and naive. */
@@ -438,10 +477,10 @@ static void prepare_statistics(const row *r)
 {
     if (r->pass != BACKWARD) return;
     set_ours(r, TRAIN, r->fused & RELU);
-    now_.args.y = tensor[r->who == APART ? Y : OUT];
+    now_.args.y = at(r, tensor[r->who == APART ? Y : OUT]);
     now_.args.running_mean = now_.args.running_var = NULL;
     call_ours(NULL);
-    if (r->who == NAIVE && !now_.status) naive_forward(&now_.naive);
+    if (r->who == NAIVE && !now_.status) naive_narrow.forward(&now_.naive);
 }
 
 /* The largest difference, as a fraction of the largest value. */
@@ -457,42 +496,132 @@ static double difference(const float *a, const float *b, size_t count)
     return scale > 0 ? worst / scale : worst;
 }
 
+/* The ways the plain loops are compiled in; those that are not here are empty. */
+static const naive_loops *const ways[] = {&naive_narrow, &naive_wide};
+enum { WAYS = COUNT(ways) };
+
 /* naive and apart compute what ours does, or their times mean nothing. */
 static const char *compare(const row *r)
 {
     const size_t count = elements(r->shape);
+    const double most = r->who == APART ? 1e-6 : 1e-3;
     float *ours;
-    double differ;
+    size_t way;
+    int differs = 0;
     if (r->who == OURS) return NULL;
     ours = (float *)get(r->bytes);
     set_ours(r, r->pass, r->fused);
     call_ours(NULL);
-    memcpy(ours, tensor[OUT], r->bytes);
+    memcpy(ours, at(r, tensor[OUT]), r->bytes);
     if (r->who == APART) set_apart(r);
-    r->shim.call((void *)r);
-    differ = difference(ours, (const float *)tensor[OUT], count);
+    for (way = 0; way < WAYS; ++way) {
+        now_.plain = ways[way];
+        if (!now_.plain->forward) continue;
+        r->shim.call((void *)r);
+        if (!(difference(ours, (const float *)at(r, tensor[OUT]), count) <= most)) differs = 1;
+    }
     free(ours);
-    return differ <= (r->who == APART ? 1e-6 : 1e-3) ? NULL : "the result differs from ours";
+    return differs ? "the result differs from ours" : NULL;
+}
+
+/* A thread's own clock stands while it waits for the processor. */
+static clockid_t clock_for(const row *r)
+{
+    return r->threads == 1 ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC;
+}
+
+enum { TRIALS = 9 };
+
+/* The way that is faster for this row: the shortest of samples in turn. */
+static void choose_way(const row *r)
+{
+    const clockid_t clock = clock_for(r);
+    double shortest[WAYS] = {0};
+    size_t calls, trial, way, best = 0;
+    now_.plain = ways[0];
+    calls = calls_of(r, clock, r->shim.call, (void *)r);
+    for (trial = 0; trial < TRIALS; ++trial)
+        for (way = 0; way < WAYS; ++way) {
+            double seconds;
+            if (!ways[way]->forward) continue;
+            now_.plain = ways[way];
+            seconds = sample(r, clock, r->shim.call, (void *)r, calls);
+            if (!trial || seconds < shortest[way]) shortest[way] = seconds;
+        }
+    for (way = 1; way < WAYS; ++way)
+        if (ways[way]->forward && shortest[way] < shortest[best]) best = way;
+    now_.plain = ways[best];
+}
+
+/* ---- Beside ours: in turn, as the limit ------------------------------------------------------ */
+
+static int has_rival(const row *r)
+{
+    return r->shape && (r->who != OURS || r->offset);
+}
+
+/* Ours for naive and apart, aligned for as malloc aligns. */
+static row rival_of(const row *r)
+{
+    row rival = *r;
+    rival.who = OURS;
+    if (r->who == OURS) rival.offset = 0;
+    return rival;
+}
+
+static void set_rival(const row *r)
+{
+    const row rival = rival_of(r);
+    set_ours(&rival, r->pass, r->fused);
+    now_.rival_desc = now_.desc, now_.rival_args = now_.args;
+}
+
+static void pair_measure(const row *r)
+{
+    timed *const call[2] = {r->shim.call, call_rival};
+    size_t i, k;
+    for (i = 0; i < 4; ++i)
+        for (k = 0; k < 2; ++k) {
+            double seconds;
+            if (!now_.pair_calls[k])
+                now_.pair_calls[k] = calls_of(r, clock_for(r), call[k], (void *)r);
+            seconds = sample(r, clock_for(r), call[k], (void *)r, now_.pair_calls[k]);
+            if (now_.pair[k] <= 0 || seconds < now_.pair[k]) now_.pair[k] = seconds;
+        }
+}
+
+/* ---- Each row ------------------------------------------------------------------------------- */
+
+static void fill_all(const row *r)
+{
+    int i;
+    for (i = 0; i <= SUM; ++i) fill(at(r, tensor[i]), r->dtype, r->bytes, (size_t)i * 9973);
+    if (r->shape) fill_params(r);
 }
 
 static const char *prepare_first(const row *r)
 {
     const char *wrong;
-    int i;
     memset(&now_, 0, sizeof now_);
     now_.row = r;
-    fill_params(r->dtype, r->shape ? r->shape->c : 0);
-    for (i = 0; i <= SUM; ++i) fill(tensor[i], r->dtype, r->bytes, (size_t)i * 9973);
+    if (has_rival(r)) { /* whose buffers may begin where those of the row do not reach */
+        const row rival = rival_of(r);
+        fill_all(&rival);
+        prepare_statistics(&rival);
+    }
+    fill_all(r);
     if (!r->shape) return NULL;
     if (r->who == NAIVE) set_naive(r);
     prepare_statistics(r);
     if (now_.status) return nrm_status_string(now_.status);
     wrong = compare(r);
     if (wrong) return wrong;
+    if (has_rival(r)) set_rival(r);
     if (r->who == APART)
         set_apart(r);
     else
         set_ours(r, r->pass, r->fused);
+    if (r->who != OURS) choose_way(r);
     r->shim.call((void *)r);
     return now_.status ? nrm_status_string(now_.status) : NULL;
 }
@@ -503,7 +632,8 @@ static const char *prepare(void *user)
     if (now_.row != r) now_.wrong = prepare_first(r);
     if (now_.wrong) return now_.wrong;
     if (r->shape) {
-        limit_measure(r);
+        if (!r->offset) limit_measure(r); /* of tensors that are aligned */
+        if (has_rival(r)) pair_measure(r);
         r->shim.call((void *)r); /* has its own data in the caches again */
     } else {
         now_.moving = moving_of(r);
@@ -519,8 +649,14 @@ static const char *finish(void *user, shim_state *state)
     shim_number(state, "bytes", (double)once);
     if (r->shape) {
         shim_number(state, "bytes_twice", (double)(once + (held(r) > last_cache ? again : 0)));
-        shim_number(state, "limit", limit_of_now());
+        if (!r->offset) shim_number(state, "limit", limit_of_now());
     }
+    if (has_rival(r)) {
+        shim_number(state, "mine", now_.pair[0]);
+        shim_number(state, "rival", now_.pair[1]);
+    }
+    if (r->shape && r->who != OURS && naive_wide.forward)
+        shim_number(state, "bits", now_.plain == &naive_wide ? 512 : 256);
     if (now_.status) now_.wrong = nrm_status_string(now_.status);
     return now_.wrong;
 }
@@ -535,24 +671,36 @@ static void call_memory(void *unused)
 
 static int special(const row *r)
 {
-    return (r->dtype != NRM_F32) + (r->isa != nrm_best_isa()) + r->cold + !!r->fused;
+    return (r->dtype != NRM_F32) + (r->isa != nrm_best_isa()) + r->cold + !!r->fused + !!r->offset;
 }
 
+/* Larger than a cache of the second level: with TYPES, from memory, the smaller ones in cache. */
+static int is_large(const shape *s)
+{
+    return elements(s) >= 1 << 18;
+}
+
+/* What is special about a row, if anything, is asked for by a flag of its shape. */
 static int is_main(const row *r)
 {
     const shape *s = r->shape;
     const int row_kind = s->kind == NRM_LAYER || s->kind == NRM_RMS;
     if (s->flags & SWEEP) return 1;
     if (!special(r))
-        return s->flags & MAIN && (r->threads == 1 || (r->who == OURS && elements(s) >= 131072));
-    if (!(s->flags & STAR) || special(r) > 1 || r->threads > 1 || r->who == NAIVE) return 0;
-    return !r->fused || r->fused == (row_kind ? ADD : ADD | RELU);
+        return s->flags && (r->threads == 1 || (r->who == OURS && elements(s) >= 131072));
+    if (r->threads > 1 || r->who == NAIVE) return 0;
+    if (s->flags & TYPES && r->isa == nrm_best_isa() && !r->fused && !r->offset &&
+        r->cold == is_large(s))
+        return 1;
+    if (special(r) > 1 || r->dtype != NRM_F32) return 0;
+    if (r->offset) return s->flags & MAIN;
+    return s->flags & STAR && (!r->fused || r->fused == (row_kind ? ADD : ADD | RELU));
 }
 
 static int is_wanted(const row *r)
 {
     if (*filter && *filter != '-') return 1;
-    return all ? special(r) <= 1 : is_main(r);
+    return is_main(r) || (all && special(r) <= 1);
 }
 
 static size_t most_bytes, most_channels, most_statistics;
@@ -597,11 +745,11 @@ static void add_case(row *r)
         snprintf(size, sizeof size, "%zux%zux%zux%zu", s->n, s->c, s->h, s->w);
     else
         snprintf(size, sizeof size, "%zux%zu", s->n, s->c);
-    snprintf(r->name, sizeof r->name, "%s%s/%s%s%s/%s/%s/%s/%s/%zut%s",
+    snprintf(r->name, sizeof r->name, "%s%s/%s%s%s/%s/%s/%s/%s/%zut%s%s",
              s->flags & SWEEP ? "sweep/" : "", kind_name[s->kind], pass_name[r->pass],
              with_sum ? "-add" : "", r->fused & RELU ? "-relu" : "", s->h ? layout : "rows", size,
              dtype_name[r->dtype], r->who == OURS ? isa_name[r->isa] : who_name[r->who], r->threads,
-             r->cold ? "/cold" : "");
+             r->cold ? "/cold" : "", r->offset ? "/malloc" : "");
     r->bytes = elements(s) * dtype_size[r->dtype];
     r->move = backward ? (with_sum ? MOVE_BACKWARD_ADD : MOVE_BACKWARD)
                        : (with_sum ? MOVE_FORWARD_ADD : MOVE_FORWARD);
@@ -614,11 +762,12 @@ static void add_case(row *r)
 static void add_contenders(row *r)
 {
     const int usual = r->dtype == NRM_F32 && r->isa == nrm_best_isa();
-    r->who = OURS;
-    add_case(r);
-    if (!usual || r->shape->flags & SWEEP) return;
-    r->who = r->fused ? APART : NAIVE;
-    if (r->fused || r->threads == 1) add_case(r);
+    const int others = usual && !(r->shape->flags & SWEEP) && (r->fused || r->threads == 1);
+    for (r->who = OURS; r->who <= NAIVE; ++r->who) {
+        if (r->who != OURS && (!others || r->who != (r->fused ? APART : NAIVE))) continue;
+        for (r->offset = 0; r->offset <= MALLOC; r->offset += MALLOC)
+            if (!r->offset || !(r->shape->flags & SWEEP)) add_case(r);
+    }
 }
 
 static void add_variants(row *r)
@@ -725,6 +874,7 @@ static void describe(void)
     shim_context("threads", text);
     snprintf(text, sizeof text, "%zu", last_cache);
     shim_context("last_cache", text);
+    shim_context("naive", naive_wide.forward ? "256 or 512 bits" : "what the compiler takes");
 }
 
 static void get_memory(void)
@@ -734,7 +884,7 @@ static void get_memory(void)
     size_t i;
     for (i = 0; i < TENSORS; ++i) tensor[i] = get(most_bytes);
     for (i = 0; i < COUNT(param); ++i) *param[i] = get(most_channels * doubles);
-    mean = (double *)get(most_statistics * doubles),
+    mean = (double *)get(most_statistics * doubles);
     rstd = (double *)get(most_statistics * doubles);
     naive_mean = (float *)get(most_statistics * sizeof(float));
     naive_rstd = (float *)get(most_statistics * sizeof(float));

@@ -1,122 +1,34 @@
 /* naive.c - see naive.h. Compiled with -O3 -march=native -ffast-math, so that nothing is held back:
- * the compiler may reorder every sum here and use all that this machine has.
+ * the compiler may reorder every sum here and use all that this machine has. NAIVE is the name of
+ * the table that this compilation makes; with NAIVE_NONE, since the compiler or the processor has
+ * not what it is for, an empty one.
  */
 #include "naive.h"
+
+#ifdef NAIVE_NONE
+const naive_loops NAIVE = {NULL, NULL, NULL, NULL, NULL, NULL};
+#else
 
 #include <math.h>
 #include <string.h>
 
-#if defined(__x86_64__) || defined(__SSE2__)
-#include <immintrin.h>
-#endif
-
-/* ---- Moving ---------------------------------------------------------------------------------- */
-
-#if defined(__AVX512F__)
-typedef uint32_t vec __attribute__((vector_size(64)));
-#define STREAM(p, v) _mm512_stream_si512((__m512i *)(void *)(p), (__m512i)(v))
-#elif defined(__AVX__)
-typedef uint32_t vec __attribute__((vector_size(32)));
-#define STREAM(p, v) _mm256_stream_si256((__m256i *)(void *)(p), (__m256i)(v))
-#else
-typedef uint32_t vec __attribute__((vector_size(16)));
-#if defined(__SSE2__)
-#define STREAM(p, v) _mm_stream_si128((__m128i *)(void *)(p), (__m128i)(v))
-#endif
-#endif
-
-#ifdef STREAM
-const int move_can_stream = 1;
-#define FENCE() _mm_sfence()
-#else
-const int move_can_stream = 0;
-#define STREAM(p, v) (*(p) = (v))
-#define FENCE() ((void)0)
-#endif
-
-const int move_tensors[MOVES] = {1, 2, 4, 3, 4};
-
-#define STORE(p, v)       \
-    do {                  \
-        if (stream)       \
-            STREAM(p, v); \
-        else              \
-            *(p) = (v);   \
-    } while (0)
-
-/* Four sums, since one would wait for each addition; their total keeps the loads alive. */
-static void read_all(const vec *a, size_t i, size_t last)
-{
-    static volatile uint32_t sink;
-    vec s0 = {0}, s1 = {0}, s2 = {0}, s3 = {0};
-    for (; i + 3 < last; i += 4) s0 += a[i], s1 += a[i + 1], s2 += a[i + 2], s3 += a[i + 3];
-    for (; i < last; ++i) s0 += a[i];
-    s0 += s1 + (s2 + s3);
-    sink = s0[0];
-    for (i = 1; i < sizeof(vec) / 4; ++i) sink += s0[i];
-}
-
-static inline __attribute__((always_inline)) void move_all(move what, int stream, void *const *t,
-                                                           size_t i, size_t last)
-{
-    vec *restrict out = (vec *)t[0];
-    vec *restrict sum = (vec *)t[1]; /* MOVE_FORWARD_ADD alone writes it */
-    const vec *a = (const vec *)t[1], *b = (const vec *)t[2], *c = (const vec *)t[3];
-    const vec one = (vec){0} + 1;
-    switch (what) {
-    case MOVE_FORWARD:
-        for (; i < last; ++i) STORE(out + i, a[i] + one);
-        break;
-    case MOVE_FORWARD_ADD:
-        for (; i < last; ++i) {
-            const vec z = b[i] + c[i];
-            STORE(sum + i, z);
-            STORE(out + i, z + one);
-        }
-        break;
-    case MOVE_BACKWARD:
-        for (; i < last; ++i) STORE(out + i, a[i] + b[i]);
-        break;
-    default:
-        for (; i < last; ++i) STORE(out + i, a[i] + b[i] + c[i]);
-    }
-    if (stream) FENCE();
-}
-
-#define ONE_OF(what) \
-    case what: stream ? move_all(what, 1, t, first, last) : move_all(what, 0, t, first, last); break
-
-void move_lines(move what, int stream, void *const *t, size_t first, size_t last)
-{
-    first *= MOVE_LINE / sizeof(vec), last *= MOVE_LINE / sizeof(vec);
-    switch (what) {
-    case MOVE_READ:
-        read_all((const vec *)t[0], first, last);
-        break;
-        ONE_OF(MOVE_FORWARD);
-        ONE_OF(MOVE_FORWARD_ADD);
-        ONE_OF(MOVE_BACKWARD);
-        ONE_OF(MOVE_BACKWARD_ADD);
-    default: break;
-    }
-}
-
 /* ---- Passes that a fused call saves ---------------------------------------------------------- */
 
-void naive_add(float *restrict out, const float *restrict a, const float *restrict b, size_t count)
+static void add(float *restrict out, const float *restrict a, const float *restrict b, size_t count)
 {
     size_t i;
     for (i = 0; i < count; ++i) out[i] = a[i] + b[i];
 }
 
-void naive_relu(float *out, const float *in, size_t count)
+static void relu(float *out, const float *in, const float *unused, size_t count)
 {
     size_t i;
+    (void)unused;
     for (i = 0; i < count; ++i) out[i] = in[i] > 0 ? in[i] : 0;
 }
 
-void naive_mask(float *restrict out, const float *restrict dy, const float *restrict y,
-                size_t count)
+static void mask(float *restrict out, const float *restrict dy, const float *restrict y,
+                 size_t count)
 {
     size_t i;
     for (i = 0; i < count; ++i) out[i] = y[i] > 0 ? dy[i] : 0;
@@ -270,7 +182,7 @@ static void batch_forward(const naive *a)
                        a->gamma[j], a->beta[j]);
 }
 
-void naive_infer(const naive *a)
+static void infer(const naive *a)
 {
     size_t i, j;
     memcpy(a->rstd, a->running_var, a->c * sizeof(float));
@@ -450,7 +362,7 @@ static void planes_backward(const naive *a, size_t i)
 
 /* ---- By kind --------------------------------------------------------------------------------- */
 
-void naive_forward(const naive *a)
+static void forward(const naive *a)
 {
     switch (a->kind) {
     case NRM_BATCH: batch_forward(a); break;
@@ -460,7 +372,7 @@ void naive_forward(const naive *a)
     }
 }
 
-void naive_backward(const naive *a)
+static void backward(const naive *a)
 {
     size_t i;
     memset(a->dgamma, 0, a->c * sizeof(float));
@@ -474,3 +386,7 @@ void naive_backward(const naive *a)
     else
         for (i = 0; i < a->n; ++i) planes_backward(a, i);
 }
+
+const naive_loops NAIVE = {forward, infer, backward, add, relu, mask};
+
+#endif

@@ -1,38 +1,13 @@
-/* naive.h - the loops that the benchmark compares with: naive.c, compiled for this machine. */
+/* naive.h - what most people write: the plain loops that the benchmark compares with.
+ *
+ * naive.c is compiled twice, for vectors of 256 bits and of 512: some shapes want the former, some
+ * the latter. The better one counts. Where 512 bits are not to be had, the first is what the
+ * compiler takes by itself, and the second empty.
+ */
 #ifndef BENCH_NAIVE_H
 #define BENCH_NAIVE_H
 
 #include "../normalize.h"
-
-/* ---- The least that can be done: each tensor is moved once ----------------------------------- */
-
-typedef enum move {
-    MOVE_READ,         /* t[0] is read                     */
-    MOVE_FORWARD,      /* t[0] = t[1] + 1                  */
-    MOVE_FORWARD_ADD,  /* t[1] = t[2] + t[3], t[0] = t[1] + 1 */
-    MOVE_BACKWARD,     /* t[0] = t[1] + t[2]               */
-    MOVE_BACKWARD_ADD, /* t[0] = t[1] + t[2] + t[3]        */
-    MOVES
-} move;
-
-enum { MOVE_LINE = 64 }; /* bytes */
-
-/* How many tensors a move reads and writes. */
-extern const int move_tensors[MOVES];
-/* 1 if there are stores past the caches. */
-extern const int move_can_stream;
-/* Lines first to last - 1 of each tensor, as 32-bit integers: the storage type does not matter, and
-   there are no denormals to meet. stream: stores past the caches. Tensors are aligned. */
-void move_lines(move what, int stream, void *const *t, size_t first, size_t last);
-
-/* ---- Passes that a fused call saves ---------------------------------------------------------- */
-
-void naive_add(float *out, const float *a, const float *b, size_t count);
-void naive_relu(float *out, const float *in, size_t count);
-/* out = dy where y > 0, else 0 */
-void naive_mask(float *out, const float *dy, const float *y, size_t count);
-
-/* ---- What most people write ------------------------------------------------------------------ */
 
 /* Float, packed, one thread. mean, rstd: n * (c + s) values, in an order of its own, from
    forward to backward. p and q: c + s values of scratch. */
@@ -45,8 +20,16 @@ typedef struct naive {
     float *y, *dx, *dgamma, *dbeta, *mean, *rstd, *running_mean, *running_var, *p, *q;
 } naive;
 
-void naive_forward(const naive *);
-void naive_infer(const naive *); /* batch and instance norm with running statistics */
-void naive_backward(const naive *);
+typedef void naive_norm(const naive *);
+typedef void naive_pass(float *out, const float *a, const float *b, size_t count);
+
+typedef struct naive_loops {
+    naive_norm *forward, *infer, *backward; /* infer: batch norm                               */
+    naive_pass *add;                        /* out = a + b: a pass that a fused call saves     */
+    naive_pass *relu;                       /* out = a where a > 0, else 0                     */
+    naive_pass *mask;                       /* out = a where b > 0, else 0                     */
+} naive_loops;
+
+extern const naive_loops naive_narrow, naive_wide;
 
 #endif /* BENCH_NAIVE_H */

@@ -18,7 +18,7 @@
  * The rows of the blocked layout have both in what suits them: oneDNN in nChw16c, ours in the
  * faster of NCHW and NHWC.
  *
- * The limit moves each tensor once: y = x + 1, or dx = x + dy (naive.h). It stores past the caches
+ * The limit moves each tensor once: y = x + 1, or dx = x + dy (move.h). It stores past the caches
  * where that is faster. A pass that has to read x twice and does not fit the caches cannot reach
  * it: 3/2 of it is the limit of training there, 5/3 that of backward.
  *
@@ -27,7 +27,7 @@
 #ifndef _POSIX_C_SOURCE
 #define _POSIX_C_SOURCE 200112L /* clock_gettime, nanosleep */
 #endif
-#include "naive.h"
+#include "move.h"
 #include "peers.h"
 #include "pool.h"
 

@@ -16,12 +16,6 @@ our @peer_colour = ('#D55E00', '#0072B2', '#009E73', '#CC79A7');
 our @peer_point = (7, 9, 5, 13);
 our %peer_name = (onednn => 'oneDNN', torch => 'PyTorch');
 
-sub geometric_mean {
-    my $sum = 0;
-    $sum += log $_ for @_;
-    return @_ ? exp($sum / @_) : 0;
-}
-
 sub gnuplot {
     my ($name, $width, $height, $script) = @_;
     open my $pipe, '|-', 'gnuplot' or die "gnuplot: $!\n";
@@ -40,7 +34,8 @@ sub layout_panel {
     for my $case (@$places) {
         my $y = $case->{y};
         for my $layout (qw(NCHW NHWC)) {
-            my %place = (sweep => '', fused => '', type => 'f32', threads => '1t', cold => '');
+            my %place = (sweep => '', fused => '', type => 'f32', threads => '1t', cold => '',
+                         malloc => '');
             my $find = sub { sibling($index, {%place, %{$case->{row}}}, pass => $pass,
                                      layout => $_[0], who => $_[1]) };
             my $row = $find->($layout, $best) or next;
@@ -259,34 +254,6 @@ sub markdown {
         $table->{head}, \@rule, @{$table->{rows}}) . "\n";
 }
 
-sub summary {
-    my ($context, $rows) = @_;
-    my ($index, $best) = (index_rows($rows), best_isa($context));
-    my @cells;
-    for my $kind (qw(batch layer instance group rms)) {
-        for my $pass (qw(train infer backward)) {
-            my @mine = grep { plain($_) && $_->{who} eq $best && $_->{kind} eq $kind &&
-                              $_->{pass} eq $pass && $_->{threads} eq '1t' } @$rows;
-            next if !@mine;
-            my @ratio = sort { $a <=> $b } map {
-                my $nchw = sibling($index, $_, layout => 'NCHW');
-                $nchw ? $_->{us} / $nchw->{us} : ()
-            } grep { $_->{layout} eq 'NHWC' } @mine;
-            my @naive = map {
-                my $n = sibling($index, $_, who => 'naive'); $n ? $n->{us} / $_->{us} : ()
-            } @mine;
-            push @cells, [$kind, $pass, scalar @mine,
-                sprintf('%.0f%%', 100 * geometric_mean(map { $_->{limit} / $_->{us} } @mine)),
-                @ratio ? (sprintf('%.2f', geometric_mean(@ratio)),
-                          sprintf('%.2f to %.2f', @ratio[0, -1])) : ('', ''),
-                @naive ? sprintf('%.2f', geometric_mean(@naive)) : ''];
-        }
-    }
-    return markdown({title => 'in short: one thread, float, geometric means', rows => \@cells,
-        head => ['kind', 'pass', 'cases', 'of the limit', 'NHWC over NCHW', 'from, to',
-                 'naive over ours']});
-}
-
 sub peer_table {
     my ($cases, $peers) = @_;
     my @cells;
@@ -330,17 +297,22 @@ my @about = map { [$_->[0], $of{$_->[1]} // '?'] } (['processor', 'processor'],
     ['instruction set', 'isa'], ['commit', 'commit'], ['date', 'date']);
 print $out '| ', join(' | ', map { $_->[0] } @about), " |\n|", '---|' x @about, "\n| ",
     join(' | ', map { $_->[1] } @about), " |\n\n", noise($rows), "\n";
-print $out summary($context, $rows);
+my @tables = tables($context, $rows);
+my ($short) = grep { $_->{title} eq 'in short' } @tables;
+print $out markdown({%$short, title => 'in short: one thread, float, geometric means'}) if $short;
+print $out "```\n", (map { "$_\n" } verdicts($context, $rows)), "```\n\n";
 print $out <<'END';
 ## All rows
 
 us: median. GB/s: each tensor counted once. limit: of the speed of a loop that moves each tensor
 once and computes nothing, on the same memory in the same seconds; \* a group leaves the last cache
-before its second reading, and 67% (backward 60%) is all there is. naive: how much longer plain
-loops take (-O3 -march=native -ffast-math). ratio: the time of NHWC over that of NCHW.
+before its second reading, and 67% (backward 60%) is all there is. ratio: the time of NHWC over that
+of NCHW. plain: over plain loops (-O3 -march=native -ffast-math), as vectors of 256 or 512 bits do
+better; malloc: all buffers 16 bytes past a line of the cache, over aligned ones; both, and apart,
+of the shortest calls of both in turn.
 
 END
-print $out markdown($_) for tables($context, $rows);
+print $out markdown($_) for grep { $_ != ($short // 0) } @tables;
 print $out peer_table($cases, $peers);
 close $out or die "RESULTS.md: $!\n";
 print "bench/RESULTS.md, ", join(', ', map { "bench/$_.svg" } 'layouts', 'sizes',

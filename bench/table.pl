@@ -13,8 +13,10 @@ printf "%s; %s %s; %s; commit %s\n", map { $context->{$_} // '?' }
 print <<'END';
 us: median. GB/s: each tensor counted once. limit: of the speed of a loop that moves each tensor
 once and computes nothing, on the same memory in the same seconds; * a group leaves the last cache
-before its second reading, and 67% (backward 60%) is all there is. naive: how much longer plain
-loops take (-O3 -march=native -ffast-math). ratio: the time of NHWC over that of NCHW.
+before its second reading, and 67% (backward 60%) is all there is. ratio: the time of NHWC over that
+of NCHW. plain: over plain loops (-O3 -march=native -ffast-math), as vectors of 256 or 512 bits do
+better; malloc: all buffers 16 bytes past a line of the cache, over aligned ones; both, and apart,
+of the shortest calls of both in turn.
 END
 print busy($rows), "\n";
 
@@ -39,3 +41,5 @@ for my $table (tables($context, $rows)) {
         print $text =~ s/ +$//r, "\n";
     }
 }
+
+print "\n", map { "$_\n" } verdicts($context, $rows);
