@@ -13,7 +13,7 @@
    #include "normalize.h"                and just the include everywhere else.
    cc -O2 file.c                         no flags, no library; SIMD is chosen at run time
 
-  A file of its own for the first keeps its ten seconds of compiling out of yours.
+  A file of its own for the first keeps its seconds of compiling out of yours.
 
  -- A2 Quick start (examples/01_layernorm.c) -----------------------------------------------------
 
@@ -241,6 +241,8 @@
                               from the input, whose lines begin with lines of the cache, is stored
                               past the caches; default 24 MiB. Changes no bit. Zen 4 with 32 MB of
                               L3, layer norm of 4096 x 768: 1.74 ms without, 1.16 ms with
+   NRM_TILE                   lanes of a tile, a multiple of 64 from 128 on; default 256. Stack in
+                              proportion: 512 take twice as much. Changes no bit
    NRM_POOL_MIN               elements (n*c*s) from which on a call uses its pool; default 524288.
                               From a quarter of it on, up to 128 channels or rows are cut up.
                               Changes no bit. Two cores of Zen 4, float, a pool that sleeps on a
@@ -299,7 +301,8 @@
        nrm_forward(&desc, &args);
    }
 
-  No allocation, at most 40 KiB of stack for each thread (what a pool adds aside), no libc beyond
+  No allocation, at most 64 KiB of stack for each thread (what a pool adds aside;
+  without optimization 128 KiB by gcc, 256 KiB by clang), no libc beyond
   memcpy, memmove and memset (which compilers emit anyway) and, where it is no instruction, sqrt;
   without <string.h> and <math.h> no header of a C library at all, but with gcc on x86, whose
   intrinsics want <stdlib.h>.
@@ -791,9 +794,10 @@ enum {
 /* Sizes on the stack. No bit depends on them. */
 enum {
     NRMI_LANES = NRM_TILE, /* lanes of a tile that lie side by side             */
+    NRMI_SHARED = NRMI_LANES / 2, /* lanes of a tile whose groups have several  */
     NRMI_LINES = 128,      /* lanes of a tile that are lines of memory          */
     NRMI_CHUNK = 4 * NRMI_LANES, /* packed floats; half as many doubles         */
-    NRMI_PIECE = 256,      /* coefficients along the lane, copied at once       */
+    NRMI_PIECE = 128,      /* coefficients along the lane, copied at once       */
     NRMI_BACK = 32         /* lines of a column that are mapped at once, from the end */
 };
 
@@ -2835,8 +2839,8 @@ typedef struct nrmi_room {
     unsigned char *at, *end;
 } nrmi_room;
 enum {
-    NRMI_SUMS_ROOM = 8192 + 80 * NRMI_LANES,
-    NRMI_MAP_ROOM = 8192 + 60 * NRMI_LANES
+    NRMI_SUMS_ROOM = 4096 + 82 * NRMI_LANES,
+    NRMI_MAP_ROOM = 4096 + 64 * NRMI_LANES
 };
 
 static unsigned char *nrmi_take(nrmi_room *room, size_t bytes)
@@ -3423,8 +3427,8 @@ static void nrmi_lanes_from(const nrmi_work *w, const nrmi_chunk *all, nrmi_chun
 }
 
 /* The same for a run that has to be packed, or whose coefficients along the lane are copied. */
-static void nrmi_row_pieces(nrmi_work *w, nrmi_span *s, size_t from, size_t count, int copies,
-                            double *a, double *b)
+static NRMI_NOINLINE void nrmi_row_pieces(nrmi_work *w, nrmi_span *s, size_t from, size_t count,
+                                          int copies, double *a, double *b)
 {
     nrmi_kernel *const sums = w->k->sums[0][w->what];
     const size_t most = w->k->is_double ? NRMI_CHUNK / 2 : NRMI_CHUNK, lanes = w->t->lanes;
@@ -3559,8 +3563,8 @@ static NRMI_NOINLINE void nrmi_sum_cells(const nrmi_tile *t, const nrmi_kernels 
     }
 }
 
-static void nrmi_sums(const nrmi_tile *t, const nrmi_kernels *k, int what, double *first,
-                      double *second)
+static NRMI_NOINLINE void nrmi_sums(const nrmi_tile *t, const nrmi_kernels *k, int what,
+                                    double *first, double *second)
 {
     const size_t across = (t->len + NRMI_RUN - 1) / NRMI_RUN;
     unsigned char space[NRMI_SUMS_ROOM];
@@ -3837,8 +3841,13 @@ typedef struct nrmi_stretch {
     size_t lanes;
     unsigned char wide[NRMI_LANES]; /* by lane: double arithmetic */
     double g[NRMI_LANES + 8], b[NRMI_LANES + 8], p[NRMI_LANES + 8], q[NRMI_LANES + 8];
-    double mean[NRMI_LANES + 8], rstd[NRMI_LANES + 8]; /* by lane, where fold lanes share them */
+    double mean[NRMI_SHARED + 8], rstd[NRMI_SHARED + 8]; /* by lane, where fold lanes share them */
 } nrmi_stretch;
+
+static size_t nrmi_stretch_lanes(const nrmi_job *j)
+{
+    return j->w.fold > 1 ? NRMI_SHARED : NRMI_LANES;
+}
 
 /* Which group a lane belongs to, where `fold` lanes have one. */
 static NRMI_INLINE size_t nrmi_group_of(size_t fold, size_t lane)
@@ -4163,18 +4172,24 @@ typedef struct nrmi_cells {
     double *park; /* sums of cell first and on */
 } nrmi_cells;
 
+/* The sums of cells cell..end, each to its place. */
+static NRMI_NOINLINE void nrmi_park_cells(const nrmi_cells *c, size_t cell, size_t end)
+{
+    const size_t lanes = (c->t->lanes + 15) & ~(size_t)15;
+    unsigned char space[NRMI_SUMS_ROOM];
+    nrmi_room room;
+    nrmi_open_room(&room, space, sizeof space);
+    nrmi_sum_cells(c->t, c->k, c->what, cell, end - cell,
+                   c->park + 2 * lanes * (cell - c->first), NULL, &room);
+}
+
 static void nrmi_cells_unit(const nrmi_job *j, void *context, size_t index)
 {
     const nrmi_cells *c = (const nrmi_cells *)context;
     const size_t end = c->first + nrmi_share(c->count, c->tasks, index + 1);
-    const size_t lanes = (c->t->lanes + 15) & ~(size_t)15;
     size_t cell = c->first + nrmi_share(c->count, c->tasks, index);
     if (c->park) {
-        unsigned char space[NRMI_SUMS_ROOM];
-        nrmi_room room;
-        nrmi_open_room(&room, space, sizeof space);
-        nrmi_sum_cells(c->t, c->k, c->what, cell, end - cell,
-                       c->park + 2 * lanes * (cell - c->first), NULL, &room);
+        nrmi_park_cells(c, cell, end);
         return;
     }
     for (; cell < end; cell++) {
@@ -4198,7 +4213,7 @@ static NRMI_NOINLINE void nrmi_sums_on_pool(const nrmi_job *j, nrmi_cells *c, do
 {
     const size_t lanes = (c->t->lanes + 15) & ~(size_t)15, all = c->t->planes * c->across;
     double here[NRMI_HERE];
-    unsigned char space[28 * NRMI_LANES];
+    unsigned char space[26 * NRMI_LANES];
     nrmi_room room;
     nrmi_list list;
     double *const park = j->park_count > NRMI_HERE ? j->park : here;
@@ -4285,9 +4300,9 @@ static void nrmi_map_lanes(const nrmi_stretch *v, int gradient)
 
 /* Sums of d and d*d over the lists of `count` groups from g on, around a pilot for each, of values
    times `scale` if that is not 0. */
-static void nrmi_moment_sums(const nrmi_job *j, const nrmi_kernels *k, double scale, size_t o,
-                             size_t g, size_t count, const double *pilot, double *first,
-                             double *second)
+static NRMI_NOINLINE void nrmi_moment_sums(const nrmi_job *j, const nrmi_kernels *k, double scale,
+                                           size_t o, size_t g, size_t count, const double *pilot,
+                                           double *first, double *second)
 {
     const size_t lanes = count * j->w.fold;
     const int alone = j->w.fold == 1; /* a group is a lane */
@@ -4488,8 +4503,9 @@ static void nrmi_scaled_moments(const nrmi_job *j, size_t o, size_t g, int power
 
 /* Mean and m2 of groups g..g+count (at most NRMI_LANES) of sample o; m2 is that of the values times
    nrmi_power(power), which is 1 but in the last resort of F64. */
-static int nrmi_moments_of(const nrmi_job *j, size_t o, size_t g, size_t count, double *mean,
-                           double *m2, signed char *power, double *rstd)
+static NRMI_NOINLINE int nrmi_moments_of(const nrmi_job *j, size_t o, size_t g, size_t count,
+                                         double *mean, double *m2, signed char *power,
+                                         double *rstd)
 {
     const nrmi_walk *w = &j->w;
     const nrmi_set *set = j->q->set;
@@ -4566,18 +4582,19 @@ static int nrmi_moments_of(const nrmi_job *j, size_t o, size_t g, size_t count, 
 /* ---- forward ------------------------------------------------------------------------------ */
 
 /* y (and sum) of groups g..g+count of sample o from their statistics. */
-static void nrmi_apply_groups(const nrmi_job *j, size_t o, size_t g, size_t count,
+static NRMI_NOINLINE void nrmi_apply_groups(const nrmi_job *j, size_t o, size_t g, size_t count,
                               const double *mean, const double *rstd)
 {
     const nrmi_walk *w = &j->w;
     /* one plane at a time where its parameters are its own */
     const size_t each = j->q->d->affine_per_sample && w->planes > 1 ? 1 : w->planes;
+    const size_t most = nrmi_stretch_lanes(j);
     size_t p, from;
     for (p = 0; p < w->planes; p += each)
-        for (from = 0; from < count * w->fold; from += NRMI_LANES) {
+        for (from = 0; from < count * w->fold; from += most) {
             const size_t left = count * w->fold - from, at = g + from / w->fold;
             nrmi_stretch v;
-            nrmi_open(&v, j, o, p, each, at, from % w->fold, nrmi_least(left, NRMI_LANES));
+            nrmi_open(&v, j, o, p, each, at, from % w->fold, nrmi_least(left, most));
             nrmi_fill(&v, 0, o, p, at, from % w->fold, mean, rstd, g);
             nrmi_map_lanes(&v, 0);
         }
@@ -4690,8 +4707,8 @@ static nrm_status nrmi_running_end(const nrmi_job *j, nrmi_running *r, double m)
 
 /* Statistics, outputs and y of groups g..g+count of sample o. What running statistics move by is
    added to rm and rv. */
-static void nrmi_forward_groups(const nrmi_job *j, const nrmi_running *r, size_t o, size_t g,
-                                size_t count, double *rm, double *rv)
+static NRMI_NOINLINE void nrmi_forward_groups(const nrmi_job *j, const nrmi_running *r, size_t o,
+                                              size_t g, size_t count, double *rm, double *rv)
 {
     const nrmi_walk *w = &j->w;
     const double m = (double)(w->planes * w->fold * w->len);
@@ -4778,7 +4795,7 @@ static nrm_status nrmi_run_forward(nrmi_job *j)
     f.stretches = nrmi_stretches(j, f.at_once);
     nrmi_running_start(j, &f.r);
     f.whole = f.r.moves && !f.r.in_stats;
-    j->t.back = 1;
+    j->t.back = !j->t.stream;
     units = f.stretches * (f.whole ? 1 : j->w.outer);
     if (f.whole && !f.r.mean) { /* twice, and one by one: all share all_finite */
         for (u = 0; u < units; u++)
@@ -4859,7 +4876,8 @@ static double nrmi_fold_sum(int f64, const double *lane, size_t unit)
 /* The two sums of a stretch of lanes, `unit` lanes making one value (more than 1 for BATCH of few
    positions): P, sum of dy' (INNER: of t), and Q, sum of dy' * xhat (t * xhat). What does not fit
    float is summed again in double. p and q have room for all lanes. */
-static void nrmi_gradient_sums(const nrmi_stretch *v, int what, size_t unit, double *p, double *q)
+static NRMI_NOINLINE void nrmi_gradient_sums(const nrmi_stretch *v, int what, size_t unit,
+                                             double *p, double *q)
 {
     const int f64 = v->j->t.dtype == NRM_F64, plain = f64 || what == NRMI_PARAM;
     const size_t values = v->lanes / unit;
@@ -4891,7 +4909,7 @@ static void nrmi_gradient_sums(const nrmi_stretch *v, int what, size_t unit, dou
 }
 
 /* dx of a stretch, whose p and q are set. */
-static void nrmi_gradient_lanes(nrmi_stretch *v)
+static NRMI_NOINLINE void nrmi_gradient_lanes(nrmi_stretch *v)
 {
     size_t i;
     for (i = 0; i < v->lanes; i++)
@@ -5153,39 +5171,34 @@ static void nrmi_settle_run(nrmi_together *g)
         }
 }
 
-static NRMI_NOINLINE void nrmi_inner_together(const nrmi_job *j)
+/* 0: something did not fit float; nothing is given yet, and the longer way writes dx anew. */
+static NRMI_NOINLINE int nrmi_inner_together(const nrmi_job *j)
 {
     const size_t rows = j->w.groups, c = j->w.len, fit = NRMI_TWICE / 8 / c / 8 * 8;
     const size_t each = fit < 8 ? 8 : nrmi_least(fit, NRMI_GROUP_ROWS);
     nrmi_together g;
-    size_t row, n, one = 1;
+    size_t row, n;
     nrmi_open_together(&g, j);
     for (row = 0; row < rows; row += n) {
         n = nrmi_least(rows - row, each);
         if (row % NRMI_RUN == 0 && row > 0)
             nrmi_settle_run(&g);
-        if (!nrmi_rows_together(&g, row, n)) {
-            size_t i;
-            for (i = row; i < row + n; i++)
-                nrmi_inner_unit(j, &one, i);
-        }
+        if (!nrmi_rows_together(&g, row, n))
+            return 0;
     }
     nrmi_settle_run(&g);
-    if (!nrmi_sums_fit(j, NRMI_PARAM, g.sum[0], g.sum[1], c)) {
-        nrmi_inner_params(j);
-        return;
-    }
+    if (!nrmi_sums_fit(j, NRMI_PARAM, g.sum[0], g.sum[1], c))
+        return 0;
     nrmi_give_all(j, j->dbeta, 0, c, g.sum[0]);
     nrmi_give_all(j, j->dgamma, 0, c, g.sum[1]);
+    return 1;
 }
 
 static NRMI_NOINLINE void nrmi_inner_backward(const nrmi_job *j)
 {
     size_t at_once = nrmi_groups_at_once(j, NRMI_TWICE / 2);
-    if (nrmi_goes_together(j)) {
-        nrmi_inner_together(j);
+    if (nrmi_goes_together(j) && nrmi_inner_together(j))
         return;
-    }
     if (j->dgamma || j->dbeta)
         nrmi_inner_params(j);
     if (j->t.out)
@@ -5197,7 +5210,7 @@ static NRMI_NOINLINE void nrmi_inner_backward(const nrmi_job *j)
    second. */
 static size_t nrmi_most_params(const nrmi_job *j)
 {
-    return j->t.dtype == NRM_F64 ? NRMI_LANES / 2 : NRMI_LANES;
+    return j->t.dtype == NRM_F64 || j->w.fold > 1 ? NRMI_SHARED : NRMI_LANES;
 }
 static size_t nrmi_lost_params(const nrmi_job *j)
 {
@@ -5222,15 +5235,16 @@ static NRMI_NOINLINE void nrmi_channel_sums(const nrmi_job *j, size_t o, size_t 
     const int per_sample = j->q->d->affine_per_sample;
     const int whole = j->kind == NRM_BATCH && !per_sample; /* one value for a group */
     const size_t each = whole ? w->planes : 1, unit = whole ? w->fold : 1;
+    const size_t most = nrmi_stretch_lanes(j) / unit * unit;
     nrmi_stretch v;
     size_t p, from, i;
     for (i = 0; i < count; i++)
         big_p[i] = big_q[i] = 0;
     for (p = 0; p < w->planes; p += each)
-        for (from = 0; from < count * w->fold; from += NRMI_LANES) {
+        for (from = 0; from < count * w->fold; from += most) {
             const size_t left = count * w->fold - from, at = g + from / w->fold;
             double *const a = v.p, *const b = v.q; /* not needed before dx */
-            nrmi_open(&v, j, o, p, each, at, from % w->fold, nrmi_least(left, NRMI_LANES));
+            nrmi_open(&v, j, o, p, each, at, from % w->fold, nrmi_least(left, most));
             nrmi_fill(&v, 1, o, p, at, from % w->fold, mean, rstd, g);
             nrmi_gradient_sums(&v, NRMI_CHANNEL, unit, a, b);
             for (i = 0; i < v.lanes / unit; i++) {
@@ -5258,12 +5272,13 @@ static NRMI_NOINLINE void nrmi_channel_dx(const nrmi_job *j, size_t o, size_t g,
     const int per_sample = j->q->d->affine_per_sample;
     const int whole = j->kind == NRM_BATCH && !per_sample;
     const size_t each = per_sample ? 1 : w->planes;
+    const size_t most = nrmi_stretch_lanes(j);
     size_t p, from, i;
     for (p = 0; p < w->planes; p += each)
-        for (from = 0; from < count * w->fold; from += NRMI_LANES) {
+        for (from = 0; from < count * w->fold; from += most) {
             const size_t left = count * w->fold - from, at = g + from / w->fold;
             nrmi_stretch v;
-            nrmi_open(&v, j, o, p, each, at, from % w->fold, nrmi_least(left, NRMI_LANES));
+            nrmi_open(&v, j, o, p, each, at, from % w->fold, nrmi_least(left, most));
             nrmi_fill(&v, 0, o, p, at, from % w->fold, mean, rstd, g);
             for (i = 0; i < v.lanes; i++) {
                 const size_t group = nrmi_group_of(w->fold, from + i);
@@ -5340,8 +5355,8 @@ typedef struct nrmi_channels {
     size_t from;               /* ... from this sample on                                      */
 } nrmi_channels;
 
-static void nrmi_channel_groups(const nrmi_job *j, const nrmi_channels *c, size_t o, size_t g,
-                                size_t count, double *kp, double *kq)
+static NRMI_NOINLINE void nrmi_channel_groups(const nrmi_job *j, const nrmi_channels *c, size_t o,
+                                              size_t g, size_t count, double *kp, double *kq)
 {
     const size_t lost = c->whole ? nrmi_lost_params(j) : 0;
     const double m = (double)nrmi_group_values(j);
@@ -5556,7 +5571,7 @@ static nrm_status nrmi_run_reduce(nrmi_job *j)
 }
 static nrm_status nrmi_run_backward(nrmi_job *j)
 {
-    j->t.back = !(j->q->verb->flags & NRMI_READS_ARRAY);
+    j->t.back = !j->t.stream && !(j->q->verb->flags & NRMI_READS_ARRAY);
     if (!(j->q->verb->flags & NRMI_GIVES_PARAMS))
         j->dgamma = j->dbeta = NULL;
     if (j->q->verb == &nrmi_verb_backward_reduce)
@@ -5738,7 +5753,7 @@ NRM_API void nrm_merge_sums(nrm_sums *into, const nrm_sums *from, size_t c)
     nrmi_leave(found);
 }
 
-/* Room for the running statistics that wait; and, with a pool, for the partial sums of 64 cells of
+/* Room for the running statistics that wait; and, with a pool, for the partial sums of 16 cells of
    NRMI_LANES lanes for each thread, or of INSTANCE's and GROUP's samples. */
 NRM_API size_t nrm_workspace_size(const nrm_desc *d, size_t threads)
 {
@@ -5750,7 +5765,7 @@ NRM_API size_t nrm_workspace_size(const nrm_desc *d, size_t threads)
     if (threads < 2 || d->n * d->c * (d->s ? d->s : 1) < NRM_POOL_MIN)
         return waiting;
     threads = nrmi_least(threads, 1024);
-    cells = threads * 64 * NRMI_LANES * 16;
+    cells = threads * 16 * NRMI_LANES * 16;
     if (d->kind == NRM_INSTANCE || d->kind == NRM_GROUP)
         samples = 16 * d->c * (1 + nrmi_least(d->n, 4 * threads));
     return waiting + 16 + (cells > samples ? cells : samples);
@@ -6463,8 +6478,11 @@ static NRMI_INLINE void NRMI_OP(nrmi_map)(nrmi_chunk *given, int what, int place
     const nrmi_chunk chunk = *given, *const c = &chunk;
     nrmi_v all = nrmi_set1(0);
     nrmi_a sum[NRMI_W];
-    /* lines a multiple of 4096 bytes apart push one another out of the first cache */
-    const size_t each = !place ? 1 : c->x_step * sizeof(nrmi_a) % 4096 ? 8 : 2;
+    /* lines a multiple of 4096 bytes apart push one another out of the first cache; what goes to
+       memory goes in order */
+    const size_t each = !place || (c->stream && c->out_step == c->n)      ? 1
+                        : c->x_step * sizeof(nrmi_a) % 4096 ? 8
+                                                            : 2;
     size_t line, i;
     for (line = 0; line < c->lines; line += each)
         NRMI_OP(nrmi_lines)(c, what, place, inner, line, nrmi_least(c->lines - line, each), &all);

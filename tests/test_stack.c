@@ -13,7 +13,7 @@
 #ifdef __OPTIMIZE__
 #define STACK_LIMIT 65536
 #else
-#define STACK_LIMIT 655360
+#define STACK_LIMIT 262144
 #endif
 
 #if !defined(_DEFAULT_SOURCE)
