@@ -5,6 +5,18 @@
  layout, the number of threads, the batch around a sample, alignment, in-place use, the compiler or
  its flags.
 
+   A MANUAL          A1 use it, A2 quick start, A3 what it computes, A4 API map, A5 layouts and
+                     types, A6 numerics, A7 options, A8 instruction sets, A9 threads and memory,
+                     A10 errors and limits, A11 compatibility
+   B DECLARATIONS    types, short forms, described calls, parts, helpers
+   C IMPLEMENTATION  C1 options, C2 compiler, C3 tiles, chunks, kernels, C4 bits, C5 vector
+                     operations, C6 instantiation, C7 detection, C8 validation, C9 axes and jobs,
+                     C10 to C13 a tile through front, kernels and back, C14 stretches of lanes,
+                     C15 threads, C16 statistics, C17 forward, C18 backward, C19 verbs, C20 short
+                     forms, C21 fold
+   D KERNELS         compiled once for each instruction set and arithmetic
+   E LICENCE
+
  ==== A MANUAL ==================================================================================
 
  -- A1 Use it -----------------------------------------------------------------------------------
@@ -742,21 +754,6 @@ NRM_API float nrm_f16_to_f32(uint16_t);  /* exact */
 #define NRMI_NOINLINE
 #endif
 
-/* Whether it is worth writing loops out: D, NRMI_UNROLL. Other compilers do not say. */
-#if NRMI_GNU && !defined(__OPTIMIZE__)
-#define NRMI_OPTIMIZED 0
-#else
-#define NRMI_OPTIMIZED 1
-#endif
-
-#if NRMI_GNU
-#define NRMI_PREFETCH(p) __builtin_prefetch((p), 0, 2)
-#define NRMI_PREFETCH_STORE(p) __builtin_prefetch((p), 1, 3)
-#else
-#define NRMI_PREFETCH(p) ((void)(p))
-#define NRMI_PREFETCH_STORE(p) ((void)(p))
-#endif
-
 /* Arithmetic on vectors: operators where the compiler has them. clang's intrinsics are functions
    compiled with the user's flags, so under -ffast-math an intrinsic sum may be reassociated after
    inlining; an operator written here obeys the pragmas above. */
@@ -770,8 +767,6 @@ NRM_API float nrm_f16_to_f32(uint16_t);  /* exact */
 #define NRMI_GLUE2(a, b) NRMI_GLUE2_(a, b)
 #define NRMI_GLUE3_(a, b, c) a##_##b##_##c
 #define NRMI_GLUE3(a, b, c) NRMI_GLUE3_(a, b, c)
-#define NRMI_GLUE4_(a, b, c, d) a##_##b##_##c##_##d
-#define NRMI_GLUE4(a, b, c, d) NRMI_GLUE4_(a, b, c, d)
 
 #ifdef __cplusplus
 extern "C" {
@@ -2472,7 +2467,7 @@ NRM_API size_t nrm_stat_count(const nrm_desc *d)
     return nrmi_check_sizes(q.d, &q, &x, &y) == NRM_OK ? nrmi_stats(q.d) : 0;
 }
 
-/* ---- C9 Public functions ------------------------------------------------------------------ */
+/* ---- C9 Axes and jobs ----------------------------------------------------------------- */
 
 /* The axis table: what is one sum, in which order, and where it lies. For each of `outer` samples
    there are `groups`; a group is `fold` lanes; a lane is a list of `planes` planes of `len` values
@@ -2832,7 +2827,7 @@ static const nrmi_kernels *nrmi_kernels_for(const nrmi_job *j, int wide, nrmi_ti
     return wide || j->t.dtype == NRM_F64 ? j->q->set->f64 : j->q->set->f32;
 }
 
-/* ---- C9 A tile through the kernels: front, kernel, back -------------------------------------- */
+/* ---- C10 A tile through the kernels --------------------------------------------------- */
 
 /* Stack that a tile's arrays are taken from. */
 typedef struct nrmi_room {
@@ -3105,7 +3100,7 @@ static void nrmi_open_work(nrmi_work *w, const nrmi_tile *t, const nrmi_kernels 
         w->w = nrmi_take(room, packed);
 }
 
-/* ---- the front ------------------------------------------------------------------------------ */
+/* ---- C11 The front -------------------------------------------------------------------- */
 
 /* gamma or beta along the lane from position `at` on: the caller's own, a copy with the offset
    added, or 1 or 0 over and over. */
@@ -3277,7 +3272,7 @@ static void nrmi_front(nrmi_work *w, const nrmi_span *s)
         k->map[NRMI_MASK][w->place][w->what != NRMI_CHANNEL](&m);
 }
 
-/* ---- sums ----------------------------------------------------------------------------------- */
+/* ---- C12 Sums ------------------------------------------------------------------------- */
 
 /* The sums of a list as far as its cells are added, in the order of A6: runs to planes, planes to
    the list. F64's are compensated: what is lost is kept beside. */
@@ -3576,7 +3571,7 @@ static NRMI_NOINLINE void nrmi_sums(const nrmi_tile *t, const nrmi_kernels *k, i
     nrmi_close_list(&l);
 }
 
-/* ---- maps ----------------------------------------------------------------------------------- */
+/* ---- C13 Maps, and the back ----------------------------------------------------------- */
 
 /* A chunk of dx that is not all finite in float, again: what is not is computed in double from the
    same coefficients, dsum included: dy * gamma can overflow where dx does not. */
@@ -3831,7 +3826,7 @@ static NRMI_NOINLINE void nrmi_map(const nrmi_tile *given, const nrmi_kernels *k
             }
 }
 
-/* ---- lanes: a stretch of a walk that fits the stack, and all that its kernels need ----------- */
+/* ---- C14 A stretch of lanes, and all that its kernels need ---------------------------- */
 
 enum { NRMI_USUAL, NRMI_IN_DOUBLE, NRMI_TINY };
 
@@ -4038,7 +4033,7 @@ static size_t nrmi_lanes_until(const nrmi_stretch *v, size_t from)
                       from + nrmi_most_lanes(&v->t, wide));
 }
 
-/* ---- threads: a job in units, or one tile in cells ------------------------------------------- */
+/* ---- C15 Threads: a job in units, or one tile in cells -------------------------------- */
 
 /* No bit depends on what is said here: a unit is a stretch of lanes, which nobody shares; a cell is
    a run or a plane of a tile, and what cells sum to is added in the order of A6 by one thread.
@@ -4296,7 +4291,7 @@ static void nrmi_map_lanes(const nrmi_stretch *v, int gradient)
     }
 }
 
-/* ---- statistics ----------------------------------------------------------------------------- */
+/* ---- C16 Statistics ------------------------------------------------------------------- */
 
 /* Sums of d and d*d over the lists of `count` groups from g on, around a pilot for each, of values
    times `scale` if that is not 0. */
@@ -4579,7 +4574,7 @@ static NRMI_NOINLINE int nrmi_moments_of(const nrmi_job *j, size_t o, size_t g, 
     return 0;
 }
 
-/* ---- forward ------------------------------------------------------------------------------ */
+/* ---- C17 Forward ---------------------------------------------------------------------- */
 
 /* y (and sum) of groups g..g+count of sample o from their statistics. */
 static NRMI_NOINLINE void nrmi_apply_groups(const nrmi_job *j, size_t o, size_t g, size_t count,
@@ -4810,7 +4805,7 @@ static nrm_status nrmi_run_forward(nrmi_job *j)
     return nrmi_running_end(j, &f.r, (double)values);
 }
 
-/* ---- backward ----------------------------------------------------------------------------- */
+/* ---- C18 Backward --------------------------------------------------------------------- */
 
 /* Writes or adds to a parameter's gradient. */
 static void nrmi_give(const nrmi_job *j, unsigned char *to, size_t i, double value)
@@ -5460,7 +5455,7 @@ static NRMI_NOINLINE void nrmi_channel_backward(nrmi_job *j)
                    nrmi_channel_unit, &c);
 }
 
-/* ---- verbs -------------------------------------------------------------------------------- */
+/* ---- C19 Verbs ------------------------------------------------------------------------ */
 
 /* nrm_infer, and nrm_apply: y from statistics that are known before. */
 static void nrmi_known_unit(const nrmi_job *j, void *context, size_t unit)
@@ -5771,7 +5766,7 @@ NRM_API size_t nrm_workspace_size(const nrm_desc *d, size_t threads)
     return waiting + 16 + (cells > samples ? cells : samples);
 }
 
-/* ---- short forms -------------------------------------------------------------------------- */
+/* ---- C20 Short forms ------------------------------------------------------------------ */
 
 static nrm_status nrmi_short(nrm_kind kind, nrm_layout layout, size_t n, size_t c, size_t s,
                              size_t groups, float *y, const float *x, const float *gamma,
@@ -5844,7 +5839,7 @@ NRM_API nrm_status nrm_batchnorm_infer(float *y, const float *x, size_t n, size_
     return nrm_infer(&d, &a);
 }
 
-/* ---- fold --------------------------------------------------------------------------------- */
+/* ---- C21 Fold ------------------------------------------------------------------------- */
 
 /* Whether two float arrays overlap other than by being the same one. */
 static int nrmi_apart(const float *out, size_t out_count, const float *in, size_t in_count,
