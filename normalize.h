@@ -903,6 +903,8 @@ typedef struct nrmi_kernels {
     int (*judge)(const nrmi_judged *);        /* 1: all of them are accepted                   */
     int (*comfortable)(const nrmi_lanes *);   /* 1: float arithmetic keeps the bound in all    */
     int (*gradient)(const nrmi_lanes *);      /* p, q, o of rows from their sums; 1: all fit   */
+    void (*settle)(double *into, double *from, size_t n);   /* into += from, from = 0          */
+    int (*narrow)(unsigned char *to, const double *from, size_t n); /* floats; 1: all finite   */
 } nrmi_kernels;
 
 typedef struct nrmi_set {
@@ -5041,6 +5043,7 @@ enum { NRMI_TOGETHER = 1024, NRMI_GROUP_ROWS = 32 };
 typedef struct nrmi_together {
     const nrmi_job *j;
     nrmi_chunk c, param;
+    size_t from; /* the first column that adds to dgamma and dbeta; only the first of all has dx */
     float mh[NRMI_GROUP_ROWS], ml[NRMI_GROUP_ROWS], v[NRMI_GROUP_ROWS], u[NRMI_GROUP_ROWS];
     float p[NRMI_GROUP_ROWS], q[NRMI_GROUP_ROWS], o[NRMI_GROUP_ROWS], r[NRMI_GROUP_ROWS];
     double big_p[NRMI_GROUP_ROWS], big_q[NRMI_GROUP_ROWS];
@@ -5049,19 +5052,18 @@ typedef struct nrmi_together {
     double run[2][NRMI_TOGETHER + 16], sum[2][NRMI_TOGETHER + 16]; /* of dbeta, of dgamma */
 } nrmi_together;
 
-/* Whether this call is of the usual kind: float as it lies, every row in the comfortable range, and
-   dx apart from what it is computed from, so that whatever turns up can be computed again. */
+/* Whether this call is of the usual kind: float as it lies, and dx apart from what it is computed from, so that whatever turns up can be computed again. */
 static int nrmi_goes_together(const nrmi_job *j)
 {
     const nrmi_walk *w = &j->w;
     const nrmi_tile *t = &j->t;
     if (w->column || w->outer != 1 || j->s != 1 || j->q->d->affine_per_sample ||
-        j->q->d->kind == NRM_GROUP || w->len > NRMI_TOGETHER || j->pool)
+        j->q->d->kind == NRM_GROUP || (w->len > NRMI_TOGETHER && j->q->a->accumulate) || j->pool)
         return 0;
     if (t->dtype != NRM_F32 || t->res || t->dsum || t->relu || t->forced || !t->apart || !t->out ||
         nrmi_bits(j->gamma ? j->q->d->gamma_offset : 0) != 0)
         return 0;
-    return (j->dgamma || j->dbeta) && !nrmi_uncomfortable_rows(j, 0, w->groups);
+    return j->dgamma || j->dbeta;
 }
 
 static void nrmi_open_together(nrmi_together *g, const nrmi_job *j)
@@ -5069,15 +5071,12 @@ static void nrmi_open_together(nrmi_together *g, const nrmi_job *j)
     const size_t c = j->w.len;
     size_t i;
     g->j = j;
+    g->from = 0;
     memset(&g->c, 0, sizeof g->c);
     for (i = 0; i < 16; i++)
         g->ones[i] = 1;
     memset(g->mean, 0, sizeof g->mean);
     memset(g->rstd, 0, sizeof g->rstd);
-    for (i = 0; i < 2; i++) {
-        memset(g->run[i], 0, 8 * c);
-        memset(g->sum[i], 0, 8 * c);
-    }
     g->c.x_step = j->w.group_step.x;
     g->c.dy_step = j->w.group_step.y;
     g->c.out_step = j->w.group_step.x;
@@ -5102,6 +5101,32 @@ static void nrmi_open_together(nrmi_together *g, const nrmi_job *j)
     g->param.second = g->run[1];
 }
 
+/* dx of rows, whose coefficients are there but for those that P and Q give. */
+static int nrmi_dx_together(nrmi_together *g, size_t row, nrmi_lanes *l)
+{
+    const nrmi_job *j = g->j;
+    const nrmi_kernels *k = j->q->set->f32;
+    nrmi_chunk *c = &g->c;
+    int fits;
+    c->out = j->t.out + 4 * row * c->out_step;
+    c->stream = j->t.stream && c->n > 32;
+    c->first = g->big_p;
+    c->second = g->big_q;
+    memset(g->big_p, 0, sizeof g->big_p);
+    memset(g->big_q, 0, sizeof g->big_q);
+    k->sums[0][NRMI_INNER](c);
+    l->p = g->big_p;
+    l->q = g->big_q;
+    l->to_p = g->p;
+    l->to_q = g->q;
+    l->o = g->o;
+    l->m = (double)c->n;
+    l->rms = j->kind == NRM_RMS;
+    fits = k->gradient(l);
+    k->map[NRMI_DX][0][1](c);
+    return fits && c->finite;
+}
+
 /* Rows row..row+rows. 0: something did not fit float, and is to be done by the longer way. */
 static int nrmi_rows_together(nrmi_together *g, size_t row, size_t rows)
 {
@@ -5123,69 +5148,77 @@ static int nrmi_rows_together(nrmi_together *g, size_t row, size_t rows)
     l.r = g->v;
     l.k = g->u;
     l.lift = 1;
+    if (!k->comfortable(&l))
+        return 0;
     k->coefs(&l);
     c->x = j->t.x + 4 * row * c->x_step;
     c->dy = j->t.dy + 4 * row * c->dy_step;
-    c->out = j->t.out + 4 * row * c->out_step;
-    c->stream = j->t.stream && c->n > 32;
     c->lines = rows;
-    c->first = g->big_p;
-    c->second = g->big_q;
-    memset(g->big_p, 0, sizeof g->big_p);
-    memset(g->big_q, 0, sizeof g->big_q);
-    k->sums[0][NRMI_INNER](c);
-    l.p = g->big_p;
-    l.q = g->big_q;
-    l.to_p = g->p;
-    l.to_q = g->q;
-    l.o = g->o;
-    l.m = (double)c->n;
-    l.rms = j->kind == NRM_RMS;
-    fits = k->gradient(&l);
-    k->map[NRMI_DX][0][1](c);
+    fits = g->from > 0 || nrmi_dx_together(g, row, &l);
     l.of = NRMI_OF_Y;
     l.r = g->r;
     k->coefs(&l);
-    g->param.x = c->x;
-    g->param.dy = c->dy;
+    g->param.x = (const unsigned char *)c->x + 4 * g->from;
+    g->param.dy = (const unsigned char *)c->dy + 4 * g->from;
+    g->param.n = nrmi_least(c->n - g->from, NRMI_TOGETHER);
     g->param.block = rows;
     g->param.phases = (rows + 7) / 8;
     k->sums[1][NRMI_PARAM](&g->param);
-    return fits && c->finite;
+    return fits;
 }
 
-static void nrmi_settle_run(nrmi_together *g)
+/* dbeta and dgamma of these columns, if all of them are finite in double; else what is written is
+   not the last word. */
+static int nrmi_give_together(const nrmi_together *g, double (*sum)[NRMI_TOGETHER + 16])
 {
-    const size_t c = g->j->w.len;
-    size_t i;
+    const nrmi_job *j = g->j;
+    unsigned char *const to[2] = {j->dbeta, j->dgamma};
     int k;
-    for (k = 0; k < 2; k++)
-        for (i = 0; i < c; i++) {
-            g->sum[k][i] += g->run[k][i];
-            g->run[k][i] = 0;
-        }
-}
-
-/* 0: something did not fit float; nothing is given yet, and the longer way writes dx anew. */
-static NRMI_NOINLINE int nrmi_inner_together(const nrmi_job *j)
-{
-    const size_t rows = j->w.groups, c = j->w.len, fit = NRMI_TWICE / 8 / c / 8 * 8;
-    const size_t each = fit < 8 ? 8 : nrmi_least(fit, NRMI_GROUP_ROWS);
-    nrmi_together g;
-    size_t row, n;
-    nrmi_open_together(&g, j);
-    for (row = 0; row < rows; row += n) {
-        n = nrmi_least(rows - row, each);
-        if (row % NRMI_RUN == 0 && row > 0)
-            nrmi_settle_run(&g);
-        if (!nrmi_rows_together(&g, row, n))
+    if (j->q->a->accumulate && !nrmi_sums_fit(j, NRMI_PARAM, sum[0], sum[1], g->param.n))
+        return 0;
+    for (k = 0; k < 2; k++) {
+        if (j->q->a->accumulate)
+            nrmi_give_all(j, to[k], g->from, g->param.n, sum[k]);
+        else if (to[k] && !j->q->set->f64->narrow(to[k] + 4 * g->from, sum[k], g->param.n))
             return 0;
     }
-    nrmi_settle_run(&g);
-    if (!nrmi_sums_fit(j, NRMI_PARAM, g.sum[0], g.sum[1], c))
-        return 0;
-    nrmi_give_all(j, j->dbeta, 0, c, g.sum[0]);
-    nrmi_give_all(j, j->dgamma, 0, c, g.sum[1]);
+    return 1;
+}
+
+/* All rows, and what the columns from g->from on get of them. */
+static int nrmi_columns_together(nrmi_together *g)
+{
+    const nrmi_job *j = g->j;
+    const size_t rows = j->w.groups, fit = NRMI_TWICE / 8 / j->w.len / 8 * 8;
+    const size_t each = fit < 8 ? 8 : nrmi_least(fit, NRMI_GROUP_ROWS);
+    const size_t bytes = 8 * nrmi_least(j->w.len - g->from, NRMI_TOGETHER);
+    size_t row, n;
+    int k;
+    for (k = 0; k < 2; k++) {
+        memset(g->run[k], 0, bytes);
+        if (rows > NRMI_RUN)
+            memset(g->sum[k], 0, bytes);
+    }
+    for (row = 0; row < rows; row += n) {
+        n = nrmi_least(rows - row, each);
+        for (k = 0; row % NRMI_RUN == 0 && row > 0 && k < 2; k++)
+            j->q->set->f64->settle(g->sum[k], g->run[k], g->param.n);
+        if (!nrmi_rows_together(g, row, n))
+            return 0;
+    }
+    for (k = 0; rows > NRMI_RUN && k < 2; k++)
+        j->q->set->f64->settle(g->sum[k], g->run[k], g->param.n);
+    return nrmi_give_together(g, rows > NRMI_RUN ? g->sum : g->run);
+}
+
+/* 0: something did not fit float, and the longer way writes all of it anew. */
+static NRMI_NOINLINE int nrmi_inner_together(const nrmi_job *j)
+{
+    nrmi_together g;
+    nrmi_open_together(&g, j);
+    for (; g.from < j->w.len; g.from += NRMI_TOGETHER)
+        if (!nrmi_columns_together(&g))
+            return 0;
     return 1;
 }
 
@@ -6695,6 +6728,37 @@ static NRMI_NOINLINE int NRMI_OP(nrmi_row_gradient)(const nrmi_lanes *l)
     return failed == 0;
 }
 
+static NRMI_NOINLINE void NRMI_OP(nrmi_settle)(double *into, double *from, size_t n)
+{
+    size_t i;
+    for (i = 0; i + NRMI_W <= n; i += NRMI_W) {
+        nrmi_store(into + i, nrmi_add(nrmi_load(into + i), nrmi_load(from + i)));
+        nrmi_store(from + i, nrmi_set1(0));
+    }
+    for (; i < n; i++) {
+        into[i] += from[i];
+        from[i] = 0;
+    }
+}
+
+static NRMI_NOINLINE int NRMI_OP(nrmi_narrow)(unsigned char *to, const double *from, size_t n)
+{
+    unsigned failed = 0;
+    float part[NRMI_W];
+    size_t i;
+    for (i = 0; i + NRMI_W <= n; i += NRMI_W) {
+        const nrmi_v v = nrmi_load(from + i);
+        failed |= NRMI_OP(nrmi_failed)(NRMI_OP(nrmi_below)(v, NRMI_INF_BITS - 1), i, n);
+        NRMI_OP1(nrmi_put_f32)(part, v);
+        memcpy(to + 4 * i, part, sizeof part);
+    }
+    for (; i < n; i++) {
+        failed |= !nrmi_finite(from[i]);
+        nrmi_f32_set(to, i, (float)from[i]);
+    }
+    return failed == 0;
+}
+
 /* nrmi_comfortable and nrmi_comfortable_affine of all lanes, and none whose gamma * rstd needs two
    factors. */
 static NRMI_NOINLINE int NRMI_OP(nrmi_comfortable_all)(const nrmi_lanes *l)
@@ -6776,7 +6840,9 @@ static const nrmi_kernels NRMI_OP(nrmi_kernels) = {
     NRMI_OP64(nrmi_coefs),
     NRMI_OP64(nrmi_judge_all),
     NRMI_OP64(nrmi_comfortable_all),
-    NRMI_OP64(nrmi_row_gradient)
+    NRMI_OP64(nrmi_row_gradient),
+    NRMI_OP64(nrmi_settle),
+    NRMI_OP64(nrmi_narrow)
 };
 
 #undef NRMI_OP
