@@ -5052,7 +5052,8 @@ typedef struct nrmi_together {
     double run[2][NRMI_TOGETHER + 16], sum[2][NRMI_TOGETHER + 16]; /* of dbeta, of dgamma */
 } nrmi_together;
 
-/* Whether this call is of the usual kind: float as it lies, and dx apart from what it is computed from, so that whatever turns up can be computed again. */
+/* Whether this call is of the usual kind: float as it lies, and dx apart from what it is computed
+   from, so that whatever turns up can be computed again. */
 static int nrmi_goes_together(const nrmi_job *j)
 {
     const nrmi_walk *w = &j->w;
