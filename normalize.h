@@ -6525,44 +6525,94 @@ static NRMI_INLINE void NRMI_OP(nrmi_map)(nrmi_chunk *given, int what, int place
 
 /* ---- D4 Front and back -------------------------------------------------------------------- */
 
-/* z of n values: x + res if there is one, rounded as stored. A part of a vector goes by a copy. */
-static NRMI_NOINLINE void NRMI_OP(nrmi_pack)(void *to, const void *x, const void *res, size_t n,
-                                             int dtype)
+#if !NRMI_DOUBLE
+/* z of whole vectors of halves, x + res if there is one, rounded as stored; and the way back. */
+static NRMI_INLINE void NRMI_OP(nrmi_pack_half)(float *z, const unsigned char *x,
+                                                const unsigned char *res, size_t n, int dtype)
 {
-#if NRMI_DOUBLE
+    uint16_t half[NRMI_W];
     size_t i;
-    for (i = 0; i < n; i++)
-        nrmi_f64_set(to, i, nrmi_z(dtype, x, res, i));
-#else
-    float *z = (float *)to;
-    const unsigned char *a = (const unsigned char *)x, *b = (const unsigned char *)res;
-    uint16_t half[2][NRMI_W];
-    size_t i;
-    for (i = 0; dtype == NRM_F32 && i < n; i += NRMI_W) {
-        const nrmi_m m = nrmi_mask(nrmi_least(n - i, NRMI_W));
-        const nrmi_v v = nrmi_load_part(a + 4 * i, m);
-        nrmi_store(z + i, b ? nrmi_add(v, nrmi_load_part(b + 4 * i, m)) : v);
-    }
-    for (; i < n; i += NRMI_W) {
-        const unsigned char *p = a + 2 * i, *q = b ? b + 2 * i : NULL;
-        nrmi_v v;
-        if (n - i < NRMI_W) {
-            memset(half, 0, sizeof half);
-            memcpy(half[0], p, 2 * (n - i));
-            p = (const unsigned char *)half[0];
-            if (q)
-                memcpy(half[1], q, 2 * (n - i));
-            q = q ? (const unsigned char *)half[1] : NULL;
-        }
-        v = NRMI_OP1(nrmi_half_get)(dtype, p);
-        if (q) {
-            v = nrmi_add(v, NRMI_OP1(nrmi_half_get)(dtype, q));
-            NRMI_OP1(nrmi_half_put)(dtype, half[0], v);
-            v = NRMI_OP1(nrmi_half_get)(dtype, half[0]);
+    for (i = 0; i < n; i += NRMI_W) {
+        nrmi_v v = NRMI_OP1(nrmi_half_get)(dtype, x + 2 * i);
+        if (res) {
+            v = nrmi_add(v, NRMI_OP1(nrmi_half_get)(dtype, res + 2 * i));
+            NRMI_OP1(nrmi_half_put)(dtype, half, v);
+            v = NRMI_OP1(nrmi_half_get)(dtype, half);
         }
         nrmi_store(z + i, v);
     }
+}
+static NRMI_INLINE void NRMI_OP(nrmi_unpack_half)(unsigned char *to, const float *v, size_t n,
+                                                  int dtype)
+{
+    size_t i;
+    for (i = 0; i < n; i += NRMI_W)
+        NRMI_OP1(nrmi_half_put)(dtype, to + 2 * i, nrmi_load(v + i));
+}
+/* The same for any number, type and residual: each has a loop without questions. */
+static NRMI_NOINLINE void NRMI_OP(nrmi_pack_halves)(float *z, const unsigned char *x,
+                                                    const unsigned char *res, size_t n, int dtype)
+{
+    const size_t whole = n - n % NRMI_W;
+    uint16_t half[2][NRMI_W];
+    if (dtype == NRM_F16 && !res)
+        NRMI_OP(nrmi_pack_half)(z, x, NULL, whole, NRM_F16);
+    else if (dtype == NRM_F16)
+        NRMI_OP(nrmi_pack_half)(z, x, res, whole, NRM_F16);
+    else if (!res)
+        NRMI_OP(nrmi_pack_half)(z, x, NULL, whole, NRM_BF16);
+    else
+        NRMI_OP(nrmi_pack_half)(z, x, res, whole, NRM_BF16);
+    if (whole == n)
+        return;
+    memset(half, 0, sizeof half);
+    memcpy(half[0], x + 2 * whole, 2 * (n - whole));
+    if (res)
+        memcpy(half[1], res + 2 * whole, 2 * (n - whole));
+    NRMI_OP(nrmi_pack_half)(z + whole, (const unsigned char *)half[0],
+                            res ? (const unsigned char *)half[1] : NULL, NRMI_W, dtype);
+}
+static NRMI_NOINLINE void NRMI_OP(nrmi_unpack_halves)(unsigned char *to, const float *v, size_t n,
+                                                      int dtype)
+{
+    const size_t whole = n - n % NRMI_W;
+    uint16_t half[NRMI_W];
+    if (dtype == NRM_F16)
+        NRMI_OP(nrmi_unpack_half)(to, v, whole, NRM_F16);
+    else
+        NRMI_OP(nrmi_unpack_half)(to, v, whole, NRM_BF16);
+    if (whole == n)
+        return;
+    NRMI_OP1(nrmi_half_put)(dtype, half, nrmi_load(v + whole));
+    memcpy(to + 2 * whole, half, 2 * (n - whole));
+}
 #endif
+
+/* z of n values of any type. */
+static NRMI_NOINLINE void NRMI_OP(nrmi_pack)(void *to, const void *x, const void *res, size_t n,
+                                             int dtype)
+{
+    nrmi_a *z = (nrmi_a *)to;
+    size_t i = 0;
+    if (dtype != (NRMI_DOUBLE ? NRM_F64 : NRM_F32)) {
+#if NRMI_DOUBLE
+        for (; i < n; i++)
+            z[i] = nrmi_z(dtype, x, res, i);
+#else
+        NRMI_OP(nrmi_pack_halves)(z, (const unsigned char *)x, (const unsigned char *)res, n,
+                                  dtype);
+#endif
+        return;
+    }
+    for (; i + NRMI_W <= n; i += NRMI_W) {
+        const nrmi_v v = nrmi_load(NRMI_OP(nrmi_at)(x, i));
+        nrmi_store(z + i, res ? nrmi_add(v, nrmi_load(NRMI_OP(nrmi_at)(res, i))) : v);
+    }
+    if (i < n) {
+        const nrmi_m m = nrmi_mask(n - i);
+        const nrmi_v v = nrmi_load_part(NRMI_OP(nrmi_at)(x, i), m);
+        nrmi_store(z + i, res ? nrmi_add(v, nrmi_load_part(NRMI_OP(nrmi_at)(res, i), m)) : v);
+    }
 }
 
 /* The way back, rounded once. */
@@ -6571,24 +6621,19 @@ static NRMI_NOINLINE void NRMI_OP(nrmi_unpack)(void *to, const void *from, size_
     const nrmi_a *v = (const nrmi_a *)from;
     unsigned char *p = (unsigned char *)to;
     size_t i = 0;
-    if (dtype == (NRMI_DOUBLE ? NRM_F64 : NRM_F32)) {
-        for (; i < n; i += NRMI_W)
-            nrmi_store_part(p + sizeof(nrmi_a) * i, nrmi_load(v + i),
-                            nrmi_mask(nrmi_least(n - i, NRMI_W)));
+    if (dtype != (NRMI_DOUBLE ? NRM_F64 : NRM_F32)) {
+#if NRMI_DOUBLE
+        for (; i < n; i++)
+            nrmi_value_set(dtype, p, i, v[i]);
+#else
+        NRMI_OP(nrmi_unpack_halves)(p, v, n, dtype);
+#endif
         return;
     }
-#if NRMI_DOUBLE
-    for (; i < n; i++)
-        nrmi_value_set(dtype, p, i, v[i]);
-#else
     for (; i + NRMI_W <= n; i += NRMI_W)
-        NRMI_OP1(nrmi_half_put)(dtype, p + 2 * i, nrmi_load(v + i));
-    if (i < n) {
-        uint16_t half[NRMI_W];
-        NRMI_OP1(nrmi_half_put)(dtype, half, nrmi_load(v + i));
-        memcpy(p + 2 * i, half, 2 * (n - i));
-    }
-#endif
+        nrmi_store(p + sizeof(nrmi_a) * i, nrmi_load(v + i));
+    if (i < n)
+        nrmi_store_part(p + sizeof(nrmi_a) * i, nrmi_load(v + i), nrmi_mask(n - i));
 }
 
 static NRMI_NOINLINE void NRMI_OP(nrmi_relu_all)(void *y, size_t n)
