@@ -717,6 +717,9 @@ NRM_API float nrm_f16_to_f32(uint16_t);  /* exact */
 #elif defined(__GNUC__)
 #pragma GCC push_options
 #pragma GCC optimize("no-fast-math", "fp-contract=off")
+/* gcc 12 -O3 makes vectors of scalar code, and takes stores before the end for stores beyond it. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wstringop-overflow"
 #elif defined(_MSC_VER)
 #pragma float_control(precise, on, push)
 #pragma fp_contract(off)
@@ -5949,6 +5952,7 @@ NRM_API nrm_status nrm_fold(float *weight_out, float *bias_out, const float *wei
 #pragma STDC FP_CONTRACT DEFAULT
 #endif
 #elif defined(__GNUC__)
+#pragma GCC diagnostic pop
 #pragma GCC pop_options
 #elif defined(_MSC_VER)
 #pragma float_control(pop)
@@ -6327,21 +6331,21 @@ static NRMI_NOINLINE void NRMI_OP(nrmi_row_pilots)(nrmi_chunk *c)
 {
     const nrmi_v down = nrmi_set1((nrmi_a)0.03125);
     nrmi_a s[16][16], x[16][32];
+    const size_t lines = nrmi_least(c->lines, 16);
     size_t line, h, i;
-    for (line = 0; line < c->lines; line++) {
+    if (lines < 16)
+        memset(s, 0, sizeof s);
+    for (line = 0; line < lines; line++) {
         const unsigned char *from = NRMI_OP(nrmi_at)(c->x, line * c->x_step);
         for (i = 0; i < 32; i++)
             memcpy(&x[line][nrmi_upward[i]], NRMI_OP(nrmi_at)(from, c->at[nrmi_upward[i]]),
                    sizeof(nrmi_a));
     }
-    for (line = 0; line < c->lines; line++)
+    for (line = 0; line < lines; line++)
         for (h = 0; h < 16; h += NRMI_W)
             nrmi_store(s[line] + h,
                        nrmi_pairs(nrmi_mul(nrmi_load(x[line] + 2 * h), down),
                                   nrmi_mul(nrmi_load(x[line] + 2 * h + NRMI_W), down)));
-    for (; line < 16; line++)
-        for (h = 0; h < 16; h += NRMI_W)
-            nrmi_store(s[line] + h, down);
     NRMI_OP(nrmi_totals)(s, (nrmi_a *)c->out);
 }
 static NRMI_NOINLINE void NRMI_OP(nrmi_column_pilots)(nrmi_chunk *c)
