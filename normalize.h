@@ -2919,7 +2919,7 @@ static void nrmi_prepare_lane(nrmi_work *w, int sums, size_t i, double mean, dou
         if (!sums) {
             nrmi_put(k, w->c.r, i, f.r / (t->frozen && w->gradient ? 1 : scale));
             if (channel) {
-                nrmi_put(k, w->c.b, i, w->gradient ? -0.0 : t->b ? t->b[i] : 0);
+                nrmi_put(k, w->c.b, i, w->gradient ? -0.0 : t->b[i]);
                 if (w->c.k)
                     nrmi_put(k, w->c.k, i, f.g);
             }
@@ -2932,7 +2932,7 @@ static void nrmi_prepare_lane(nrmi_work *w, int sums, size_t i, double mean, dou
         nrmi_put(k, w->mask.ml, i, ml);
         nrmi_put(k, w->mask.r, i, f.r / scale);
         if (channel) {
-            nrmi_put(k, w->mask.b, i, t->b ? t->b[i] : 0);
+            nrmi_put(k, w->mask.b, i, t->b[i]);
             if (w->mask.k)
                 nrmi_put(k, w->mask.k, i, f.g);
         }
@@ -3084,7 +3084,7 @@ static void nrmi_open_work(nrmi_work *w, const nrmi_tile *t, const nrmi_kernels 
     w->gradient = gradient;
     w->place = what == NRMI_PARAM ? !t->column : t->column;
     w->c.stat_step = w->mask.stat_step = 1;
-    w->packs_x = converts || t->res || (t->scale > 0 && k->is_double) || (!sums && t->sum);
+    w->packs_x = converts || t->res || t->scale > 0 || (!sums && t->sum);
     w->ignores_x = gradient && !sums && t->frozen && !t->relu;
     w->packs_dy = gradient && (converts || t->relu);
     w->packs_out = !sums && (converts || t->dsum || !t->apart);
@@ -3701,8 +3701,8 @@ static void nrmi_map_column(nrmi_work *w)
     const size_t most = w->k->is_double ? NRMI_CHUNK / 2 : NRMI_CHUNK;
     const size_t piece = w->packs_x || w->packs_dy || w->packs_out
                              ? most / ((t->lanes + 15) & ~(size_t)15)
-                         : w->copies_g || w->copies_b ? (size_t)NRMI_PIECE
-                         : t->back                    ? NRMI_BACK * NRMI_LANES / t->lanes
+                         : w->copies_g | w->copies_b ? (size_t)NRMI_PIECE
+                         : t->back                   ? NRMI_BACK * NRMI_LANES / t->lanes
                                                       : t->len;
     nrmi_span s;
     size_t p, end;
@@ -3727,7 +3727,7 @@ static void nrmi_map_column(nrmi_work *w)
 static nrmi_tile nrmi_in_order(const nrmi_tile *given)
 {
     nrmi_tile t = *given;
-    if (t.planes > 1 && t.x_plane < t.x_step && t.y_plane < t.y_step) {
+    if (t.planes > 1 && t.x_plane < t.x_step) {
         t.planes = given->len;
         t.len = given->planes;
         t.x_plane = given->x_step;

@@ -715,6 +715,68 @@ static void test_mask_of_zero(void)
     group_end();
 }
 
+/* Gradients of rows whose dx is apart come from one walk, those in place from two; what does not fit
+   float in the first is left to the second. Same bits. */
+enum { WALK_ROWS = 20, WALK_COLS = 4 };
+
+static nrm_status one_walk(nrm_kind kind, const float *x, const float *dy, const float *gamma,
+                           int in_place, int accumulate, float *dx, float *dgamma, float *dbeta)
+{
+    double mean[WALK_ROWS], rstd[WALK_ROWS];
+    nrm_desc d;
+    nrm_args a;
+    size_t i;
+    for (i = 0; i < WALK_ROWS; ++i) mean[i] = 0, rstd[i] = 1;
+    for (i = 0; i < WALK_COLS; ++i) dgamma[i] = dbeta[i] = 0.5f;
+    memset(&d, 0, sizeof d);
+    memset(&a, 0, sizeof a);
+    d.kind = kind, d.layout = NRM_NHWC, d.n = WALK_ROWS, d.c = WALK_COLS, d.s = 1, d.eps = 1e-5;
+    if (dx && in_place) memcpy(dx, dy, WALK_ROWS * WALK_COLS * sizeof *dx);
+    a.x = x, a.dy = dx && in_place ? dx : dy, a.dx = dx;
+    a.gamma = gamma, a.mean = mean, a.rstd = rstd;
+    a.dgamma = dgamma, a.dbeta = dbeta, a.accumulate = accumulate;
+    return nrm_backward(&d, &a);
+}
+
+static void test_one_walk(void)
+{
+    static const struct {
+        const char *what;
+        float x, dy, gamma; /* the first value of the fourth row; all others are ordinary */
+    } cases[] = {
+        {"ordinary", 0.5f, 0.25f, 1.5f},
+        {"sums of the row that are not finite", 1, 1e30f, 1e10f},
+        {"dx that is not finite", 1e25f, 1e-15f, 1},
+        {"dgamma that is not finite in float", 4, 3e38f, 1e-20f},
+    };
+    size_t k, i, kind;
+    int accumulate;
+    group("gradients of rows in one walk and in two: the same bits");
+    for (k = 0; k < sizeof cases / sizeof *cases; ++k)
+        for (kind = 0; kind < 2; ++kind)
+            for (accumulate = 0; accumulate < 2; ++accumulate) {
+                enum { ALL = WALK_ROWS * WALK_COLS };
+                const nrm_kind of = kind ? NRM_RMS : NRM_LAYER;
+                float x[ALL], dy[ALL], gamma[WALK_COLS], dx[2][ALL], dg[3][WALK_COLS];
+                float db[3][WALK_COLS];
+                for (i = 0; i < ALL; ++i)
+                    x[i] = (float)(i % 7) / 4 - 1, dy[i] = (float)(i % 5) - 2;
+                for (i = 0; i < WALK_COLS; ++i) gamma[i] = 1;
+                x[3 * WALK_COLS] = cases[k].x, dy[3 * WALK_COLS] = cases[k].dy;
+                gamma[0] = cases[k].gamma;
+                for (i = 0; i < 3; ++i)
+                    check(one_walk(of, x, dy, gamma, i == 1, accumulate, i < 2 ? dx[i] : NULL,
+                                   dg[i], db[i]) == NRM_OK,
+                          "%s: a status", cases[k].what);
+                check(memcmp(dx[0], dx[1], sizeof dx[0]) == 0, "%s: dx differs", cases[k].what);
+                for (i = 1; i < 3; ++i)
+                    check(memcmp(dg[0], dg[i], sizeof dg[0]) == 0 &&
+                              memcmp(db[0], db[i], sizeof db[0]) == 0,
+                          "%s: dgamma or dbeta differs", cases[k].what);
+            }
+    group_end();
+}
+
 static void test_known_rows(void)
 {
     static const float at_40000[] = {40000, 40001, 40002, 40003};
@@ -1099,6 +1161,7 @@ int main(void)
     test_data();
     test_huge_gradients();
     test_mask_of_zero();
+    test_one_walk();
     test_known_rows();
     test_known_running();
     test_known_gradient();
