@@ -133,8 +133,8 @@ PACKAGES += libclang-rt-14-dev afl++
 # libtorch-dev, which is large.
 PACKAGES += libbenchmark-dev gnuplot-nox
 
-# Analysis, and coverage: llvm has llvm-cov.
-PACKAGES += clang-tidy cppcheck llvm
+# Analysis, and coverage: llvm has llvm-cov, libomp-dev clang's <omp.h>.
+PACKAGES += clang-tidy cppcheck libomp-dev llvm
 
 .PHONY: deps
 deps: ## Install what the other targets need (Debian packages; only those that are missing)

@@ -3033,9 +3033,7 @@ static void nrmi_prepare(nrmi_work *w, int sums, nrmi_room *room)
         w->c.ml = nrmi_take(room, bytes);
         w->c.r = nrmi_take(room, bytes);
     }
-    if (dx || (w->gradient && sums && !channel))
-        w->c.k = nrmi_take(room, bytes);
-    else if (!sums && channel && (is_double || t->tiny))
+    if (dx || (sums ? w->gradient && !channel : channel && (is_double || t->tiny)))
         w->c.k = nrmi_take(room, bytes);
     if (dx) {
         w->c.p = nrmi_take(room, bytes);
@@ -6384,9 +6382,7 @@ static NRMI_INLINE void NRMI_OP(nrmi_lane_of)(const nrmi_chunk *c, int what, int
     l->ml = NRMI_OP(nrmi_pick)(c->ml, i, place);
     l->r = NRMI_OP(nrmi_pick)(c->r, i, place);
     l->k = l->p = l->q = l->o = l->b = l->r;
-    if (what == NRMI_DX || (NRMI_DOUBLE && !inner))
-        l->k = NRMI_OP(nrmi_pick)(c->k, i, place);
-    else if (!inner && c->k)
+    if (what == NRMI_DX || (!inner && (NRMI_DOUBLE || c->k)))
         l->k = NRMI_OP(nrmi_pick)(c->k, i, place);
     if (what == NRMI_DX) {
         l->p = NRMI_OP(nrmi_pick)(c->p, i, place);

@@ -715,8 +715,8 @@ static void test_mask_of_zero(void)
     group_end();
 }
 
-/* Gradients of rows whose dx is apart come from one walk, those in place from two; what does not fit
-   float in the first is left to the second. Same bits. */
+/* Gradients of rows whose dx is apart come from one walk, those in place from two; what does not
+   fit float in the first is left to the second. Same bits. */
 enum { WALK_ROWS = 20, WALK_COLS = 4 };
 
 static nrm_status one_walk(nrm_kind kind, const float *x, const float *dy, const float *gamma,
