@@ -5,8 +5,7 @@
  *
  *   cc -O0 -pthread tests/test_stack.c -o t -lm && ./t [most bytes [random problems]]
  *
- * tests/include/run.sh builds it at every level of optimization, with small calls in pools, and
- * holds what gcc itself says of every chain of calls against the limit below.
+ * tests/include/run.sh builds it at every level of optimization, with small calls in pools.
  */
 
 /* Bytes for each thread. Without optimization, inlined calls share no room. */

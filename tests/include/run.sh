@@ -412,15 +412,6 @@ warning_state()
     [ "$(grep -c '\[' "$dir/names-DWITH")" -ge 10 ]
 }
 
-stack_chains()
-{
-    need gcc perl
-    local limits
-    limits=$(sed -n 's/^#define STACK_LIMIT //p' tests/test_stack.c)
-    gcc -std=c99 -O2 -I. -fstack-usage -fcallgraph-info=su -c $here/plain_a.c -o "$dir/o.o"
-    perl $here/stack.pl "$dir" "$(head -n 1 <<<"$limits")"
-}
-
 stack_painted() # compiler level
 {
     need "$1"
@@ -495,7 +486,6 @@ for cc in gcc clang; do
     job "$cc: same user code after it" code_state $cc c99 "-O2 -mfma -ffp-contract=fast"
 done
 job "the manual quotes tests/test_pieces.c" quotes
-[ $quick = 1 ] || job "gcc -O2: stack of any chain of calls" stack_chains
 levels="-O0 -O1 -Os -O3" # -O2 is with the other tests
 [ $quick = 0 ] || levels=-O0
 for cc in gcc clang; do
