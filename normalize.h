@@ -3009,18 +3009,27 @@ static void nrmi_prepare_usual(nrmi_work *w, int sums, nrmi_room *room)
     w->k->coefs(&l);
 }
 
+/* Coefficients of lanes: whole vectors are read of them, so what follows the last is 0. */
+static unsigned char *nrmi_take_lanes(nrmi_room *room, size_t bytes, size_t used)
+{
+    unsigned char *const p = nrmi_take(room, bytes);
+    memset(p + used, 0, bytes - used);
+    return p;
+}
+
 static void nrmi_prepare(nrmi_work *w, int sums, nrmi_room *room)
 {
     const nrmi_tile *t = w->t;
-    const size_t bytes = w->k->size * ((t->lanes * (sums ? 1 : t->times) + 31) & ~(size_t)15);
+    const size_t used = w->k->size * t->lanes * (sums ? 1 : t->times);
+    const size_t bytes = (used + 31 * w->k->size) & ~(size_t)(16 * w->k->size - 1);
     const int channel = w->what == NRMI_CHANNEL, is_double = w->k->is_double;
     const int dx = w->gradient && !sums && !t->frozen;
     size_t i;
     if (w->what == NRMI_PARAM) {
         if (!t->relu)
             return;
-        w->mask.g = nrmi_take(room, bytes);
-        w->mask.b = nrmi_take(room, bytes);
+        w->mask.g = nrmi_take_lanes(room, bytes, used);
+        w->mask.b = nrmi_take_lanes(room, bytes, used);
         w->mask.g_step = w->mask.b_step = 1;
         for (i = 0; i < t->lanes; i++) {
             nrmi_put(w->k, w->mask.g, i, t->g[i]);
@@ -3028,32 +3037,32 @@ static void nrmi_prepare(nrmi_work *w, int sums, nrmi_room *room)
         }
         return;
     }
-    w->c.mh = nrmi_take(room, bytes);
+    w->c.mh = nrmi_take_lanes(room, bytes, used);
     if (w->what != NRMI_MOMENTS) {
-        w->c.ml = nrmi_take(room, bytes);
-        w->c.r = nrmi_take(room, bytes);
+        w->c.ml = nrmi_take_lanes(room, bytes, used);
+        w->c.r = nrmi_take_lanes(room, bytes, used);
     }
     if (dx || (sums ? w->gradient && !channel : channel && (is_double || t->tiny)))
-        w->c.k = nrmi_take(room, bytes);
+        w->c.k = nrmi_take_lanes(room, bytes, used);
     if (dx) {
-        w->c.p = nrmi_take(room, bytes);
-        w->c.q = nrmi_take(room, bytes);
-        w->c.o = nrmi_take(room, bytes);
+        w->c.p = nrmi_take_lanes(room, bytes, used);
+        w->c.q = nrmi_take_lanes(room, bytes, used);
+        w->c.o = nrmi_take_lanes(room, bytes, used);
     } else if (!sums && channel) {
-        w->c.b = nrmi_take(room, bytes);
+        w->c.b = nrmi_take_lanes(room, bytes, used);
     }
     if (w->gradient && t->frozen && !sums) { /* dx = (dy * r) * k */
         memset((void *)(uintptr_t)w->c.mh, 0, bytes);
         w->c.ml = w->c.mh;
     }
     if (w->gradient && t->relu) {
-        w->mask.mh = nrmi_take(room, bytes);
-        w->mask.ml = nrmi_take(room, bytes);
-        w->mask.r = nrmi_take(room, bytes);
+        w->mask.mh = nrmi_take_lanes(room, bytes, used);
+        w->mask.ml = nrmi_take_lanes(room, bytes, used);
+        w->mask.r = nrmi_take_lanes(room, bytes, used);
         if (channel) {
-            w->mask.b = nrmi_take(room, bytes);
+            w->mask.b = nrmi_take_lanes(room, bytes, used);
             if (is_double || t->tiny)
-                w->mask.k = nrmi_take(room, bytes);
+                w->mask.k = nrmi_take_lanes(room, bytes, used);
         }
     }
     if (!is_double && !t->odd) {
@@ -3333,9 +3342,8 @@ static void nrmi_open_list(nrmi_list *l, const nrmi_tile *t, size_t across, doub
     memset(first, 0, bytes);
     memset(second, 0, bytes);
     for (k = 0; k < 2; k++) {
-        l->plane[k] = l->f64 || across > 1 ? (double *)(void *)nrmi_take(room, bytes) : NULL;
-        if (l->plane[k])
-            memset(l->plane[k], 0, bytes);
+        l->plane[k] = (double *)(void *)nrmi_take(room, bytes);
+        memset(l->plane[k], 0, bytes);
         l->lost_plane[k] = l->f64 ? (double *)(void *)nrmi_take(room, bytes) : NULL;
         l->lost_sum[k] = l->f64 ? (double *)(void *)nrmi_take(room, bytes) : NULL;
         if (l->f64) {
@@ -5062,7 +5070,7 @@ static int nrmi_goes_together(const nrmi_job *j)
     if (w->column || w->outer != 1 || j->s != 1 || j->q->d->affine_per_sample ||
         j->q->d->kind == NRM_GROUP || (w->len > NRMI_TOGETHER && j->q->a->accumulate) || j->pool)
         return 0;
-    if (t->dtype != NRM_F32 || t->res || t->dsum || t->relu || t->forced || !t->apart || !t->out ||
+    if (t->dtype != NRM_F32 || t->res || t->dsum || t->relu || t->forced || !t->out || !t->apart ||
         nrmi_bits(j->gamma ? j->q->d->gamma_offset : 0) != 0)
         return 0;
     return j->dgamma || j->dbeta;
@@ -6444,7 +6452,7 @@ static NRMI_INLINE void NRMI_OP(nrmi_element)(const nrmi_chunk *c, int what, int
             y = nrmi_above(NRMI_OP(nrmi_read)(at->dy, j, m, part), y);
     }
     if (part)
-        nrmi_store_part(to, y, m);
+        nrmi_store_part(to, nrmi_keep(y, m), m); /* what is not stored may not be set */
     else if (what != NRMI_MASK && c->stream)
         nrmi_stream(to, y);
     else
@@ -6633,7 +6641,8 @@ static NRMI_NOINLINE void NRMI_OP(nrmi_unpack)(void *to, const void *from, size_
     for (; i + NRMI_W <= n; i += NRMI_W)
         nrmi_store(p + sizeof(nrmi_a) * i, nrmi_load(v + i));
     if (i < n)
-        nrmi_store_part(p + sizeof(nrmi_a) * i, nrmi_load(v + i), nrmi_mask(n - i));
+        nrmi_store_part(p + sizeof(nrmi_a) * i, nrmi_load_part(v + i, nrmi_mask(n - i)),
+                        nrmi_mask(n - i));
 }
 
 static NRMI_NOINLINE void NRMI_OP(nrmi_relu_all)(void *y, size_t n)
@@ -6674,6 +6683,12 @@ static int NRMI_OP(nrmi_all_within)(const unsigned char *values, size_t count, d
 /* ---- D5 Lanes in double --------------------------------------------------------------------- */
 
 #if NRMI_DOUBLE
+/* Lanes from i on of n; those past the end are 0. */
+static NRMI_INLINE nrmi_v NRMI_OP(nrmi_lanes_at)(const double *p, size_t i, size_t n)
+{
+    return n - i < NRMI_W ? nrmi_load_part(p + i, nrmi_mask(n - i)) : nrmi_load(p + i);
+}
+
 /* Coefficients of the usual arithmetic, by the formulas of A6: rstd = v * rho, u is the larger of
    v and 1 times 2^24. Powers of two divide exactly. */
 static NRMI_NOINLINE void NRMI_OP(nrmi_coefs)(const nrmi_lanes *l)
@@ -6681,18 +6696,18 @@ static NRMI_NOINLINE void NRMI_OP(nrmi_coefs)(const nrmi_lanes *l)
     const nrmi_v one = nrmi_set1(1), lift = nrmi_set1(NRMI_LIFT);
     size_t i;
     for (i = 0; i < l->n; i += NRMI_W) {
-        const nrmi_v m = nrmi_load(l->mean + i);
+        const nrmi_v m = NRMI_OP(nrmi_lanes_at)(l->mean, i, l->n);
         nrmi_v r, v, u, rho, g;
         NRMI_OP1(nrmi_put_f32)(l->mh + i, m);
         if (l->of == NRMI_OF_PILOT)
             continue;
-        r = nrmi_load(l->rstd + i);
-        g = l->g ? nrmi_load(l->g + i) : one;
+        r = NRMI_OP(nrmi_lanes_at)(l->rstd, i, l->n);
+        g = l->g ? NRMI_OP(nrmi_lanes_at)(l->g, i, l->n) : one;
         NRMI_OP1(nrmi_put_f32)(l->ml + i, nrmi_sub(m, NRMI_OP1(nrmi_get_f32)(l->mh + i)));
         if (l->of == NRMI_OF_Y) {
             NRMI_OP1(nrmi_put_f32)(l->r + i, l->g ? nrmi_mul(g, r) : r);
             if (l->to_b)
-                NRMI_OP1(nrmi_put_f32)(l->to_b + i, nrmi_load(l->b + i));
+                NRMI_OP1(nrmi_put_f32)(l->to_b + i, NRMI_OP(nrmi_lanes_at)(l->b, i, l->n));
             continue;
         }
         v = NRMI_OP1(nrmi_and_bits)(r, 0x7ff0000000000000u);
@@ -6704,9 +6719,9 @@ static NRMI_NOINLINE void NRMI_OP(nrmi_coefs)(const nrmi_lanes *l)
             continue;
         rho = NRMI_OP1(nrmi_or_bits)(NRMI_OP1(nrmi_and_bits)(r, 0x000fffffffffffffu),
                                      NRMI_POW2_BITS(0));
-        NRMI_OP1(nrmi_put_f32)(l->to_p + i, nrmi_mul(nrmi_load(l->p + i), u));
+        NRMI_OP1(nrmi_put_f32)(l->to_p + i, nrmi_mul(NRMI_OP(nrmi_lanes_at)(l->p, i, l->n), u));
         NRMI_OP1(nrmi_put_f32)
-        (l->to_q + i, nrmi_mul(nrmi_mul(nrmi_load(l->q + i), rho), u));
+        (l->to_q + i, nrmi_mul(nrmi_mul(NRMI_OP(nrmi_lanes_at)(l->q, i, l->n), rho), u));
         NRMI_OP1(nrmi_put_f32)(l->o + i, NRMI_OP1(nrmi_div)(r, u));
     }
 }
@@ -6731,7 +6746,8 @@ static NRMI_NOINLINE int NRMI_OP(nrmi_judge_all)(const nrmi_judged *q)
     size_t i;
 #define NRMI_OVER_M(x) (exact ? nrmi_mul(x, part) : NRMI_OP1(nrmi_div)(x, m))
     for (i = 0; i < q->n; i += NRMI_W) {
-        const nrmi_v a = nrmi_load(q->first + i), b = nrmi_load(q->second + i);
+        const nrmi_v a = NRMI_OP(nrmi_lanes_at)(q->first, i, q->n);
+        const nrmi_v b = NRMI_OP(nrmi_lanes_at)(q->second, i, q->n);
         const nrmi_v dm = q->rms ? zero : NRMI_OVER_M(a);
         const nrmi_v m2 =
             q->rms ? b : NRMI_OP1(nrmi_biggest)(nrmi_sub(b, nrmi_mul(a, dm)), zero);
@@ -6741,7 +6757,7 @@ static NRMI_NOINLINE int NRMI_OP(nrmi_judge_all)(const nrmi_judged *q)
             NRMI_OP1(nrmi_most)(nrmi_set1(nrmi_from_bits(NRMI_POW2_BITS(-100))), v) &
             NRMI_OP1(nrmi_most)(nrmi_mul(dm, dm), nrmi_mul(v, nrmi_set1(0.5)));
         failed |= NRMI_OP(nrmi_failed)(good, i, q->n);
-        nrmi_store(q->mean + i, nrmi_add(nrmi_load(q->pilot + i), dm));
+        nrmi_store(q->mean + i, nrmi_add(NRMI_OP(nrmi_lanes_at)(q->pilot, i, q->n), dm));
         nrmi_store(q->m2 + i, m2);
         nrmi_store(q->rstd + i, NRMI_OP1(nrmi_div)(nrmi_set1(1), NRMI_OP1(nrmi_root)(v)));
     }
@@ -6756,13 +6772,13 @@ static NRMI_NOINLINE int NRMI_OP(nrmi_row_gradient)(const nrmi_lanes *l)
     unsigned failed = 0;
     size_t i;
     for (i = 0; i < l->n; i += NRMI_W) {
-        const nrmi_v r = nrmi_load(l->rstd + i);
+        const nrmi_v r = NRMI_OP(nrmi_lanes_at)(l->rstd, i, l->n);
         const nrmi_v v = NRMI_OP1(nrmi_and_bits)(r, 0x7ff0000000000000u);
         const nrmi_v u = nrmi_mul(NRMI_OP1(nrmi_biggest)(v, one), lift);
         const nrmi_v rho = NRMI_OP1(nrmi_or_bits)(
             NRMI_OP1(nrmi_and_bits)(r, 0x000fffffffffffffu), NRMI_POW2_BITS(0));
-        nrmi_v p = NRMI_OP1(nrmi_div)(nrmi_load(l->p + i), u);
-        nrmi_v q = NRMI_OP1(nrmi_div)(nrmi_mul(nrmi_load(l->q + i), rho), u);
+        nrmi_v p = NRMI_OP1(nrmi_div)(NRMI_OP(nrmi_lanes_at)(l->p, i, l->n), u);
+        nrmi_v q = NRMI_OP1(nrmi_div)(nrmi_mul(NRMI_OP(nrmi_lanes_at)(l->q, i, l->n), rho), u);
         failed |= NRMI_OP(nrmi_failed)(
             NRMI_OP(nrmi_below)(p, NRMI_PQ_LIMIT) & NRMI_OP(nrmi_below)(q, NRMI_PQ_LIMIT), i, l->n);
         p = l->rms ? nrmi_set1(0) : NRMI_OP1(nrmi_div)(p, m);
@@ -6813,15 +6829,17 @@ static NRMI_NOINLINE int NRMI_OP(nrmi_comfortable_all)(const nrmi_lanes *l)
     unsigned failed = 0;
     size_t i;
     for (i = 0; i < l->n; i += NRMI_W) {
-        const nrmi_v m = nrmi_load(l->mean + i), r = nrmi_load(l->rstd + i);
+        const nrmi_v m = NRMI_OP(nrmi_lanes_at)(l->mean, i, l->n);
+        const nrmi_v r = NRMI_OP(nrmi_lanes_at)(l->rstd, i, l->n);
         unsigned good = NRMI_OP(nrmi_below)(m, NRMI_POW2_BITS(100) - 1) &
                         NRMI_OP(nrmi_below)(r, NRMI_POW2_BITS(60)) & NRMI_OP1(nrmi_most)(least, r) &
                         NRMI_OP(nrmi_below)(nrmi_mul(m, r), NRMI_POW2_BITS(25));
         if (l->g) {
-            const nrmi_v g = nrmi_load(l->g + i);
+            const nrmi_v g = NRMI_OP(nrmi_lanes_at)(l->g, i, l->n);
             const nrmi_v a = NRMI_OP1(nrmi_and_bits)(nrmi_mul(g, r), 0x7fffffffffffffffu);
             good &= NRMI_OP(nrmi_below)(g, NRMI_POW2_BITS(40)) &
-                    NRMI_OP(nrmi_below)(nrmi_load(l->b + i), NRMI_POW2_BITS(100)) &
+                    NRMI_OP(nrmi_below)(NRMI_OP(nrmi_lanes_at)(l->b, i, l->n),
+                                        NRMI_POW2_BITS(100)) &
                     NRMI_OP1(nrmi_most)(nrmi_set1(nrmi_from_bits(NRMI_POW2_BITS(-100))), a);
         }
         failed |= NRMI_OP(nrmi_failed)(good, i, l->n);
