@@ -6591,7 +6591,7 @@ static NRMI_NOINLINE void NRMI_OP(nrmi_unpack_halves)(unsigned char *to, const f
         NRMI_OP(nrmi_unpack_half)(to, v, whole, NRM_BF16);
     if (whole == n)
         return;
-    NRMI_OP1(nrmi_half_put)(dtype, half, nrmi_load(v + whole));
+    NRMI_OP1(nrmi_half_put)(dtype, half, nrmi_load_part(v + whole, nrmi_mask(n - whole)));
     memcpy(to + 2 * whole, half, 2 * (n - whole));
 }
 #endif
