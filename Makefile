@@ -482,7 +482,8 @@ TORCH_FLAGS = $(if $(TORCH_DIR),-I$(TORCH_DIR)/include) \
 TORCH_LIBS  = $(if $(TORCH_DIR),$(call libraries,$(TORCH_DIR))) -ltorch -ltorch_cpu -lc10
 
 hash      := \#
-has_header = $(shell echo '$(hash)include <$(1)>' | $(CXX) $(2) -x c++ -M - >/dev/null 2>&1 && echo yes)
+has_header = $(shell echo '$(hash)include <$(1)>' | \
+    $(CXX) $(2) -x c++ -M - >/dev/null 2>&1 && echo yes)
 HAS_PEERS  = $(if $(call has_header,oneapi/dnnl/dnnl.h,$(DNNL_FLAGS)),onednn) \
     $(if $(call has_header,torch/version.h,$(TORCH_FLAGS)),torch)
 

@@ -3108,6 +3108,8 @@ static void nrmi_open_work(nrmi_work *w, const nrmi_tile *t, const nrmi_kernels 
     nrmi_prepare(w, sums, room);
     if (w->packs_x || w->packs_out)
         w->z = nrmi_take(room, packed);
+    if (w->z && (!w->packs_x || w->ignores_x)) /* parts of vectors are stored there first */
+        memset(w->z, 0, packed);
     if (w->packs_dy || (gradient && t->dsum))
         w->w = nrmi_take(room, packed);
 }
