@@ -3609,7 +3609,8 @@ static NRMI_NOINLINE void nrmi_again(nrmi_work *w, const nrmi_span *s, size_t ou
             if (t->frozen) {
                 k = NRMI_OF(r);
                 dx = c->k ? nrmi_product_f32(dy * k, NRMI_OF(k)) : dy * k;
-                wide = nrmi_product((double)dy, (double)k) * (c->k ? (double)NRMI_OF(k) : 1);
+                wide = nrmi_product((double)dy, (double)k);
+                wide = nrmi_product(wide, c->k ? (double)NRMI_OF(k) : 1);
             } else {
                 const float d = (x - NRMI_OF(mh)) - NRMI_OF(ml);
                 k = inner ? nrmi_f32_at(c->g, off * c->g_step) * NRMI_OF(k) : NRMI_OF(k);
@@ -3617,7 +3618,7 @@ static NRMI_NOINLINE void nrmi_again(nrmi_work *w, const nrmi_span *s, size_t ou
                 dx = ((nrmi_product_f32(dy, k) - NRMI_OF(p)) - h) * NRMI_OF(o);
                 wide = nrmi_product((double)dy, (double)k) - (double)NRMI_OF(p);
                 wide -= nrmi_product((double)d * (double)NRMI_OF(r), (double)NRMI_OF(q));
-                wide *= (double)NRMI_OF(o);
+                wide = nrmi_product(wide, (double)NRMI_OF(o));
             }
 #undef NRMI_OF
             if (nrmi_finite((double)dx))
