@@ -956,6 +956,15 @@ static NRMI_INLINE float nrmi_product_f32(float a, float b)
     return r;
 }
 
+/* A float for a product of doubles. clang for s390x makes MDEBR of two that are widened and
+   multiplied, which qemu 7.2 does not: it takes the bits of the first for a double's. */
+static NRMI_INLINE double nrmi_widened(float x)
+{
+    double r = (double)x;
+    NRMI_KEEP_SCALAR(r);
+    return r;
+}
+
 /* sum += v, and what that rounds off goes to `lost`: totals of F64, for want of a wider type. */
 static NRMI_INLINE void nrmi_add_two(double *sum, double *lost, double v)
 {
@@ -3609,15 +3618,15 @@ static NRMI_NOINLINE void nrmi_again(nrmi_work *w, const nrmi_span *s, size_t ou
             if (t->frozen) {
                 k = NRMI_OF(r);
                 dx = c->k ? nrmi_product_f32(dy * k, NRMI_OF(k)) : dy * k;
-                wide = nrmi_product((double)dy, (double)k);
+                wide = nrmi_product(nrmi_widened(dy), (double)k);
                 wide = nrmi_product(wide, c->k ? (double)NRMI_OF(k) : 1);
             } else {
                 const float d = (x - NRMI_OF(mh)) - NRMI_OF(ml);
                 k = inner ? nrmi_f32_at(c->g, off * c->g_step) * NRMI_OF(k) : NRMI_OF(k);
                 h = nrmi_product_f32(nrmi_product_f32(d, NRMI_OF(r)), NRMI_OF(q));
                 dx = ((nrmi_product_f32(dy, k) - NRMI_OF(p)) - h) * NRMI_OF(o);
-                wide = nrmi_product((double)dy, (double)k) - (double)NRMI_OF(p);
-                wide -= nrmi_product((double)d * (double)NRMI_OF(r), (double)NRMI_OF(q));
+                wide = nrmi_product(nrmi_widened(dy), (double)k) - (double)NRMI_OF(p);
+                wide -= nrmi_product(nrmi_widened(d) * (double)NRMI_OF(r), (double)NRMI_OF(q));
                 wide = nrmi_product(wide, (double)NRMI_OF(o));
             }
 #undef NRMI_OF
