@@ -1772,11 +1772,13 @@ static NRMI_INLINE nrmi_2xi64 nrmi_ones_f64_v128(size_t n)
     NRMI_DEFINE(size_t, nrmi_mask_##A##_v128, (size_t n), n)                                       \
     static NRMI_INLINE V nrmi_load_part_##A##_v128(const void *p, size_t n)                        \
     {                                                                                              \
-        V r = NRMI_ALL_##A(0);                                                                     \
+        nrmi_##A r[sizeof(V) / sizeof(nrmi_##A)] = {0}; /* V's lanes by index are slow */         \
         size_t i;                                                                                  \
+        if (n == sizeof(V) / sizeof(nrmi_##A))                                                     \
+            return nrmi_load_##A##_v128(p);                                                        \
         for (i = 0; i < n; i++)                                                                    \
             r[i] = nrmi_##A##_at(p, i);                                                            \
-        return r;                                                                                  \
+        return nrmi_load_##A##_v128(r);                                                            \
     }                                                                                              \
     static NRMI_INLINE void nrmi_store_part_##A##_v128(void *p, V x, size_t n)                     \
     {                                                                                              \
@@ -2857,6 +2859,7 @@ typedef struct nrmi_room {
 } nrmi_room;
 enum {
     NRMI_SUMS_ROOM = 4096 + 82 * NRMI_LANES,
+    NRMI_PARK_ROOM = NRMI_SUMS_ROOM - 32 * NRMI_LANES, /* without a list and the sums of a cell */
     NRMI_MAP_ROOM = 4096 + 64 * NRMI_LANES
 };
 
@@ -4202,7 +4205,7 @@ typedef struct nrmi_cells {
 static NRMI_NOINLINE void nrmi_park_cells(const nrmi_cells *c, size_t cell, size_t end)
 {
     const size_t lanes = (c->t->lanes + 15) & ~(size_t)15;
-    unsigned char space[NRMI_SUMS_ROOM];
+    unsigned char space[NRMI_PARK_ROOM];
     nrmi_room room;
     nrmi_open_room(&room, space, sizeof space);
     nrmi_sum_cells(c->t, c->k, c->what, cell, end - cell,

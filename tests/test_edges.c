@@ -757,7 +757,7 @@ static void test_one_walk(void)
             for (accumulate = 0; accumulate < 2; ++accumulate) {
                 enum { ALL = WALK_ROWS * WALK_COLS };
                 const nrm_kind of = kind ? NRM_RMS : NRM_LAYER;
-                float x[ALL], dy[ALL], gamma[WALK_COLS], dx[2][ALL], dg[3][WALK_COLS];
+                float x[ALL], dy[ALL], gamma[WALK_COLS], dx[2][ALL] = {{0}}, dg[3][WALK_COLS];
                 float db[3][WALK_COLS];
                 for (i = 0; i < ALL; ++i)
                     x[i] = (float)(i % 7) / 4 - 1, dy[i] = (float)(i % 5) - 2;
