@@ -3830,7 +3830,7 @@ static NRMI_NOINLINE void nrmi_map(const nrmi_tile *given, const nrmi_kernels *k
     nrmi_open_room(&room, space, sizeof space);
     t.times = 1;
     if (columns && t.planes == 1 && t.x_step == t.lanes && t.y_step == t.lanes)
-        t.times = nrmi_least(nrmi_most_lanes(&t, k->is_double) / t.lanes, t.len);
+        t.times = t.stream && t.lanes >= 64 ? 1 : nrmi_least(nrmi_most_lanes(&t, k->is_double) / t.lanes, t.len);
     nrmi_open_work(&w, &t, k, what, gradient, 0, &room);
     if (t.column) {
         if (t.times > 1)
@@ -6483,55 +6483,101 @@ static NRMI_INLINE void NRMI_OP(nrmi_element)(const nrmi_chunk *c, int what, int
         nrmi_store(to, y);
 }
 
-/* A vector of places from j on of `lines` lines, which share the coefficients of the place. */
-static NRMI_INLINE void NRMI_OP(nrmi_vector)(const nrmi_chunk *c, int what, int place, int inner,
-                                             const nrmi_line *first, size_t line, size_t lines,
-                                             size_t j, nrmi_m m, int part, nrmi_lane *l,
-                                             nrmi_other *o, nrmi_v *all)
+/* Where parts of vectors begin, and their lengths: what comes before the output's next line of
+   cache, and what is left behind whole vectors. */
+static NRMI_INLINE void NRMI_OP(nrmi_edges)(const nrmi_chunk *c, const nrmi_line *at,
+                                            size_t edges[2][2])
+{
+    const size_t past = (uintptr_t)at->out / sizeof(nrmi_a) % NRMI_W;
+    const size_t head = past && c->n > 2 * NRMI_W ? NRMI_W - past : 0;
+    edges[0][0] = 0;
+    edges[0][1] = head;
+    edges[1][1] = (c->n - head) % NRMI_W;
+    edges[1][0] = c->n - edges[1][1];
+}
+
+/* Vectors side by side, from place j on, of `lines` lines: the coefficients of places stay in
+   registers, of which the larger vectors have 32. */
+#define NRMI_PANEL(what)                                                                           \
+    (NRMI_DOUBLE || (what) == NRMI_MASK ? 1 : NRMI_W * sizeof(nrmi_a) == 64 ? 4 : 2)
+static NRMI_INLINE void NRMI_OP(nrmi_panel)(const nrmi_chunk *c, int what, int inner, size_t vectors,
+                                            const nrmi_line *first, size_t line, size_t lines,
+                                            size_t j, nrmi_m m, int part, nrmi_v *all)
 {
     nrmi_line at = *first;
+    nrmi_other o;
+    nrmi_lane l0, l1, l2, l3;
     size_t i;
-    if (!place) {
-        if (inner)
-            *o = NRMI_OP(nrmi_other_of)(c, what, j, 1, m, part);
-        NRMI_OP(nrmi_element)(c, what, inner, l, o, &at, j, m, part, all);
-        return;
+    NRMI_OP(nrmi_lane_of)(c, what, inner, j, 1, &l0);
+    l1 = l2 = l3 = l0;
+    if (vectors > 1)
+        NRMI_OP(nrmi_lane_of)(c, what, inner, j + NRMI_W, 1, &l1);
+    if (vectors > 2) {
+        NRMI_OP(nrmi_lane_of)(c, what, inner, j + 2 * NRMI_W, 1, &l2);
+        NRMI_OP(nrmi_lane_of)(c, what, inner, j + 3 * NRMI_W, 1, &l3);
     }
-    NRMI_OP(nrmi_lane_of)(c, what, inner, j, 1, l);
+    o.g = o.b = nrmi_set1(0);
     for (i = 0; i < lines; i++) {
         if (inner)
-            *o = NRMI_OP(nrmi_other_of)(c, what, line + i, 0, m, 0);
-        NRMI_OP(nrmi_element)(c, what, inner, l, o, &at, j, m, part, all);
+            o = NRMI_OP(nrmi_other_of)(c, what, line + i, 0, m, 0);
+        NRMI_OP(nrmi_element)(c, what, inner, &l0, &o, &at, j, m, part, all);
+        if (vectors > 1)
+            NRMI_OP(nrmi_element)(c, what, inner, &l1, &o, &at, j + NRMI_W, m, part, all);
+        if (vectors > 2) {
+            NRMI_OP(nrmi_element)(c, what, inner, &l2, &o, &at, j + 2 * NRMI_W, m, part, all);
+            NRMI_OP(nrmi_element)(c, what, inner, &l3, &o, &at, j + 3 * NRMI_W, m, part, all);
+        }
         at.x += c->x_step * sizeof(nrmi_a);
         at.dy += c->dy_step * sizeof(nrmi_a);
         at.out += c->out_step * sizeof(nrmi_a);
     }
 }
 
-/* Some lines: up to a line of the output's cache, whole vectors, the rest. */
-static NRMI_INLINE void NRMI_OP(nrmi_lines)(const nrmi_chunk *c, int what, int place, int inner,
-                                            size_t line, size_t lines, nrmi_v *all)
+/* Lines of places: up to a line of the output's cache, panels, whole vectors, the rest. */
+static NRMI_INLINE void NRMI_OP(nrmi_places)(const nrmi_chunk *c, int what, int inner, size_t line,
+                                             size_t lines, nrmi_v *all)
 {
     const nrmi_line at = NRMI_OP(nrmi_line_of)(c, what, line);
-    const size_t past = (uintptr_t)at.out / sizeof(nrmi_a) % NRMI_W, n = c->n;
-    const size_t head = past && n > 2 * NRMI_W ? NRMI_W - past : 0;
-    nrmi_lane l;
+    const size_t vectors = NRMI_PANEL(what), n = c->n;
+    size_t edges[2][2], j, k;
+    NRMI_OP(nrmi_edges)(c, &at, edges);
+    for (j = edges[0][1]; j + vectors * NRMI_W <= n; j += vectors * NRMI_W)
+        NRMI_OP(nrmi_panel)(c, what, inner, vectors, &at, line, lines, j, nrmi_mask(NRMI_W), 0,
+                            all);
+    for (; vectors > 1 && j + NRMI_W <= n; j += NRMI_W)
+        NRMI_OP(nrmi_panel)(c, what, inner, 1, &at, line, lines, j, nrmi_mask(NRMI_W), 0, all);
+    for (k = 0; k < 2; k++)
+        if (edges[k][1] > 0)
+            NRMI_OP(nrmi_panel)(c, what, inner, 1, &at, line, lines, edges[k][0],
+                                nrmi_mask(edges[k][1]), 1, all);
+}
+
+static NRMI_INLINE void NRMI_OP(nrmi_place)(const nrmi_chunk *c, int what, int inner,
+                                            const nrmi_lane *l, const nrmi_line *at, size_t j,
+                                            nrmi_m m, int part, nrmi_v *all)
+{
     nrmi_other o;
-    size_t j = 0;
     o.g = o.b = nrmi_set1(0);
-    if (!place)
-        NRMI_OP(nrmi_lane_of)(c, what, inner, line * c->stat_step, 0, &l);
-    if (head) {
-        NRMI_OP(nrmi_vector)(c, what, place, inner, &at, line, lines, 0, nrmi_mask(head), 1, &l,
-                             &o, all);
-        j = head;
-    }
-    for (; j + NRMI_W <= n; j += NRMI_W)
-        NRMI_OP(nrmi_vector)(c, what, place, inner, &at, line, lines, j, nrmi_mask(NRMI_W), 0, &l,
-                             &o, all);
-    if (j < n)
-        NRMI_OP(nrmi_vector)(c, what, place, inner, &at, line, lines, j, nrmi_mask(n - j), 1, &l,
-                             &o, all);
+    if (inner)
+        o = NRMI_OP(nrmi_other_of)(c, what, j, 1, m, part);
+    NRMI_OP(nrmi_element)(c, what, inner, l, &o, at, j, m, part, all);
+}
+/* One line: the same without panels. */
+static NRMI_INLINE void NRMI_OP(nrmi_along)(const nrmi_chunk *c, int what, int inner, size_t line,
+                                            nrmi_v *all)
+{
+    const nrmi_line at = NRMI_OP(nrmi_line_of)(c, what, line);
+    const size_t n = c->n;
+    nrmi_lane l;
+    size_t edges[2][2], j, k;
+    NRMI_OP(nrmi_edges)(c, &at, edges);
+    NRMI_OP(nrmi_lane_of)(c, what, inner, line * c->stat_step, 0, &l);
+    for (j = edges[0][1]; j + NRMI_W <= n; j += NRMI_W)
+        NRMI_OP(nrmi_place)(c, what, inner, &l, &at, j, nrmi_mask(NRMI_W), 0, all);
+    for (k = 0; k < 2; k++)
+        if (edges[k][1] > 0)
+            NRMI_OP(nrmi_place)(c, what, inner, &l, &at, edges[k][0], nrmi_mask(edges[k][1]), 1,
+                                all);
 }
 
 static NRMI_INLINE void NRMI_OP(nrmi_map)(nrmi_chunk *given, int what, int place, int inner)
@@ -6539,14 +6585,13 @@ static NRMI_INLINE void NRMI_OP(nrmi_map)(nrmi_chunk *given, int what, int place
     const nrmi_chunk chunk = *given, *const c = &chunk;
     nrmi_v all = nrmi_set1(0);
     nrmi_a sum[NRMI_W];
-    /* lines a multiple of 4096 bytes apart push one another out of the first cache; what goes to
-       memory goes in order */
-    const size_t each = !place || (c->stream && c->out_step == c->n)      ? 1
-                        : c->x_step * sizeof(nrmi_a) % 4096 ? 8
-                                                            : 2;
+    /* lines a multiple of 4096 bytes apart push one another out of the first cache */
+    const size_t each = c->x_step * sizeof(nrmi_a) % 4096 ? 8 : 2;
     size_t line, i;
-    for (line = 0; line < c->lines; line += each)
-        NRMI_OP(nrmi_lines)(c, what, place, inner, line, nrmi_least(c->lines - line, each), &all);
+    for (line = 0; place && line < c->lines; line += each)
+        NRMI_OP(nrmi_places)(c, what, inner, line, nrmi_least(c->lines - line, each), &all);
+    for (line = 0; !place && line < c->lines; line++)
+        NRMI_OP(nrmi_along)(c, what, inner, line, &all);
     if (what != NRMI_DX)
         return;
     nrmi_store(sum, all);
