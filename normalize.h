@@ -898,6 +898,15 @@ static const unsigned char nrmi_upward[32] = {12, 25, 4, 17, 30, 9, 22, 1,  14, 
 
 typedef void nrmi_kernel(nrmi_chunk *);
 
+/* Lines of values of any type, and of the same values packed. */
+typedef struct nrmi_packing {
+    unsigned char *packed, *x; /* unpack writes x                                             */
+    const unsigned char *res;  /* or NULL                                                     */
+    size_t step, x_step;       /* from line to line, in values                                */
+    size_t lines, n;
+    int dtype;
+} nrmi_packing;
+
 typedef struct nrmi_kernels {
     int is_double;
     size_t size;                 /* of a value                                                */
@@ -905,8 +914,8 @@ typedef struct nrmi_kernels {
     nrmi_kernel *rest;           /* of column sums: fewer than 16 phases                      */
     nrmi_kernel *pilots[2];      /* of rows, of columns                                       */
     nrmi_kernel *map[3][2][2];   /* Y, MASK, DX; statistics by line, by place; INNER          */
-    void (*pack)(void *to, const void *x, const void *res, size_t n, int dtype);
-    void (*unpack)(void *to, const void *from, size_t n, int dtype);
+    void (*pack)(const nrmi_packing *);   /* z of any type; what is past n may be set          */
+    void (*unpack)(const nrmi_packing *); /* the way back, rounded once                        */
     void (*relu)(void *y, size_t n);
     void (*plus)(void *to, const void *more, size_t n);
     int (*within)(const unsigned char *values, size_t count, double limit); /* floats alone */
@@ -1279,6 +1288,12 @@ static void nrmi_make_up(double *sum, double *lost, size_t count)
 static NRMI_INLINE size_t nrmi_least(size_t a, size_t b)
 {
     return a < b ? a : b;
+}
+
+/* Bytes of a value. */
+static NRMI_INLINE size_t nrmi_size(nrm_dtype dtype)
+{
+    return dtype == NRM_F32 ? 4 : dtype == NRM_F64 ? 8 : 2;
 }
 
 /* 0 where the product does not fit. */
@@ -2215,11 +2230,6 @@ static int nrmi_has_dtype(nrm_dtype dtype)
         return 0;
 #endif
     return (unsigned)dtype <= NRM_F16;
-}
-
-static size_t nrmi_size(nrm_dtype dtype)
-{
-    return dtype == NRM_F32 ? 4 : dtype == NRM_F64 ? 8 : 2;
 }
 
 static nrm_status nrmi_check_desc(const nrm_desc *d)
@@ -3253,6 +3263,36 @@ typedef struct nrmi_span {
     size_t plane, from, lane, lines, apart, n;
 } nrmi_span;
 
+/* Lines of x (and res) to z, each from a vector of 16 on; and the way back. */
+static void nrmi_pack_lines(const nrmi_work *w, const nrmi_span *s, unsigned char *z,
+                            const unsigned char *x, const unsigned char *res, size_t x_step)
+{
+    nrmi_packing p;
+    p.packed = z;
+    p.x = (unsigned char *)(uintptr_t)x;
+    p.res = res;
+    p.step = (s->n + 15) & ~(size_t)15;
+    p.x_step = x_step;
+    p.lines = s->lines;
+    p.n = s->n;
+    p.dtype = w->t->dtype;
+    w->k->pack(&p);
+}
+static void nrmi_unpack_lines(const nrmi_work *w, const nrmi_span *s, unsigned char *z,
+                              unsigned char *x, size_t step, size_t x_step)
+{
+    nrmi_packing p;
+    p.packed = z;
+    p.x = x;
+    p.res = NULL;
+    p.step = step;
+    p.x_step = x_step;
+    p.lines = s->lines;
+    p.n = s->n;
+    p.dtype = w->t->dtype;
+    w->k->unpack(&p);
+}
+
 static void nrmi_front(nrmi_work *w, const nrmi_span *s)
 {
     const nrmi_tile *t = w->t;
@@ -3264,7 +3304,6 @@ static void nrmi_front(nrmi_work *w, const nrmi_span *s)
                         (t->column ? s->from * t->y_step + s->lane : s->lane * t->y_step + s->from);
     const unsigned char *x = t->x + size * x_at, *dy = t->dy ? t->dy + size * y_at : NULL;
     nrmi_chunk m;
-    size_t l;
     w->c.lines = s->lines;
     w->c.n = s->n;
     w->c.x = x;
@@ -3272,12 +3311,9 @@ static void nrmi_front(nrmi_work *w, const nrmi_span *s)
     w->c.dy = dy;
     w->c.dy_step = s->apart * t->y_step;
     if (w->packs_x && !w->ignores_x) {
-        for (l = 0; l < s->lines; l++)
-            k->pack(w->z + k->size * l * step, x + size * l * w->c.x_step,
-                    t->res ? t->res + size * (x_at + l * w->c.x_step) : NULL, s->n, t->dtype);
-        for (l = 0; t->sum && l < s->lines; l++)
-            k->unpack(t->sum + size * (x_at + l * w->c.x_step), w->z + k->size * l * step, s->n,
-                      t->dtype);
+        nrmi_pack_lines(w, s, w->z, x, t->res ? t->res + size * x_at : NULL, w->c.x_step);
+        if (t->sum)
+            nrmi_unpack_lines(w, s, w->z, t->sum + size * x_at, step, w->c.x_step);
         if (k->is_double && t->scale > 0)
             nrmi_rescale(w, s->plane, s->from, s->lines, s->apart, s->n, step);
         w->c.x = w->z;
@@ -3285,8 +3321,7 @@ static void nrmi_front(nrmi_work *w, const nrmi_span *s)
     }
     if (!w->packs_dy)
         return;
-    for (l = 0; l < s->lines; l++)
-        k->pack(w->w + k->size * l * step, dy + size * l * w->c.dy_step, NULL, s->n, t->dtype);
+    nrmi_pack_lines(w, s, w->w, dy, NULL, w->c.dy_step);
     w->c.dy = w->w;
     w->c.dy_step = step;
     if (!t->relu)
@@ -3664,20 +3699,17 @@ static void nrmi_back(nrmi_work *w, const nrmi_span *s, size_t out_at)
 {
     const nrmi_tile *t = w->t;
     const nrmi_kernels *k = w->k;
-    const size_t out_step = w->gradient ? t->x_step : t->y_step;
+    const size_t out_step = w->gradient ? t->x_step : t->y_step, step = w->c.out_step;
+    unsigned char *const out = (unsigned char *)w->c.out;
     size_t l;
-    for (l = 0; l < s->lines; l++) {
-        unsigned char *out = (unsigned char *)w->c.out + k->size * l * w->c.out_step;
-        const size_t at = out_at + l * out_step;
-        if (t->relu && !w->gradient)
-            k->relu(out, s->n);
-        if (t->dsum) {
-            k->pack(w->w, t->dsum + t->size * at, NULL, s->n, t->dtype);
-            k->plus(out, w->w, s->n);
-        }
-        if (w->packs_out)
-            k->unpack(t->out + t->size * at, out, s->n, t->dtype);
-    }
+    for (l = 0; t->relu && !w->gradient && l < s->lines; l++)
+        k->relu(out + k->size * l * step, s->n);
+    if (t->dsum)
+        nrmi_pack_lines(w, s, w->w, t->dsum + t->size * out_at, NULL, out_step);
+    for (l = 0; t->dsum && l < s->lines; l++)
+        k->plus(out + k->size * l * step, w->w + k->size * l * step, s->n);
+    if (w->packs_out)
+        nrmi_unpack_lines(w, s, out, t->out + t->size * out_at, step, out_step);
 }
 
 static void nrmi_map_chunk(nrmi_work *w, const nrmi_span *s)
@@ -3830,7 +3862,9 @@ static NRMI_NOINLINE void nrmi_map(const nrmi_tile *given, const nrmi_kernels *k
     nrmi_open_room(&room, space, sizeof space);
     t.times = 1;
     if (columns && t.planes == 1 && t.x_step == t.lanes && t.y_step == t.lanes)
-        t.times = t.stream && t.lanes >= 64 ? 1 : nrmi_least(nrmi_most_lanes(&t, k->is_double) / t.lanes, t.len);
+        t.times = t.stream && t.lanes >= 64
+                      ? 1
+                      : nrmi_least(nrmi_most_lanes(&t, k->is_double) / t.lanes, t.len);
     nrmi_open_work(&w, &t, k, what, gradient, 0, &room);
     if (t.column) {
         if (t.times > 1)
@@ -4400,6 +4434,20 @@ static void nrmi_gather(unsigned char *to, const unsigned char *from, size_t fir
     }
 }
 
+static void nrmi_pack_line(const nrmi_kernels *k, unsigned char *z, const unsigned char *x,
+                           const unsigned char *res, size_t n, int dtype)
+{
+    nrmi_packing p;
+    p.packed = z;
+    p.x = (unsigned char *)(uintptr_t)x;
+    p.res = res;
+    p.step = p.x_step = 0;
+    p.lines = 1;
+    p.n = n;
+    p.dtype = dtype;
+    k->pack(&p);
+}
+
 /* Pilots of groups that are lines of memory: 32 values of each, side by side. */
 static NRMI_NOINLINE void nrmi_line_pilots(const nrmi_tile *t, const nrmi_kernels *k,
                                            const size_t *at, double *pilot)
@@ -4421,7 +4469,7 @@ static NRMI_NOINLINE void nrmi_line_pilots(const nrmi_tile *t, const nrmi_kernel
             nrmi_gather(x, t->x, first + l * t->x_step, at, t->size);
             if (t->res)
                 nrmi_gather(res, t->res, first + l * t->x_step, at, t->size);
-            k->pack(z + k->size * 32 * l, x, t->res ? res : NULL, 32, t->dtype);
+            nrmi_pack_line(k, z + k->size * 32 * l, x, t->res ? res : NULL, 32, t->dtype);
         }
         c.lines = n;
         k->pilots[0](&c);
@@ -4450,8 +4498,8 @@ static NRMI_NOINLINE void nrmi_column_pilots(const nrmi_tile *t, const nrmi_kern
             for (i = 0; i < 32; i++) {
                 const size_t from = t->size * (at[i] + lane);
                 packed[i] = i * NRMI_SIDE;
-                k->pack(z + k->size * packed[i], t->x + from, t->res ? t->res + from : NULL, n,
-                        t->dtype);
+                nrmi_pack_line(k, z + k->size * packed[i], t->x + from,
+                               t->res ? t->res + from : NULL, n, t->dtype);
             }
             c.x = z;
             c.at = packed;
@@ -6500,9 +6548,10 @@ static NRMI_INLINE void NRMI_OP(nrmi_edges)(const nrmi_chunk *c, const nrmi_line
    registers, of which the larger vectors have 32. */
 #define NRMI_PANEL(what)                                                                           \
     (NRMI_DOUBLE || (what) == NRMI_MASK ? 1 : NRMI_W * sizeof(nrmi_a) == 64 ? 4 : 2)
-static NRMI_INLINE void NRMI_OP(nrmi_panel)(const nrmi_chunk *c, int what, int inner, size_t vectors,
-                                            const nrmi_line *first, size_t line, size_t lines,
-                                            size_t j, nrmi_m m, int part, nrmi_v *all)
+static NRMI_INLINE void NRMI_OP(nrmi_panel)(const nrmi_chunk *c, int what, int inner,
+                                            size_t vectors, const nrmi_line *first, size_t line,
+                                            size_t lines, size_t j, nrmi_m m, int part,
+                                            nrmi_v *all)
 {
     nrmi_line at = *first;
     nrmi_other o;
@@ -6627,7 +6676,7 @@ static NRMI_INLINE void NRMI_OP(nrmi_unpack_half)(unsigned char *to, const float
         NRMI_OP1(nrmi_half_put)(dtype, to + 2 * i, nrmi_load(v + i));
 }
 /* The same for any number, type and residual: each has a loop without questions. */
-static NRMI_NOINLINE void NRMI_OP(nrmi_pack_halves)(float *z, const unsigned char *x,
+static NRMI_INLINE void NRMI_OP(nrmi_pack_halves)(float *z, const unsigned char *x,
                                                     const unsigned char *res, size_t n, int dtype)
 {
     const size_t whole = n - n % NRMI_W;
@@ -6649,7 +6698,7 @@ static NRMI_NOINLINE void NRMI_OP(nrmi_pack_halves)(float *z, const unsigned cha
     NRMI_OP(nrmi_pack_half)(z + whole, (const unsigned char *)half[0],
                             res ? (const unsigned char *)half[1] : NULL, NRMI_W, dtype);
 }
-static NRMI_NOINLINE void NRMI_OP(nrmi_unpack_halves)(unsigned char *to, const float *v, size_t n,
+static NRMI_INLINE void NRMI_OP(nrmi_unpack_halves)(unsigned char *to, const float *v, size_t n,
                                                       int dtype)
 {
     const size_t whole = n - n % NRMI_W;
@@ -6666,8 +6715,8 @@ static NRMI_NOINLINE void NRMI_OP(nrmi_unpack_halves)(unsigned char *to, const f
 #endif
 
 /* z of n values of any type. */
-static NRMI_NOINLINE void NRMI_OP(nrmi_pack)(void *to, const void *x, const void *res, size_t n,
-                                             int dtype)
+static NRMI_INLINE void NRMI_OP(nrmi_pack_line)(void *to, const void *x, const void *res, size_t n,
+                                                int dtype)
 {
     nrmi_a *z = (nrmi_a *)to;
     size_t i = 0;
@@ -6693,7 +6742,7 @@ static NRMI_NOINLINE void NRMI_OP(nrmi_pack)(void *to, const void *x, const void
 }
 
 /* The way back, rounded once. */
-static NRMI_NOINLINE void NRMI_OP(nrmi_unpack)(void *to, const void *from, size_t n, int dtype)
+static NRMI_INLINE void NRMI_OP(nrmi_unpack_line)(void *to, const void *from, size_t n, int dtype)
 {
     const nrmi_a *v = (const nrmi_a *)from;
     unsigned char *p = (unsigned char *)to;
@@ -6712,6 +6761,31 @@ static NRMI_NOINLINE void NRMI_OP(nrmi_unpack)(void *to, const void *from, size_
     if (i < n)
         nrmi_store_part(p + sizeof(nrmi_a) * i, nrmi_load_part(v + i, nrmi_mask(n - i)),
                         nrmi_mask(n - i));
+}
+
+/* Lines that follow one another in both places are one. */
+static NRMI_INLINE size_t NRMI_OP(nrmi_lines)(const nrmi_packing *p, size_t *n)
+{
+    const int joined = p->step == p->n && p->x_step == p->n;
+    *n = joined ? p->n * p->lines : p->n;
+    return joined ? 1 : p->lines;
+}
+static NRMI_NOINLINE void NRMI_OP(nrmi_pack)(const nrmi_packing *p)
+{
+    const size_t size = nrmi_size((nrm_dtype)p->dtype);
+    size_t n, l, lines = NRMI_OP(nrmi_lines)(p, &n);
+    for (l = 0; l < lines; l++)
+        NRMI_OP(nrmi_pack_line)(p->packed + sizeof(nrmi_a) * l * p->step,
+                                p->x + size * l * p->x_step,
+                                p->res ? p->res + size * l * p->x_step : NULL, n, p->dtype);
+}
+static NRMI_NOINLINE void NRMI_OP(nrmi_unpack)(const nrmi_packing *p)
+{
+    const size_t size = nrmi_size((nrm_dtype)p->dtype);
+    size_t n, l, lines = NRMI_OP(nrmi_lines)(p, &n);
+    for (l = 0; l < lines; l++)
+        NRMI_OP(nrmi_unpack_line)(p->x + size * l * p->x_step,
+                                  p->packed + sizeof(nrmi_a) * l * p->step, n, p->dtype);
 }
 
 static NRMI_NOINLINE void NRMI_OP(nrmi_relu_all)(void *y, size_t n)
