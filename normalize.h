@@ -757,6 +757,12 @@ NRM_API float nrm_f16_to_f32(uint16_t);  /* exact */
 #define NRMI_NOINLINE
 #endif
 
+#if defined(__GNUC__)
+#define NRMI_RARELY(condition) __builtin_expect(condition, 0)
+#else
+#define NRMI_RARELY(condition) (condition)
+#endif
+
 /* Before a loop that clang would make of gathers and scatters, which are slower than its loads, and
    which the memory sanitizer of 14 does not see. */
 #if defined(__clang__)
@@ -827,6 +833,7 @@ typedef struct nrmi_tile {
     size_t times;                             /* maps: so many lines are one                    */
     int column;                /* lanes lie side by side, and go down the lines                  */
     int few;                   /* a block is 8 of them                                           */
+    int packs;                 /* halves, which the kernels do not take as they lie              */
     int relu, frozen;          /* frozen: mean and rstd do not depend on x                       */
     int stream;                /* out is too large to stay in the caches, and apart from x       */
     int apart;                 /* out shares no byte with an input                               */
@@ -846,7 +853,7 @@ typedef struct nrmi_tile {
     double offset;                            /* INNER: added to gamma                          */
 } nrmi_tile;
 
-/* What a kernel sees: lines of packed values, float or double as its arithmetic. */
+/* What a kernel sees: lines of values, float or double as its arithmetic, or halves. */
 typedef struct nrmi_chunk {
     const void *x, *dy;
     void *out;
@@ -865,6 +872,7 @@ typedef struct nrmi_chunk {
     double *first, *second;           /* the sums, by lane                                      */
     const size_t *at;                 /* column pilots: 32 places                               */
     int goes_on;                      /* row sums: the values go on with a run that has begun   */
+    int half, half_out;               /* x and dy, out: halves of this type as they lie, or 0   */
     int stream, finite;               /* dx: out: whether all of it is                          */
 } nrmi_chunk;
 
@@ -908,7 +916,7 @@ typedef struct nrmi_packing {
 } nrmi_packing;
 
 typedef struct nrmi_kernels {
-    int is_double;
+    int is_double, halves;       /* halves: are read and written as they lie                  */
     size_t size;                 /* of a value                                                */
     nrmi_kernel *sums[2][4];     /* of rows, of columns; MOMENTS to PARAM                     */
     nrmi_kernel *rest;           /* of column sums: fewer than 16 phases                      */
@@ -1290,6 +1298,15 @@ static NRMI_INLINE size_t nrmi_least(size_t a, size_t b)
     return a < b ? a : b;
 }
 
+/* How many bits are set from the lowest on. */
+static NRMI_INLINE size_t nrmi_ones(unsigned mask)
+{
+    size_t n = 0;
+    for (; mask & 1; mask >>= 1)
+        n++;
+    return n;
+}
+
 /* Bytes of a value. */
 static NRMI_INLINE size_t nrmi_size(nrm_dtype dtype)
 {
@@ -1407,6 +1424,7 @@ static NRMI_INLINE void nrmi_half_put_scalar(int dtype, void *p, float x)
 {
     nrmi_u16_set(p, 0, dtype == NRM_F16 ? nrm_f32_to_f16(x) : nrm_f32_to_bf16(x));
 }
+NRMI_DEFINE(size_t, nrmi_there_scalar, (int m), (size_t)m)
 NRMI_DEFINE(double, nrmi_div_scalar, (double x, double y), x / y)
 NRMI_DEFINE(double, nrmi_root_scalar, (double x), NRM_SQRT(x))
 NRMI_DEFINE(double, nrmi_biggest_scalar, (double x, double y), x > y ? x : y)
@@ -1517,6 +1535,8 @@ static NRMI_INLINE void nrmi_tally_f32_avx2(double *to, __m256 x)
     nrmi_tally_f64_avx2(to, _mm256_cvtps_pd(_mm256_castps256_ps128(x)));
     nrmi_tally_f64_avx2(to + 4, _mm256_cvtps_pd(_mm256_extractf128_ps(x, 1)));
 }
+NRMI_DEFINE(size_t, nrmi_there_avx2, (__m256i m),
+            nrmi_ones((unsigned)_mm256_movemask_ps(_mm256_castsi256_ps(m))))
 /* F16C converts exactly, denormals too; bf16 is rounded with integers, as nrm_f32_to_bf16 does. */
 static NRMI_INLINE __m256 nrmi_half_get_avx2(int dtype, const void *p)
 {
@@ -1642,6 +1662,7 @@ static NRMI_INLINE void nrmi_tally_f32_avx512(double *to, __m512 x)
     nrmi_tally_f64_avx512(to + 8,
                           _mm512_maskz_cvtps_pd(0xff, _mm512_maskz_extractf32x8_ps(0xff, x, 1)));
 }
+NRMI_DEFINE(size_t, nrmi_there_avx512, (__mmask16 m), nrmi_ones((unsigned)m))
 /* bf16 is rounded with integers: VCVTNEPS2BF16 flushes denormals. */
 static NRMI_INLINE __m512 nrmi_half_get_avx512(int dtype, const void *p)
 {
@@ -1832,6 +1853,7 @@ static NRMI_INLINE void nrmi_tally_f32_v128(double *to, nrmi_4xf32 x)
     nrmi_tally_f64_v128(to, NRMI_LOW(x));
     nrmi_tally_f64_v128(to + 2, NRMI_HIGH(x));
 }
+NRMI_DEFINE(size_t, nrmi_there_v128, (size_t n), n)
 /* bf16 is rounded with integers, like nrm_f32_to_bf16. */
 static NRMI_INLINE nrmi_4xf32 nrmi_half_get_v128(int dtype, const void *p)
 {
@@ -2869,7 +2891,7 @@ typedef struct nrmi_room {
 } nrmi_room;
 enum {
     NRMI_SUMS_ROOM = 4096 + 82 * NRMI_LANES,
-    NRMI_PARK_ROOM = NRMI_SUMS_ROOM - 32 * NRMI_LANES, /* without a list and the sums of a cell */
+    NRMI_PARK_ROOM = NRMI_SUMS_ROOM - 28 * NRMI_LANES, /* without a list and the sums of a cell */
     NRMI_MAP_ROOM = 4096 + 64 * NRMI_LANES
 };
 
@@ -2905,7 +2927,7 @@ static void nrmi_put(const nrmi_kernels *k, const void *to, size_t i, double v)
         ((float *)(uintptr_t)to)[i] = (float)v;
 }
 
-/* Whether the values have to be packed: they are not of the kernel's arithmetic, or not z. */
+/* Whether the values are of another type than the kernel's arithmetic. */
 static int nrmi_converts(const nrmi_tile *t, int wide)
 {
     return t->size == 2 || (wide && t->dtype != NRM_F64);
@@ -2917,7 +2939,7 @@ static size_t nrmi_most_lanes(const nrmi_tile *t, int wide)
         return wide || t->dtype == NRM_F64 ? NRMI_LINES / 2 : NRMI_LINES;
     if (wide || t->dtype == NRM_F64)
         lanes /= 2;
-    if (nrmi_converts(t, wide) || t->res || t->sum || t->dsum || t->relu || t->dtype == NRM_F64)
+    if (wide || t->packs || t->res || t->sum || t->dsum || t->relu || t->dtype == NRM_F64)
         lanes /= 2;
     return lanes;
 }
@@ -3113,7 +3135,10 @@ static void nrmi_open_work(nrmi_work *w, const nrmi_tile *t, const nrmi_kernels 
                            int gradient, int sums, nrmi_room *room)
 {
     const size_t packed = k->size * (k->is_double ? NRMI_CHUNK / 2 : NRMI_CHUNK);
-    const int converts = nrmi_converts(t, k->is_double);
+    /* halves are read and written as they lie where nothing comes between */
+    const int direct = t->size == 2 && k->halves && !t->res && !t->sum &&
+                       !(gradient && (t->relu || (!sums && t->frozen)));
+    const int converts = !direct && nrmi_converts(t, k->is_double);
     memset(w, 0, sizeof *w);
     w->t = t;
     w->k = k;
@@ -3124,7 +3149,9 @@ static void nrmi_open_work(nrmi_work *w, const nrmi_tile *t, const nrmi_kernels 
     w->packs_x = converts || t->res || t->scale > 0 || (!sums && t->sum);
     w->ignores_x = gradient && !sums && t->frozen && !t->relu;
     w->packs_dy = gradient && (converts || t->relu);
-    w->packs_out = !sums && (converts || t->dsum || !t->apart);
+    w->packs_out = !sums && (converts || t->dsum || !t->apart || (direct && t->relu));
+    w->c.half = direct ? t->dtype : 0;
+    w->c.half_out = w->packs_out ? 0 : w->c.half;
     if (what == NRMI_INNER) {
         w->copies_g = !nrmi_param_serves(w, t->gamma, t->offset);
         w->copies_b = !nrmi_param_serves(w, t->beta, 0);
@@ -3641,6 +3668,11 @@ static NRMI_NOINLINE void nrmi_sums(const nrmi_tile *t, const nrmi_kernels *k, i
 
 /* ---- C13 Maps, and the back ----------------------------------------------------------- */
 
+static float nrmi_chunk_at(const nrmi_chunk *c, const void *p, size_t i)
+{
+    return c->half ? (float)nrmi_value(c->half, (const unsigned char *)p, i) : nrmi_f32_at(p, i);
+}
+
 /* A chunk of dx that is not all finite in float, again: what is not is computed in double from the
    same coefficients, dsum included: dy * gamma can overflow where dx does not. */
 static NRMI_NOINLINE void nrmi_again(nrmi_work *w, const nrmi_span *s, size_t out_at)
@@ -3655,8 +3687,8 @@ static NRMI_NOINLINE void nrmi_again(nrmi_work *w, const nrmi_span *s, size_t ou
         for (i = 0; i < s->n; i++) {
             const size_t on = w->place ? i : l, off = w->place ? l : i;
             const size_t at = out_at + l * t->x_step + i;
-            const float x = t->frozen ? 0 : nrmi_f32_at(c->x, l * c->x_step + i);
-            const float dy = nrmi_f32_at(c->dy, l * c->dy_step + i);
+            const float x = t->frozen ? 0 : nrmi_chunk_at(c, c->x, l * c->x_step + i);
+            const float dy = nrmi_chunk_at(c, c->dy, l * c->dy_step + i);
 #define NRMI_OF(name) (((const float *)c->name)[on])
             const double more = t->dsum ? nrmi_value(t->dtype, t->dsum, at) : -0.0;
             float dx, k, h;
@@ -3948,6 +3980,7 @@ static nrmi_tile nrmi_aim(const nrmi_job *j, size_t o, size_t p, size_t g, size_
     nrmi_shift_tile(j->q, &t, x, y);
     t.column = w->column;
     t.few = w->few;
+    t.packs = t.size == 2 && !j->q->set->f32->halves;
     if (w->column && t.size == 2) /* 16 halves are half a line of cache */
         t.stream = 0;
     t.x_step = w->column ? w->len_step.x : w->fold == 1 ? w->group_step.x : w->fold_step.x;
@@ -4268,7 +4301,7 @@ static size_t nrmi_tile_values(const nrmi_tile *t)
     return t->lanes * t->planes * t->len;
 }
 
-enum { NRMI_HERE = 2 * NRMI_LANES }; /* doubles for the sums of a cell, without a workspace */
+enum { NRMI_HERE = NRMI_LANES }; /* doubles for the sums of a cell, without a workspace */
 
 /* Sums, their cells parked as many at a time as there is room for, then added in order. */
 static NRMI_NOINLINE void nrmi_sums_on_pool(const nrmi_job *j, nrmi_cells *c, double *first,
@@ -6062,6 +6095,7 @@ NRM_API nrm_status nrm_fold(float *weight_out, float *bias_out, const float *wei
 #define nrmi_m NRMI_OP(nrmi_m)
 #define nrmi_two NRMI_OP(nrmi_two)
 #define nrmi_stats NRMI_OP(nrmi_stats)
+#define nrmi_from NRMI_OP(nrmi_from)
 #define nrmi_lane NRMI_OP(nrmi_lane)
 #define nrmi_other NRMI_OP(nrmi_other)
 #define nrmi_line NRMI_OP(nrmi_line)
@@ -6085,6 +6119,12 @@ typedef struct nrmi_two {
     nrmi_v a, b;
 } nrmi_two;
 
+/* Where a block's x and dy are read from. */
+typedef struct nrmi_from {
+    const unsigned char *x, *dy;
+    int half;
+} nrmi_from;
+
 /* What belongs to the statistics of a line or of a vector of places. */
 typedef struct nrmi_stats {
     nrmi_v mh, ml, r, k;
@@ -6100,6 +6140,36 @@ static NRMI_INLINE const unsigned char *NRMI_OP(nrmi_at)(const void *p, size_t i
 static NRMI_INLINE nrmi_v NRMI_OP(nrmi_read)(const void *p, size_t i, nrmi_m m, int part)
 {
     return part ? nrmi_load_part(NRMI_OP(nrmi_at)(p, i), m) : nrmi_load(NRMI_OP(nrmi_at)(p, i));
+}
+#define NRMI_HALVES (!NRMI_DOUBLE && NRMI_W > 1) /* are read and written as they lie */
+#if NRMI_HALVES
+/* Part of a vector of halves. */
+static NRMI_NOINLINE nrmi_v NRMI_OP(nrmi_half_part)(int half, const unsigned char *p, nrmi_m m)
+{
+    uint16_t h[NRMI_W];
+    memset(h, 0, sizeof h);
+    memcpy(h, p, 2 * NRMI_OP1(nrmi_there)(m));
+    return NRMI_OP1(nrmi_half_get)(half, h);
+}
+static NRMI_NOINLINE void NRMI_OP(nrmi_half_put_part)(int half, unsigned char *p, nrmi_v v, nrmi_m m)
+{
+    uint16_t h[NRMI_W];
+    NRMI_OP1(nrmi_half_put)(half, h, v);
+    memcpy(p, h, 2 * NRMI_OP1(nrmi_there)(m));
+}
+#endif
+/* x or dy from place i on: values of our arithmetic, or halves. */
+static NRMI_INLINE nrmi_v NRMI_OP(nrmi_data)(int half, const void *p, size_t i, nrmi_m m, int part)
+{
+#if NRMI_HALVES
+    if (NRMI_RARELY(half != 0)) {
+        const unsigned char *at = (const unsigned char *)p + 2 * i;
+        return part ? NRMI_OP(nrmi_half_part)(half, at, m) : NRMI_OP1(nrmi_half_get)(half, at);
+    }
+#else
+    (void)half;
+#endif
+    return NRMI_OP(nrmi_read)(p, i, m, part);
 }
 /* One value for all of a vector. */
 static NRMI_INLINE nrmi_v NRMI_OP(nrmi_spread_of)(const void *p, size_t i)
@@ -6143,10 +6213,12 @@ static NRMI_INLINE void NRMI_OP(nrmi_stats_of)(const nrmi_chunk *c, int what, in
 /* What the two sums add up: d and d*d of the pilot, or dy' (INNER: t) and dy' * xhat. `along` is
    where the coefficients of the other side are; missing values count as +0. */
 static NRMI_INLINE nrmi_two NRMI_OP(nrmi_term)(const nrmi_chunk *c, int what, int row,
-                                               const nrmi_stats *of_lane, size_t x_at,
-                                               size_t dy_at, size_t along, nrmi_m m, int part)
+                                               const nrmi_stats *of_lane, const nrmi_from *at,
+                                               size_t x_at, size_t dy_at, size_t along, nrmi_m m,
+                                               int part)
 {
-    const nrmi_v x = NRMI_OP(nrmi_read)(c->x, x_at, m, part);
+    const int half = part ? 0 : at->half; /* parts of halves were made floats before */
+    const nrmi_v x = NRMI_OP(nrmi_data)(half, at->x, x_at, m, part);
     nrmi_stats s = *of_lane;
     nrmi_two t;
     if (what == NRMI_MOMENTS) {
@@ -6158,7 +6230,7 @@ static NRMI_INLINE nrmi_two NRMI_OP(nrmi_term)(const nrmi_chunk *c, int what, in
     }
     if (what == NRMI_PARAM)
         NRMI_OP(nrmi_stats_of)(c, what, row, along, &s);
-    t.a = NRMI_OP(nrmi_read)(c->dy, dy_at, m, part);
+    t.a = NRMI_OP(nrmi_data)(half, at->dy, dy_at, m, part);
     if (what == NRMI_INNER)
         t.a = nrmi_mul(t.a, nrmi_mul(NRMI_OP(nrmi_param)(c->g,
                                                          row ? along & (0 - c->g_step)
@@ -6172,6 +6244,43 @@ static NRMI_INLINE nrmi_two NRMI_OP(nrmi_term)(const nrmi_chunk *c, int what, in
     }
     return t;
 }
+
+static NRMI_INLINE nrmi_from NRMI_OP(nrmi_begin)(const nrmi_chunk *c, size_t x_at, size_t dy_at)
+{
+    const size_t size = c->half ? 2 : sizeof(nrmi_a);
+    nrmi_from at;
+    at.x = (const unsigned char *)c->x + size * x_at;
+    at.dy = c->dy ? (const unsigned char *)c->dy + size * dy_at : NULL;
+    at.half = NRMI_HALVES ? c->half : 0;
+    return at;
+}
+#if NRMI_HALVES
+static NRMI_NOINLINE void NRMI_OP(nrmi_pack)(const nrmi_packing *);
+/* Makes n halves of each of up to 8 lines floats, a vector from line to line. */
+static NRMI_NOINLINE void NRMI_OP(nrmi_to_floats)(nrmi_from *at, nrmi_a (*space)[NRMI_BLOCK],
+                                                  size_t lines, size_t n, size_t x_leap,
+                                                  size_t dy_leap)
+{
+    nrmi_packing p;
+    p.dtype = at->half;
+    p.res = NULL;
+    p.step = NRMI_W;
+    p.lines = lines;
+    p.n = n;
+    p.packed = (unsigned char *)space[0];
+    p.x = (unsigned char *)(uintptr_t)at->x;
+    p.x_step = x_leap;
+    NRMI_OP(nrmi_pack)(&p);
+    at->x = (const unsigned char *)space[0];
+    if (!at->dy)
+        return;
+    p.packed = (unsigned char *)space[1];
+    p.x = (unsigned char *)(uintptr_t)at->dy;
+    p.x_step = dy_leap;
+    NRMI_OP(nrmi_pack)(&p);
+    at->dy = (const unsigned char *)space[1];
+}
+#endif
 
 static NRMI_INLINE nrmi_two NRMI_OP(nrmi_both)(nrmi_two x, nrmi_two y)
 {
@@ -6253,18 +6362,25 @@ static NRMI_INLINE void NRMI_OP(nrmi_row_block)(const nrmi_chunk *c, int what,
                                                 const nrmi_stats *s, size_t line, size_t at,
                                                 size_t n, nrmi_a *first, nrmi_a *second)
 {
+    const int whole = n >= NRMI_BLOCK || n % 16 == 0;
+    nrmi_from from = NRMI_OP(nrmi_begin)(c, line * c->x_step + at, line * c->dy_step + at);
     size_t h;
+#if NRMI_HALVES
+    nrmi_a space[2][NRMI_BLOCK];
+    if (from.half && !whole)
+        NRMI_OP(nrmi_to_floats)(&from, space, 1, n, 0, 0);
+#endif
     for (h = 0; h < 16; h += NRMI_W) {
-        const size_t i = at + h, x_at = line * c->x_step + i, dy_at = line * c->dy_step + i;
+        const size_t i = at + h;
         const nrmi_m all = nrmi_mask(NRMI_W);
         nrmi_two t;
-#define NRMI_WHOLE(j) \
-    NRMI_OP(nrmi_term)(c, what, 1, s, x_at + 16 * (j), dy_at + 16 * (j), i + 16 * (j), all, 0)
+#define NRMI_WHOLE(j)                                                                            \
+    NRMI_OP(nrmi_term)(c, what, 1, s, &from, h + 16 * (j), h + 16 * (j), i + 16 * (j), all, 0)
 #define NRMI_LEFT(j) (n > 16 * (j) + h ? nrmi_least(n - 16 * (j)-h, NRMI_W) : 0)
 #define NRMI_PART(j)                                                                          \
-    NRMI_OP(nrmi_term)(c, what, 1, s, x_at + 16 * (j), dy_at + 16 * (j), i + 16 * (j),        \
+    NRMI_OP(nrmi_term)(c, what, 1, s, &from, h + 16 * (j), h + 16 * (j), i + 16 * (j),        \
                        nrmi_mask(NRMI_LEFT(j)), 1)
-        if (n >= NRMI_BLOCK || n % 16 == 0)
+        if (whole)
             NRMI_TREE(t, nrmi_least(n, NRMI_BLOCK) / 16, NRMI_WHOLE);
         else
             NRMI_TREE(t, (n + 15) / 16, NRMI_PART);
@@ -6346,23 +6462,28 @@ static NRMI_INLINE void NRMI_OP(nrmi_column_phase)(const nrmi_chunk *c, int what
     const nrmi_m all = nrmi_mask(NRMI_W);
     size_t j, k;
     for (j = 0; j < c->n; j += NRMI_W) {
-        const size_t x_at = line * c->x_step + j, dy_at = line * c->dy_step + j;
+        nrmi_from at = NRMI_OP(nrmi_begin)(c, line * c->x_step + j, line * c->dy_step + j);
         nrmi_stats l;
         nrmi_two s;
         if (what == NRMI_PARAM)
             l.mh = l.ml = l.r = l.k = nrmi_set1(0);
         else
             NRMI_OP(nrmi_stats_of)(c, what, 1, j, &l);
-#define NRMI_WHOLE(i)                                                               \
-    NRMI_OP(nrmi_term)(c, what, 0, &l, x_at + ax * (i), dy_at + ay * (i),           \
-                       from + c->apart * (i), all, 0)
-#define NRMI_PART(i)                                                                \
-    NRMI_OP(nrmi_term)(c, what, 0, &l, x_at + ax * (i), dy_at + ay * (i),           \
-                       from + c->apart * (i), part, 1)
+#define NRMI_WHOLE(i) \
+    NRMI_OP(nrmi_term)(c, what, 0, &l, &at, ax * (i), ay * (i), from + c->apart * (i), all, 0)
+#define NRMI_PART(i) \
+    NRMI_OP(nrmi_term)(c, what, 0, &l, &at, bx * (i), by * (i), from + c->apart * (i), part, 1)
         if (steps == 8 && c->n - j >= NRMI_W) {
             NRMI_TREE(s, 8, NRMI_WHOLE);
         } else {
-            const nrmi_m part = nrmi_mask(nrmi_least(c->n - j, NRMI_W));
+            const size_t n = nrmi_least(c->n - j, NRMI_W);
+            const size_t bx = at.half ? NRMI_W : ax, by = at.half ? NRMI_W : ay;
+            const nrmi_m part = nrmi_mask(n);
+#if NRMI_HALVES
+            nrmi_a space[2][NRMI_BLOCK];
+            if (at.half)
+                NRMI_OP(nrmi_to_floats)(&at, space, steps, n, ax, ay);
+#endif
             NRMI_TREE(s, steps, NRMI_PART);
         }
 #undef NRMI_WHOLE
@@ -6492,10 +6613,11 @@ typedef struct nrmi_line {
 
 static NRMI_INLINE nrmi_line NRMI_OP(nrmi_line_of)(const nrmi_chunk *c, int what, size_t line)
 {
+    const size_t size = c->half ? 2 : sizeof(nrmi_a);
     nrmi_line l;
-    l.x = NRMI_OP(nrmi_at)(c->x, line * c->x_step);
-    l.dy = what == NRMI_Y ? l.x : NRMI_OP(nrmi_at)(c->dy, line * c->dy_step);
-    l.out = (unsigned char *)c->out + line * c->out_step * sizeof(nrmi_a);
+    l.x = (const unsigned char *)c->x + line * c->x_step * size;
+    l.dy = what == NRMI_Y ? l.x : (const unsigned char *)c->dy + line * c->dy_step * size;
+    l.out = (unsigned char *)c->out + line * c->out_step * (c->half_out ? 2 : sizeof(nrmi_a));
     return l;
 }
 
@@ -6505,12 +6627,12 @@ static NRMI_INLINE void NRMI_OP(nrmi_element)(const nrmi_chunk *c, int what, int
                                               const nrmi_line *at, size_t j, nrmi_m m, int part,
                                               nrmi_v *all)
 {
-    const nrmi_v x = NRMI_OP(nrmi_read)(at->x, j, m, part);
+    const nrmi_v x = NRMI_OP(nrmi_data)(what == NRMI_MASK ? 0 : c->half, at->x, j, m, part);
     const nrmi_v d = NRMI_OP(nrmi_deviation)(x, l->mh, l->ml);
     unsigned char *to = at->out + j * sizeof(nrmi_a);
     nrmi_v w, y;
     if (what == NRMI_DX) {
-        w = NRMI_OP(nrmi_read)(at->dy, j, m, part);
+        w = NRMI_OP(nrmi_data)(c->half, at->dy, j, m, part);
         y = nrmi_mul(w, inner ? nrmi_mul(o->g, l->k) : l->k);
         y = nrmi_sub(nrmi_sub(y, l->p), nrmi_mul(nrmi_mul(d, l->r), l->q));
         y = nrmi_mul(y, l->o);
@@ -6523,6 +6645,15 @@ static NRMI_INLINE void NRMI_OP(nrmi_element)(const nrmi_chunk *c, int what, int
         if (what == NRMI_MASK)
             y = nrmi_above(NRMI_OP(nrmi_read)(at->dy, j, m, part), y);
     }
+#if NRMI_HALVES
+    if (what != NRMI_MASK && NRMI_RARELY(c->half_out != 0)) {
+        if (part)
+            NRMI_OP(nrmi_half_put_part)(c->half_out, at->out + 2 * j, nrmi_keep(y, m), m);
+        else
+            NRMI_OP1(nrmi_half_put)(c->half_out, at->out + 2 * j, y);
+        return;
+    }
+#endif
     if (part)
         nrmi_store_part(to, nrmi_keep(y, m), m); /* what is not stored may not be set */
     else if (what != NRMI_MASK && c->stream)
@@ -6536,7 +6667,7 @@ static NRMI_INLINE void NRMI_OP(nrmi_element)(const nrmi_chunk *c, int what, int
 static NRMI_INLINE void NRMI_OP(nrmi_edges)(const nrmi_chunk *c, const nrmi_line *at,
                                             size_t edges[2][2])
 {
-    const size_t past = (uintptr_t)at->out / sizeof(nrmi_a) % NRMI_W;
+    const size_t past = (uintptr_t)at->out / (c->half_out ? 2 : sizeof(nrmi_a)) % NRMI_W;
     const size_t head = past && c->n > 2 * NRMI_W ? NRMI_W - past : 0;
     edges[0][0] = 0;
     edges[0][1] = head;
@@ -6553,6 +6684,9 @@ static NRMI_INLINE void NRMI_OP(nrmi_panel)(const nrmi_chunk *c, int what, int i
                                             size_t lines, size_t j, nrmi_m m, int part,
                                             nrmi_v *all)
 {
+    const size_t size = c->half ? 2 : sizeof(nrmi_a);
+    const size_t x_step = c->x_step * size, dy_step = c->dy_step * size;
+    const size_t out_step = c->out_step * (c->half_out ? 2 : sizeof(nrmi_a));
     nrmi_line at = *first;
     nrmi_other o;
     nrmi_lane l0, l1, l2, l3;
@@ -6576,9 +6710,9 @@ static NRMI_INLINE void NRMI_OP(nrmi_panel)(const nrmi_chunk *c, int what, int i
             NRMI_OP(nrmi_element)(c, what, inner, &l2, &o, &at, j + 2 * NRMI_W, m, part, all);
             NRMI_OP(nrmi_element)(c, what, inner, &l3, &o, &at, j + 3 * NRMI_W, m, part, all);
         }
-        at.x += c->x_step * sizeof(nrmi_a);
-        at.dy += c->dy_step * sizeof(nrmi_a);
-        at.out += c->out_step * sizeof(nrmi_a);
+        at.x += x_step;
+        at.dy += dy_step;
+        at.out += out_step;
     }
 }
 
@@ -7022,6 +7156,7 @@ NRMI_KERNEL(nrmi_dx_place_inner, NRMI_OP(nrmi_map)(c, NRMI_DX, 1, 1))
 
 static const nrmi_kernels NRMI_OP(nrmi_kernels) = {
     NRMI_DOUBLE,
+    NRMI_HALVES,
     sizeof(nrmi_a),
     {{NRMI_OP(nrmi_row_moments), NRMI_OP(nrmi_row_channel), NRMI_OP(nrmi_row_inner),
       NRMI_OP(nrmi_row_param)},
@@ -7057,11 +7192,14 @@ static const nrmi_kernels NRMI_OP(nrmi_kernels) = {
 #undef NRMI_OP64
 #undef NRMI_W
 #undef NRMI_DOUBLE
+#undef NRMI_HALVES
+#undef NRMI_PANEL
 #undef nrmi_a
 #undef nrmi_v
 #undef nrmi_m
 #undef nrmi_two
 #undef nrmi_stats
+#undef nrmi_from
 #undef nrmi_lane
 #undef nrmi_other
 #undef nrmi_line
