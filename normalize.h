@@ -1949,7 +1949,11 @@ NRMI_DO(nrmi_put_f32_v128, (float *p, nrmi_2xf64 x), (p[0] = (float)x[0], p[1] =
 #endif
 #define NRMI_ISA avx512
 #define NRMI_A f64
+#if NRMI_HAS_AVX2
+#define NRMI_LANES_ALONE /* sums and maps in double are AVX2's; their own would be 31 KB */
+#endif
 #include NRM_HEADER_FILENAME
+#undef NRMI_LANES_ALONE
 #undef NRMI_A
 #define NRMI_A f32
 #include NRM_HEADER_FILENAME
@@ -1985,7 +1989,11 @@ static const nrmi_set nrmi_sets[] = {
 #endif
 #if NRMI_HAS_AVX512
     /* ISA HOOK row: AVX-512. */
+#if NRMI_HAS_AVX2
+    {NRM_AVX512, &nrmi_kernels_f32_avx512, &nrmi_kernels_f64_avx2},
+#else
     {NRM_AVX512, &nrmi_kernels_f32_avx512, &nrmi_kernels_f64_avx512},
+#endif
 #endif
 #if NRMI_HAS_V128
     /* ISA HOOK row: v128. */
@@ -2945,7 +2953,8 @@ static size_t nrmi_most_lanes(const nrmi_tile *t, int wide)
 }
 
 /* Coefficients by lane from doubles, by the formulas of A6. `sums`: of the gradient sums. */
-static void nrmi_prepare_lane(nrmi_work *w, int sums, size_t i, double mean, double rstd)
+static NRMI_NOINLINE void nrmi_prepare_lane(nrmi_work *w, int sums, size_t i, double mean,
+                                            double rstd)
 {
     const nrmi_tile *t = w->t;
     const nrmi_kernels *k = w->k;
@@ -4100,7 +4109,7 @@ static void nrmi_fill(nrmi_stretch *v, int sums, size_t o, size_t p, size_t g, s
         l.rstd = v->t.rstd;
         l.g = params && matter ? v->g : NULL;
         l.b = v->b;
-        if (j->q->set->f64->comfortable(&l))
+        if (j->q->set->f32->comfortable(&l))
             return;
     }
     v->t.odd = 1;
@@ -4316,7 +4325,7 @@ static NRMI_NOINLINE void nrmi_sums_on_pool(const nrmi_job *j, nrmi_cells *c, do
     const size_t count = j->park_count > NRMI_HERE ? j->park_count : (size_t)NRMI_HERE;
     const size_t window = nrmi_least(count / lanes / 2, all);
     size_t i;
-    if (2 * window * lanes * c->each < nrmi_cut()) { /* rounds too small */
+    if (window < 2 || 2 * window * lanes * c->each < nrmi_cut()) { /* rounds too small */
         nrmi_sums(c->t, c->k, c->what, first, second);
         return;
     }
@@ -4649,7 +4658,7 @@ static NRMI_NOINLINE int nrmi_moments_of(const nrmi_job *j, size_t o, size_t g, 
         q.m2 = m2;
         q.rstd = rstd;
         nrmi_moment_sums(j, set->f32, 0, o, g, count, pilot, first, second);
-        if (set->f64->judge(&q))
+        if (set->f32->judge(&q))
             return 1;
     }
     memset(state, NRMI_ACCEPT, count);
@@ -5293,7 +5302,7 @@ static int nrmi_give_together(const nrmi_together *g, double (*sum)[NRMI_TOGETHE
     for (k = 0; k < 2; k++) {
         if (j->q->a->accumulate)
             nrmi_give_all(j, to[k], g->from, g->param.n, sum[k]);
-        else if (to[k] && !j->q->set->f64->narrow(to[k] + 4 * g->from, sum[k], g->param.n))
+        else if (to[k] && !j->q->set->f32->narrow(to[k] + 4 * g->from, sum[k], g->param.n))
             return 0;
     }
     return 1;
@@ -5316,12 +5325,12 @@ static int nrmi_columns_together(nrmi_together *g)
     for (row = 0; row < rows; row += n) {
         n = nrmi_least(rows - row, each);
         for (k = 0; row % NRMI_RUN == 0 && row > 0 && k < 2; k++)
-            j->q->set->f64->settle(g->sum[k], g->run[k], g->param.n);
+            j->q->set->f32->settle(g->sum[k], g->run[k], g->param.n);
         if (!nrmi_rows_together(g, row, n))
             return 0;
     }
     for (k = 0; rows > NRMI_RUN && k < 2; k++)
-        j->q->set->f64->settle(g->sum[k], g->run[k], g->param.n);
+        j->q->set->f32->settle(g->sum[k], g->run[k], g->param.n);
     return nrmi_give_together(g, rows > NRMI_RUN ? g->sum : g->run);
 }
 
@@ -6130,6 +6139,8 @@ typedef struct nrmi_stats {
     nrmi_v mh, ml, r, k;
 } nrmi_stats;
 
+#ifndef NRMI_LANES_ALONE /* D1 to D4 */
+
 /* ---- D1 Loads ----------------------------------------------------------------------------- */
 
 static NRMI_INLINE const unsigned char *NRMI_OP(nrmi_at)(const void *p, size_t i)
@@ -6141,7 +6152,11 @@ static NRMI_INLINE nrmi_v NRMI_OP(nrmi_read)(const void *p, size_t i, nrmi_m m, 
 {
     return part ? nrmi_load_part(NRMI_OP(nrmi_at)(p, i), m) : nrmi_load(NRMI_OP(nrmi_at)(p, i));
 }
+#ifdef NRM_NO_HALF
+#define NRMI_HALVES 0
+#else
 #define NRMI_HALVES (!NRMI_DOUBLE && NRMI_W > 1) /* are read and written as they lie */
+#endif
 #if NRMI_HALVES
 /* Part of a vector of halves. */
 static NRMI_NOINLINE nrmi_v NRMI_OP(nrmi_half_part)(int half, const unsigned char *p, nrmi_m m)
@@ -6151,7 +6166,8 @@ static NRMI_NOINLINE nrmi_v NRMI_OP(nrmi_half_part)(int half, const unsigned cha
     memcpy(h, p, 2 * NRMI_OP1(nrmi_there)(m));
     return NRMI_OP1(nrmi_half_get)(half, h);
 }
-static NRMI_NOINLINE void NRMI_OP(nrmi_half_put_part)(int half, unsigned char *p, nrmi_v v, nrmi_m m)
+static NRMI_NOINLINE void NRMI_OP(nrmi_half_put_part)(int half, unsigned char *p, nrmi_v v,
+                                                      nrmi_m m)
 {
     uint16_t h[NRMI_W];
     NRMI_OP1(nrmi_half_put)(half, h, v);
@@ -6678,7 +6694,7 @@ static NRMI_INLINE void NRMI_OP(nrmi_edges)(const nrmi_chunk *c, const nrmi_line
 /* Vectors side by side, from place j on, of `lines` lines: the coefficients of places stay in
    registers, of which the larger vectors have 32. */
 #define NRMI_PANEL(what)                                                                           \
-    (NRMI_DOUBLE || (what) == NRMI_MASK ? 1 : NRMI_W * sizeof(nrmi_a) == 64 ? 4 : 2)
+    ((what) == NRMI_MASK || NRMI_W == 1 ? 1 : NRMI_W * sizeof(nrmi_a) == 64 ? 4 : 2)
 static NRMI_INLINE void NRMI_OP(nrmi_panel)(const nrmi_chunk *c, int what, int inner,
                                             size_t vectors, const nrmi_line *first, size_t line,
                                             size_t lines, size_t j, nrmi_m m, int part,
@@ -6716,23 +6732,26 @@ static NRMI_INLINE void NRMI_OP(nrmi_panel)(const nrmi_chunk *c, int what, int i
     }
 }
 
-/* Lines of places: up to a line of the output's cache, panels, whole vectors, the rest. */
+/* Lines of places: panels from a line of the output's cache on; what is left at both ends comes a
+   vector at a time. */
 static NRMI_INLINE void NRMI_OP(nrmi_places)(const nrmi_chunk *c, int what, int inner, size_t line,
                                              size_t lines, nrmi_v *all)
 {
     const nrmi_line at = NRMI_OP(nrmi_line_of)(c, what, line);
     const size_t vectors = NRMI_PANEL(what), n = c->n;
-    size_t edges[2][2], j, k;
+    size_t edges[2][2], i, j, k, left;
     NRMI_OP(nrmi_edges)(c, &at, edges);
     for (j = edges[0][1]; j + vectors * NRMI_W <= n; j += vectors * NRMI_W)
         NRMI_OP(nrmi_panel)(c, what, inner, vectors, &at, line, lines, j, nrmi_mask(NRMI_W), 0,
                             all);
-    for (; vectors > 1 && j + NRMI_W <= n; j += NRMI_W)
-        NRMI_OP(nrmi_panel)(c, what, inner, 1, &at, line, lines, j, nrmi_mask(NRMI_W), 0, all);
+    edges[1][0] = j;
+    edges[1][1] = n - j;
     for (k = 0; k < 2; k++)
-        if (edges[k][1] > 0)
-            NRMI_OP(nrmi_panel)(c, what, inner, 1, &at, line, lines, edges[k][0],
-                                nrmi_mask(edges[k][1]), 1, all);
+        for (i = edges[k][0], left = edges[k][1]; left > 0; i += NRMI_W) {
+            const size_t some = nrmi_least(left, NRMI_W);
+            NRMI_OP(nrmi_panel)(c, what, inner, 1, &at, line, lines, i, nrmi_mask(some), 1, all);
+            left -= some;
+        }
 }
 
 static NRMI_INLINE void NRMI_OP(nrmi_place)(const nrmi_chunk *c, int what, int inner,
@@ -6957,6 +6976,8 @@ static int NRMI_OP(nrmi_all_within)(const unsigned char *values, size_t count, d
 }
 #endif
 
+#endif /* D1 to D4 */
+
 /* ---- D5 Lanes in double --------------------------------------------------------------------- */
 
 #if NRMI_DOUBLE
@@ -7125,6 +7146,8 @@ static NRMI_NOINLINE int NRMI_OP(nrmi_comfortable_all)(const nrmi_lanes *l)
 }
 #endif
 
+#ifndef NRMI_LANES_ALONE
+
 /* ---- D6 The kernels by name ---------------------------------------------------------------- */
 
 #define NRMI_KERNEL(name, call)                              \
@@ -7186,6 +7209,7 @@ static const nrmi_kernels NRMI_OP(nrmi_kernels) = {
     NRMI_OP64(nrmi_settle),
     NRMI_OP64(nrmi_narrow)
 };
+#endif
 
 #undef NRMI_OP
 #undef NRMI_OP1
