@@ -5174,8 +5174,8 @@ typedef struct nrmi_together {
     double run[2][NRMI_TOGETHER + 16], sum[2][NRMI_TOGETHER + 16]; /* of dbeta, of dgamma */
 } nrmi_together;
 
-/* Whether this call is of the usual kind: float as it lies, and dx apart from what it is computed
-   from, so that whatever turns up can be computed again. */
+/* Whether this call is of the usual kind: floats or halves as they lie, and dx apart from what it
+   is computed from, so that whatever turns up can be computed again. */
 static int nrmi_goes_together(const nrmi_job *j)
 {
     const nrmi_walk *w = &j->w;
@@ -5183,7 +5183,8 @@ static int nrmi_goes_together(const nrmi_job *j)
     if (w->column || w->outer != 1 || j->s != 1 || j->q->d->affine_per_sample ||
         j->q->d->kind == NRM_GROUP || (w->len > NRMI_TOGETHER && j->q->a->accumulate) || j->pool)
         return 0;
-    if (t->dtype != NRM_F32 || t->res || t->dsum || t->relu || t->forced || !t->out || !t->apart ||
+    if (t->dtype == NRM_F64 || (t->size == 2 && !j->q->set->f32->halves) || t->res || t->dsum ||
+        t->relu || t->forced || !t->out || !t->apart ||
         nrmi_bits(j->gamma ? j->q->d->gamma_offset : 0) != 0)
         return 0;
     return j->dgamma || j->dbeta;
@@ -5204,6 +5205,7 @@ static void nrmi_open_together(nrmi_together *g, const nrmi_job *j)
     g->c.dy_step = j->w.group_step.y;
     g->c.out_step = j->w.group_step.x;
     g->c.n = c;
+    g->c.half = g->c.half_out = j->t.size == 2 ? j->t.dtype : 0;
     g->c.mh = g->mh;
     g->c.ml = g->ml;
     g->c.r = g->v;
@@ -5231,7 +5233,7 @@ static int nrmi_dx_together(nrmi_together *g, size_t row, nrmi_lanes *l)
     const nrmi_kernels *k = j->q->set->f32;
     nrmi_chunk *c = &g->c;
     int fits;
-    c->out = j->t.out + 4 * row * c->out_step;
+    c->out = j->t.out + j->t.size * row * c->out_step;
     c->stream = j->t.stream && c->n > 32;
     c->first = g->big_p;
     c->second = g->big_q;
@@ -5274,15 +5276,15 @@ static int nrmi_rows_together(nrmi_together *g, size_t row, size_t rows)
     if (!k->comfortable(&l))
         return 0;
     k->coefs(&l);
-    c->x = j->t.x + 4 * row * c->x_step;
-    c->dy = j->t.dy + 4 * row * c->dy_step;
+    c->x = j->t.x + j->t.size * row * c->x_step;
+    c->dy = j->t.dy + j->t.size * row * c->dy_step;
     c->lines = rows;
     fits = g->from > 0 || nrmi_dx_together(g, row, &l);
     l.of = NRMI_OF_Y;
     l.r = g->r;
     k->coefs(&l);
-    g->param.x = (const unsigned char *)c->x + 4 * g->from;
-    g->param.dy = (const unsigned char *)c->dy + 4 * g->from;
+    g->param.x = (const unsigned char *)c->x + j->t.size * g->from;
+    g->param.dy = (const unsigned char *)c->dy + j->t.size * g->from;
     g->param.n = nrmi_least(c->n - g->from, NRMI_TOGETHER);
     g->param.block = rows;
     g->param.phases = (rows + 7) / 8;
@@ -6638,17 +6640,17 @@ static NRMI_INLINE nrmi_line NRMI_OP(nrmi_line_of)(const nrmi_chunk *c, int what
 }
 
 /* y, dy' or dx of one vector; what is found is added up, to tell whether all of it is finite. */
-static NRMI_INLINE void NRMI_OP(nrmi_element)(const nrmi_chunk *c, int what, int inner,
+static NRMI_INLINE void NRMI_OP(nrmi_element)(const nrmi_chunk *c, int what, int inner, int halves,
                                               const nrmi_lane *l, const nrmi_other *o,
                                               const nrmi_line *at, size_t j, nrmi_m m, int part,
                                               nrmi_v *all)
 {
-    const nrmi_v x = NRMI_OP(nrmi_data)(what == NRMI_MASK ? 0 : c->half, at->x, j, m, part);
+    const nrmi_v x = NRMI_OP(nrmi_data)(halves ? c->half : 0, at->x, j, m, part);
     const nrmi_v d = NRMI_OP(nrmi_deviation)(x, l->mh, l->ml);
     unsigned char *to = at->out + j * sizeof(nrmi_a);
     nrmi_v w, y;
     if (what == NRMI_DX) {
-        w = NRMI_OP(nrmi_data)(c->half, at->dy, j, m, part);
+        w = NRMI_OP(nrmi_data)(halves ? c->half : 0, at->dy, j, m, part);
         y = nrmi_mul(w, inner ? nrmi_mul(o->g, l->k) : l->k);
         y = nrmi_sub(nrmi_sub(y, l->p), nrmi_mul(nrmi_mul(d, l->r), l->q));
         y = nrmi_mul(y, l->o);
@@ -6662,7 +6664,7 @@ static NRMI_INLINE void NRMI_OP(nrmi_element)(const nrmi_chunk *c, int what, int
             y = nrmi_above(NRMI_OP(nrmi_read)(at->dy, j, m, part), y);
     }
 #if NRMI_HALVES
-    if (what != NRMI_MASK && NRMI_RARELY(c->half_out != 0)) {
+    if (halves && NRMI_RARELY(c->half_out != 0)) {
         if (part)
             NRMI_OP(nrmi_half_put_part)(c->half_out, at->out + 2 * j, nrmi_keep(y, m), m);
         else
@@ -6703,6 +6705,7 @@ static NRMI_INLINE void NRMI_OP(nrmi_panel)(const nrmi_chunk *c, int what, int i
     const size_t size = c->half ? 2 : sizeof(nrmi_a);
     const size_t x_step = c->x_step * size, dy_step = c->dy_step * size;
     const size_t out_step = c->out_step * (c->half_out ? 2 : sizeof(nrmi_a));
+    const int h = NRMI_HALVES && what != NRMI_MASK;
     nrmi_line at = *first;
     nrmi_other o;
     nrmi_lane l0, l1, l2, l3;
@@ -6719,12 +6722,12 @@ static NRMI_INLINE void NRMI_OP(nrmi_panel)(const nrmi_chunk *c, int what, int i
     for (i = 0; i < lines; i++) {
         if (inner)
             o = NRMI_OP(nrmi_other_of)(c, what, line + i, 0, m, 0);
-        NRMI_OP(nrmi_element)(c, what, inner, &l0, &o, &at, j, m, part, all);
+        NRMI_OP(nrmi_element)(c, what, inner, h, &l0, &o, &at, j, m, part, all);
         if (vectors > 1)
-            NRMI_OP(nrmi_element)(c, what, inner, &l1, &o, &at, j + NRMI_W, m, part, all);
+            NRMI_OP(nrmi_element)(c, what, inner, h, &l1, &o, &at, j + NRMI_W, m, part, all);
         if (vectors > 2) {
-            NRMI_OP(nrmi_element)(c, what, inner, &l2, &o, &at, j + 2 * NRMI_W, m, part, all);
-            NRMI_OP(nrmi_element)(c, what, inner, &l3, &o, &at, j + 3 * NRMI_W, m, part, all);
+            NRMI_OP(nrmi_element)(c, what, inner, h, &l2, &o, &at, j + 2 * NRMI_W, m, part, all);
+            NRMI_OP(nrmi_element)(c, what, inner, h, &l3, &o, &at, j + 3 * NRMI_W, m, part, all);
         }
         at.x += x_step;
         at.dy += dy_step;
@@ -6755,14 +6758,14 @@ static NRMI_INLINE void NRMI_OP(nrmi_places)(const nrmi_chunk *c, int what, int 
 }
 
 static NRMI_INLINE void NRMI_OP(nrmi_place)(const nrmi_chunk *c, int what, int inner,
-                                            const nrmi_lane *l, const nrmi_line *at, size_t j,
-                                            nrmi_m m, int part, nrmi_v *all)
+                                            int halves, const nrmi_lane *l, const nrmi_line *at,
+                                            size_t j, nrmi_m m, int part, nrmi_v *all)
 {
     nrmi_other o;
     o.g = o.b = nrmi_set1(0);
     if (inner)
         o = NRMI_OP(nrmi_other_of)(c, what, j, 1, m, part);
-    NRMI_OP(nrmi_element)(c, what, inner, l, &o, at, j, m, part, all);
+    NRMI_OP(nrmi_element)(c, what, inner, halves, l, &o, at, j, m, part, all);
 }
 /* One line: the same without panels. */
 static NRMI_INLINE void NRMI_OP(nrmi_along)(const nrmi_chunk *c, int what, int inner, size_t line,
@@ -6774,12 +6777,16 @@ static NRMI_INLINE void NRMI_OP(nrmi_along)(const nrmi_chunk *c, int what, int i
     size_t edges[2][2], j, k;
     NRMI_OP(nrmi_edges)(c, &at, edges);
     NRMI_OP(nrmi_lane_of)(c, what, inner, line * c->stat_step, 0, &l);
-    for (j = edges[0][1]; j + NRMI_W <= n; j += NRMI_W)
-        NRMI_OP(nrmi_place)(c, what, inner, &l, &at, j, nrmi_mask(NRMI_W), 0, all);
+    j = edges[0][1];
+    if (NRMI_HALVES && what != NRMI_MASK && NRMI_RARELY((c->half | c->half_out) != 0))
+        for (; j + NRMI_W <= n; j += NRMI_W)
+            NRMI_OP(nrmi_place)(c, what, inner, 1, &l, &at, j, nrmi_mask(NRMI_W), 0, all);
+    for (; j + NRMI_W <= n; j += NRMI_W)
+        NRMI_OP(nrmi_place)(c, what, inner, 0, &l, &at, j, nrmi_mask(NRMI_W), 0, all);
     for (k = 0; k < 2; k++)
         if (edges[k][1] > 0)
-            NRMI_OP(nrmi_place)(c, what, inner, &l, &at, edges[k][0], nrmi_mask(edges[k][1]), 1,
-                                all);
+            NRMI_OP(nrmi_place)(c, what, inner, what != NRMI_MASK, &l, &at, edges[k][0],
+                                nrmi_mask(edges[k][1]), 1, all);
 }
 
 static NRMI_INLINE void NRMI_OP(nrmi_map)(nrmi_chunk *given, int what, int place, int inner)
