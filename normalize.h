@@ -757,6 +757,14 @@ NRM_API float nrm_f16_to_f32(uint16_t);  /* exact */
 #define NRMI_NOINLINE
 #endif
 
+/* Vectors side by side and the widening of halves are written out; without optimization each would
+   take stack of its own. */
+#if defined(__GNUC__) && !defined(__OPTIMIZE__)
+#define NRMI_WRITTEN_OUT 0
+#else
+#define NRMI_WRITTEN_OUT 1
+#endif
+
 #if defined(__GNUC__)
 #define NRMI_RARELY(condition) __builtin_expect(condition, 0)
 #else
@@ -6182,7 +6190,11 @@ static NRMI_INLINE nrmi_v NRMI_OP(nrmi_data)(int half, const void *p, size_t i, 
 #if NRMI_HALVES
     if (NRMI_RARELY(half != 0)) {
         const unsigned char *at = (const unsigned char *)p + 2 * i;
-        return part ? NRMI_OP(nrmi_half_part)(half, at, m) : NRMI_OP1(nrmi_half_get)(half, at);
+#if NRMI_WRITTEN_OUT
+        if (!part)
+            return NRMI_OP1(nrmi_half_get)(half, at);
+#endif
+        return NRMI_OP(nrmi_half_part)(half, at, m);
     }
 #else
     (void)half;
@@ -6211,6 +6223,143 @@ static NRMI_INLINE nrmi_v NRMI_OP(nrmi_param)(const void *p, size_t i, int place
 static NRMI_INLINE nrmi_v NRMI_OP(nrmi_deviation)(nrmi_v x, nrmi_v mh, nrmi_v ml)
 {
     return nrmi_sub(nrmi_sub(x, mh), ml);
+}
+
+#if !NRMI_DOUBLE
+/* z of whole vectors of halves, x + res if there is one, rounded as stored; and the way back. */
+static NRMI_INLINE void NRMI_OP(nrmi_pack_half)(float *z, const unsigned char *x,
+                                                const unsigned char *res, size_t n, int dtype)
+{
+    uint16_t half[NRMI_W];
+    size_t i;
+    for (i = 0; i < n; i += NRMI_W) {
+        nrmi_v v = NRMI_OP1(nrmi_half_get)(dtype, x + 2 * i);
+        if (res) {
+            v = nrmi_add(v, NRMI_OP1(nrmi_half_get)(dtype, res + 2 * i));
+            NRMI_OP1(nrmi_half_put)(dtype, half, v);
+            v = NRMI_OP1(nrmi_half_get)(dtype, half);
+        }
+        nrmi_store(z + i, v);
+    }
+}
+static NRMI_INLINE void NRMI_OP(nrmi_unpack_half)(unsigned char *to, const float *v, size_t n,
+                                                  int dtype)
+{
+    size_t i;
+    for (i = 0; i < n; i += NRMI_W)
+        NRMI_OP1(nrmi_half_put)(dtype, to + 2 * i, nrmi_load(v + i));
+}
+/* The same for any number, type and residual: each has a loop without questions. */
+static NRMI_INLINE void NRMI_OP(nrmi_pack_halves)(float *z, const unsigned char *x,
+                                                    const unsigned char *res, size_t n, int dtype)
+{
+    const size_t whole = n - n % NRMI_W;
+    uint16_t half[2][NRMI_W];
+    if (dtype == NRM_F16 && !res)
+        NRMI_OP(nrmi_pack_half)(z, x, NULL, whole, NRM_F16);
+    else if (dtype == NRM_F16)
+        NRMI_OP(nrmi_pack_half)(z, x, res, whole, NRM_F16);
+    else if (!res)
+        NRMI_OP(nrmi_pack_half)(z, x, NULL, whole, NRM_BF16);
+    else
+        NRMI_OP(nrmi_pack_half)(z, x, res, whole, NRM_BF16);
+    if (whole == n)
+        return;
+    memset(half, 0, sizeof half);
+    memcpy(half[0], x + 2 * whole, 2 * (n - whole));
+    if (res)
+        memcpy(half[1], res + 2 * whole, 2 * (n - whole));
+    NRMI_OP(nrmi_pack_half)(z + whole, (const unsigned char *)half[0],
+                            res ? (const unsigned char *)half[1] : NULL, NRMI_W, dtype);
+}
+static NRMI_INLINE void NRMI_OP(nrmi_unpack_halves)(unsigned char *to, const float *v, size_t n,
+                                                      int dtype)
+{
+    const size_t whole = n - n % NRMI_W;
+    uint16_t half[NRMI_W];
+    if (dtype == NRM_F16)
+        NRMI_OP(nrmi_unpack_half)(to, v, whole, NRM_F16);
+    else
+        NRMI_OP(nrmi_unpack_half)(to, v, whole, NRM_BF16);
+    if (whole == n)
+        return;
+    NRMI_OP1(nrmi_half_put)(dtype, half, nrmi_load_part(v + whole, nrmi_mask(n - whole)));
+    memcpy(to + 2 * whole, half, 2 * (n - whole));
+}
+#endif
+
+/* z of n values of any type. */
+static NRMI_INLINE void NRMI_OP(nrmi_pack_line)(void *to, const void *x, const void *res, size_t n,
+                                                int dtype)
+{
+    nrmi_a *z = (nrmi_a *)to;
+    size_t i = 0;
+    if (dtype != (NRMI_DOUBLE ? NRM_F64 : NRM_F32)) {
+#if NRMI_DOUBLE
+        for (; i < n; i++)
+            z[i] = nrmi_z(dtype, x, res, i);
+#else
+        NRMI_OP(nrmi_pack_halves)(z, (const unsigned char *)x, (const unsigned char *)res, n,
+                                  dtype);
+#endif
+        return;
+    }
+    for (; i + NRMI_W <= n; i += NRMI_W) {
+        const nrmi_v v = nrmi_load(NRMI_OP(nrmi_at)(x, i));
+        nrmi_store(z + i, res ? nrmi_add(v, nrmi_load(NRMI_OP(nrmi_at)(res, i))) : v);
+    }
+    if (i < n) {
+        const nrmi_m m = nrmi_mask(n - i);
+        const nrmi_v v = nrmi_load_part(NRMI_OP(nrmi_at)(x, i), m);
+        nrmi_store(z + i, res ? nrmi_add(v, nrmi_load_part(NRMI_OP(nrmi_at)(res, i), m)) : v);
+    }
+}
+
+/* The way back, rounded once. */
+static NRMI_INLINE void NRMI_OP(nrmi_unpack_line)(void *to, const void *from, size_t n, int dtype)
+{
+    const nrmi_a *v = (const nrmi_a *)from;
+    unsigned char *p = (unsigned char *)to;
+    size_t i = 0;
+    if (dtype != (NRMI_DOUBLE ? NRM_F64 : NRM_F32)) {
+#if NRMI_DOUBLE
+        for (; i < n; i++)
+            nrmi_value_set(dtype, p, i, v[i]);
+#else
+        NRMI_OP(nrmi_unpack_halves)(p, v, n, dtype);
+#endif
+        return;
+    }
+    for (; i + NRMI_W <= n; i += NRMI_W)
+        nrmi_store(p + sizeof(nrmi_a) * i, nrmi_load(v + i));
+    if (i < n)
+        nrmi_store_part(p + sizeof(nrmi_a) * i, nrmi_load_part(v + i, nrmi_mask(n - i)),
+                        nrmi_mask(n - i));
+}
+
+/* Lines that follow one another in both places are one. */
+static NRMI_INLINE size_t NRMI_OP(nrmi_lines)(const nrmi_packing *p, size_t *n)
+{
+    const int joined = p->step == p->n && p->x_step == p->n;
+    *n = joined ? p->n * p->lines : p->n;
+    return joined ? 1 : p->lines;
+}
+static NRMI_NOINLINE void NRMI_OP(nrmi_pack)(const nrmi_packing *p)
+{
+    const size_t size = nrmi_size((nrm_dtype)p->dtype);
+    size_t n, l, lines = NRMI_OP(nrmi_lines)(p, &n);
+    for (l = 0; l < lines; l++)
+        NRMI_OP(nrmi_pack_line)(p->packed + sizeof(nrmi_a) * l * p->step,
+                                p->x + size * l * p->x_step,
+                                p->res ? p->res + size * l * p->x_step : NULL, n, p->dtype);
+}
+static NRMI_NOINLINE void NRMI_OP(nrmi_unpack)(const nrmi_packing *p)
+{
+    const size_t size = nrmi_size((nrm_dtype)p->dtype);
+    size_t n, l, lines = NRMI_OP(nrmi_lines)(p, &n);
+    for (l = 0; l < lines; l++)
+        NRMI_OP(nrmi_unpack_line)(p->x + size * l * p->x_step,
+                                  p->packed + sizeof(nrmi_a) * l * p->step, n, p->dtype);
 }
 
 /* ---- D2 Sums ------------------------------------------------------------------------------ */
@@ -6273,30 +6422,24 @@ static NRMI_INLINE nrmi_from NRMI_OP(nrmi_begin)(const nrmi_chunk *c, size_t x_a
     return at;
 }
 #if NRMI_HALVES
-static NRMI_NOINLINE void NRMI_OP(nrmi_pack)(const nrmi_packing *);
 /* Makes n halves of each of up to 8 lines floats, a vector from line to line. */
 static NRMI_NOINLINE void NRMI_OP(nrmi_to_floats)(nrmi_from *at, nrmi_a (*space)[NRMI_BLOCK],
                                                   size_t lines, size_t n, size_t x_leap,
                                                   size_t dy_leap)
 {
-    nrmi_packing p;
-    p.dtype = at->half;
-    p.res = NULL;
-    p.step = NRMI_W;
-    p.lines = lines;
-    p.n = n;
-    p.packed = (unsigned char *)space[0];
-    p.x = (unsigned char *)(uintptr_t)at->x;
-    p.x_step = x_leap;
-    NRMI_OP(nrmi_pack)(&p);
-    at->x = (const unsigned char *)space[0];
-    if (!at->dy)
-        return;
-    p.packed = (unsigned char *)space[1];
-    p.x = (unsigned char *)(uintptr_t)at->dy;
-    p.x_step = dy_leap;
-    NRMI_OP(nrmi_pack)(&p);
-    at->dy = (const unsigned char *)space[1];
+    const unsigned char **const from[2] = {&at->x, &at->dy};
+    const size_t leap[2] = {x_leap, dy_leap};
+    size_t l, i;
+    int k;
+    for (k = 0; k < 2 && *from[k]; k++) {
+        for (l = 0; l < lines; l++)
+            for (i = 0; i < n; i += NRMI_W)
+                nrmi_store(space[k] + NRMI_W * l + i,
+                           NRMI_OP(nrmi_data)(at->half, *from[k], l * leap[k] + i,
+                                              nrmi_mask(nrmi_least(n - i, NRMI_W)),
+                                              n - i < NRMI_W));
+        *from[k] = (const unsigned char *)space[k];
+    }
 }
 #endif
 
@@ -6696,7 +6839,9 @@ static NRMI_INLINE void NRMI_OP(nrmi_edges)(const nrmi_chunk *c, const nrmi_line
 /* Vectors side by side, from place j on, of `lines` lines: the coefficients of places stay in
    registers, of which the larger vectors have 32. */
 #define NRMI_PANEL(what)                                                                           \
-    ((what) == NRMI_MASK || NRMI_W == 1 ? 1 : NRMI_W * sizeof(nrmi_a) == 64 ? 4 : 2)
+    (!NRMI_WRITTEN_OUT || (what) == NRMI_MASK || NRMI_W == 1 ? 1                                   \
+     : NRMI_W * sizeof(nrmi_a) == 64                         ? 4                                   \
+                                                             : 2)
 static NRMI_INLINE void NRMI_OP(nrmi_panel)(const nrmi_chunk *c, int what, int inner,
                                             size_t vectors, const nrmi_line *first, size_t line,
                                             size_t lines, size_t j, nrmi_m m, int part,
@@ -6708,9 +6853,13 @@ static NRMI_INLINE void NRMI_OP(nrmi_panel)(const nrmi_chunk *c, int what, int i
     const int h = NRMI_HALVES && what != NRMI_MASK;
     nrmi_line at = *first;
     nrmi_other o;
-    nrmi_lane l0, l1, l2, l3;
+    nrmi_lane l0;
     size_t i;
+#if NRMI_WRITTEN_OUT
+    nrmi_lane l1, l2, l3;
+#endif
     NRMI_OP(nrmi_lane_of)(c, what, inner, j, 1, &l0);
+#if NRMI_WRITTEN_OUT
     l1 = l2 = l3 = l0;
     if (vectors > 1)
         NRMI_OP(nrmi_lane_of)(c, what, inner, j + NRMI_W, 1, &l1);
@@ -6718,17 +6867,22 @@ static NRMI_INLINE void NRMI_OP(nrmi_panel)(const nrmi_chunk *c, int what, int i
         NRMI_OP(nrmi_lane_of)(c, what, inner, j + 2 * NRMI_W, 1, &l2);
         NRMI_OP(nrmi_lane_of)(c, what, inner, j + 3 * NRMI_W, 1, &l3);
     }
+#else
+    (void)vectors;
+#endif
     o.g = o.b = nrmi_set1(0);
     for (i = 0; i < lines; i++) {
         if (inner)
             o = NRMI_OP(nrmi_other_of)(c, what, line + i, 0, m, 0);
         NRMI_OP(nrmi_element)(c, what, inner, h, &l0, &o, &at, j, m, part, all);
+#if NRMI_WRITTEN_OUT
         if (vectors > 1)
             NRMI_OP(nrmi_element)(c, what, inner, h, &l1, &o, &at, j + NRMI_W, m, part, all);
         if (vectors > 2) {
             NRMI_OP(nrmi_element)(c, what, inner, h, &l2, &o, &at, j + 2 * NRMI_W, m, part, all);
             NRMI_OP(nrmi_element)(c, what, inner, h, &l3, &o, &at, j + 3 * NRMI_W, m, part, all);
         }
+#endif
         at.x += x_step;
         at.dy += dy_step;
         at.out += out_step;
@@ -6810,143 +6964,6 @@ static NRMI_INLINE void NRMI_OP(nrmi_map)(nrmi_chunk *given, int what, int place
 }
 
 /* ---- D4 Front and back -------------------------------------------------------------------- */
-
-#if !NRMI_DOUBLE
-/* z of whole vectors of halves, x + res if there is one, rounded as stored; and the way back. */
-static NRMI_INLINE void NRMI_OP(nrmi_pack_half)(float *z, const unsigned char *x,
-                                                const unsigned char *res, size_t n, int dtype)
-{
-    uint16_t half[NRMI_W];
-    size_t i;
-    for (i = 0; i < n; i += NRMI_W) {
-        nrmi_v v = NRMI_OP1(nrmi_half_get)(dtype, x + 2 * i);
-        if (res) {
-            v = nrmi_add(v, NRMI_OP1(nrmi_half_get)(dtype, res + 2 * i));
-            NRMI_OP1(nrmi_half_put)(dtype, half, v);
-            v = NRMI_OP1(nrmi_half_get)(dtype, half);
-        }
-        nrmi_store(z + i, v);
-    }
-}
-static NRMI_INLINE void NRMI_OP(nrmi_unpack_half)(unsigned char *to, const float *v, size_t n,
-                                                  int dtype)
-{
-    size_t i;
-    for (i = 0; i < n; i += NRMI_W)
-        NRMI_OP1(nrmi_half_put)(dtype, to + 2 * i, nrmi_load(v + i));
-}
-/* The same for any number, type and residual: each has a loop without questions. */
-static NRMI_INLINE void NRMI_OP(nrmi_pack_halves)(float *z, const unsigned char *x,
-                                                    const unsigned char *res, size_t n, int dtype)
-{
-    const size_t whole = n - n % NRMI_W;
-    uint16_t half[2][NRMI_W];
-    if (dtype == NRM_F16 && !res)
-        NRMI_OP(nrmi_pack_half)(z, x, NULL, whole, NRM_F16);
-    else if (dtype == NRM_F16)
-        NRMI_OP(nrmi_pack_half)(z, x, res, whole, NRM_F16);
-    else if (!res)
-        NRMI_OP(nrmi_pack_half)(z, x, NULL, whole, NRM_BF16);
-    else
-        NRMI_OP(nrmi_pack_half)(z, x, res, whole, NRM_BF16);
-    if (whole == n)
-        return;
-    memset(half, 0, sizeof half);
-    memcpy(half[0], x + 2 * whole, 2 * (n - whole));
-    if (res)
-        memcpy(half[1], res + 2 * whole, 2 * (n - whole));
-    NRMI_OP(nrmi_pack_half)(z + whole, (const unsigned char *)half[0],
-                            res ? (const unsigned char *)half[1] : NULL, NRMI_W, dtype);
-}
-static NRMI_INLINE void NRMI_OP(nrmi_unpack_halves)(unsigned char *to, const float *v, size_t n,
-                                                      int dtype)
-{
-    const size_t whole = n - n % NRMI_W;
-    uint16_t half[NRMI_W];
-    if (dtype == NRM_F16)
-        NRMI_OP(nrmi_unpack_half)(to, v, whole, NRM_F16);
-    else
-        NRMI_OP(nrmi_unpack_half)(to, v, whole, NRM_BF16);
-    if (whole == n)
-        return;
-    NRMI_OP1(nrmi_half_put)(dtype, half, nrmi_load_part(v + whole, nrmi_mask(n - whole)));
-    memcpy(to + 2 * whole, half, 2 * (n - whole));
-}
-#endif
-
-/* z of n values of any type. */
-static NRMI_INLINE void NRMI_OP(nrmi_pack_line)(void *to, const void *x, const void *res, size_t n,
-                                                int dtype)
-{
-    nrmi_a *z = (nrmi_a *)to;
-    size_t i = 0;
-    if (dtype != (NRMI_DOUBLE ? NRM_F64 : NRM_F32)) {
-#if NRMI_DOUBLE
-        for (; i < n; i++)
-            z[i] = nrmi_z(dtype, x, res, i);
-#else
-        NRMI_OP(nrmi_pack_halves)(z, (const unsigned char *)x, (const unsigned char *)res, n,
-                                  dtype);
-#endif
-        return;
-    }
-    for (; i + NRMI_W <= n; i += NRMI_W) {
-        const nrmi_v v = nrmi_load(NRMI_OP(nrmi_at)(x, i));
-        nrmi_store(z + i, res ? nrmi_add(v, nrmi_load(NRMI_OP(nrmi_at)(res, i))) : v);
-    }
-    if (i < n) {
-        const nrmi_m m = nrmi_mask(n - i);
-        const nrmi_v v = nrmi_load_part(NRMI_OP(nrmi_at)(x, i), m);
-        nrmi_store(z + i, res ? nrmi_add(v, nrmi_load_part(NRMI_OP(nrmi_at)(res, i), m)) : v);
-    }
-}
-
-/* The way back, rounded once. */
-static NRMI_INLINE void NRMI_OP(nrmi_unpack_line)(void *to, const void *from, size_t n, int dtype)
-{
-    const nrmi_a *v = (const nrmi_a *)from;
-    unsigned char *p = (unsigned char *)to;
-    size_t i = 0;
-    if (dtype != (NRMI_DOUBLE ? NRM_F64 : NRM_F32)) {
-#if NRMI_DOUBLE
-        for (; i < n; i++)
-            nrmi_value_set(dtype, p, i, v[i]);
-#else
-        NRMI_OP(nrmi_unpack_halves)(p, v, n, dtype);
-#endif
-        return;
-    }
-    for (; i + NRMI_W <= n; i += NRMI_W)
-        nrmi_store(p + sizeof(nrmi_a) * i, nrmi_load(v + i));
-    if (i < n)
-        nrmi_store_part(p + sizeof(nrmi_a) * i, nrmi_load_part(v + i, nrmi_mask(n - i)),
-                        nrmi_mask(n - i));
-}
-
-/* Lines that follow one another in both places are one. */
-static NRMI_INLINE size_t NRMI_OP(nrmi_lines)(const nrmi_packing *p, size_t *n)
-{
-    const int joined = p->step == p->n && p->x_step == p->n;
-    *n = joined ? p->n * p->lines : p->n;
-    return joined ? 1 : p->lines;
-}
-static NRMI_NOINLINE void NRMI_OP(nrmi_pack)(const nrmi_packing *p)
-{
-    const size_t size = nrmi_size((nrm_dtype)p->dtype);
-    size_t n, l, lines = NRMI_OP(nrmi_lines)(p, &n);
-    for (l = 0; l < lines; l++)
-        NRMI_OP(nrmi_pack_line)(p->packed + sizeof(nrmi_a) * l * p->step,
-                                p->x + size * l * p->x_step,
-                                p->res ? p->res + size * l * p->x_step : NULL, n, p->dtype);
-}
-static NRMI_NOINLINE void NRMI_OP(nrmi_unpack)(const nrmi_packing *p)
-{
-    const size_t size = nrmi_size((nrm_dtype)p->dtype);
-    size_t n, l, lines = NRMI_OP(nrmi_lines)(p, &n);
-    for (l = 0; l < lines; l++)
-        NRMI_OP(nrmi_unpack_line)(p->x + size * l * p->x_step,
-                                  p->packed + sizeof(nrmi_a) * l * p->step, n, p->dtype);
-}
 
 static NRMI_NOINLINE void NRMI_OP(nrmi_relu_all)(void *y, size_t n)
 {
