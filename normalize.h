@@ -1649,6 +1649,7 @@ static NRMI_INLINE __m512 nrmi_pairs_f32_avx512(__m512 x, __m512 y)
     return NRMI_OPERATE(_mm512_permutex2var_ps(x, even, y), +, _mm512_permutex2var_ps(x, odd, y),
                         _mm512_add_ps);
 }
+#if !NRMI_HAS_AVX2 /* else sums in double are AVX2's */
 static NRMI_INLINE __m512d nrmi_pairs_f64_avx512(__m512d x, __m512d y)
 {
     const __m512i even = _mm512_setr_epi64(0, 2, 4, 6, 8, 10, 12, 14);
@@ -1656,6 +1657,7 @@ static NRMI_INLINE __m512d nrmi_pairs_f64_avx512(__m512d x, __m512d y)
     return NRMI_OPERATE(_mm512_permutex2var_pd(x, even, y), +, _mm512_permutex2var_pd(x, odd, y),
                         _mm512_add_pd);
 }
+#endif
 static NRMI_INLINE int nrmi_within_f32_avx512(__m512 x, float limit)
 {
     const __m512i size = _mm512_and_si512(_mm512_castps_si512(x), _mm512_set1_epi32(0x7fffffff));
