@@ -1306,6 +1306,7 @@ static NRMI_INLINE size_t nrmi_least(size_t a, size_t b)
     return a < b ? a : b;
 }
 
+#if NRMI_HAS_AVX2 || NRMI_HAS_AVX512
 /* How many bits are set from the lowest on. */
 static NRMI_INLINE size_t nrmi_ones(unsigned mask)
 {
@@ -1314,6 +1315,7 @@ static NRMI_INLINE size_t nrmi_ones(unsigned mask)
         n++;
     return n;
 }
+#endif
 
 /* Bytes of a value. */
 static NRMI_INLINE size_t nrmi_size(nrm_dtype dtype)
@@ -1432,7 +1434,6 @@ static NRMI_INLINE void nrmi_half_put_scalar(int dtype, void *p, float x)
 {
     nrmi_u16_set(p, 0, dtype == NRM_F16 ? nrm_f32_to_f16(x) : nrm_f32_to_bf16(x));
 }
-NRMI_DEFINE(size_t, nrmi_there_scalar, (int m), (size_t)m)
 NRMI_DEFINE(double, nrmi_div_scalar, (double x, double y), x / y)
 NRMI_DEFINE(double, nrmi_root_scalar, (double x), NRM_SQRT(x))
 NRMI_DEFINE(double, nrmi_biggest_scalar, (double x, double y), x > y ? x : y)
@@ -1863,7 +1864,6 @@ static NRMI_INLINE void nrmi_tally_f32_v128(double *to, nrmi_4xf32 x)
     nrmi_tally_f64_v128(to, NRMI_LOW(x));
     nrmi_tally_f64_v128(to + 2, NRMI_HIGH(x));
 }
-NRMI_DEFINE(size_t, nrmi_there_v128, (size_t n), n)
 /* bf16 is rounded with integers, like nrm_f32_to_bf16. */
 static NRMI_INLINE nrmi_4xf32 nrmi_half_get_v128(int dtype, const void *p)
 {

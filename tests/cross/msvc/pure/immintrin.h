@@ -87,6 +87,7 @@ void _mm256_maskstore_ps(float *, __m256i, __m256);
 __m256i _mm256_maskz_loadu_epi16(__mmask16, const void *);
 __m256d _mm256_max_pd(__m256d, __m256d);
 int _mm256_movemask_pd(__m256d);
+int _mm256_movemask_ps(__m256);
 __m256d _mm256_mul_pd(__m256d, __m256d);
 __m256 _mm256_mul_ps(__m256, __m256);
 __m256d _mm256_or_pd(__m256d, __m256d);
