@@ -6952,8 +6952,9 @@ static NRMI_INLINE void NRMI_OP(nrmi_map)(nrmi_chunk *given, int what, int place
     const nrmi_chunk chunk = *given, *const c = &chunk;
     nrmi_v all = nrmi_set1(0);
     nrmi_a sum[NRMI_W];
-    /* lines a multiple of 4096 bytes apart push one another out of the first cache */
-    const size_t each = c->x_step * sizeof(nrmi_a) % 4096 ? 8 : 2;
+    /* lines a multiple of 4096 bytes apart push one another out of the first cache, where that is
+       what counts */
+    const size_t each = c->x_step * sizeof(nrmi_a) % 4096 || c->stream ? 8 : 2;
     size_t line, i;
     for (line = 0; place && line < c->lines; line += each)
         NRMI_OP(nrmi_places)(c, what, inner, line, nrmi_least(c->lines - line, each), &all);
