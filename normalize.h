@@ -1606,16 +1606,13 @@ typedef __mmask8 nrmi_m_f64_avx512;
 
 /* s: the suffix of the intrinsics; V a vector, T a value, M a mask, I of integers of this size.
    The zero-masked forms below: g++ 12 calls what the plain ones leave undefined uninitialised. */
-#define NRMI_AVX512_OPS(A, s, V, T, M, UNDER, OVER, e)                                             \
+#define NRMI_AVX512_OPS(A, s, V, T, M)                                                             \
     NRMI_DEFINE(V, nrmi_set1_##A##_avx512, (T x), _mm512_set1_##s(x))                              \
     NRMI_DEFINE(V, nrmi_load_##A##_avx512, (const void *p), _mm512_loadu_##s(p))                   \
     NRMI_DO(nrmi_store_##A##_avx512, (void *p, V x), _mm512_storeu_##s(p, x))                      \
-    NRMI_DO(nrmi_stream_##A##_avx512, (void *p, V x), _mm512_stream_##s((T *)p, x))                \
     NRMI_DEFINE(M, nrmi_mask_##A##_avx512, (size_t n), (M)((1u << n) - 1u))                        \
     NRMI_DEFINE(V, nrmi_load_part_##A##_avx512, (const void *p, M m),                              \
                 _mm512_maskz_loadu_##s(m, p))                                                      \
-    NRMI_DO(nrmi_store_part_##A##_avx512, (void *p, V x, M m), _mm512_mask_storeu_##s(p, m, x))    \
-    NRMI_DEFINE(V, nrmi_keep_##A##_avx512, (V x, M m), _mm512_maskz_mov_##s(m, x))                 \
     NRMI_DEFINE(V, nrmi_add_##A##_avx512, (V x, V y), NRMI_OPERATE(x, +, y, _mm512_add_##s))       \
     NRMI_DEFINE(V, nrmi_sub_##A##_avx512, (V x, V y), NRMI_OPERATE(x, -, y, _mm512_sub_##s))       \
     static NRMI_INLINE V nrmi_mul_##A##_avx512(V x, V y)                                           \
@@ -1623,7 +1620,12 @@ typedef __mmask8 nrmi_m_f64_avx512;
         x = NRMI_OPERATE(x, *, y, _mm512_mul_##s);                                                 \
         NRMI_KEEP_PRODUCT_512(x); /* this target implies FMA */                                    \
         return x;                                                                                  \
-    }                                                                                              \
+    }
+/* What sums and maps alone ask for; in double they are AVX2's where that is. */
+#define NRMI_AVX512_MORE(A, s, V, T, M, UNDER, OVER, e)                                            \
+    NRMI_DO(nrmi_stream_##A##_avx512, (void *p, V x), _mm512_stream_##s((T *)p, x))                \
+    NRMI_DO(nrmi_store_part_##A##_avx512, (void *p, V x, M m), _mm512_mask_storeu_##s(p, m, x))    \
+    NRMI_DEFINE(V, nrmi_keep_##A##_avx512, (V x, M m), _mm512_maskz_mov_##s(m, x))                 \
     static NRMI_INLINE V nrmi_relu_##A##_avx512(V y)                                               \
     {                                                                                              \
         const __m512i u = _mm512_cast##s##_si512(y);                                               \
@@ -1639,8 +1641,9 @@ typedef __mmask8 nrmi_m_f64_avx512;
     }
 #define NRMI_INT512_f32(x) _mm512_set1_epi32(x)
 #define NRMI_INT512_f64(x) _mm512_set1_epi64(x)
-NRMI_AVX512_OPS(f32, ps, __m512, float, __mmask16, NRMI_UNDER_INF, NRMI_OVER_INF, 32)
-NRMI_AVX512_OPS(f64, pd, __m512d, double, __mmask8, NRMI_UNDER_INF64, NRMI_OVER_INF64, 64)
+NRMI_AVX512_OPS(f32, ps, __m512, float, __mmask16)
+NRMI_AVX512_OPS(f64, pd, __m512d, double, __mmask8)
+NRMI_AVX512_MORE(f32, ps, __m512, float, __mmask16, NRMI_UNDER_INF, NRMI_OVER_INF, 32)
 static NRMI_INLINE __m512 nrmi_pairs_f32_avx512(__m512 x, __m512 y)
 {
     const __m512i even =
@@ -1650,7 +1653,8 @@ static NRMI_INLINE __m512 nrmi_pairs_f32_avx512(__m512 x, __m512 y)
     return NRMI_OPERATE(_mm512_permutex2var_ps(x, even, y), +, _mm512_permutex2var_ps(x, odd, y),
                         _mm512_add_ps);
 }
-#if !NRMI_HAS_AVX2 /* else sums in double are AVX2's */
+#if !NRMI_HAS_AVX2
+NRMI_AVX512_MORE(f64, pd, __m512d, double, __mmask8, NRMI_UNDER_INF64, NRMI_OVER_INF64, 64)
 static NRMI_INLINE __m512d nrmi_pairs_f64_avx512(__m512d x, __m512d y)
 {
     const __m512i even = _mm512_setr_epi64(0, 2, 4, 6, 8, 10, 12, 14);
