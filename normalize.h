@@ -1308,7 +1308,7 @@ static NRMI_INLINE size_t nrmi_least(size_t a, size_t b)
 
 #if NRMI_HAS_AVX2 || NRMI_HAS_AVX512
 /* How many bits are set from the lowest on. */
-static NRMI_INLINE size_t nrmi_ones(unsigned mask)
+static NRMI_INLINE size_t nrmi_low_bits(unsigned mask)
 {
     size_t n = 0;
     for (; mask & 1; mask >>= 1)
@@ -1545,7 +1545,7 @@ static NRMI_INLINE void nrmi_tally_f32_avx2(double *to, __m256 x)
     nrmi_tally_f64_avx2(to + 4, _mm256_cvtps_pd(_mm256_extractf128_ps(x, 1)));
 }
 NRMI_DEFINE(size_t, nrmi_there_avx2, (__m256i m),
-            nrmi_ones((unsigned)_mm256_movemask_ps(_mm256_castsi256_ps(m))))
+            nrmi_low_bits((unsigned)_mm256_movemask_ps(_mm256_castsi256_ps(m))))
 /* F16C converts exactly, denormals too; bf16 is rounded with integers, as nrm_f32_to_bf16 does. */
 static NRMI_INLINE __m256 nrmi_half_get_avx2(int dtype, const void *p)
 {
@@ -1677,7 +1677,7 @@ static NRMI_INLINE void nrmi_tally_f32_avx512(double *to, __m512 x)
     nrmi_tally_f64_avx512(to + 8,
                           _mm512_maskz_cvtps_pd(0xff, _mm512_maskz_extractf32x8_ps(0xff, x, 1)));
 }
-NRMI_DEFINE(size_t, nrmi_there_avx512, (__mmask16 m), nrmi_ones((unsigned)m))
+NRMI_DEFINE(size_t, nrmi_there_avx512, (__mmask16 m), nrmi_low_bits((unsigned)m))
 /* bf16 is rounded with integers: VCVTNEPS2BF16 flushes denormals. */
 static NRMI_INLINE __m512 nrmi_half_get_avx512(int dtype, const void *p)
 {
@@ -2755,6 +2755,7 @@ static void nrmi_start(const nrmi_call *q, nrmi_job *j, size_t *places)
     j->t.stream = values >= NRM_STREAM_BYTES / 2 / q->size;
     j->t.dtype = (int)d->dtype;
     j->t.size = q->size;
+    j->t.packs = q->size == 2 && !q->set->f32->halves;
     if (f & NRMI_NEEDS_Y) {
         j->t.out = (unsigned char *)a->y;
         j->t.sum = (unsigned char *)a->sum;
@@ -3159,7 +3160,7 @@ static void nrmi_open_work(nrmi_work *w, const nrmi_tile *t, const nrmi_kernels 
 {
     const size_t packed = k->size * (k->is_double ? NRMI_CHUNK / 2 : NRMI_CHUNK);
     /* halves are read and written as they lie where nothing comes between */
-    const int direct = t->size == 2 && k->halves && !t->res && !t->sum &&
+    const int direct = t->size == 2 && !t->packs && !k->is_double && !t->res && !t->sum &&
                        !(gradient && (t->relu || (!sums && t->frozen)));
     const int converts = !direct && nrmi_converts(t, k->is_double);
     memset(w, 0, sizeof *w);
@@ -3307,41 +3308,27 @@ static void nrmi_mask_points(const nrmi_work *w, const nrmi_chunk *m)
         }
 }
 
+/* Lines without a residual: packed with `step` values from one to the next, at x with x_step. */
+static nrmi_packing nrmi_packing_of(unsigned char *packed, size_t step, const unsigned char *x,
+                                    size_t x_step, size_t lines, size_t n, int dtype)
+{
+    nrmi_packing p;
+    p.packed = packed;
+    p.x = (unsigned char *)(uintptr_t)x;
+    p.res = NULL;
+    p.step = step;
+    p.x_step = x_step;
+    p.lines = lines;
+    p.n = n;
+    p.dtype = dtype;
+    return p;
+}
+
 /* Where the chunk lies in a plane: of so many lines of n values, `apart` lines of memory apart; the
    first at `from` along the lanes, which begin with `lane`. */
 typedef struct nrmi_span {
     size_t plane, from, lane, lines, apart, n;
 } nrmi_span;
-
-/* Lines of x (and res) to z, each from a vector of 16 on; and the way back. */
-static void nrmi_pack_lines(const nrmi_work *w, const nrmi_span *s, unsigned char *z,
-                            const unsigned char *x, const unsigned char *res, size_t x_step)
-{
-    nrmi_packing p;
-    p.packed = z;
-    p.x = (unsigned char *)(uintptr_t)x;
-    p.res = res;
-    p.step = (s->n + 15) & ~(size_t)15;
-    p.x_step = x_step;
-    p.lines = s->lines;
-    p.n = s->n;
-    p.dtype = w->t->dtype;
-    w->k->pack(&p);
-}
-static void nrmi_unpack_lines(const nrmi_work *w, const nrmi_span *s, unsigned char *z,
-                              unsigned char *x, size_t step, size_t x_step)
-{
-    nrmi_packing p;
-    p.packed = z;
-    p.x = x;
-    p.res = NULL;
-    p.step = step;
-    p.x_step = x_step;
-    p.lines = s->lines;
-    p.n = s->n;
-    p.dtype = w->t->dtype;
-    w->k->unpack(&p);
-}
 
 static void nrmi_front(nrmi_work *w, const nrmi_span *s)
 {
@@ -3353,6 +3340,7 @@ static void nrmi_front(nrmi_work *w, const nrmi_span *s)
     const size_t y_at = s->plane * t->y_plane +
                         (t->column ? s->from * t->y_step + s->lane : s->lane * t->y_step + s->from);
     const unsigned char *x = t->x + size * x_at, *dy = t->dy ? t->dy + size * y_at : NULL;
+    nrmi_packing p;
     nrmi_chunk m;
     w->c.lines = s->lines;
     w->c.n = s->n;
@@ -3361,9 +3349,13 @@ static void nrmi_front(nrmi_work *w, const nrmi_span *s)
     w->c.dy = dy;
     w->c.dy_step = s->apart * t->y_step;
     if (w->packs_x && !w->ignores_x) {
-        nrmi_pack_lines(w, s, w->z, x, t->res ? t->res + size * x_at : NULL, w->c.x_step);
-        if (t->sum)
-            nrmi_unpack_lines(w, s, w->z, t->sum + size * x_at, step, w->c.x_step);
+        p = nrmi_packing_of(w->z, step, x, w->c.x_step, s->lines, s->n, t->dtype);
+        p.res = nrmi_shift(t->res, size * x_at);
+        k->pack(&p);
+        if (t->sum) {
+            p.x = t->sum + size * x_at;
+            k->unpack(&p);
+        }
         if (k->is_double && t->scale > 0)
             nrmi_rescale(w, s->plane, s->from, s->lines, s->apart, s->n, step);
         w->c.x = w->z;
@@ -3371,7 +3363,8 @@ static void nrmi_front(nrmi_work *w, const nrmi_span *s)
     }
     if (!w->packs_dy)
         return;
-    nrmi_pack_lines(w, s, w->w, dy, NULL, w->c.dy_step);
+    p = nrmi_packing_of(w->w, step, dy, w->c.dy_step, s->lines, s->n, t->dtype);
+    k->pack(&p);
     w->c.dy = w->w;
     w->c.dy_step = step;
     if (!t->relu)
@@ -3756,15 +3749,22 @@ static void nrmi_back(nrmi_work *w, const nrmi_span *s, size_t out_at)
     const nrmi_kernels *k = w->k;
     const size_t out_step = w->gradient ? t->x_step : t->y_step, step = w->c.out_step;
     unsigned char *const out = (unsigned char *)w->c.out;
+    nrmi_packing p;
     size_t l;
     for (l = 0; t->relu && !w->gradient && l < s->lines; l++)
         k->relu(out + k->size * l * step, s->n);
-    if (t->dsum)
-        nrmi_pack_lines(w, s, w->w, t->dsum + t->size * out_at, NULL, out_step);
+    if (t->dsum) {
+        p = nrmi_packing_of(w->w, step, t->dsum + t->size * out_at, out_step, s->lines, s->n,
+                            t->dtype);
+        k->pack(&p);
+    }
     for (l = 0; t->dsum && l < s->lines; l++)
         k->plus(out + k->size * l * step, w->w + k->size * l * step, s->n);
-    if (w->packs_out)
-        nrmi_unpack_lines(w, s, out, t->out + t->size * out_at, step, out_step);
+    if (w->packs_out) {
+        p = nrmi_packing_of(out, step, t->out + t->size * out_at, out_step, s->lines, s->n,
+                            t->dtype);
+        k->unpack(&p);
+    }
 }
 
 static void nrmi_map_chunk(nrmi_work *w, const nrmi_span *s)
@@ -4003,7 +4003,6 @@ static nrmi_tile nrmi_aim(const nrmi_job *j, size_t o, size_t p, size_t g, size_
     nrmi_shift_tile(j->q, &t, x, y);
     t.column = w->column;
     t.few = w->few;
-    t.packs = t.size == 2 && !j->q->set->f32->halves;
     if (w->column && t.size == 2) /* 16 halves are half a line of cache */
         t.stream = 0;
     t.x_step = w->column ? w->len_step.x : w->fold == 1 ? w->group_step.x : w->fold_step.x;
@@ -4490,20 +4489,6 @@ static void nrmi_gather(unsigned char *to, const unsigned char *from, size_t fir
     }
 }
 
-static void nrmi_pack_line(const nrmi_kernels *k, unsigned char *z, const unsigned char *x,
-                           const unsigned char *res, size_t n, int dtype)
-{
-    nrmi_packing p;
-    p.packed = z;
-    p.x = (unsigned char *)(uintptr_t)x;
-    p.res = res;
-    p.step = p.x_step = 0;
-    p.lines = 1;
-    p.n = n;
-    p.dtype = dtype;
-    k->pack(&p);
-}
-
 /* Pilots of groups that are lines of memory: 32 values of each, side by side. */
 static NRMI_NOINLINE void nrmi_line_pilots(const nrmi_tile *t, const nrmi_kernels *k,
                                            const size_t *at, double *pilot)
@@ -4511,6 +4496,7 @@ static NRMI_NOINLINE void nrmi_line_pilots(const nrmi_tile *t, const nrmi_kernel
     const int packs = t->size == 2 || t->res;
     unsigned char x[32 * 8], res[32 * 8], z[16 * 32 * 8];
     double out[16];
+    nrmi_packing p;
     nrmi_chunk c;
     size_t line, n, l;
     memset(&c, 0, sizeof c);
@@ -4525,7 +4511,9 @@ static NRMI_NOINLINE void nrmi_line_pilots(const nrmi_tile *t, const nrmi_kernel
             nrmi_gather(x, t->x, first + l * t->x_step, at, t->size);
             if (t->res)
                 nrmi_gather(res, t->res, first + l * t->x_step, at, t->size);
-            nrmi_pack_line(k, z + k->size * 32 * l, x, t->res ? res : NULL, 32, t->dtype);
+            p = nrmi_packing_of(z + k->size * 32 * l, 32, x, 32, 1, 32, t->dtype);
+            p.res = t->res ? res : NULL;
+            k->pack(&p);
         }
         c.lines = n;
         k->pilots[0](&c);
@@ -4542,6 +4530,7 @@ static NRMI_NOINLINE void nrmi_column_pilots(const nrmi_tile *t, const nrmi_kern
     double out[NRMI_SIDE];
     unsigned char z[NRMI_SIDE * 32 * 8];
     size_t packed[32], lane, i, n;
+    nrmi_packing p;
     nrmi_chunk c;
     memset(&c, 0, sizeof c);
     c.out = out;
@@ -4554,8 +4543,9 @@ static NRMI_NOINLINE void nrmi_column_pilots(const nrmi_tile *t, const nrmi_kern
             for (i = 0; i < 32; i++) {
                 const size_t from = t->size * (at[i] + lane);
                 packed[i] = i * NRMI_SIDE;
-                nrmi_pack_line(k, z + k->size * packed[i], t->x + from,
-                               t->res ? t->res + from : NULL, n, t->dtype);
+                p = nrmi_packing_of(z + k->size * packed[i], n, t->x + from, n, 1, n, t->dtype);
+                p.res = nrmi_shift(t->res, from);
+                k->pack(&p);
             }
             c.x = z;
             c.at = packed;
@@ -5197,9 +5187,8 @@ static int nrmi_goes_together(const nrmi_job *j)
     if (w->column || w->outer != 1 || j->s != 1 || j->q->d->affine_per_sample ||
         j->q->d->kind == NRM_GROUP || (w->len > NRMI_TOGETHER && j->q->a->accumulate) || j->pool)
         return 0;
-    if (t->dtype == NRM_F64 || (t->size == 2 && !j->q->set->f32->halves) || t->res || t->dsum ||
-        t->relu || t->forced || !t->out || !t->apart ||
-        nrmi_bits(j->gamma ? j->q->d->gamma_offset : 0) != 0)
+    if (t->dtype == NRM_F64 || t->packs || t->res || t->dsum || t->relu || t->forced || !t->out ||
+        !t->apart || nrmi_bits(j->gamma ? j->q->d->gamma_offset : 0) != 0)
         return 0;
     return j->dgamma || j->dbeta;
 }
@@ -6192,6 +6181,11 @@ static NRMI_NOINLINE void NRMI_OP(nrmi_half_put_part)(int half, unsigned char *p
     memcpy(p, h, 2 * NRMI_OP1(nrmi_there)(m));
 }
 #endif
+/* Bytes of a value: of our arithmetic, or a half. */
+static NRMI_INLINE size_t NRMI_OP(nrmi_bytes)(int half)
+{
+    return half ? 2 : sizeof(nrmi_a);
+}
 /* x or dy from place i on: values of our arithmetic, or halves. */
 static NRMI_INLINE nrmi_v NRMI_OP(nrmi_data)(int half, const void *p, size_t i, nrmi_m m, int part)
 {
@@ -6422,7 +6416,7 @@ static NRMI_INLINE nrmi_two NRMI_OP(nrmi_term)(const nrmi_chunk *c, int what, in
 
 static NRMI_INLINE nrmi_from NRMI_OP(nrmi_begin)(const nrmi_chunk *c, size_t x_at, size_t dy_at)
 {
-    const size_t size = c->half ? 2 : sizeof(nrmi_a);
+    const size_t size = NRMI_OP(nrmi_bytes)(c->half);
     nrmi_from at;
     at.x = (const unsigned char *)c->x + size * x_at;
     at.dy = c->dy ? (const unsigned char *)c->dy + size * dy_at : NULL;
@@ -6782,11 +6776,11 @@ typedef struct nrmi_line {
 
 static NRMI_INLINE nrmi_line NRMI_OP(nrmi_line_of)(const nrmi_chunk *c, int what, size_t line)
 {
-    const size_t size = c->half ? 2 : sizeof(nrmi_a);
+    const size_t size = NRMI_OP(nrmi_bytes)(c->half);
     nrmi_line l;
     l.x = (const unsigned char *)c->x + line * c->x_step * size;
     l.dy = what == NRMI_Y ? l.x : (const unsigned char *)c->dy + line * c->dy_step * size;
-    l.out = (unsigned char *)c->out + line * c->out_step * (c->half_out ? 2 : sizeof(nrmi_a));
+    l.out = (unsigned char *)c->out + line * c->out_step * NRMI_OP(nrmi_bytes)(c->half_out);
     return l;
 }
 
@@ -6831,17 +6825,11 @@ static NRMI_INLINE void NRMI_OP(nrmi_element)(const nrmi_chunk *c, int what, int
         nrmi_store(to, y);
 }
 
-/* Where parts of vectors begin, and their lengths: what comes before the output's next line of
-   cache, and what is left behind whole vectors. */
-static NRMI_INLINE void NRMI_OP(nrmi_edges)(const nrmi_chunk *c, const nrmi_line *at,
-                                            size_t edges[2][2])
+/* Places before the output's next line of cache. */
+static NRMI_INLINE size_t NRMI_OP(nrmi_head)(const nrmi_chunk *c, const nrmi_line *at)
 {
-    const size_t past = (uintptr_t)at->out / (c->half_out ? 2 : sizeof(nrmi_a)) % NRMI_W;
-    const size_t head = past && c->n > 2 * NRMI_W ? NRMI_W - past : 0;
-    edges[0][0] = 0;
-    edges[0][1] = head;
-    edges[1][1] = (c->n - head) % NRMI_W;
-    edges[1][0] = c->n - edges[1][1];
+    const size_t past = (uintptr_t)at->out / NRMI_OP(nrmi_bytes)(c->half_out) % NRMI_W;
+    return past && c->n > 2 * NRMI_W ? NRMI_W - past : 0;
 }
 
 /* Vectors side by side, from place j on, of `lines` lines: the coefficients of places stay in
@@ -6855,9 +6843,9 @@ static NRMI_INLINE void NRMI_OP(nrmi_panel)(const nrmi_chunk *c, int what, int i
                                             size_t lines, size_t j, nrmi_m m, int part,
                                             nrmi_v *all)
 {
-    const size_t size = c->half ? 2 : sizeof(nrmi_a);
+    const size_t size = NRMI_OP(nrmi_bytes)(c->half);
     const size_t x_step = c->x_step * size, dy_step = c->dy_step * size;
-    const size_t out_step = c->out_step * (c->half_out ? 2 : sizeof(nrmi_a));
+    const size_t out_step = c->out_step * NRMI_OP(nrmi_bytes)(c->half_out);
     const int h = NRMI_HALVES && what != NRMI_MASK;
     nrmi_line at = *first;
     nrmi_other o;
@@ -6904,19 +6892,15 @@ static NRMI_INLINE void NRMI_OP(nrmi_places)(const nrmi_chunk *c, int what, int 
 {
     const nrmi_line at = NRMI_OP(nrmi_line_of)(c, what, line);
     const size_t vectors = NRMI_PANEL(what), n = c->n;
-    size_t edges[2][2], i, j, k, left;
-    NRMI_OP(nrmi_edges)(c, &at, edges);
-    for (j = edges[0][1]; j + vectors * NRMI_W <= n; j += vectors * NRMI_W)
+    const size_t head = NRMI_OP(nrmi_head)(c, &at);
+    size_t i, j;
+    for (j = head; j + vectors * NRMI_W <= n; j += vectors * NRMI_W)
         NRMI_OP(nrmi_panel)(c, what, inner, vectors, &at, line, lines, j, nrmi_mask(NRMI_W), 0,
                             all);
-    edges[1][0] = j;
-    edges[1][1] = n - j;
-    for (k = 0; k < 2; k++)
-        for (i = edges[k][0], left = edges[k][1]; left > 0; i += NRMI_W) {
-            const size_t some = nrmi_least(left, NRMI_W);
-            NRMI_OP(nrmi_panel)(c, what, inner, 1, &at, line, lines, i, nrmi_mask(some), 1, all);
-            left -= some;
-        }
+    for (i = head ? 0 : j; i < n; i = i < head ? j : i + NRMI_W) {
+        const nrmi_m m = nrmi_mask(i < head ? head : nrmi_least(n - i, NRMI_W));
+        NRMI_OP(nrmi_panel)(c, what, inner, 1, &at, line, lines, i, m, 1, all);
+    }
 }
 
 static NRMI_INLINE void NRMI_OP(nrmi_place)(const nrmi_chunk *c, int what, int inner,
@@ -6934,21 +6918,19 @@ static NRMI_INLINE void NRMI_OP(nrmi_along)(const nrmi_chunk *c, int what, int i
                                             nrmi_v *all)
 {
     const nrmi_line at = NRMI_OP(nrmi_line_of)(c, what, line);
-    const size_t n = c->n;
+    const size_t n = c->n, head = NRMI_OP(nrmi_head)(c, &at);
     nrmi_lane l;
-    size_t edges[2][2], j, k;
-    NRMI_OP(nrmi_edges)(c, &at, edges);
+    size_t i, j = head;
     NRMI_OP(nrmi_lane_of)(c, what, inner, line * c->stat_step, 0, &l);
-    j = edges[0][1];
     if (NRMI_HALVES && what != NRMI_MASK && NRMI_RARELY((c->half | c->half_out) != 0))
         for (; j + NRMI_W <= n; j += NRMI_W)
             NRMI_OP(nrmi_place)(c, what, inner, 1, &l, &at, j, nrmi_mask(NRMI_W), 0, all);
     for (; j + NRMI_W <= n; j += NRMI_W)
         NRMI_OP(nrmi_place)(c, what, inner, 0, &l, &at, j, nrmi_mask(NRMI_W), 0, all);
-    for (k = 0; k < 2; k++)
-        if (edges[k][1] > 0)
-            NRMI_OP(nrmi_place)(c, what, inner, what != NRMI_MASK, &l, &at, edges[k][0],
-                                nrmi_mask(edges[k][1]), 1, all);
+    for (i = head ? 0 : j; i < n; i = i < head ? j : n) {
+        const nrmi_m m = nrmi_mask(i < head ? head : n - i);
+        NRMI_OP(nrmi_place)(c, what, inner, what != NRMI_MASK, &l, &at, i, m, 1, all);
+    }
 }
 
 static NRMI_INLINE void NRMI_OP(nrmi_map)(nrmi_chunk *given, int what, int place, int inner)
