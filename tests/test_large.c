@@ -35,7 +35,7 @@ static const large list[] = {
     {"columns, one channel in double", NRM_BATCH, NRM_NHWC, NRM_F32, 65, 256, 196, WIDE_CHANNEL},
     {"columns, in place", NRM_BATCH, NRM_NHWC, NRM_F32, 65, 256, 196, IN_PLACE},
     {"columns of 100 channels, in place", NRM_BATCH, NRM_NHWC, NRM_F32, 65, 100, 500, IN_PLACE},
-    {"columns of 40 channels", NRM_BATCH, NRM_NHWC, NRM_F32, 65, 40, 1255, 0},
+    {"columns of 48 channels", NRM_BATCH, NRM_NHWC, NRM_F32, 66, 48, 1033, 0},
     {"rows of 800 bf16", NRM_LAYER, NRM_NHWC, NRM_BF16, 8000, 800, 1, 0},
     {"columns of 256 channels, f16", NRM_BATCH, NRM_NHWC, NRM_F16, 130, 256, 196, 0},
     {"rows of 768 doubles", NRM_LAYER, NRM_NHWC, NRM_F64, 2100, 768, 1, 0},
