@@ -869,6 +869,7 @@ typedef struct nrmi_chunk {
     size_t lines, n;                  /* so many lines of n values                              */
     const void *mh, *ml, *r;          /* the mean in two parts (MOMENTS: the pilot), a factor   */
     const void *k, *p, *q, *o;        /* dx = ((dy*k - p) - d*r*q) * o                          */
+    const void *s;                    /* dx of rows: rstd, for dgamma                           */
     const void *g, *b;                /* gamma and beta on the other side; CHANNEL: b on this   */
     size_t g_step, b_step, stat_step; /* from one coefficient to the next: 0 for a missing one  */
     size_t block, apart, stride;      /* column sums: lines of the block, between two steps, and
@@ -5162,20 +5163,25 @@ static void nrmi_inner_unit(const nrmi_job *j, void *context, size_t unit)
     nrmi_gradient_lanes(&v);
 }
 
-/* LAYER and RMS of matrices in one walk: of some rows P and Q, dx straight after, and what they add
-   to dgamma and dbeta, all while they are in the caches. */
-enum { NRMI_TOGETHER = 1024, NRMI_GROUP_ROWS = 32 };
+/* LAYER and RMS of matrices in one walk: of some rows P and Q, then dx and what they add to dgamma and dbeta,
+   while they are in the first cache. */
+enum { NRMI_TOGETHER = 1024, NRMI_GROUP_ROWS = 32, NRMI_FIRST_CACHE = 24576 };
 
 typedef struct nrmi_together {
     const nrmi_job *j;
-    nrmi_chunk c, param;
-    size_t from; /* the first column that adds to dgamma and dbeta; only the first of all has dx */
+    nrmi_chunk c;
+    size_t rows, each;  /* rows, and so many of them at once                                    */
+    size_t from, n;     /* these columns add to dgamma and dbeta                                */
+    int alone;          /* all rows are done at once                                            */
+    int several;        /* runs, whose sums are added                                           */
     float mh[NRMI_GROUP_ROWS], ml[NRMI_GROUP_ROWS], v[NRMI_GROUP_ROWS], u[NRMI_GROUP_ROWS];
-    float p[NRMI_GROUP_ROWS], q[NRMI_GROUP_ROWS], o[NRMI_GROUP_ROWS], r[NRMI_GROUP_ROWS];
+    float p[NRMI_GROUP_ROWS], q[NRMI_GROUP_ROWS], o[NRMI_GROUP_ROWS], s[NRMI_GROUP_ROWS];
     double big_p[NRMI_GROUP_ROWS], big_q[NRMI_GROUP_ROWS];
     double mean[NRMI_GROUP_ROWS], rstd[NRMI_GROUP_ROWS]; /* whole vectors are read of them */
-    float ones[16];
-    double run[2][NRMI_TOGETHER + 16], sum[2][NRMI_TOGETHER + 16]; /* of dbeta, of dgamma */
+    float ones[16], level[4 * (NRMI_TOGETHER + 32) + 16];
+    double sum[4 * (NRMI_TOGETHER + 32) + 8]; /* of dbeta, of dgamma: of a run, of all runs */
+    size_t ahead; /* places that these begin before a line of cache, so that vectors of dx and of
+                     them are lines */
 } nrmi_together;
 
 /* Whether this call is of the usual kind: floats or halves as they lie, and dx apart from what it
@@ -5185,7 +5191,8 @@ static int nrmi_goes_together(const nrmi_job *j)
     const nrmi_walk *w = &j->w;
     const nrmi_tile *t = &j->t;
     if (w->column || w->outer != 1 || j->s != 1 || j->q->d->affine_per_sample ||
-        j->q->d->kind == NRM_GROUP || (w->len > NRMI_TOGETHER && j->q->a->accumulate) || j->pool)
+        j->q->d->kind == NRM_GROUP || (w->len > NRMI_TOGETHER && j->q->a->accumulate) || j->pool ||
+        !NRMI_WRITTEN_OUT)
         return 0;
     if (t->dtype == NRM_F64 || t->packs || t->res || t->dsum || t->relu || t->forced || !t->out ||
         !t->apart || nrmi_bits(j->gamma ? j->q->d->gamma_offset : 0) != 0)
@@ -5193,121 +5200,166 @@ static int nrmi_goes_together(const nrmi_job *j)
     return j->dgamma || j->dbeta;
 }
 
+/* The first address from p on, of values of so many bytes, where place `ahead` begins a line. */
+static void *nrmi_line_ahead(const nrmi_together *g, void *p, size_t size)
+{
+    unsigned char *const at = (unsigned char *)p;
+    return at + (64 - (uintptr_t)at % 64) % 64 + size * (16 - g->ahead);
+}
+/* Sum k (of dbeta, of dgamma) of a run, or of all of them. */
+static double *nrmi_together_sum(nrmi_together *g, int all, int k)
+{
+    double *const sum = (double *)nrmi_line_ahead(g, g->sum, 8);
+    return sum + (size_t)(2 * (all && g->several) + k) * (NRMI_TOGETHER + 32);
+}
+
 static void nrmi_open_together(nrmi_together *g, const nrmi_job *j)
 {
-    const size_t c = j->w.len;
+    nrmi_chunk *c = &g->c;
     size_t i;
     g->j = j;
-    g->from = 0;
-    memset(&g->c, 0, sizeof g->c);
+    g->rows = j->w.groups;
+    g->several = g->rows > NRMI_RUN;
+    g->each = NRMI_GROUP_ROWS;
+    while (g->each > 2 && 2 * j->t.size * g->each > NRMI_FIRST_CACHE / j->w.len)
+        g->each /= 2;
+    g->alone = g->rows <= g->each;
     for (i = 0; i < 16; i++)
         g->ones[i] = 1;
     memset(g->mean, 0, sizeof g->mean);
     memset(g->rstd, 0, sizeof g->rstd);
-    g->c.x_step = j->w.group_step.x;
-    g->c.dy_step = j->w.group_step.y;
-    g->c.out_step = j->w.group_step.x;
-    g->c.n = c;
-    g->c.half = g->c.half_out = j->t.size == 2 ? j->t.dtype : 0;
-    g->c.mh = g->mh;
-    g->c.ml = g->ml;
-    g->c.r = g->v;
-    g->c.k = g->u;
-    g->c.p = g->p;
-    g->c.q = g->q;
-    g->c.o = g->o;
-    g->c.g = j->gamma ? (const void *)j->gamma : (const void *)g->ones;
-    g->c.g_step = j->gamma != NULL;
-    g->c.stat_step = 1;
-    g->param = g->c;
-    g->param.r = g->r;
-    g->param.x_leap = g->c.x_step;
-    g->param.dy_leap = g->c.dy_step;
-    g->param.apart = 1;
-    g->param.stride = 8;
-    g->param.first = g->run[0];
-    g->param.second = g->run[1];
+    memset(c, 0, sizeof *c);
+    c->x_step = c->out_step = j->w.group_step.x;
+    c->dy_step = j->w.group_step.y;
+    c->half = c->half_out = j->t.size == 2 ? j->t.dtype : 0;
+    c->mh = g->mh;
+    c->ml = g->ml;
+    c->r = g->v;
+    c->k = g->u;
+    c->p = g->p;
+    c->q = g->q;
+    c->o = g->o;
+    c->s = g->s;
+    c->g_step = j->gamma != NULL;
+    c->stat_step = 1;
+    c->level_step = NRMI_TOGETHER + 32;
+    g->ahead = (64 - (uintptr_t)j->t.out % 64) / 4 % 16;
+    c->stream = j->t.stream && j->w.len > 32;
 }
 
-/* dx of rows, whose coefficients are there but for those that P and Q give. */
-static int nrmi_dx_together(nrmi_together *g, size_t row, nrmi_lanes *l)
+/* Points the chunk at columns from..from+n of rows row..row+rows. */
+static void nrmi_aim_together(nrmi_together *g, size_t row, size_t rows, size_t from, size_t n)
+{
+    const nrmi_tile *t = &g->j->t;
+    nrmi_chunk *c = &g->c;
+    c->x = t->x + t->size * (row * c->x_step + from);
+    c->dy = t->dy + t->size * (row * c->dy_step + from);
+    c->out = t->out + t->size * (row * c->out_step + from);
+    c->g = g->j->gamma ? (const void *)(g->j->gamma + 4 * from) : (const void *)g->ones;
+    c->lines = rows;
+    c->n = n;
+    c->level = NULL;
+}
+
+/* The coefficients of these rows, but for those that P and Q give. 0: float is not for all. */
+static int nrmi_stats_together(nrmi_together *g, nrmi_lanes *l, size_t row, size_t rows)
 {
     const nrmi_job *j = g->j;
-    const nrmi_kernels *k = j->q->set->f32;
-    nrmi_chunk *c = &g->c;
-    int fits;
-    c->out = j->t.out + j->t.size * row * c->out_step;
-    c->stream = j->t.stream && c->n > 32;
-    c->first = g->big_p;
-    c->second = g->big_q;
+    size_t i;
+    memset(l, 0, sizeof *l);
+    l->n = rows;
+    l->of = NRMI_OF_SUMS;
+    if (j->mean)
+        memcpy(g->mean, j->mean + 8 * row, 8 * rows);
+    memcpy(g->rstd, j->rstd + 8 * row, 8 * rows);
+    l->mean = g->mean;
+    l->rstd = g->rstd;
+    l->mh = g->mh;
+    l->ml = g->ml;
+    l->r = g->v;
+    l->k = g->u;
+    l->lift = 1;
+    if (!j->q->set->f32->comfortable(l))
+        return 0;
+    j->q->set->f32->coefs(l);
+    for (i = 0; i < rows; i++)
+        g->s[i] = (float)g->rstd[i];
+    return 1;
+}
+
+/* P and Q of these rows, and the coefficients of dx. */
+static int nrmi_sums_together(nrmi_together *g, nrmi_lanes *l, size_t row, size_t rows)
+{
+    const nrmi_kernels *k = g->j->q->set->f32;
+    nrmi_aim_together(g, row, rows, 0, g->j->w.len);
+    g->c.first = g->big_p;
+    g->c.second = g->big_q;
     memset(g->big_p, 0, sizeof g->big_p);
     memset(g->big_q, 0, sizeof g->big_q);
-    k->sums[0][NRMI_INNER](c);
+    k->sums[0][NRMI_INNER](&g->c);
     l->p = g->big_p;
     l->q = g->big_q;
     l->to_p = g->p;
     l->to_q = g->q;
     l->o = g->o;
-    l->m = (double)c->n;
-    l->rms = j->kind == NRM_RMS;
-    fits = k->gradient(l);
-    k->map[NRMI_DX][0][1](c);
-    return fits && c->finite;
+    l->m = (double)g->j->w.len;
+    l->rms = g->j->kind == NRM_RMS;
+    return k->gradient(l);
 }
 
-/* Rows row..row+rows. 0: something did not fit float, and is to be done by the longer way. */
+/* What rows row..row+rows add to dgamma and dbeta of the columns
+   from g->from on; in the first walk dx too, of all columns. 0: something did not fit float, and
+   is to be done by the longer way. */
 static int nrmi_rows_together(nrmi_together *g, size_t row, size_t rows)
 {
-    const nrmi_job *j = g->j;
-    const nrmi_kernels *k = j->q->set->f32;
+    const nrmi_kernels *k = g->j->q->set->f32;
     nrmi_chunk *c = &g->c;
     nrmi_lanes l;
-    int fits;
-    memset(&l, 0, sizeof l);
-    l.n = rows;
-    l.of = NRMI_OF_SUMS;
-    if (j->mean)
-        memcpy(g->mean, j->mean + 8 * row, 8 * rows);
-    memcpy(g->rstd, j->rstd + 8 * row, 8 * rows);
-    l.mean = g->mean;
-    l.rstd = g->rstd;
-    l.mh = g->mh;
-    l.ml = g->ml;
-    l.r = g->v;
-    l.k = g->u;
-    l.lift = 1;
-    if (!k->comfortable(&l))
+    if (!g->alone || g->from == 0)
+        if (!nrmi_stats_together(g, &l, row, rows))
+            return 0;
+    if (g->from == 0 && !nrmi_sums_together(g, &l, row, rows))
         return 0;
-    k->coefs(&l);
-    c->x = j->t.x + j->t.size * row * c->x_step;
-    c->dy = j->t.dy + j->t.size * row * c->dy_step;
-    c->lines = rows;
-    fits = g->from > 0 || nrmi_dx_together(g, row, &l);
-    l.of = NRMI_OF_Y;
-    l.r = g->r;
-    k->coefs(&l);
-    g->param.x = (const unsigned char *)c->x + j->t.size * g->from;
-    g->param.dy = (const unsigned char *)c->dy + j->t.size * g->from;
-    g->param.n = nrmi_least(c->n - g->from, NRMI_TOGETHER);
-    g->param.block = rows;
-    g->param.phases = (rows + 7) / 8;
-    k->sums[1][NRMI_PARAM](&g->param);
-    return fits;
+    nrmi_aim_together(g, row, rows, g->from, g->n);
+    c->level = nrmi_line_ahead(g, g->level, 4);
+    c->first = nrmi_together_sum(g, 0, 0);
+    c->second = nrmi_together_sum(g, 0, 1);
+    if (g->from > 0 && !g->alone) { /* dx is there */
+        nrmi_chunk param = *c;
+        param.r = g->s;
+        param.x_leap = c->x_step;
+        param.dy_leap = c->dy_step;
+        param.apart = 1;
+        param.stride = 8;
+        param.block = rows;
+        param.phases = (rows + 7) / 8;
+        k->sums[1][NRMI_PARAM](&param);
+        return 1;
+    }
+    c->phase = row / 2;
+    c->phases = (g->rows + 1) / 2;
+    k->map[NRMI_DX][0][1](c);
+    if (g->alone || g->n == g->j->w.len || !c->finite)
+        return c->finite;
+    nrmi_aim_together(g, row, rows, g->n, g->j->w.len - g->n);
+    k->map[NRMI_DX][0][1](c);
+    return c->finite;
 }
 
 /* dbeta and dgamma of these columns, if all of them are finite in double; else what is written is
    not the last word. */
-static int nrmi_give_together(const nrmi_together *g, double (*sum)[NRMI_TOGETHER + 16])
+static int nrmi_give_together(nrmi_together *g)
 {
     const nrmi_job *j = g->j;
     unsigned char *const to[2] = {j->dbeta, j->dgamma};
+    double *const sum[2] = {nrmi_together_sum(g, 1, 0), nrmi_together_sum(g, 1, 1)};
     int k;
-    if (j->q->a->accumulate && !nrmi_sums_fit(j, NRMI_PARAM, sum[0], sum[1], g->param.n))
+    if (j->q->a->accumulate && !nrmi_sums_fit(j, NRMI_PARAM, sum[0], sum[1], g->n))
         return 0;
     for (k = 0; k < 2; k++) {
         if (j->q->a->accumulate)
-            nrmi_give_all(j, to[k], g->from, g->param.n, sum[k]);
-        else if (to[k] && !j->q->set->f32->narrow(to[k] + 4 * g->from, sum[k], g->param.n))
+            nrmi_give_all(j, to[k], g->from, g->n, sum[k]);
+        else if (to[k] && !j->q->set->f32->narrow(to[k] + 4 * g->from, sum[k], g->n))
             return 0;
     }
     return 1;
@@ -5316,27 +5368,23 @@ static int nrmi_give_together(const nrmi_together *g, double (*sum)[NRMI_TOGETHE
 /* All rows, and what the columns from g->from on get of them. */
 static int nrmi_columns_together(nrmi_together *g)
 {
-    const nrmi_job *j = g->j;
-    const size_t rows = j->w.groups, fit = NRMI_TWICE / 8 / j->w.len / 8 * 8;
-    const size_t each = fit < 8 ? 8 : nrmi_least(fit, NRMI_GROUP_ROWS);
-    const size_t bytes = 8 * nrmi_least(j->w.len - g->from, NRMI_TOGETHER);
+    /* without dx, whole trees of 8 rows */
+    const size_t each = g->from > 0 && !g->alone ? NRMI_GROUP_ROWS : g->each;
     size_t row, n;
     int k;
     for (k = 0; k < 2; k++) {
-        memset(g->run[k], 0, bytes);
-        if (rows > NRMI_RUN)
-            memset(g->sum[k], 0, bytes);
+        memset(nrmi_together_sum(g, 0, k), 0, 8 * g->n);
+        memset(nrmi_together_sum(g, 1, k), 0, 8 * g->n);
     }
-    for (row = 0; row < rows; row += n) {
-        n = nrmi_least(rows - row, each);
-        for (k = 0; row % NRMI_RUN == 0 && row > 0 && k < 2; k++)
-            j->q->set->f32->settle(g->sum[k], g->run[k], g->param.n);
+    for (row = 0; row < g->rows; row += n) {
+        n = nrmi_least(g->rows - row, each);
         if (!nrmi_rows_together(g, row, n))
             return 0;
+        for (k = 0; g->several && k < 2 && (row + n == g->rows || (row + n) % NRMI_RUN == 0); k++)
+            g->j->q->set->f32->settle(nrmi_together_sum(g, 1, k), nrmi_together_sum(g, 0, k),
+                                      g->n);
     }
-    for (k = 0; rows > NRMI_RUN && k < 2; k++)
-        j->q->set->f32->settle(g->sum[k], g->run[k], g->param.n);
-    return nrmi_give_together(g, rows > NRMI_RUN ? g->sum : g->run);
+    return nrmi_give_together(g);
 }
 
 /* 0: something did not fit float, and the longer way writes all of it anew. */
@@ -5344,9 +5392,11 @@ static NRMI_NOINLINE int nrmi_inner_together(const nrmi_job *j)
 {
     nrmi_together g;
     nrmi_open_together(&g, j);
-    for (; g.from < j->w.len; g.from += NRMI_TOGETHER)
+    for (g.from = 0; g.from < j->w.len; g.from += NRMI_TOGETHER) {
+        g.n = nrmi_least(j->w.len - g.from, NRMI_TOGETHER);
         if (!nrmi_columns_together(&g))
             return 0;
+    }
     return 1;
 }
 
@@ -6113,6 +6163,7 @@ NRM_API nrm_status nrm_fold(float *weight_out, float *bias_out, const float *wei
 #define nrmi_lane NRMI_OP(nrmi_lane)
 #define nrmi_other NRMI_OP(nrmi_other)
 #define nrmi_line NRMI_OP(nrmi_line)
+#define nrmi_pair NRMI_OP(nrmi_pair)
 #define nrmi_set1 NRMI_OP(nrmi_set1)
 #define nrmi_load NRMI_OP(nrmi_load)
 #define nrmi_load_part NRMI_OP(nrmi_load_part)
@@ -6386,7 +6437,7 @@ static NRMI_INLINE nrmi_two NRMI_OP(nrmi_term)(const nrmi_chunk *c, int what, in
                                                size_t x_at, size_t dy_at, size_t along, nrmi_m m,
                                                int part)
 {
-    const int half = part ? 0 : at->half; /* parts of halves were made floats before */
+    const int half = row || part ? 0 : at->half; /* others were made floats before */
     const nrmi_v x = NRMI_OP(nrmi_data)(half, at->x, x_at, m, part);
     nrmi_stats s = *of_lane;
     nrmi_two t;
@@ -6530,8 +6581,8 @@ static NRMI_INLINE void NRMI_OP(nrmi_row_block)(const nrmi_chunk *c, int what,
     size_t h;
 #if NRMI_HALVES
     nrmi_a space[2][NRMI_BLOCK];
-    if (from.half && !whole)
-        NRMI_OP(nrmi_to_floats)(&from, space, 1, n, 0, 0);
+    if (from.half)
+        NRMI_OP(nrmi_to_floats)(&from, space, 1, nrmi_least(n, NRMI_BLOCK), 0, 0);
 #endif
     for (h = 0; h < 16; h += NRMI_W) {
         const size_t i = at + h;
@@ -6577,6 +6628,12 @@ static NRMI_INLINE void NRMI_OP(nrmi_row_octet)(const nrmi_chunk *c, int what, s
             nrmi_store(s[8 + k] + i, nrmi_set1(0));
         }
     NRMI_OP(nrmi_totals)(s, total);
+    for (k = 0; n <= NRMI_BLOCK && k < lines; k++) {
+        c->first[line + k] += (double)total[k];
+        c->second[line + k] += (double)total[8 + k];
+    }
+    if (n <= NRMI_BLOCK)
+        return;
     for (k = 0, l = line; l < line + lines; l++) {
         double a = c->goes_on ? c->first[l] : 0, b = c->goes_on ? c->second[l] : 0;
         for (i = 0; i < n; i += NRMI_BLOCK, k++) {
@@ -6731,9 +6788,16 @@ static NRMI_NOINLINE void NRMI_OP(nrmi_column_pilots)(nrmi_chunk *c)
 
 /* ---- D3 Maps ------------------------------------------------------------------------------ */
 
+/* Lines whose coefficients of places are the same are mapped two at a time, which loads these once
+   for both. */
+#define NRMI_PAIR (NRMI_WRITTEN_OUT && !NRMI_DOUBLE)
+#define NRMI_PAIRS(what, inner) (NRMI_PAIR && (inner) && (what) != NRMI_MASK)
+/* ... and dx of two rows gives what they add to dbeta and dgamma. */
+#define NRMI_GATHERS(what, inner) (NRMI_PAIRS(what, inner) && (what) == NRMI_DX)
+
 /* Coefficients of a vector: those of the statistics' side, and of the other one. */
 typedef struct nrmi_lane {
-    nrmi_v mh, ml, r, k, p, q, o, b;
+    nrmi_v mh, ml, r, k, p, q, o, b, s;
 } nrmi_lane;
 typedef struct nrmi_other {
     nrmi_v g, b;
@@ -6745,13 +6809,15 @@ static NRMI_INLINE void NRMI_OP(nrmi_lane_of)(const nrmi_chunk *c, int what, int
     l->mh = NRMI_OP(nrmi_pick)(c->mh, i, place);
     l->ml = NRMI_OP(nrmi_pick)(c->ml, i, place);
     l->r = NRMI_OP(nrmi_pick)(c->r, i, place);
-    l->k = l->p = l->q = l->o = l->b = l->r;
+    l->k = l->p = l->q = l->o = l->b = l->s = l->r;
     if (what == NRMI_DX || (!inner && (NRMI_DOUBLE || c->k)))
         l->k = NRMI_OP(nrmi_pick)(c->k, i, place);
     if (what == NRMI_DX) {
         l->p = NRMI_OP(nrmi_pick)(c->p, i, place);
         l->q = NRMI_OP(nrmi_pick)(c->q, i, place);
         l->o = NRMI_OP(nrmi_pick)(c->o, i, place);
+        if (NRMI_GATHERS(what, inner) && c->level)
+            l->s = NRMI_OP(nrmi_pick)(c->s, i, place);
     } else if (!inner) {
         l->b = NRMI_OP(nrmi_pick)(c->b, i, place);
     }
@@ -6784,11 +6850,12 @@ static NRMI_INLINE nrmi_line NRMI_OP(nrmi_line_of)(const nrmi_chunk *c, int what
     return l;
 }
 
-/* y, dy' or dx of one vector; what is found is added up, to tell whether all of it is finite. */
+/* y, dy' or dx of one vector; what is found is added up, to tell whether all of it is finite. more:
+   what it adds to dbeta and dgamma. */
 static NRMI_INLINE void NRMI_OP(nrmi_element)(const nrmi_chunk *c, int what, int inner, int halves,
                                               const nrmi_lane *l, const nrmi_other *o,
                                               const nrmi_line *at, size_t j, nrmi_m m, int part,
-                                              nrmi_v *all)
+                                              nrmi_v *all, nrmi_two *more)
 {
     const nrmi_v x = NRMI_OP(nrmi_data)(halves ? c->half : 0, at->x, j, m, part);
     const nrmi_v d = NRMI_OP(nrmi_deviation)(x, l->mh, l->ml);
@@ -6799,6 +6866,10 @@ static NRMI_INLINE void NRMI_OP(nrmi_element)(const nrmi_chunk *c, int what, int
         y = nrmi_mul(w, inner ? nrmi_mul(o->g, l->k) : l->k);
         y = nrmi_sub(nrmi_sub(y, l->p), nrmi_mul(nrmi_mul(d, l->r), l->q));
         y = nrmi_mul(y, l->o);
+        if (more && !NRMI_RARELY(!c->level)) {
+            more->a = w;
+            more->b = nrmi_mul(w, nrmi_mul(d, l->s));
+        }
         *all = nrmi_add(*all, part ? nrmi_keep(y, m) : y);
     } else {
         y = nrmi_mul(d, l->r);
@@ -6829,7 +6900,7 @@ static NRMI_INLINE void NRMI_OP(nrmi_element)(const nrmi_chunk *c, int what, int
 static NRMI_INLINE size_t NRMI_OP(nrmi_head)(const nrmi_chunk *c, const nrmi_line *at)
 {
     const size_t past = (uintptr_t)at->out / NRMI_OP(nrmi_bytes)(c->half_out) % NRMI_W;
-    return past && c->n > 2 * NRMI_W ? NRMI_W - past : 0;
+    return past && c->n > 8 * NRMI_W ? NRMI_W - past : 0;
 }
 
 /* Vectors side by side, from place j on, of `lines` lines: the coefficients of places stay in
@@ -6870,13 +6941,17 @@ static NRMI_INLINE void NRMI_OP(nrmi_panel)(const nrmi_chunk *c, int what, int i
     for (i = 0; i < lines; i++) {
         if (inner)
             o = NRMI_OP(nrmi_other_of)(c, what, line + i, 0, m, 0);
-        NRMI_OP(nrmi_element)(c, what, inner, h, &l0, &o, &at, j, m, part, all);
+        NRMI_OP(nrmi_element)(c, what, inner, h, &l0, &o, &at, j, m, part, all,
+                              NULL);
 #if NRMI_WRITTEN_OUT
         if (vectors > 1)
-            NRMI_OP(nrmi_element)(c, what, inner, h, &l1, &o, &at, j + NRMI_W, m, part, all);
+            NRMI_OP(nrmi_element)(c, what, inner, h, &l1, &o, &at, j + NRMI_W, m, part, all,
+                                  NULL);
         if (vectors > 2) {
-            NRMI_OP(nrmi_element)(c, what, inner, h, &l2, &o, &at, j + 2 * NRMI_W, m, part, all);
-            NRMI_OP(nrmi_element)(c, what, inner, h, &l3, &o, &at, j + 3 * NRMI_W, m, part, all);
+            NRMI_OP(nrmi_element)(c, what, inner, h, &l2, &o, &at, j + 2 * NRMI_W, m, part,
+                                  all, NULL);
+            NRMI_OP(nrmi_element)(c, what, inner, h, &l3, &o, &at, j + 3 * NRMI_W, m, part,
+                                  all, NULL);
         }
 #endif
         at.x += x_step;
@@ -6903,34 +6978,89 @@ static NRMI_INLINE void NRMI_OP(nrmi_places)(const nrmi_chunk *c, int what, int 
     }
 }
 
-static NRMI_INLINE void NRMI_OP(nrmi_place)(const nrmi_chunk *c, int what, int inner,
-                                            int halves, const nrmi_lane *l, const nrmi_line *at,
-                                            size_t j, nrmi_m m, int part, nrmi_v *all)
+/* Lines that are mapped at once, one or two. */
+typedef struct nrmi_pair {
+    nrmi_line at, next;
+    nrmi_lane l, k;
+    size_t lines, number;
+} nrmi_pair;
+
+#if NRMI_PAIR
+/* What pairs of rows add to dbeta and dgamma: the tree of A6 over 8 rows, then to the run. */
+static NRMI_INLINE void NRMI_OP(nrmi_gather)(const nrmi_chunk *c, size_t number, size_t j,
+                                             nrmi_two t, nrmi_m m, int part)
+{
+    const size_t of = number % 4;
+    nrmi_a *const level = NRMI_OP(nrmi_level)(c, of / 2, j);
+    if (of & 1)
+        t = NRMI_OP(nrmi_with_level)(c, of / 2, j, t);
+    if (!NRMI_RARELY(of == 3 || number + 1 == c->phases)) {
+        if (part) {
+            nrmi_store_part(level, t.a, m);
+            nrmi_store_part(level + c->level_step, t.b, m);
+        } else {
+            nrmi_store(level, t.a);
+            nrmi_store(level + c->level_step, t.b);
+        }
+        return;
+    }
+    if (of > 1)
+        t = NRMI_OP(nrmi_with_level)(c, 0, j, t);
+    nrmi_tally(c->first + j, part ? nrmi_keep(t.a, m) : t.a);
+    nrmi_tally(c->second + j, part ? nrmi_keep(t.b, m) : t.b);
+}
+#endif
+
+/* A vector of places of both lines. */
+static NRMI_INLINE void NRMI_OP(nrmi_place)(const nrmi_chunk *c, int what, int inner, int halves,
+                                            const nrmi_pair *r, size_t j, nrmi_m m, int part,
+                                            nrmi_v *all)
 {
     nrmi_other o;
+    nrmi_two t, u;
     o.g = o.b = nrmi_set1(0);
     if (inner)
         o = NRMI_OP(nrmi_other_of)(c, what, j, 1, m, part);
-    NRMI_OP(nrmi_element)(c, what, inner, halves, l, &o, at, j, m, part, all);
-}
-/* One line: the same without panels. */
-static NRMI_INLINE void NRMI_OP(nrmi_along)(const nrmi_chunk *c, int what, int inner, size_t line,
-                                            nrmi_v *all)
-{
-    const nrmi_line at = NRMI_OP(nrmi_line_of)(c, what, line);
-    const size_t n = c->n, head = NRMI_OP(nrmi_head)(c, &at);
-    nrmi_lane l;
-    size_t i, j = head;
-    NRMI_OP(nrmi_lane_of)(c, what, inner, line * c->stat_step, 0, &l);
-    if (NRMI_HALVES && what != NRMI_MASK && NRMI_RARELY((c->half | c->half_out) != 0))
-        for (; j + NRMI_W <= n; j += NRMI_W)
-            NRMI_OP(nrmi_place)(c, what, inner, 1, &l, &at, j, nrmi_mask(NRMI_W), 0, all);
-    for (; j + NRMI_W <= n; j += NRMI_W)
-        NRMI_OP(nrmi_place)(c, what, inner, 0, &l, &at, j, nrmi_mask(NRMI_W), 0, all);
-    for (i = head ? 0 : j; i < n; i = i < head ? j : n) {
-        const nrmi_m m = nrmi_mask(i < head ? head : n - i);
-        NRMI_OP(nrmi_place)(c, what, inner, what != NRMI_MASK, &l, &at, i, m, 1, all);
+    NRMI_OP(nrmi_element)(c, what, inner, halves, &r->l, &o, &r->at, j, m, part, all,
+                          NRMI_GATHERS(what, inner) ? &t : NULL);
+    if (NRMI_PAIRS(what, inner) && !NRMI_RARELY(r->lines == 1)) {
+        NRMI_OP(nrmi_element)(c, what, inner, halves, &r->k, &o, &r->next, j, m, part, all,
+                              NRMI_GATHERS(what, inner) ? &u : NULL);
+        if (NRMI_GATHERS(what, inner))
+            t = NRMI_OP(nrmi_both)(t, u);
     }
+#if NRMI_PAIR
+    if (NRMI_GATHERS(what, inner) && !NRMI_RARELY(!c->level))
+        NRMI_OP(nrmi_gather)(c, r->number, j, t, m, part);
+#endif
+}
+static NRMI_INLINE void NRMI_OP(nrmi_along)(const nrmi_chunk *c, int what, int inner, size_t line,
+                                            size_t lines, nrmi_v *all)
+{
+    const int half = NRMI_HALVES && what != NRMI_MASK && (c->half | c->half_out) != 0;
+    const size_t n = c->n;
+    const nrmi_m m = nrmi_mask(NRMI_W);
+    nrmi_pair r;
+    size_t i, j, head;
+    r.lines = lines;
+    r.number = c->phase + line / 2;
+    r.at = r.next = NRMI_OP(nrmi_line_of)(c, what, line);
+    NRMI_OP(nrmi_lane_of)(c, what, inner, line * c->stat_step, 0, &r.l);
+    r.k = r.l;
+    if (NRMI_PAIRS(what, inner) && lines > 1) {
+        r.next = NRMI_OP(nrmi_line_of)(c, what, line + 1);
+        NRMI_OP(nrmi_lane_of)(c, what, inner, (line + 1) * c->stat_step, 0, &r.k);
+    }
+    head = NRMI_OP(nrmi_head)(c, &r.at);
+    j = head;
+    if (half)
+        for (; j + NRMI_W <= n; j += NRMI_W)
+            NRMI_OP(nrmi_place)(c, what, inner, 1, &r, j, m, 0, all);
+    for (; j + NRMI_W <= n; j += NRMI_W)
+        NRMI_OP(nrmi_place)(c, what, inner, 0, &r, j, m, 0, all);
+    for (i = head ? 0 : j; i < n; i = i < head ? j : n)
+        NRMI_OP(nrmi_place)(c, what, inner, what != NRMI_MASK, &r, i,
+                            nrmi_mask(i < head ? head : n - i), 1, all);
 }
 
 static NRMI_INLINE void NRMI_OP(nrmi_map)(nrmi_chunk *given, int what, int place, int inner)
@@ -6941,11 +7071,12 @@ static NRMI_INLINE void NRMI_OP(nrmi_map)(nrmi_chunk *given, int what, int place
     /* lines a multiple of 4096 bytes apart push one another out of the first cache, where that is
        what counts */
     const size_t each = c->x_step * sizeof(nrmi_a) % 4096 || c->stream ? 8 : 2;
+    const size_t lines = NRMI_PAIRS(what, inner) ? 2 : 1;
     size_t line, i;
     for (line = 0; place && line < c->lines; line += each)
         NRMI_OP(nrmi_places)(c, what, inner, line, nrmi_least(c->lines - line, each), &all);
-    for (line = 0; !place && line < c->lines; line++)
-        NRMI_OP(nrmi_along)(c, what, inner, line, &all);
+    for (line = 0; !place && line < c->lines; line += lines)
+        NRMI_OP(nrmi_along)(c, what, inner, line, nrmi_least(c->lines - line, lines), &all);
     if (what != NRMI_DX)
         return;
     nrmi_store(sum, all);
@@ -7233,6 +7364,10 @@ static const nrmi_kernels NRMI_OP(nrmi_kernels) = {
 #undef NRMI_DOUBLE
 #undef NRMI_HALVES
 #undef NRMI_PANEL
+#undef NRMI_PAIR
+#undef NRMI_PAIRS
+#undef NRMI_GATHERS
+#undef nrmi_pair
 #undef nrmi_a
 #undef nrmi_v
 #undef nrmi_m
