@@ -4829,6 +4829,140 @@ static nrm_status nrmi_running_end(const nrmi_job *j, nrmi_running *r, double m)
     return r->all_finite ? NRM_OK : NRM_ERR_NONFINITE;
 }
 
+/* LAYER, RMS and INSTANCE of the usual kind: rows of floats or halves as they lie, of which so many
+   at a time as stay in the first cache have their statistics and then their y. */
+enum { NRMI_ROWS = 64, NRMI_ROWS_KEPT = 131072, NRMI_FIRST_CACHE = 24576 };
+
+static int nrmi_goes_by_rows(const nrmi_job *j, int moves)
+{
+    const nrmi_walk *w = &j->w;
+    const nrmi_tile *t = &j->t;
+    return !w->column && w->planes * w->fold == 1 && !moves && j->stat_step == 1 &&
+           t->dtype != NRM_F64 && !t->packs && !t->res && !t->sum && !t->relu && !t->forced &&
+           !(j->inner && (j->q->d->affine_per_sample ||
+                          nrmi_bits(j->gamma ? j->q->d->gamma_offset : 0) != 0));
+}
+
+/* What the kernels read and write of these rows: x, y, pilots, sums, statistics, coefficients. */
+typedef struct nrmi_rows {
+    nrmi_chunk c;
+    nrmi_judged q;
+    nrmi_lanes l;
+    double pilot[NRMI_ROWS], first[NRMI_ROWS], second[NRMI_ROWS];
+    double mean[NRMI_ROWS], m2[NRMI_ROWS], rstd[NRMI_ROWS], g[NRMI_ROWS], b[NRMI_ROWS];
+    float mh[NRMI_ROWS], ml[NRMI_ROWS], r[NRMI_ROWS], to_b[NRMI_ROWS], none[NRMI_ROWS];
+} nrmi_rows;
+
+static void nrmi_sum_rows(nrmi_rows *w, const nrmi_kernels *k)
+{
+    size_t i;
+    for (i = 0; i < w->c.lines; i++) {
+        w->mh[i] = (float)w->pilot[i];
+        w->first[i] = w->second[i] = 0;
+    }
+    k->sums[0][NRMI_MOMENTS](&w->c);
+}
+
+/* The statistics of `rows` rows from group g of sample o on. 0: not all are accepted. */
+static int nrmi_row_stats(nrmi_rows *w, const nrmi_job *j, size_t o, size_t g, size_t rows)
+{
+    const nrmi_kernels *k = j->q->set->f32;
+    const float m = (float)w->q.m, part = 1 / m;
+    const int exact = (nrmi_bits(w->q.m) & 0x000fffffffffffffu) == 0; /* of a power of two */
+    size_t i;
+    for (i = 0; i < rows; i++)
+        w->pilot[i] = 0;
+    if (j->kind != NRM_RMS && nrmi_sums_are_pilots(j)) {
+        nrmi_sum_rows(w, k);
+        for (i = 0; i < rows; i++) {
+            const float sum = (float)w->first[i];
+            w->pilot[i] = (double)(exact ? sum * part : sum / m) + 0;
+        }
+    } else if (j->kind != NRM_RMS) {
+        nrmi_pilots(j, k, 0, j->pilot_at, o, g, rows, w->pilot);
+    }
+    nrmi_sum_rows(w, k);
+    w->q.n = w->l.n = rows;
+    return k->judge(&w->q) && k->comfortable(&w->l);
+}
+
+static void nrmi_open_rows(nrmi_rows *w, const nrmi_job *j)
+{
+    size_t i;
+    memset(&w->c, 0, sizeof w->c);
+    memset(&w->l, 0, sizeof w->l);
+    w->c.x_step = j->w.group_step.x;
+    w->c.out_step = j->w.group_step.y;
+    w->c.n = j->w.len;
+    w->c.half = w->c.half_out = j->t.size == 2 ? j->t.dtype : 0;
+    w->c.stream = j->t.stream && j->w.len > 32;
+    w->c.stat_step = 1;
+    w->c.mh = w->l.mh = w->mh;
+    w->c.ml = w->l.ml = w->ml;
+    w->c.r = w->l.r = w->r;
+    w->c.first = w->first;
+    w->c.second = w->second;
+    for (i = 0; j->inner && i < NRMI_ROWS; i++) {
+        w->none[i] = 0;
+        w->to_b[i] = 1;
+    }
+    w->c.g = j->gamma ? (const void *)j->gamma : (const void *)w->to_b;
+    w->c.b = j->inner ? j->beta ? (const void *)j->beta : (const void *)w->none : w->to_b;
+    w->c.g_step = j->gamma != NULL;
+    w->c.b_step = j->beta != NULL;
+    w->q.rms = j->kind == NRM_RMS;
+    w->q.m = (double)j->w.len;
+    w->q.eps = j->q->d->eps;
+    w->q.first = w->first;
+    w->q.second = w->second;
+    w->q.pilot = w->pilot;
+    w->q.mean = w->mean;
+    w->q.m2 = w->m2;
+    w->q.rstd = w->rstd;
+    w->l.of = NRMI_OF_Y;
+    w->l.mean = w->mean;
+    w->l.rstd = w->rstd;
+    w->l.lift = 1;
+    if (!j->inner) {
+        w->l.g = w->g;
+        w->l.b = w->b;
+        w->l.to_b = w->to_b;
+    }
+}
+
+/* Groups g..g+count of sample o, as far as all are accepted: the first that may not be. */
+static NRMI_NOINLINE size_t nrmi_forward_rows(const nrmi_job *j, size_t o, size_t g, size_t end)
+{
+    const nrmi_kernels *k = j->q->set->f32;
+    const nrmi_walk *w = &j->w;
+    const size_t fit = NRMI_ROWS_KEPT / j->t.size / w->len;
+    const size_t each = fit < 2 ? 1 : nrmi_least(fit, NRMI_ROWS);
+    nrmi_rows r;
+    size_t rows, i;
+    nrmi_open_rows(&r, j);
+    for (; g < end; g += rows) {
+        const size_t at = 8 * (o * w->groups + g);
+        rows = nrmi_least(end - g, each);
+        r.c.lines = rows;
+        r.c.x = j->t.x + j->t.size * (o * w->outer_step.x + g * w->group_step.x);
+        r.c.out = j->t.out + j->t.size * (o * w->outer_step.y + g * w->group_step.y);
+        for (i = 0; !j->inner && i < rows; i++) {
+            const size_t param = nrmi_param_of(j, o, 0, g + i, 0);
+            r.g[i] = nrmi_gamma_at(j, param);
+            r.b[i] = nrmi_beta_at(j, param);
+        }
+        if (!nrmi_row_stats(&r, j, o, g, rows))
+            return g;
+        if (j->mean)
+            memcpy(j->mean + at, r.mean, 8 * rows);
+        if (j->rstd)
+            memcpy(j->rstd + at, r.rstd, 8 * rows);
+        k->coefs(&r.l);
+        k->map[NRMI_Y][0][j->inner](&r.c);
+    }
+    return end;
+}
+
 /* Statistics, outputs and y of groups g..g+count of sample o. What running statistics move by is
    added to rm and rv. */
 static NRMI_NOINLINE void nrmi_forward_groups(const nrmi_job *j, const nrmi_running *r, size_t o,
@@ -4868,6 +5002,17 @@ static NRMI_NOINLINE void nrmi_forward_groups(const nrmi_job *j, const nrmi_runn
         nrmi_apply_groups(j, o, g, count, mean, m2);
 }
 
+/* By rows; where one is not accepted, NRMI_ROWS of them go the longer way. */
+static void nrmi_forward_by_rows(const nrmi_job *j, const nrmi_running *r, size_t o, size_t g,
+                                 size_t end)
+{
+    while ((g = nrmi_forward_rows(j, o, g, end)) < end) {
+        const size_t count = nrmi_least(end - g, NRMI_ROWS);
+        nrmi_forward_groups(j, r, o, g, count, NULL, NULL);
+        g += count;
+    }
+}
+
 typedef struct nrmi_forward {
     nrmi_running r;
     size_t at_once, stretches; /* groups of a unit, units of a sample */
@@ -4882,6 +5027,10 @@ static void nrmi_forward_unit(const nrmi_job *j, void *context, size_t unit)
     const size_t count = nrmi_least(j->w.groups - g, f->at_once);
     double rm[NRMI_LANES], rv[NRMI_LANES];
     size_t o = unit / f->stretches, i;
+    if (nrmi_goes_by_rows(j, r->moves)) {
+        nrmi_forward_by_rows(j, r, o, g, g + count);
+        return;
+    }
     if (!f->whole) {
         nrmi_forward_groups(j, r, o, g, count, rm, rv);
         return;
@@ -5165,7 +5314,7 @@ static void nrmi_inner_unit(const nrmi_job *j, void *context, size_t unit)
 
 /* LAYER and RMS of matrices in one walk: of some rows P and Q, then dx and what they add to dgamma and dbeta,
    while they are in the first cache. */
-enum { NRMI_TOGETHER = 1024, NRMI_GROUP_ROWS = 32, NRMI_FIRST_CACHE = 24576 };
+enum { NRMI_TOGETHER = 1024, NRMI_GROUP_ROWS = 32 };
 
 typedef struct nrmi_together {
     const nrmi_job *j;
@@ -6612,15 +6761,19 @@ static NRMI_INLINE void NRMI_OP(nrmi_row_octet)(const nrmi_chunk *c, int what, s
                                                 size_t lines, size_t at, size_t n)
 {
     nrmi_a s[16][16], total[16];
-    size_t l, i, k = 0;
-    for (l = line; l < line + lines; l++) {
-        nrmi_stats of_lane;
-        if (what == NRMI_PARAM)
-            of_lane.mh = of_lane.ml = of_lane.r = of_lane.k = nrmi_set1(0);
-        else
+    const int one = n <= NRMI_BLOCK;
+    nrmi_stats of_lane;
+    size_t l, i, k;
+    of_lane.mh = of_lane.ml = of_lane.r = of_lane.k = nrmi_set1(0);
+    for (k = 0, i = 0, l = line; l < line + lines; k++) {
+        if (i == 0 && what != NRMI_PARAM)
             NRMI_OP(nrmi_stats_of)(c, what, 0, l, &of_lane);
-        for (i = 0; i < n; i += NRMI_BLOCK, k++)
-            NRMI_OP(nrmi_row_block)(c, what, &of_lane, l, at + i, n - i, s[k], s[8 + k]);
+        NRMI_OP(nrmi_row_block)(c, what, &of_lane, l, at + i, n - i, s[k], s[8 + k]);
+        i += NRMI_BLOCK;
+        if (i >= n) {
+            i = 0;
+            l++;
+        }
     }
     for (; k < 8; k++)
         for (i = 0; i < 16; i += NRMI_W) {
@@ -6628,11 +6781,11 @@ static NRMI_INLINE void NRMI_OP(nrmi_row_octet)(const nrmi_chunk *c, int what, s
             nrmi_store(s[8 + k] + i, nrmi_set1(0));
         }
     NRMI_OP(nrmi_totals)(s, total);
-    for (k = 0; n <= NRMI_BLOCK && k < lines; k++) {
+    for (k = 0; one && k < lines; k++) {
         c->first[line + k] += (double)total[k];
         c->second[line + k] += (double)total[8 + k];
     }
-    if (n <= NRMI_BLOCK)
+    if (one)
         return;
     for (k = 0, l = line; l < line + lines; l++) {
         double a = c->goes_on ? c->first[l] : 0, b = c->goes_on ? c->second[l] : 0;
