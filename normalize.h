@@ -821,8 +821,9 @@ enum {
     NRMI_BACK = 32         /* lines of a column that are mapped at once, from the end */
 };
 
-/* Bytes: that a row walk may read between two readings of a value. */
-enum { NRMI_TWICE = 262144 };
+/* Bytes that a row walk may read between two readings of a value: so that it stays in the second
+   cache; in the first. */
+enum { NRMI_TWICE = 262144, NRMI_FIRST_CACHE = 24576 };
 
 /* What a pass computes; which coefficients belong to the lane and which to the place along it:
      MOMENTS  d = x - pilot:       sums of d and d*d              pilot: lane
@@ -927,7 +928,7 @@ typedef struct nrmi_packing {
 typedef struct nrmi_kernels {
     int is_double, halves;       /* halves: are read and written as they lie                  */
     size_t size;                 /* of a value                                                */
-    nrmi_kernel *sums[2][4];     /* of rows, of columns; MOMENTS to PARAM                     */
+    nrmi_kernel *sums[2][4];     /* of rows, of columns; MOMENTS to PARAM, of columns alone   */
     nrmi_kernel *rest;           /* of column sums: fewer than 16 phases                      */
     nrmi_kernel *pilots[2];      /* of rows, of columns                                       */
     nrmi_kernel *map[3][2][2];   /* Y, MASK, DX; statistics by line, by place; INNER          */
@@ -2941,6 +2942,7 @@ typedef struct nrmi_work {
     unsigned char *z, *w;        /* packed x and dy                                             */
     double *run;                 /* of row sums                                                 */
     unsigned char *along[3];     /* copied coefficients along the lane                          */
+    unsigned char *units;        /* PARAM of rows: NRMI_PIECE zeros, as many ones               */
 } nrmi_work;
 
 static void nrmi_put(const nrmi_kernels *k, const void *to, size_t i, double v)
@@ -3160,9 +3162,11 @@ static void nrmi_open_work(nrmi_work *w, const nrmi_tile *t, const nrmi_kernels 
                            int gradient, int sums, nrmi_room *room)
 {
     const size_t packed = k->size * (k->is_double ? NRMI_CHUNK / 2 : NRMI_CHUNK);
+    const int makes_xhat = what == NRMI_PARAM && !t->column;
+    size_t i;
     /* halves are read and written as they lie where nothing comes between */
     const int direct = t->size == 2 && !t->packs && !k->is_double && !t->res && !t->sum &&
-                       !(gradient && (t->relu || (!sums && t->frozen)));
+                       !(gradient && (t->relu || (!sums && t->frozen))) && !makes_xhat;
     const int converts = !direct && nrmi_converts(t, k->is_double);
     memset(w, 0, sizeof *w);
     w->t = t;
@@ -3171,7 +3175,7 @@ static void nrmi_open_work(nrmi_work *w, const nrmi_tile *t, const nrmi_kernels 
     w->gradient = gradient;
     w->place = what == NRMI_PARAM ? !t->column : t->column;
     w->c.stat_step = w->mask.stat_step = 1;
-    w->packs_x = converts || t->res || t->scale > 0 || (!sums && t->sum);
+    w->packs_x = converts || t->res || t->scale > 0 || (!sums && t->sum) || makes_xhat;
     w->ignores_x = gradient && !sums && t->frozen && !t->relu;
     w->packs_dy = gradient && (converts || t->relu);
     w->packs_out = !sums && (converts || t->dsum || !t->apart || (direct && t->relu));
@@ -3186,6 +3190,11 @@ static void nrmi_open_work(nrmi_work *w, const nrmi_tile *t, const nrmi_kernels 
         w->along[0] = what < NRMI_INNER ? NULL : nrmi_take(room, k->size * NRMI_PIECE);
         w->along[1] = what < NRMI_INNER ? NULL : nrmi_take(room, k->size * NRMI_PIECE);
         w->along[2] = all ? nrmi_take(room, k->size * NRMI_PIECE) : NULL;
+    }
+    if (makes_xhat) {
+        w->units = nrmi_take(room, k->size * 2 * NRMI_PIECE);
+        for (i = 0; i < 2 * NRMI_PIECE; i++)
+            nrmi_put(k, w->units, i, i < NRMI_PIECE ? 0 : 1);
     }
     nrmi_prepare(w, sums, room);
     if (w->packs_x || w->packs_out)
@@ -3533,11 +3542,28 @@ static void nrmi_lanes_from(const nrmi_work *w, const nrmi_chunk *all, nrmi_chun
 #undef NRMI_FROM
 }
 
+/* PARAM of rows: makes packed x xhat, so that what is left is CHANNEL of a mean of 0, an rstd of 1. */
+static void nrmi_make_xhat(nrmi_work *w)
+{
+    const void *const ones = w->units + w->k->size * NRMI_PIECE;
+    nrmi_chunk m = w->mask, *c = &w->c;
+    m.lines = c->lines;
+    m.n = c->n;
+    m.x = m.out = w->z;
+    m.x_step = m.out_step = c->x_step;
+    m.b = w->units;
+    m.k = ones;
+    w->k->map[NRMI_Y][1][0](&m);
+    c->mh = c->ml = w->units;
+    c->r = ones;
+}
+
 /* The same for a run that has to be packed, or whose coefficients along the lane are copied. */
 static NRMI_NOINLINE void nrmi_row_pieces(nrmi_work *w, nrmi_span *s, size_t from, size_t count,
                                           int copies, double *a, double *b)
 {
-    nrmi_kernel *const sums = w->k->sums[0][w->what];
+    const int param = w->what == NRMI_PARAM;
+    nrmi_kernel *const sums = w->k->sums[0][param ? NRMI_CHANNEL : w->what];
     const size_t most = w->k->is_double ? NRMI_CHUNK / 2 : NRMI_CHUNK, lanes = w->t->lanes;
     const size_t piece = copies ? (size_t)NRMI_PIECE : most;
     const nrmi_chunk mine = w->c, masks = w->mask;
@@ -3559,6 +3585,8 @@ static NRMI_NOINLINE void nrmi_row_pieces(nrmi_work *w, nrmi_span *s, size_t fro
                 nrmi_lanes_from(w, &mine, c, s->lane);
                 nrmi_lanes_from(w, &masks, &w->mask, s->lane);
                 nrmi_front(w, s);
+                if (param)
+                    nrmi_make_xhat(w);
                 c->first = run + s->lane;
                 c->second = run + lanes + s->lane;
                 c->goes_on = 1;
@@ -4830,8 +4858,8 @@ static nrm_status nrmi_running_end(const nrmi_job *j, nrmi_running *r, double m)
 }
 
 /* LAYER, RMS and INSTANCE of the usual kind: rows of floats or halves as they lie, of which so many
-   at a time as stay in the first cache have their statistics and then their y. */
-enum { NRMI_ROWS = 64, NRMI_ROWS_KEPT = 131072, NRMI_FIRST_CACHE = 24576 };
+   at a time as stay in the second cache have their statistics and then their y. */
+enum { NRMI_ROWS = 64 };
 
 static int nrmi_goes_by_rows(const nrmi_job *j, int moves)
 {
@@ -4935,7 +4963,7 @@ static NRMI_NOINLINE size_t nrmi_forward_rows(const nrmi_job *j, size_t o, size_
 {
     const nrmi_kernels *k = j->q->set->f32;
     const nrmi_walk *w = &j->w;
-    const size_t fit = NRMI_ROWS_KEPT / j->t.size / w->len;
+    const size_t fit = NRMI_TWICE / j->t.size / w->len;
     const size_t each = fit < 2 ? 1 : nrmi_least(fit, NRMI_ROWS);
     nrmi_rows r;
     size_t rows, i;
@@ -5312,25 +5340,29 @@ static void nrmi_inner_unit(const nrmi_job *j, void *context, size_t unit)
     nrmi_gradient_lanes(&v);
 }
 
-/* LAYER and RMS of matrices in one walk: of some rows P and Q, then dx and what they add to dgamma and dbeta,
+/* LAYER and RMS in one walk: of some rows P and Q, then dx and what they add to dgamma and dbeta,
    while they are in the first cache. */
 enum { NRMI_TOGETHER = 1024, NRMI_GROUP_ROWS = 32 };
 
 typedef struct nrmi_together {
     const nrmi_job *j;
     nrmi_chunk c;
-    size_t rows, each;  /* rows, and so many of them at once                                    */
-    size_t from, n;     /* these columns add to dgamma and dbeta                                */
-    int alone;          /* all rows are done at once                                            */
-    int several;        /* runs, whose sums are added                                           */
+    size_t planes, rows; /* planes of the list (A6) of rows, one after the other                */
+    size_t each, stride; /* so many rows at once, each so many after the one before             */
+    size_t most, from, n; /* the columns from..from+n, at most so many, add to dgamma and dbeta */
+    int alone;           /* all rows are done at once                                           */
+    int few;             /* ... and are one block of 8: its tree is the sum                     */
+    int phases;          /* blocks of 128 rows with 16 phases, not of 8                         */
+    int sums;            /* arrays of double: of a run; of a plane of several; of all           */
     float mh[NRMI_GROUP_ROWS], ml[NRMI_GROUP_ROWS], v[NRMI_GROUP_ROWS], u[NRMI_GROUP_ROWS];
     float p[NRMI_GROUP_ROWS], q[NRMI_GROUP_ROWS], o[NRMI_GROUP_ROWS], s[NRMI_GROUP_ROWS];
     double big_p[NRMI_GROUP_ROWS], big_q[NRMI_GROUP_ROWS];
     double mean[NRMI_GROUP_ROWS], rstd[NRMI_GROUP_ROWS]; /* whole vectors are read of them */
-    float ones[16], level[4 * (NRMI_TOGETHER + 32) + 16];
-    double sum[4 * (NRMI_TOGETHER + 32) + 8]; /* of dbeta, of dgamma: of a run, of all runs */
-    size_t ahead; /* places that these begin before a line of cache, so that vectors of dx and of
-                     them are lines */
+    float ones[16], *level;
+    double *sum;
+    /* 2 x 2 levels of a block's tree and 2 x 2 sums of 1024 columns; or as many more levels as
+       phases have, and one more sum, of half as many */
+    unsigned char space[96 * (NRMI_TOGETHER / 2 + 32) + 64];
 } nrmi_together;
 
 /* Whether this call is of the usual kind: floats or halves as they lie, and dx apart from what it
@@ -5339,9 +5371,9 @@ static int nrmi_goes_together(const nrmi_job *j)
 {
     const nrmi_walk *w = &j->w;
     const nrmi_tile *t = &j->t;
-    if (w->column || w->outer != 1 || j->s != 1 || j->q->d->affine_per_sample ||
-        j->q->d->kind == NRM_GROUP || (w->len > NRMI_TOGETHER && j->q->a->accumulate) || j->pool ||
-        !NRMI_WRITTEN_OUT)
+    if (w->column || w->outer != 1 || (j->s > 1 && j->s < NRMI_SMALL) || !NRMI_WRITTEN_OUT ||
+        j->q->d->affine_per_sample || j->q->d->kind == NRM_GROUP || j->pool ||
+        (w->len > NRMI_TOGETHER / 2 && j->q->a->accumulate))
         return 0;
     if (t->dtype == NRM_F64 || t->packs || t->res || t->dsum || t->relu || t->forced || !t->out ||
         !t->apart || nrmi_bits(j->gamma ? j->q->d->gamma_offset : 0) != 0)
@@ -5349,17 +5381,22 @@ static int nrmi_goes_together(const nrmi_job *j)
     return j->dgamma || j->dbeta;
 }
 
-/* The first address from p on, of values of so many bytes, where place `ahead` begins a line. */
-static void *nrmi_line_ahead(const nrmi_together *g, void *p, size_t size)
+/* Sum k, of dbeta or of dgamma, of array i. */
+static double *nrmi_together_sum(nrmi_together *g, int i, int k)
 {
-    unsigned char *const at = (unsigned char *)p;
-    return at + (64 - (uintptr_t)at % 64) % 64 + size * (16 - g->ahead);
+    return g->sum + (size_t)(2 * i + k) * g->c.level_step;
 }
-/* Sum k (of dbeta, of dgamma) of a run, or of all of them. */
-static double *nrmi_together_sum(nrmi_together *g, int all, int k)
+
+/* Room for the levels and sums. Where dx does not begin on a line of the cache, they begin as far
+   before one, so that its vectors are lines of all. */
+static void nrmi_room_together(nrmi_together *g)
 {
-    double *const sum = (double *)nrmi_line_ahead(g, g->sum, 8);
-    return sum + (size_t)(2 * (all && g->several) + k) * (NRMI_TOGETHER + 32);
+    const size_t ahead = (64 - (uintptr_t)g->j->t.out % 64) / 4 % 16;
+    unsigned char *const at = g->space + (64 - (uintptr_t)g->space % 64) % 64;
+    const size_t step = g->most + 32, levels = g->phases ? 12 : g->few ? 6 : 4;
+    g->c.level_step = step;
+    g->level = (float *)(void *)at + 16 - ahead;
+    g->sum = (double *)(void *)(at + 4 * levels * step) + 16 - ahead;
 }
 
 static void nrmi_open_together(nrmi_together *g, const nrmi_job *j)
@@ -5367,19 +5404,22 @@ static void nrmi_open_together(nrmi_together *g, const nrmi_job *j)
     nrmi_chunk *c = &g->c;
     size_t i;
     g->j = j;
-    g->rows = j->w.groups;
-    g->several = g->rows > NRMI_RUN;
-    g->each = NRMI_GROUP_ROWS;
+    g->rows = j->s > 1 ? j->s : j->w.groups;
+    g->planes = j->w.groups / g->rows;
+    g->phases = j->s > 1;
+    g->most = g->phases ? NRMI_TOGETHER / 2 : NRMI_TOGETHER;
+    g->sums = 1 + (g->rows > NRMI_RUN) + (g->planes > 1);
+    g->each = g->phases ? 8 : NRMI_GROUP_ROWS;
     while (g->each > 2 && 2 * j->t.size * g->each > NRMI_FIRST_CACHE / j->w.len)
         g->each /= 2;
-    g->alone = g->rows <= g->each;
+    g->alone = g->planes == 1 && g->rows <= g->each;
+    g->few = g->alone && g->rows <= 8 && !j->q->a->accumulate;
     for (i = 0; i < 16; i++)
         g->ones[i] = 1;
     memset(g->mean, 0, sizeof g->mean);
     memset(g->rstd, 0, sizeof g->rstd);
     memset(c, 0, sizeof *c);
-    c->x_step = c->out_step = j->w.group_step.x;
-    c->dy_step = j->w.group_step.y;
+    nrmi_room_together(g);
     c->half = c->half_out = j->t.size == 2 ? j->t.dtype : 0;
     c->mh = g->mh;
     c->ml = g->ml;
@@ -5391,19 +5431,20 @@ static void nrmi_open_together(nrmi_together *g, const nrmi_job *j)
     c->s = g->s;
     c->g_step = j->gamma != NULL;
     c->stat_step = 1;
-    c->level_step = NRMI_TOGETHER + 32;
-    g->ahead = (64 - (uintptr_t)j->t.out % 64) / 4 % 16;
     c->stream = j->t.stream && j->w.len > 32;
 }
 
-/* Points the chunk at columns from..from+n of rows row..row+rows. */
+/* Points the chunk at columns from..from+n of `rows` rows from row `row` on. */
 static void nrmi_aim_together(nrmi_together *g, size_t row, size_t rows, size_t from, size_t n)
 {
     const nrmi_tile *t = &g->j->t;
+    const nrmi_step step = g->j->w.group_step;
     nrmi_chunk *c = &g->c;
-    c->x = t->x + t->size * (row * c->x_step + from);
-    c->dy = t->dy + t->size * (row * c->dy_step + from);
-    c->out = t->out + t->size * (row * c->out_step + from);
+    c->x = t->x + t->size * (row * step.x + from);
+    c->dy = t->dy + t->size * (row * step.y + from);
+    c->out = t->out + t->size * (row * step.x + from);
+    c->x_step = c->out_step = g->stride * step.x;
+    c->dy_step = g->stride * step.y;
     c->g = g->j->gamma ? (const void *)(g->j->gamma + 4 * from) : (const void *)g->ones;
     c->lines = rows;
     c->n = n;
@@ -5418,9 +5459,11 @@ static int nrmi_stats_together(nrmi_together *g, nrmi_lanes *l, size_t row, size
     memset(l, 0, sizeof *l);
     l->n = rows;
     l->of = NRMI_OF_SUMS;
-    if (j->mean)
-        memcpy(g->mean, j->mean + 8 * row, 8 * rows);
-    memcpy(g->rstd, j->rstd + 8 * row, 8 * rows);
+    for (i = 0; i < rows; i++) {
+        if (j->mean)
+            g->mean[i] = nrmi_f64_at(j->mean, row + i * g->stride);
+        g->rstd[i] = nrmi_f64_at(j->rstd, row + i * g->stride);
+    }
     l->mean = g->mean;
     l->rstd = g->rstd;
     l->mh = g->mh;
@@ -5456,9 +5499,9 @@ static int nrmi_sums_together(nrmi_together *g, nrmi_lanes *l, size_t row, size_
     return k->gradient(l);
 }
 
-/* What rows row..row+rows add to dgamma and dbeta of the columns
-   from g->from on; in the first walk dx too, of all columns. 0: something did not fit float, and
-   is to be done by the longer way. */
+/* What `rows` rows from row `row` on add to dgamma and dbeta of the columns from g->from on; in the
+   first walk dx too, of all columns. 0: something did not fit float, and is to be done by the
+   longer way. */
 static int nrmi_rows_together(nrmi_together *g, size_t row, size_t rows)
 {
     const nrmi_kernels *k = g->j->q->set->f32;
@@ -5470,23 +5513,23 @@ static int nrmi_rows_together(nrmi_together *g, size_t row, size_t rows)
     if (g->from == 0 && !nrmi_sums_together(g, &l, row, rows))
         return 0;
     nrmi_aim_together(g, row, rows, g->from, g->n);
-    c->level = nrmi_line_ahead(g, g->level, 4);
+    c->level = g->level;
     c->first = nrmi_together_sum(g, 0, 0);
     c->second = nrmi_together_sum(g, 0, 1);
     if (g->from > 0 && !g->alone) { /* dx is there */
         nrmi_chunk param = *c;
+        param.level = g->level + 4 * c->level_step;
         param.r = g->s;
         param.x_leap = c->x_step;
         param.dy_leap = c->dy_step;
         param.apart = 1;
-        param.stride = 8;
+        param.phase = c->block;
+        param.stride = c->top ? 0 : 8;
         param.block = rows;
         param.phases = (rows + 7) / 8;
         k->sums[1][NRMI_PARAM](&param);
         return 1;
     }
-    c->phase = row / 2;
-    c->phases = (g->rows + 1) / 2;
     k->map[NRMI_DX][0][1](c);
     if (g->alone || g->n == g->j->w.len || !c->finite)
         return c->finite;
@@ -5495,14 +5538,72 @@ static int nrmi_rows_together(nrmi_together *g, size_t row, size_t rows)
     return c->finite;
 }
 
+/* `rows` rows from row `row` on, g->stride apart: blocks of 8, or phase `phase` of one of 128. */
+static int nrmi_block_together(nrmi_together *g, size_t row, size_t rows, size_t phase)
+{
+    /* without dx, whole trees of 8 rows */
+    const size_t each = g->from > 0 && !g->alone ? NRMI_GROUP_ROWS : g->each;
+    size_t at, n;
+    g->c.block = phase;
+    g->c.top = g->stride > 1 ? 4 : g->few; /* few: as a phase that waits for another */
+    for (at = 0; at < rows; at += n) {
+        n = nrmi_least(rows - at, each);
+        g->c.phase = at / 2;
+        g->c.phases = (rows + 1) / 2;
+        if (!nrmi_rows_together(g, row + at * g->stride, n))
+            return 0;
+    }
+    return 1;
+}
+
+/* The 16 phases of a block of `rows` rows. */
+static int nrmi_phases_together(nrmi_together *g, size_t row, size_t rows)
+{
+    nrmi_chunk rest;
+    size_t phase;
+    g->stride = 16;
+    for (phase = 0; phase < 16 && phase < rows; phase++)
+        if (!nrmi_block_together(g, row + phase, (rows - phase + 15) / 16, phase))
+            return 0;
+    rest = g->c;
+    rest.n = g->n;
+    rest.level = g->level + 4 * rest.level_step;
+    rest.first = nrmi_together_sum(g, 0, 0);
+    rest.second = nrmi_together_sum(g, 0, 1);
+    rest.phases = phase;
+    if (phase < 16)
+        g->j->q->set->f32->rest(&rest);
+    return 1;
+}
+
+/* Adds array i of sums to the next one and clears it. */
+static void nrmi_settle_together(nrmi_together *g, int i)
+{
+    int k;
+    for (k = 0; k < 2; k++)
+        g->j->q->set->f32->settle(nrmi_together_sum(g, i + 1, k), nrmi_together_sum(g, i, k), g->n);
+}
+
 /* dbeta and dgamma of these columns, if all of them are finite in double; else what is written is
    not the last word. */
 static int nrmi_give_together(nrmi_together *g)
 {
     const nrmi_job *j = g->j;
     unsigned char *const to[2] = {j->dbeta, j->dgamma};
-    double *const sum[2] = {nrmi_together_sum(g, 1, 0), nrmi_together_sum(g, 1, 1)};
+    double *const sum[2] = {nrmi_together_sum(g, g->sums - 1, 0),
+                            nrmi_together_sum(g, g->sums - 1, 1)};
     int k;
+    for (k = 0; g->few && k < 2; k++) {
+        float *const tree = g->level + (size_t)(4 + k) * g->c.level_step;
+        if (!to[k])
+            continue;
+        j->q->set->f32->plus(tree, sum[0], g->n); /* 0: a sum is no -0 */
+        if (!j->q->set->f32->within((const unsigned char *)tree, g->n, 3.402823466e38))
+            return 0;
+        memcpy(to[k] + 4 * g->from, tree, 4 * g->n);
+    }
+    if (g->few)
+        return 1;
     if (j->q->a->accumulate && !nrmi_sums_fit(j, NRMI_PARAM, sum[0], sum[1], g->n))
         return 0;
     for (k = 0; k < 2; k++) {
@@ -5517,21 +5618,24 @@ static int nrmi_give_together(nrmi_together *g)
 /* All rows, and what the columns from g->from on get of them. */
 static int nrmi_columns_together(nrmi_together *g)
 {
-    /* without dx, whole trees of 8 rows */
-    const size_t each = g->from > 0 && !g->alone ? NRMI_GROUP_ROWS : g->each;
-    size_t row, n;
+    const size_t most = g->phases ? NRMI_BLOCK : NRMI_RUN;
+    size_t p, row, n;
     int k;
-    for (k = 0; k < 2; k++) {
+    for (k = 0; k < (g->few ? 1 : 2 * g->sums); k++)
         memset(nrmi_together_sum(g, 0, k), 0, 8 * g->n);
-        memset(nrmi_together_sum(g, 1, k), 0, 8 * g->n);
-    }
-    for (row = 0; row < g->rows; row += n) {
-        n = nrmi_least(g->rows - row, each);
-        if (!nrmi_rows_together(g, row, n))
-            return 0;
-        for (k = 0; g->several && k < 2 && (row + n == g->rows || (row + n) % NRMI_RUN == 0); k++)
-            g->j->q->set->f32->settle(nrmi_together_sum(g, 1, k), nrmi_together_sum(g, 0, k),
-                                      g->n);
+    for (p = 0; p < g->planes; p++) {
+        const size_t plane = p * g->rows;
+        for (row = 0; row < g->rows; row += n) {
+            n = nrmi_least(g->rows - row, most);
+            g->stride = 1;
+            if (!(g->phases && n > 8 ? nrmi_phases_together(g, plane + row, n)
+                                     : nrmi_block_together(g, plane + row, n, 0)))
+                return 0;
+            if (g->rows > NRMI_RUN && (row + n == g->rows || (row + n) % NRMI_RUN == 0))
+                nrmi_settle_together(g, 0);
+        }
+        if (g->planes > 1)
+            nrmi_settle_together(g, g->sums - 2);
     }
     return nrmi_give_together(g);
 }
@@ -5541,8 +5645,8 @@ static NRMI_NOINLINE int nrmi_inner_together(const nrmi_job *j)
 {
     nrmi_together g;
     nrmi_open_together(&g, j);
-    for (g.from = 0; g.from < j->w.len; g.from += NRMI_TOGETHER) {
-        g.n = nrmi_least(j->w.len - g.from, NRMI_TOGETHER);
+    for (g.from = 0; g.from < j->w.len; g.from += g.most) {
+        g.n = nrmi_least(j->w.len - g.from, g.most);
         if (!nrmi_columns_together(&g))
             return 0;
     }
@@ -6598,7 +6702,7 @@ static NRMI_INLINE nrmi_two NRMI_OP(nrmi_term)(const nrmi_chunk *c, int what, in
         return t;
     }
     if (what == NRMI_PARAM)
-        NRMI_OP(nrmi_stats_of)(c, what, row, along, &s);
+        NRMI_OP(nrmi_stats_of)(c, what, 0, along, &s);
     t.a = NRMI_OP(nrmi_data)(half, at->dy, dy_at, m, part);
     if (what == NRMI_INNER)
         t.a = nrmi_mul(t.a, nrmi_mul(NRMI_OP(nrmi_param)(c->g,
@@ -6766,7 +6870,7 @@ static NRMI_INLINE void NRMI_OP(nrmi_row_octet)(const nrmi_chunk *c, int what, s
     size_t l, i, k;
     of_lane.mh = of_lane.ml = of_lane.r = of_lane.k = nrmi_set1(0);
     for (k = 0, i = 0, l = line; l < line + lines; k++) {
-        if (i == 0 && what != NRMI_PARAM)
+        if (i == 0)
             NRMI_OP(nrmi_stats_of)(c, what, 0, l, &of_lane);
         NRMI_OP(nrmi_row_block)(c, what, &of_lane, l, at + i, n - i, s[k], s[8 + k]);
         i += NRMI_BLOCK;
@@ -7139,12 +7243,14 @@ typedef struct nrmi_pair {
 } nrmi_pair;
 
 #if NRMI_PAIR
-/* What pairs of rows add to dbeta and dgamma: the tree of A6 over 8 rows, then to the run. */
+/* What pairs of rows add to dbeta and dgamma: the tree of A6 over 8 rows, then, as phase c->block,
+   that over c->top levels of phases, then to the run. */
 static NRMI_INLINE void NRMI_OP(nrmi_gather)(const nrmi_chunk *c, size_t number, size_t j,
                                              nrmi_two t, nrmi_m m, int part)
 {
     const size_t of = number % 4;
-    nrmi_a *const level = NRMI_OP(nrmi_level)(c, of / 2, j);
+    nrmi_a *level = NRMI_OP(nrmi_level)(c, of / 2, j);
+    size_t k;
     if (of & 1)
         t = NRMI_OP(nrmi_with_level)(c, of / 2, j, t);
     if (!NRMI_RARELY(of == 3 || number + 1 == c->phases)) {
@@ -7159,8 +7265,23 @@ static NRMI_INLINE void NRMI_OP(nrmi_gather)(const nrmi_chunk *c, size_t number,
     }
     if (of > 1)
         t = NRMI_OP(nrmi_with_level)(c, 0, j, t);
-    nrmi_tally(c->first + j, part ? nrmi_keep(t.a, m) : t.a);
-    nrmi_tally(c->second + j, part ? nrmi_keep(t.b, m) : t.b);
+    for (k = 0; k < c->top && (c->block >> k & 1); k++)
+        t = NRMI_OP(nrmi_with_level)(c, 2 + k, j, t);
+    level = NRMI_OP(nrmi_level)(c, 2 + k, j);
+    if (part) {
+        t.a = nrmi_keep(t.a, m);
+        t.b = nrmi_keep(t.b, m);
+    }
+    if (k == c->top) {
+        nrmi_tally(c->first + j, t.a);
+        nrmi_tally(c->second + j, t.b);
+    } else if (part) {
+        nrmi_store_part(level, t.a, m);
+        nrmi_store_part(level + c->level_step, t.b, m);
+    } else {
+        nrmi_store(level, t.a);
+        nrmi_store(level + c->level_step, t.b);
+    }
 }
 #endif
 
@@ -7224,7 +7345,7 @@ static NRMI_INLINE void NRMI_OP(nrmi_map)(nrmi_chunk *given, int what, int place
     /* lines a multiple of 4096 bytes apart push one another out of the first cache, where that is
        what counts */
     const size_t each = c->x_step * sizeof(nrmi_a) % 4096 || c->stream ? 8 : 2;
-    const size_t lines = NRMI_PAIRS(what, inner) ? 2 : 1;
+    const size_t lines = NRMI_PAIRS(what, inner) && (each > 2 || c->level) ? 2 : 1;
     size_t line, i;
     for (line = 0; place && line < c->lines; line += each)
         NRMI_OP(nrmi_places)(c, what, inner, line, nrmi_least(c->lines - line, each), &all);
@@ -7457,7 +7578,6 @@ static NRMI_NOINLINE int NRMI_OP(nrmi_comfortable_all)(const nrmi_lanes *l)
 NRMI_KERNEL(nrmi_row_moments, NRMI_OP(nrmi_row_sums)(c, NRMI_MOMENTS))
 NRMI_KERNEL(nrmi_row_channel, NRMI_OP(nrmi_row_sums)(c, NRMI_CHANNEL))
 NRMI_KERNEL(nrmi_row_inner, NRMI_OP(nrmi_row_sums)(c, NRMI_INNER))
-NRMI_KERNEL(nrmi_row_param, NRMI_OP(nrmi_row_sums)(c, NRMI_PARAM))
 NRMI_KERNEL(nrmi_column_moments, NRMI_OP(nrmi_column_sums)(c, NRMI_MOMENTS))
 NRMI_KERNEL(nrmi_column_channel, NRMI_OP(nrmi_column_sums)(c, NRMI_CHANNEL))
 NRMI_KERNEL(nrmi_column_inner, NRMI_OP(nrmi_column_sums)(c, NRMI_INNER))
@@ -7480,8 +7600,7 @@ static const nrmi_kernels NRMI_OP(nrmi_kernels) = {
     NRMI_DOUBLE,
     NRMI_HALVES,
     sizeof(nrmi_a),
-    {{NRMI_OP(nrmi_row_moments), NRMI_OP(nrmi_row_channel), NRMI_OP(nrmi_row_inner),
-      NRMI_OP(nrmi_row_param)},
+    {{NRMI_OP(nrmi_row_moments), NRMI_OP(nrmi_row_channel), NRMI_OP(nrmi_row_inner), NULL},
      {NRMI_OP(nrmi_column_moments), NRMI_OP(nrmi_column_channel), NRMI_OP(nrmi_column_inner),
       NRMI_OP(nrmi_column_param)}},
     NRMI_OP(nrmi_column_rest),
