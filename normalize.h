@@ -3542,7 +3542,7 @@ static void nrmi_lanes_from(const nrmi_work *w, const nrmi_chunk *all, nrmi_chun
 #undef NRMI_FROM
 }
 
-/* PARAM of rows: makes packed x xhat, so that what is left is CHANNEL of a mean of 0, an rstd of 1. */
+/* PARAM of rows: makes packed x xhat, so that CHANNEL of a mean of 0 and an rstd of 1 is left. */
 static void nrmi_make_xhat(nrmi_work *w)
 {
     const void *const ones = w->units + w->k->size * NRMI_PIECE;
