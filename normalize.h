@@ -4858,8 +4858,9 @@ static nrm_status nrmi_running_end(const nrmi_job *j, nrmi_running *r, double m)
 }
 
 /* LAYER, RMS and INSTANCE of the usual kind: rows of floats or halves as they lie, of which so many
-   at a time as stay in the second cache have their statistics and then their y. */
-enum { NRMI_ROWS = 64 };
+   at a time as stay in the second cache have their statistics and then their y; fewer, where x and
+   y are not there, since reading and writing at once is faster than in turn. */
+enum { NRMI_ROWS = 64, NRMI_FAR_ROWS = 16, NRMI_FAR = 1 << 20 };
 
 static int nrmi_goes_by_rows(const nrmi_job *j, int moves)
 {
@@ -4964,7 +4965,8 @@ static NRMI_NOINLINE size_t nrmi_forward_rows(const nrmi_job *j, size_t o, size_
     const nrmi_kernels *k = j->q->set->f32;
     const nrmi_walk *w = &j->w;
     const size_t fit = NRMI_TWICE / j->t.size / w->len;
-    const size_t each = fit < 2 ? 1 : nrmi_least(fit, NRMI_ROWS);
+    const int far = w->outer * w->groups > NRMI_FAR / j->t.size / w->len;
+    const size_t each = fit < 2 ? 1 : nrmi_least(fit, far ? NRMI_FAR_ROWS : NRMI_ROWS);
     nrmi_rows r;
     size_t rows, i;
     nrmi_open_rows(&r, j);
@@ -5353,9 +5355,12 @@ typedef struct nrmi_together {
     int alone;           /* all rows are done at once                                           */
     int few;             /* ... and are one block of 8: its tree is the sum                     */
     int phases;          /* blocks of 128 rows with 16 phases, not of 8                         */
+    int late;            /* phases: all dx of a block, then what it adds to dgamma and dbeta    */
+    size_t slot;         /* late: where in mh, ml, s these rows are                             */
     int sums;            /* arrays of double: of a run; of a plane of several; of all           */
-    float mh[NRMI_GROUP_ROWS], ml[NRMI_GROUP_ROWS], v[NRMI_GROUP_ROWS], u[NRMI_GROUP_ROWS];
-    float p[NRMI_GROUP_ROWS], q[NRMI_GROUP_ROWS], o[NRMI_GROUP_ROWS], s[NRMI_GROUP_ROWS];
+    float mh[NRMI_BLOCK], ml[NRMI_BLOCK], s[NRMI_BLOCK];
+    float v[NRMI_GROUP_ROWS], u[NRMI_GROUP_ROWS];
+    float p[NRMI_GROUP_ROWS], q[NRMI_GROUP_ROWS], o[NRMI_GROUP_ROWS];
     double big_p[NRMI_GROUP_ROWS], big_q[NRMI_GROUP_ROWS];
     double mean[NRMI_GROUP_ROWS], rstd[NRMI_GROUP_ROWS]; /* whole vectors are read of them */
     float ones[16], *level;
@@ -5409,7 +5414,8 @@ static void nrmi_open_together(nrmi_together *g, const nrmi_job *j)
     g->phases = j->s > 1;
     g->most = g->phases ? NRMI_TOGETHER / 2 : NRMI_TOGETHER;
     g->sums = 1 + (g->rows > NRMI_RUN) + (g->planes > 1);
-    g->each = g->phases ? 8 : NRMI_GROUP_ROWS;
+    g->late = g->phases && 2 * NRMI_BLOCK * j->t.size * j->w.len <= NRMI_TWICE / 2;
+    g->each = g->phases && !g->late ? 8 : NRMI_GROUP_ROWS;
     while (g->each > 2 && 2 * j->t.size * g->each > NRMI_FIRST_CACHE / j->w.len)
         g->each /= 2;
     g->alone = g->planes == 1 && g->rows <= g->each;
@@ -5419,16 +5425,14 @@ static void nrmi_open_together(nrmi_together *g, const nrmi_job *j)
     memset(g->mean, 0, sizeof g->mean);
     memset(g->rstd, 0, sizeof g->rstd);
     memset(c, 0, sizeof *c);
+    g->slot = 0;
     nrmi_room_together(g);
     c->half = c->half_out = j->t.size == 2 ? j->t.dtype : 0;
-    c->mh = g->mh;
-    c->ml = g->ml;
     c->r = g->v;
     c->k = g->u;
     c->p = g->p;
     c->q = g->q;
     c->o = g->o;
-    c->s = g->s;
     c->g_step = j->gamma != NULL;
     c->stat_step = 1;
     c->stream = j->t.stream && j->w.len > 32;
@@ -5448,6 +5452,9 @@ static void nrmi_aim_together(nrmi_together *g, size_t row, size_t rows, size_t 
     c->g = g->j->gamma ? (const void *)(g->j->gamma + 4 * from) : (const void *)g->ones;
     c->lines = rows;
     c->n = n;
+    c->mh = g->mh + g->slot;
+    c->ml = g->ml + g->slot;
+    c->s = g->s + g->slot;
     c->level = NULL;
 }
 
@@ -5466,8 +5473,8 @@ static int nrmi_stats_together(nrmi_together *g, nrmi_lanes *l, size_t row, size
     }
     l->mean = g->mean;
     l->rstd = g->rstd;
-    l->mh = g->mh;
-    l->ml = g->ml;
+    l->mh = g->mh + g->slot;
+    l->ml = g->ml + g->slot;
     l->r = g->v;
     l->k = g->u;
     l->lift = 1;
@@ -5475,7 +5482,7 @@ static int nrmi_stats_together(nrmi_together *g, nrmi_lanes *l, size_t row, size
         return 0;
     j->q->set->f32->coefs(l);
     for (i = 0; i < rows; i++)
-        g->s[i] = (float)g->rstd[i];
+        g->s[g->slot + i] = (float)g->rstd[i];
     return 1;
 }
 
@@ -5499,6 +5506,23 @@ static int nrmi_sums_together(nrmi_together *g, nrmi_lanes *l, size_t row, size_
     return k->gradient(l);
 }
 
+/* What rows add to dgamma and dbeta, where their dx is there: trees over rows `apart` apart, each
+   `stride` after the one before. */
+static void nrmi_param_together(nrmi_together *g, size_t rows, size_t apart, size_t stride)
+{
+    nrmi_chunk param = g->c;
+    param.level = g->level + 4 * param.level_step;
+    param.r = param.s;
+    param.x_leap = apart * param.x_step;
+    param.dy_leap = apart * param.dy_step;
+    param.apart = apart;
+    param.phase = param.block;
+    param.stride = stride;
+    param.block = rows;
+    param.phases = apart > 1 ? nrmi_least(rows, 16) : (rows + 7) / 8;
+    g->j->q->set->f32->sums[1][NRMI_PARAM](&param);
+}
+
 /* What `rows` rows from row `row` on add to dgamma and dbeta of the columns from g->from on; in the
    first walk dx too, of all columns. 0: something did not fit float, and is to be done by the
    longer way. */
@@ -5513,21 +5537,11 @@ static int nrmi_rows_together(nrmi_together *g, size_t row, size_t rows)
     if (g->from == 0 && !nrmi_sums_together(g, &l, row, rows))
         return 0;
     nrmi_aim_together(g, row, rows, g->from, g->n);
-    c->level = g->level;
+    c->level = c->top == 4 && g->late ? NULL : g->level;
     c->first = nrmi_together_sum(g, 0, 0);
     c->second = nrmi_together_sum(g, 0, 1);
     if (g->from > 0 && !g->alone) { /* dx is there */
-        nrmi_chunk param = *c;
-        param.level = g->level + 4 * c->level_step;
-        param.r = g->s;
-        param.x_leap = c->x_step;
-        param.dy_leap = c->dy_step;
-        param.apart = 1;
-        param.phase = c->block;
-        param.stride = c->top ? 0 : 8;
-        param.block = rows;
-        param.phases = (rows + 7) / 8;
-        k->sums[1][NRMI_PARAM](&param);
+        nrmi_param_together(g, rows, 1, c->top ? 0 : 8);
         return 1;
     }
     k->map[NRMI_DX][0][1](c);
@@ -5556,22 +5570,38 @@ static int nrmi_block_together(nrmi_together *g, size_t row, size_t rows, size_t
     return 1;
 }
 
-/* The 16 phases of a block of `rows` rows. */
+/* A block of `rows` rows, of 16 phases: one after the other; or late. */
 static int nrmi_phases_together(nrmi_together *g, size_t row, size_t rows)
 {
+    const size_t phases = nrmi_least(rows, 16);
     nrmi_chunk rest;
-    size_t phase;
+    size_t i, n;
+    g->c.block = 0;
+    g->c.top = 4;
+    for (i = 0; g->late && i < rows; i += n) {
+        n = nrmi_least(rows - i, g->each);
+        g->slot = i;
+        if (!nrmi_rows_together(g, row + i, n))
+            return 0;
+    }
+    g->slot = 0;
+    if (g->late) {
+        nrmi_aim_together(g, row, rows, 0, g->n);
+        g->c.first = nrmi_together_sum(g, 0, 0);
+        g->c.second = nrmi_together_sum(g, 0, 1);
+        nrmi_param_together(g, rows, 16, 1);
+    }
     g->stride = 16;
-    for (phase = 0; phase < 16 && phase < rows; phase++)
-        if (!nrmi_block_together(g, row + phase, (rows - phase + 15) / 16, phase))
+    for (i = 0; !g->late && i < phases; i++)
+        if (!nrmi_block_together(g, row + i, (rows - i + 15) / 16, i))
             return 0;
     rest = g->c;
     rest.n = g->n;
     rest.level = g->level + 4 * rest.level_step;
     rest.first = nrmi_together_sum(g, 0, 0);
     rest.second = nrmi_together_sum(g, 0, 1);
-    rest.phases = phase;
-    if (phase < 16)
+    rest.phases = phases;
+    if (phases < 16)
         g->j->q->set->f32->rest(&rest);
     return 1;
 }
