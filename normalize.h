@@ -6720,7 +6720,7 @@ static NRMI_INLINE nrmi_two NRMI_OP(nrmi_term)(const nrmi_chunk *c, int what, in
                                                size_t x_at, size_t dy_at, size_t along, nrmi_m m,
                                                int part)
 {
-    const int half = row || part ? 0 : at->half; /* others were made floats before */
+    const int half = part ? 0 : at->half; /* parts of halves were made floats before */
     const nrmi_v x = NRMI_OP(nrmi_data)(half, at->x, x_at, m, part);
     nrmi_stats s = *of_lane;
     nrmi_two t;
@@ -6758,22 +6758,19 @@ static NRMI_INLINE nrmi_from NRMI_OP(nrmi_begin)(const nrmi_chunk *c, size_t x_a
     return at;
 }
 #if NRMI_HALVES
-/* Makes n halves of each of up to 8 lines floats, a vector from line to line. */
+/* Makes n halves of each of some lines floats, a vector from line to line. */
 static NRMI_NOINLINE void NRMI_OP(nrmi_to_floats)(nrmi_from *at, nrmi_a (*space)[NRMI_BLOCK],
                                                   size_t lines, size_t n, size_t x_leap,
                                                   size_t dy_leap)
 {
     const unsigned char **const from[2] = {&at->x, &at->dy};
     const size_t leap[2] = {x_leap, dy_leap};
-    size_t l, i;
+    size_t l;
     int k;
     for (k = 0; k < 2 && *from[k]; k++) {
         for (l = 0; l < lines; l++)
-            for (i = 0; i < n; i += NRMI_W)
-                nrmi_store(space[k] + NRMI_W * l + i,
-                           NRMI_OP(nrmi_data)(at->half, *from[k], l * leap[k] + i,
-                                              nrmi_mask(nrmi_least(n - i, NRMI_W)),
-                                              n - i < NRMI_W));
+            NRMI_OP(nrmi_pack_halves)(space[k] + NRMI_W * l, *from[k] + 2 * l * leap[k], NULL, n,
+                                      at->half);
         *from[k] = (const unsigned char *)space[k];
     }
 }
@@ -6859,13 +6856,14 @@ static NRMI_INLINE void NRMI_OP(nrmi_row_block)(const nrmi_chunk *c, int what,
                                                 const nrmi_stats *s, size_t line, size_t at,
                                                 size_t n, nrmi_a *first, nrmi_a *second)
 {
-    const int whole = n >= NRMI_BLOCK || n % 16 == 0;
+    /* a lane of its own is never part of a vector, but may have fewer steps */
+    const int whole = NRMI_W == 1 || n >= NRMI_BLOCK || n % 16 == 0;
     nrmi_from from = NRMI_OP(nrmi_begin)(c, line * c->x_step + at, line * c->dy_step + at);
     size_t h;
 #if NRMI_HALVES
     nrmi_a space[2][NRMI_BLOCK];
-    if (from.half)
-        NRMI_OP(nrmi_to_floats)(&from, space, 1, nrmi_least(n, NRMI_BLOCK), 0, 0);
+    if (from.half && !whole)
+        NRMI_OP(nrmi_to_floats)(&from, space, 1, n, 0, 0);
 #endif
     for (h = 0; h < 16; h += NRMI_W) {
         const size_t i = at + h;
@@ -6877,9 +6875,12 @@ static NRMI_INLINE void NRMI_OP(nrmi_row_block)(const nrmi_chunk *c, int what,
 #define NRMI_PART(j)                                                                          \
     NRMI_OP(nrmi_term)(c, what, 1, s, &from, h + 16 * (j), h + 16 * (j), i + 16 * (j),        \
                        nrmi_mask(NRMI_LEFT(j)), 1)
-        if (whole)
+        t.a = t.b = nrmi_set1(0);
+        if (NRMI_W == 1 && n > h)
+            NRMI_TREE(t, (nrmi_least(n, NRMI_BLOCK) - h + 15) / 16, NRMI_WHOLE);
+        else if (NRMI_W > 1 && whole)
             NRMI_TREE(t, nrmi_least(n, NRMI_BLOCK) / 16, NRMI_WHOLE);
-        else
+        else if (NRMI_W > 1)
             NRMI_TREE(t, (n + 15) / 16, NRMI_PART);
 #undef NRMI_WHOLE
 #undef NRMI_LEFT
@@ -6980,7 +6981,9 @@ static NRMI_INLINE void NRMI_OP(nrmi_column_phase)(const nrmi_chunk *c, int what
     NRMI_OP(nrmi_term)(c, what, 0, &l, &at, ax * (i), ay * (i), from + c->apart * (i), all, 0)
 #define NRMI_PART(i) \
     NRMI_OP(nrmi_term)(c, what, 0, &l, &at, bx * (i), by * (i), from + c->apart * (i), part, 1)
-        if (steps == 8 && c->n - j >= NRMI_W) {
+        if (NRMI_W == 1) {
+            NRMI_TREE(s, steps, NRMI_WHOLE);
+        } else if (steps == 8 && c->n - j >= NRMI_W) {
             NRMI_TREE(s, 8, NRMI_WHOLE);
         } else {
             const size_t n = nrmi_least(c->n - j, NRMI_W);
