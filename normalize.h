@@ -7385,7 +7385,8 @@ static NRMI_INLINE void NRMI_OP(nrmi_map)(nrmi_chunk *given, int what, int place
     /* lines a multiple of 4096 bytes apart push one another out of the first cache, where that is
        what counts */
     const size_t each = c->x_step * sizeof(nrmi_a) % 4096 || c->stream ? 8 : 2;
-    const size_t lines = NRMI_PAIRS(what, inner) && (each > 2 || c->level) ? 2 : 1;
+    const size_t lines =
+        NRMI_PAIRS(what, inner) && (what == NRMI_Y || each > 2 || c->level) ? 2 : 1;
     size_t line, i;
     for (line = 0; place && line < c->lines; line += each)
         NRMI_OP(nrmi_places)(c, what, inner, line, nrmi_least(c->lines - line, each), &all);
