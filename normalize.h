@@ -1547,8 +1547,6 @@ static NRMI_INLINE void nrmi_tally_f32_avx2(double *to, __m256 x)
     nrmi_tally_f64_avx2(to, _mm256_cvtps_pd(_mm256_castps256_ps128(x)));
     nrmi_tally_f64_avx2(to + 4, _mm256_cvtps_pd(_mm256_extractf128_ps(x, 1)));
 }
-NRMI_DEFINE(size_t, nrmi_there_avx2, (__m256i m),
-            nrmi_low_bits((unsigned)_mm256_movemask_ps(_mm256_castsi256_ps(m))))
 /* F16C converts exactly, denormals too; bf16 is rounded with integers, as nrm_f32_to_bf16 does. */
 static NRMI_INLINE __m256 nrmi_half_get_avx2(int dtype, const void *p)
 {
@@ -1571,6 +1569,19 @@ static NRMI_INLINE void nrmi_half_put_avx2(int dtype, void *p, __m256 x)
     else
         _mm_storeu_si128((__m128i *)p, _mm256_castsi256_si128(_mm256_permute4x64_epi64(
                                            _mm256_packus_epi32(h, h), 0xd8)));
+}
+static NRMI_NOINLINE __m256 nrmi_half_part_avx2(int dtype, const void *p, __m256i m)
+{
+    uint16_t h[8];
+    memset(h, 0, sizeof h);
+    memcpy(h, p, 2 * nrmi_low_bits((unsigned)_mm256_movemask_ps(_mm256_castsi256_ps(m))));
+    return nrmi_half_get_avx2(dtype, h);
+}
+static NRMI_NOINLINE void nrmi_half_put_part_avx2(int dtype, void *p, __m256 x, __m256i m)
+{
+    uint16_t h[8];
+    nrmi_half_put_avx2(dtype, h, x);
+    memcpy(p, h, 2 * nrmi_low_bits((unsigned)_mm256_movemask_ps(_mm256_castsi256_ps(m))));
 }
 NRMI_DEFINE(__m256d, nrmi_div_avx2, (__m256d x, __m256d y), NRMI_OPERATE(x, /, y, _mm256_div_pd))
 NRMI_DEFINE(__m256d, nrmi_root_avx2, (__m256d x), _mm256_sqrt_pd(x))
@@ -1680,28 +1691,38 @@ static NRMI_INLINE void nrmi_tally_f32_avx512(double *to, __m512 x)
     nrmi_tally_f64_avx512(to + 8,
                           _mm512_maskz_cvtps_pd(0xff, _mm512_maskz_extractf32x8_ps(0xff, x, 1)));
 }
-NRMI_DEFINE(size_t, nrmi_there_avx512, (__mmask16 m), nrmi_low_bits((unsigned)m))
 /* bf16 is rounded with integers: VCVTNEPS2BF16 flushes denormals. */
-static NRMI_INLINE __m512 nrmi_half_get_avx512(int dtype, const void *p)
+static NRMI_INLINE __m512 nrmi_floats_avx512(int dtype, __m256i h)
 {
-    const __m256i h = _mm256_loadu_si256((const __m256i *)p);
     if (dtype == NRM_F16)
         return _mm512_maskz_cvtph_ps(0xffff, h);
     return _mm512_castsi512_ps(
         _mm512_maskz_slli_epi32(0xffff, _mm512_maskz_cvtepu16_epi32(0xffff, h), 16));
 }
-static NRMI_INLINE void nrmi_half_put_avx512(int dtype, void *p, __m512 x)
+NRMI_DEFINE(__m512, nrmi_half_get_avx512, (int dtype, const void *p),
+            nrmi_floats_avx512(dtype, _mm256_loadu_si256((const __m256i *)p)))
+/* Few constants: gcc makes each of them anew for each vector. */
+static NRMI_INLINE __m256i nrmi_halves_avx512(int dtype, __m512 x)
 {
-    const __m512i u = _mm512_castps_si512(x), high = _mm512_maskz_srli_epi32(0xffff, u, 16);
-    const __m512i even = _mm512_and_si512(high, _mm512_set1_epi32(1));
-    const __m512i up = _mm512_add_epi32(even, _mm512_set1_epi32(0x7fff));
-    const __m512i near_ = _mm512_maskz_srli_epi32(0xffff, _mm512_add_epi32(u, up), 16);
-    const __mmask16 nan = _mm512_cmpgt_epu32_mask(
-        _mm512_and_si512(u, _mm512_set1_epi32(0x7fffffff)), _mm512_set1_epi32(0x7f800000));
-    const __m512i h = _mm512_mask_or_epi32(near_, nan, high, _mm512_set1_epi32(0x40));
-    _mm256_storeu_si256((__m256i *)p, dtype == NRM_F16 ? _mm512_maskz_cvtps_ph(0xffff, x, 0)
-                                                       : _mm512_maskz_cvtepi32_epi16(0xffff, h));
+    const __m512i u = _mm512_castps_si512(x);
+    const __m512i odd = _mm512_maskz_srli_epi32(0xffff, _mm512_maskz_slli_epi32(0xffff, u, 15), 31);
+    const __m512i up = _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff));
+    const __mmask16 nan = _mm512_fpclass_ps_mask(x, 0x81);
+    __m512i h;
+    if (dtype == NRM_F16)
+        return _mm512_maskz_cvtps_ph(0xffff, x, 0);
+    h = _mm512_maskz_srli_epi32(0xffff, _mm512_add_epi32(u, up), 16);
+    if (NRMI_RARELY(nan != 0))
+        h = _mm512_mask_or_epi32(h, nan, _mm512_maskz_srli_epi32(0xffff, u, 16),
+                                 _mm512_set1_epi32(0x40));
+    return _mm512_maskz_cvtepi32_epi16(0xffff, h);
 }
+NRMI_DO(nrmi_half_put_avx512, (int dtype, void *p, __m512 x),
+        _mm256_storeu_si256((__m256i *)p, nrmi_halves_avx512(dtype, x)))
+NRMI_DEFINE(__m512, nrmi_half_part_avx512, (int dtype, const void *p, __mmask16 m),
+            nrmi_floats_avx512(dtype, _mm256_maskz_loadu_epi16(m, p)))
+NRMI_DO(nrmi_half_put_part_avx512, (int dtype, void *p, __m512 x, __mmask16 m),
+        _mm256_mask_storeu_epi16(p, m, nrmi_halves_avx512(dtype, x)))
 NRMI_DEFINE(__m512d, nrmi_div_avx512, (__m512d x, __m512d y), NRMI_OPERATE(x, /, y, _mm512_div_pd))
 NRMI_DEFINE(__m512d, nrmi_root_avx512, (__m512d x), _mm512_maskz_sqrt_pd(0xff, x))
 NRMI_DEFINE(__m512d, nrmi_biggest_avx512, (__m512d x, __m512d y), _mm512_maskz_max_pd(0xff, x, y))
@@ -6505,23 +6526,6 @@ static NRMI_INLINE nrmi_v NRMI_OP(nrmi_read)(const void *p, size_t i, nrmi_m m, 
    is worth: batch inference of floats in WASM took 189 us instead of 77. */
 #define NRMI_HALVES (!NRMI_DOUBLE && NRMI_W > 4)
 #endif
-#if NRMI_HALVES
-/* Part of a vector of halves. */
-static NRMI_NOINLINE nrmi_v NRMI_OP(nrmi_half_part)(int half, const unsigned char *p, nrmi_m m)
-{
-    uint16_t h[NRMI_W];
-    memset(h, 0, sizeof h);
-    memcpy(h, p, 2 * NRMI_OP1(nrmi_there)(m));
-    return NRMI_OP1(nrmi_half_get)(half, h);
-}
-static NRMI_NOINLINE void NRMI_OP(nrmi_half_put_part)(int half, unsigned char *p, nrmi_v v,
-                                                      nrmi_m m)
-{
-    uint16_t h[NRMI_W];
-    NRMI_OP1(nrmi_half_put)(half, h, v);
-    memcpy(p, h, 2 * NRMI_OP1(nrmi_there)(m));
-}
-#endif
 /* Bytes of a value: of our arithmetic, or a half. */
 static NRMI_INLINE size_t NRMI_OP(nrmi_bytes)(int half)
 {
@@ -6537,7 +6541,7 @@ static NRMI_INLINE nrmi_v NRMI_OP(nrmi_data)(int half, const void *p, size_t i, 
         if (!part)
             return NRMI_OP1(nrmi_half_get)(half, at);
 #endif
-        return NRMI_OP(nrmi_half_part)(half, at, m);
+        return NRMI_OP1(nrmi_half_part)(half, at, m);
     }
 #else
     (void)half;
@@ -7179,7 +7183,7 @@ static NRMI_INLINE void NRMI_OP(nrmi_element)(const nrmi_chunk *c, int what, int
 #if NRMI_HALVES
     if (halves && NRMI_RARELY(c->half_out != 0)) {
         if (part)
-            NRMI_OP(nrmi_half_put_part)(c->half_out, at->out + 2 * j, nrmi_keep(y, m), m);
+            NRMI_OP1(nrmi_half_put_part)(c->half_out, at->out + 2 * j, nrmi_keep(y, m), m);
         else
             NRMI_OP1(nrmi_half_put)(c->half_out, at->out + 2 * j, y);
         return;
