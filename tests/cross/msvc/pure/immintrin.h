@@ -124,6 +124,7 @@ __m512 _mm512_castps256_ps512(__m256);
 __m512i _mm512_castps_si512(__m512);
 __m512d _mm512_castsi512_pd(__m512i);
 __m512 _mm512_castsi512_ps(__m512i);
+__mmask16 _mm512_fpclass_ps_mask(__m512, int);
 __mmask8 _mm512_cmp_pd_mask(__m512d, __m512d, int);
 __mmask16 _mm512_cmpgt_epi32_mask(__m512i, __m512i);
 __mmask8 _mm512_cmpgt_epi64_mask(__m512i, __m512i);
