@@ -6992,10 +6992,10 @@ static NRMI_INLINE void NRMI_OP(nrmi_column_phase)(const nrmi_chunk *c, int what
     NRMI_OP(nrmi_term)(c, what, 0, &l, &at, ax * (i), ay * (i), from + c->apart * (i), all, 0)
 #define NRMI_PART(i) \
     NRMI_OP(nrmi_term)(c, what, 0, &l, &at, bx * (i), by * (i), from + c->apart * (i), part, 1)
-        if (NRMI_W == 1) {
-            NRMI_TREE(s, steps, NRMI_WHOLE);
-        } else if (steps == 8 && c->n - j >= NRMI_W) {
+        if (steps == 8 && c->n - j >= NRMI_W) {
             NRMI_TREE(s, 8, NRMI_WHOLE);
+        } else if (NRMI_W == 1) {
+            NRMI_TREE(s, steps, NRMI_WHOLE);
         } else {
             const size_t n = nrmi_least(c->n - j, NRMI_W);
             const size_t bx = at.half ? NRMI_W : ax, by = at.half ? NRMI_W : ay;
