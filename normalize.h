@@ -4893,7 +4893,7 @@ static int nrmi_goes_by_rows(const nrmi_job *j, int moves)
 {
     const nrmi_walk *w = &j->w;
     const nrmi_tile *t = &j->t;
-    return !w->column && w->planes * w->fold == 1 && !moves && j->stat_step == 1 &&
+    return !w->column && w->planes * w->fold == 1 && !moves && j->stat_step == 1 && !j->pool &&
            t->dtype != NRM_F64 && !t->packs && !t->res && !t->sum && !t->relu && !t->forced &&
            !(j->inner && (j->q->d->affine_per_sample ||
                           nrmi_bits(j->gamma ? j->q->d->gamma_offset : 0) != 0));
@@ -7336,7 +7336,8 @@ static NRMI_INLINE void NRMI_OP(nrmi_place)(const nrmi_chunk *c, int what, int i
 {
     nrmi_other o;
     nrmi_two t, u;
-    o.g = o.b = nrmi_set1(0);
+    o.g = o.b = t.a = t.b = nrmi_set1(0);
+    u = t;
     if (inner)
         o = NRMI_OP(nrmi_other_of)(c, what, j, 1, m, part);
     NRMI_OP(nrmi_element)(c, what, inner, halves, &r->l, &o, &r->at, j, m, part, all,
