@@ -5587,7 +5587,7 @@ static int nrmi_block_together(nrmi_together *g, size_t row, size_t rows, size_t
     const size_t each = g->from > 0 && !g->alone ? NRMI_GROUP_ROWS : g->each;
     size_t at, n;
     g->c.block = phase;
-    g->c.top = g->stride > 1 ? 4 : g->few; /* few: as a phase that waits for another */
+    g->c.top = g->stride > 1 ? 4 : (size_t)g->few; /* few: as a phase that waits for another */
     for (at = 0; at < rows; at += n) {
         n = nrmi_least(rows - at, each);
         g->c.phase = at / 2;

@@ -717,62 +717,118 @@ static void test_mask_of_zero(void)
 
 /* Gradients of rows whose dx is apart come from one walk, those in place from two; what does not
    fit float in the first is left to the second. Same bits. */
-enum { WALK_ROWS = 20, WALK_COLS = 4 };
+typedef struct walk {
+    const char *what; /* how the first walk goes */
+    size_t n, s, c;
+} walk;
 
-static nrm_status one_walk(nrm_kind kind, const float *x, const float *dy, const float *gamma,
-                           int in_place, int accumulate, float *dx, float *dgamma, float *dbeta)
+typedef struct walked {
+    float *dx, *dgamma, *dbeta;
+} walked;
+
+static walked walked_new(const walk *w)
 {
-    double mean[WALK_ROWS], rstd[WALK_ROWS];
+    const size_t all = w->n * w->s * w->c * sizeof(float);
+    walked o;
+    o.dx = (float *)test_alloc(all, 1);
+    o.dgamma = (float *)test_alloc(w->c * sizeof(float), 1);
+    o.dbeta = (float *)test_alloc(w->c * sizeof(float), 1);
+    memset(o.dx, 0, all);
+    return o;
+}
+
+static void walked_free(walked *o)
+{
+    free(o->dx);
+    free(o->dgamma);
+    free(o->dbeta);
+}
+
+/* way: 0 apart, 1 in place, 2 without dx */
+static walked one_walk(const walk *w, nrm_kind kind, const float *x, const float *dy,
+                       const float *gamma, int way, int accumulate)
+{
+    const size_t rows = w->n * w->s;
+    double *mean = (double *)test_alloc(rows * sizeof(double), 1);
+    double *rstd = (double *)test_alloc(rows * sizeof(double), 1);
+    walked o = walked_new(w);
     nrm_desc d;
     nrm_args a;
     size_t i;
-    for (i = 0; i < WALK_ROWS; ++i) mean[i] = 0, rstd[i] = 1;
-    for (i = 0; i < WALK_COLS; ++i) dgamma[i] = dbeta[i] = 0.5f;
+    for (i = 0; i < rows; ++i) mean[i] = 0, rstd[i] = 1;
+    for (i = 0; i < w->c; ++i) o.dgamma[i] = o.dbeta[i] = 0.5f;
     memset(&d, 0, sizeof d);
     memset(&a, 0, sizeof a);
-    d.kind = kind, d.layout = NRM_NHWC, d.n = WALK_ROWS, d.c = WALK_COLS, d.s = 1, d.eps = 1e-5;
-    if (dx && in_place) memcpy(dx, dy, WALK_ROWS * WALK_COLS * sizeof *dx);
-    a.x = x, a.dy = dx && in_place ? dx : dy, a.dx = dx;
+    d.kind = kind, d.layout = NRM_NHWC, d.n = w->n, d.c = w->c, d.s = w->s, d.eps = 1e-5;
+    if (way == 1) memcpy(o.dx, dy, rows * w->c * sizeof(float));
+    a.x = x, a.dy = way == 1 ? o.dx : dy, a.dx = way == 2 ? NULL : o.dx;
     a.gamma = gamma, a.mean = mean, a.rstd = rstd;
-    a.dgamma = dgamma, a.dbeta = dbeta, a.accumulate = accumulate;
-    return nrm_backward(&d, &a);
+    a.dgamma = o.dgamma, a.dbeta = o.dbeta, a.accumulate = accumulate;
+    check(nrm_backward(&d, &a) == NRM_OK, "%s: a status", w->what);
+    free(mean);
+    free(rstd);
+    return o;
+}
+
+/* The first value of the fourth row and of the last one; all others are ordinary. */
+typedef struct outlier {
+    const char *what;
+    float x, dy, gamma;
+} outlier;
+
+static void check_walks(const walk *w, const outlier *out, nrm_kind kind, int accumulate)
+{
+    const size_t all = w->n * w->s * w->c, bytes = w->c * sizeof(float);
+    float *x = (float *)test_alloc(all * sizeof(float), 1);
+    float *dy = (float *)test_alloc(all * sizeof(float), 1);
+    float *gamma = (float *)test_alloc(bytes, 1);
+    walked o[3];
+    size_t i;
+    for (i = 0; i < all; ++i) x[i] = (float)(i % 7) / 4 - 1, dy[i] = (float)(i % 5) - 2;
+    for (i = 0; i < w->c; ++i) gamma[i] = 1;
+    x[3 * w->c] = x[all - w->c] = out->x;
+    dy[3 * w->c] = dy[all - w->c] = out->dy;
+    gamma[0] = out->gamma;
+    for (i = 0; i < 3; ++i) o[i] = one_walk(w, kind, x, dy, gamma, (int)i, accumulate);
+    check(memcmp(o[0].dx, o[1].dx, all * sizeof(float)) == 0, "%s, %s: dx differs", w->what,
+          out->what);
+    for (i = 1; i < 3; ++i)
+        check(memcmp(o[0].dgamma, o[i].dgamma, bytes) == 0 &&
+                  memcmp(o[0].dbeta, o[i].dbeta, bytes) == 0,
+              "%s, %s: dgamma or dbeta differs", w->what, out->what);
+    for (i = 0; i < 3; ++i) walked_free(&o[i]);
+    free(x);
+    free(dy);
+    free(gamma);
 }
 
 static void test_one_walk(void)
 {
-    static const struct {
-        const char *what;
-        float x, dy, gamma; /* the first value of the fourth row; all others are ordinary */
-    } cases[] = {
+    static const walk walks[] = {
+        {"a few rows", 20, 1, 4},
+        {"one block of 8", 4, 1, 4},
+        {"one block of 8, long rows", 4, 1, 1100},
+        {"long rows, twice", 40, 1, 1100},
+        {"several runs", 1100, 1, 4},
+        {"blocks of 128, short rows", 2, 140, 4},
+        {"blocks of 128, long rows", 1, 140, 200},
+        {"blocks of 128, long rows, twice", 1, 40, 600},
+        {"planes of several runs", 2, 1100, 4},
+    };
+    static const outlier outliers[] = {
         {"ordinary", 0.5f, 0.25f, 1.5f},
         {"sums of the row that are not finite", 1, 1e30f, 1e10f},
         {"dx that is not finite", 1e25f, 1e-15f, 1},
         {"dgamma that is not finite in float", 4, 3e38f, 1e-27f},
     };
-    size_t k, i, kind;
+    size_t w, k;
     int accumulate;
     group("gradients of rows in one walk and in two: the same bits");
-    for (k = 0; k < sizeof cases / sizeof *cases; ++k)
-        for (kind = 0; kind < 2; ++kind)
+    for (w = 0; w < sizeof walks / sizeof *walks; ++w)
+        for (k = 0; k < sizeof outliers / sizeof *outliers; ++k)
             for (accumulate = 0; accumulate < 2; ++accumulate) {
-                enum { ALL = WALK_ROWS * WALK_COLS };
-                const nrm_kind of = kind ? NRM_RMS : NRM_LAYER;
-                float x[ALL], dy[ALL], gamma[WALK_COLS], dx[2][ALL] = {{0}}, dg[3][WALK_COLS];
-                float db[3][WALK_COLS];
-                for (i = 0; i < ALL; ++i)
-                    x[i] = (float)(i % 7) / 4 - 1, dy[i] = (float)(i % 5) - 2;
-                for (i = 0; i < WALK_COLS; ++i) gamma[i] = 1;
-                x[3 * WALK_COLS] = cases[k].x, dy[3 * WALK_COLS] = cases[k].dy;
-                gamma[0] = cases[k].gamma;
-                for (i = 0; i < 3; ++i)
-                    check(one_walk(of, x, dy, gamma, i == 1, accumulate, i < 2 ? dx[i] : NULL,
-                                   dg[i], db[i]) == NRM_OK,
-                          "%s: a status", cases[k].what);
-                check(memcmp(dx[0], dx[1], sizeof dx[0]) == 0, "%s: dx differs", cases[k].what);
-                for (i = 1; i < 3; ++i)
-                    check(memcmp(dg[0], dg[i], sizeof dg[0]) == 0 &&
-                              memcmp(db[0], db[i], sizeof db[0]) == 0,
-                          "%s: dgamma or dbeta differs", cases[k].what);
+                check_walks(&walks[w], &outliers[k], NRM_LAYER, accumulate);
+                check_walks(&walks[w], &outliers[k], NRM_RMS, accumulate);
             }
     group_end();
 }
