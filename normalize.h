@@ -4036,7 +4036,7 @@ static int nrmi_uncomfortable_params(const nrmi_job *j, size_t at)
         return 0;
     if (j->gamma && nrmi_bits(offset) == 0 && !k->within(j->gamma + 4 * at, j->c, NRMI_GAMMA_LIMIT))
         return 1;
-    for (i = 0; nrmi_bits(offset) != 0 && i < j->c; i++)
+    for (i = 0; j->gamma && nrmi_bits(offset) != 0 && i < j->c; i++)
         if (nrmi_bits((double)nrmi_f32_at(j->gamma, at + i) + offset) >
             nrmi_bits(NRMI_GAMMA_LIMIT))
             return 1;
