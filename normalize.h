@@ -3983,6 +3983,7 @@ static NRMI_NOINLINE void nrmi_map(const nrmi_tile *given, const nrmi_kernels *k
     mine = w.c;
     masks = w.mask;
     s.apart = 1;
+    s.lines = lines;
     piece = t.len;
     if (w.packs_x || w.packs_dy || w.packs_out) {
         piece = most;
@@ -7281,8 +7282,8 @@ static NRMI_INLINE void NRMI_OP(nrmi_places)(const nrmi_chunk *c, int what, int 
 
 /* Lines that are mapped at once, one or two. */
 typedef struct nrmi_pair {
-    nrmi_line at, next;
     nrmi_lane l, k;
+    nrmi_line at, next;
     size_t lines, number;
 } nrmi_pair;
 
