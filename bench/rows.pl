@@ -320,7 +320,7 @@ sub malloc_verdict {
     my ($best, $rows, $index) = @_;
     my @pairs = sort { $b->[0] <=> $a->[0] } grep { defined $_->[0] }
         over_aligned($index, [grep { $_->{who} eq $best && plain($_) } @$rows]) or return;
-    return sprintf 'malloc alignment: worst %.2f (%s), geometric mean %.2f of %d rows',
+    return sprintf 'malloc alignment: worst %.2f (%s), mean %.2f of %d rows',
         $pairs[0][0], $pairs[0][1]{name}, geometric_mean(map { $_->[0] } @pairs), scalar @pairs;
 }
 
