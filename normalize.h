@@ -4963,7 +4963,7 @@ static void nrmi_open_rows(nrmi_rows *w, const nrmi_job *j)
     w->c.r = w->l.r = w->r;
     w->c.first = w->first;
     w->c.second = w->second;
-    for (i = 0; j->inner && i < NRMI_ROWS; i++) {
+    for (i = 0; j->inner && i < 16; i++) { /* a vector, over and over */
         w->none[i] = 0;
         w->to_b[i] = 1;
     }
