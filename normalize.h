@@ -4997,9 +4997,9 @@ static NRMI_NOINLINE size_t nrmi_forward_rows(const nrmi_job *j, size_t o, size_
     const nrmi_kernels *k = j->q->set->f32;
     const nrmi_walk *w = &j->w;
     const size_t fit = NRMI_TWICE / j->t.size / w->len;
-    const int few = j->t.far && 2 * NRMI_FEW_ROWS * j->t.size <= NRMI_FIRST_CACHE / w->len;
+    const int few_rows = j->t.far && 2 * NRMI_FEW_ROWS * j->t.size <= NRMI_FIRST_CACHE / w->len;
     const size_t each =
-        fit < 2 ? 1 : nrmi_least(fit, few ? (size_t)NRMI_FEW_ROWS : (size_t)NRMI_ROWS);
+        fit < 2 ? 1 : nrmi_least(fit, few_rows ? (size_t)NRMI_FEW_ROWS : (size_t)NRMI_ROWS);
     nrmi_rows r;
     size_t rows, i;
     nrmi_open_rows(&r, j);
@@ -5386,7 +5386,7 @@ typedef struct nrmi_together {
     size_t each, stride; /* so many rows at once, each so many after the one before             */
     size_t most, from, n; /* the columns from..from+n, at most so many, add to dgamma and dbeta */
     int alone;           /* all rows are done at once                                           */
-    int few;             /* ... and are one block of 8: its tree is the sum                     */
+    int tree;            /* ... and are one block of 8: its tree is the sum                     */
     int phases;          /* blocks of 128 rows with 16 phases, not of 8                         */
     int late;            /* phases: all dx of a block, then what it adds to dgamma and dbeta    */
     size_t slot;         /* late: where in mh, ml, s these rows are                             */
@@ -5431,7 +5431,7 @@ static void nrmi_room_together(nrmi_together *g)
 {
     const size_t ahead = (64 - (uintptr_t)g->j->t.out % 64) / 4 % 16;
     unsigned char *const at = g->space + (64 - (uintptr_t)g->space % 64) % 64;
-    const size_t step = g->most + 32, levels = g->phases ? 12 : g->few ? 6 : 4;
+    const size_t step = g->most + 32, levels = g->phases ? 12 : g->tree ? 6 : 4;
     g->c.level_step = step;
     g->level = (float *)(void *)at + 16 - ahead;
     g->sum = (double *)(void *)(at + 4 * levels * step) + 16 - ahead;
@@ -5452,7 +5452,7 @@ static void nrmi_open_together(nrmi_together *g, const nrmi_job *j)
     while (g->each > 2 && 2 * j->t.size * g->each > NRMI_FIRST_CACHE / j->w.len)
         g->each /= 2;
     g->alone = g->planes == 1 && g->rows <= g->each;
-    g->few = g->alone && g->rows <= 8 && !j->q->a->accumulate;
+    g->tree = g->alone && g->rows <= 8 && !j->q->a->accumulate;
     for (i = 0; i < 16; i++)
         g->ones[i] = 1;
     memset(g->mean, 0, sizeof g->mean);
@@ -5592,7 +5592,7 @@ static int nrmi_block_together(nrmi_together *g, size_t row, size_t rows, size_t
     const size_t each = g->from > 0 && !g->alone ? NRMI_GROUP_ROWS : g->each;
     size_t at, n;
     g->c.block = phase;
-    g->c.top = g->stride > 1 ? 4 : (size_t)g->few; /* few: as a phase that waits for another */
+    g->c.top = g->stride > 1 ? 4 : (size_t)g->tree; /* as a phase that waits for others */
     for (at = 0; at < rows; at += n) {
         n = nrmi_least(rows - at, each);
         g->c.phase = at / 2;
@@ -5656,7 +5656,7 @@ static int nrmi_give_together(nrmi_together *g)
     double *const sum[2] = {nrmi_together_sum(g, g->sums - 1, 0),
                             nrmi_together_sum(g, g->sums - 1, 1)};
     int k;
-    for (k = 0; g->few && k < 2; k++) {
+    for (k = 0; g->tree && k < 2; k++) {
         float *const tree = g->level + (size_t)(4 + k) * g->c.level_step;
         if (!to[k])
             continue;
@@ -5665,7 +5665,7 @@ static int nrmi_give_together(nrmi_together *g)
             return 0;
         memcpy(to[k] + 4 * g->from, tree, 4 * g->n);
     }
-    if (g->few)
+    if (g->tree)
         return 1;
     if (j->q->a->accumulate && !nrmi_sums_fit(j, NRMI_PARAM, sum[0], sum[1], g->n))
         return 0;
@@ -5684,7 +5684,7 @@ static int nrmi_columns_together(nrmi_together *g)
     const size_t most = g->phases ? NRMI_BLOCK : NRMI_RUN;
     size_t p, row, n;
     int k;
-    for (k = 0; k < (g->few ? 1 : 2 * g->sums); k++)
+    for (k = 0; k < (g->tree ? 1 : 2 * g->sums); k++)
         memset(nrmi_together_sum(g, 0, k), 0, 8 * g->n);
     for (p = 0; p < g->planes; p++) {
         const size_t plane = p * g->rows;
@@ -6479,7 +6479,7 @@ NRM_API nrm_status nrm_fold(float *weight_out, float *bias_out, const float *wei
 #define nrmi_lane NRMI_OP(nrmi_lane)
 #define nrmi_other NRMI_OP(nrmi_other)
 #define nrmi_line NRMI_OP(nrmi_line)
-#define nrmi_pair NRMI_OP(nrmi_pair)
+#define nrmi_twin NRMI_OP(nrmi_twin)
 #define nrmi_set1 NRMI_OP(nrmi_set1)
 #define nrmi_load NRMI_OP(nrmi_load)
 #define nrmi_load_part NRMI_OP(nrmi_load_part)
@@ -7096,10 +7096,10 @@ static NRMI_NOINLINE void NRMI_OP(nrmi_column_pilots)(nrmi_chunk *c)
 
 /* Lines whose coefficients of places are the same are mapped two at a time, which loads these once
    for both. */
-#define NRMI_PAIR (NRMI_WRITTEN_OUT && !NRMI_DOUBLE)
-#define NRMI_PAIRS(what, inner) (NRMI_PAIR && (inner) && (what) != NRMI_MASK)
+#define NRMI_TWIN (NRMI_WRITTEN_OUT && !NRMI_DOUBLE)
+#define NRMI_TWINS(what, inner) (NRMI_TWIN && (inner) && (what) != NRMI_MASK)
 /* ... and dx of two rows gives what they add to dbeta and dgamma. */
-#define NRMI_GATHERS(what, inner) (NRMI_PAIRS(what, inner) && (what) == NRMI_DX)
+#define NRMI_TWIN_SUMS(what, inner) (NRMI_TWINS(what, inner) && (what) == NRMI_DX)
 
 /* Coefficients of a vector: those of the statistics' side, and of the other one. */
 typedef struct nrmi_lane {
@@ -7122,7 +7122,7 @@ static NRMI_INLINE void NRMI_OP(nrmi_lane_of)(const nrmi_chunk *c, int what, int
         l->p = NRMI_OP(nrmi_pick)(c->p, i, place);
         l->q = NRMI_OP(nrmi_pick)(c->q, i, place);
         l->o = NRMI_OP(nrmi_pick)(c->o, i, place);
-        if (NRMI_GATHERS(what, inner) && c->level)
+        if (NRMI_TWIN_SUMS(what, inner) && c->level)
             l->s = NRMI_OP(nrmi_pick)(c->s, i, place);
     } else if (!inner) {
         l->b = NRMI_OP(nrmi_pick)(c->b, i, place);
@@ -7285,16 +7285,16 @@ static NRMI_INLINE void NRMI_OP(nrmi_places)(const nrmi_chunk *c, int what, int 
 }
 
 /* Lines that are mapped at once, one or two. */
-typedef struct nrmi_pair {
+typedef struct nrmi_twin {
     nrmi_lane l, k;
     nrmi_line at, next;
     size_t lines, number;
-} nrmi_pair;
+} nrmi_twin;
 
-#if NRMI_PAIR
+#if NRMI_TWIN
 /* What pairs of rows add to dbeta and dgamma: the tree of A6 over 8 rows, then, as phase c->block,
    that over c->top levels of phases, then to the run. */
-static NRMI_INLINE void NRMI_OP(nrmi_gather)(const nrmi_chunk *c, size_t number, size_t j,
+static NRMI_INLINE void NRMI_OP(nrmi_add_twin)(const nrmi_chunk *c, size_t number, size_t j,
                                              nrmi_two t, nrmi_m m, int part)
 {
     const size_t of = number % 4;
@@ -7336,7 +7336,7 @@ static NRMI_INLINE void NRMI_OP(nrmi_gather)(const nrmi_chunk *c, size_t number,
 
 /* A vector of places of both lines. */
 static NRMI_INLINE void NRMI_OP(nrmi_place)(const nrmi_chunk *c, int what, int inner, int halves,
-                                            const nrmi_pair *r, size_t j, nrmi_m m, int part,
+                                            const nrmi_twin *r, size_t j, nrmi_m m, int part,
                                             nrmi_v *all)
 {
     nrmi_other o;
@@ -7346,16 +7346,16 @@ static NRMI_INLINE void NRMI_OP(nrmi_place)(const nrmi_chunk *c, int what, int i
     if (inner)
         o = NRMI_OP(nrmi_other_of)(c, what, j, 1, m, part);
     NRMI_OP(nrmi_element)(c, what, inner, halves, &r->l, &o, &r->at, j, m, part, all,
-                          NRMI_GATHERS(what, inner) ? &t : NULL);
-    if (NRMI_PAIRS(what, inner) && !NRMI_RARELY(r->lines == 1)) {
+                          NRMI_TWIN_SUMS(what, inner) ? &t : NULL);
+    if (NRMI_TWINS(what, inner) && !NRMI_RARELY(r->lines == 1)) {
         NRMI_OP(nrmi_element)(c, what, inner, halves, &r->k, &o, &r->next, j, m, part, all,
-                              NRMI_GATHERS(what, inner) ? &u : NULL);
-        if (NRMI_GATHERS(what, inner))
+                              NRMI_TWIN_SUMS(what, inner) ? &u : NULL);
+        if (NRMI_TWIN_SUMS(what, inner))
             t = NRMI_OP(nrmi_both)(t, u);
     }
-#if NRMI_PAIR
-    if (NRMI_GATHERS(what, inner) && !NRMI_RARELY(!c->level))
-        NRMI_OP(nrmi_gather)(c, r->number, j, t, m, part);
+#if NRMI_TWIN
+    if (NRMI_TWIN_SUMS(what, inner) && !NRMI_RARELY(!c->level))
+        NRMI_OP(nrmi_add_twin)(c, r->number, j, t, m, part);
 #endif
 }
 static NRMI_INLINE void NRMI_OP(nrmi_along)(const nrmi_chunk *c, int what, int inner, size_t line,
@@ -7364,14 +7364,14 @@ static NRMI_INLINE void NRMI_OP(nrmi_along)(const nrmi_chunk *c, int what, int i
     const int half = NRMI_HALVES && what != NRMI_MASK && (c->half | c->half_out) != 0;
     const size_t n = c->n;
     const nrmi_m m = nrmi_mask(NRMI_W);
-    nrmi_pair r;
+    nrmi_twin r;
     size_t i, j, head;
     r.lines = lines;
     r.number = c->phase + line / 2;
     r.at = r.next = NRMI_OP(nrmi_line_of)(c, what, line);
     NRMI_OP(nrmi_lane_of)(c, what, inner, line * c->stat_step, 0, &r.l);
     r.k = r.l;
-    if (NRMI_PAIRS(what, inner) && lines > 1) {
+    if (NRMI_TWINS(what, inner) && lines > 1) {
         r.next = NRMI_OP(nrmi_line_of)(c, what, line + 1);
         NRMI_OP(nrmi_lane_of)(c, what, inner, (line + 1) * c->stat_step, 0, &r.k);
     }
@@ -7396,7 +7396,7 @@ static NRMI_INLINE void NRMI_OP(nrmi_map)(nrmi_chunk *given, int what, int place
        what counts */
     const size_t each = c->x_step * sizeof(nrmi_a) % 4096 || c->stream ? 8 : 2;
     const size_t lines =
-        NRMI_PAIRS(what, inner) && (what == NRMI_Y || each > 2 || c->level) ? 2 : 1;
+        NRMI_TWINS(what, inner) && (what == NRMI_Y || each > 2 || c->level) ? 2 : 1;
     size_t line, i;
     for (line = 0; place && line < c->lines; line += each)
         NRMI_OP(nrmi_places)(c, what, inner, line, nrmi_least(c->lines - line, each), &all);
@@ -7687,10 +7687,10 @@ static const nrmi_kernels NRMI_OP(nrmi_kernels) = {
 #undef NRMI_DOUBLE
 #undef NRMI_HALVES
 #undef NRMI_PANEL
-#undef NRMI_PAIR
-#undef NRMI_PAIRS
-#undef NRMI_GATHERS
-#undef nrmi_pair
+#undef NRMI_TWIN
+#undef NRMI_TWINS
+#undef NRMI_TWIN_SUMS
+#undef nrmi_twin
 #undef nrmi_a
 #undef nrmi_v
 #undef nrmi_m
