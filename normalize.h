@@ -2942,9 +2942,10 @@ typedef struct nrmi_room {
     unsigned char *at, *end;
 } nrmi_room;
 enum {
-    NRMI_SUMS_ROOM = 4096 + 82 * NRMI_LANES,
+    NRMI_FIXED_ROOM = NRMI_LANES < 256 ? 8192 : 4096, /* tiles of rows are not smaller then */
+    NRMI_SUMS_ROOM = NRMI_FIXED_ROOM + 82 * NRMI_LANES,
     NRMI_PARK_ROOM = NRMI_SUMS_ROOM - 28 * NRMI_LANES, /* without a list and the sums of a cell */
-    NRMI_MAP_ROOM = 4096 + 64 * NRMI_LANES
+    NRMI_MAP_ROOM = NRMI_FIXED_ROOM + 64 * NRMI_LANES
 };
 
 static unsigned char *nrmi_take(nrmi_room *room, size_t bytes)
@@ -5377,7 +5378,7 @@ static void nrmi_inner_unit(const nrmi_job *j, void *context, size_t unit)
 
 /* LAYER and RMS in one walk: of some rows P and Q, then dx and what they add to dgamma and dbeta,
    while they are in the first cache. */
-enum { NRMI_TOGETHER = 1024, NRMI_GROUP_ROWS = 32 };
+enum { NRMI_TOGETHER = 4 * NRMI_LANES, NRMI_GROUP_ROWS = 32 };
 
 typedef struct nrmi_together {
     const nrmi_job *j;
@@ -5398,7 +5399,7 @@ typedef struct nrmi_together {
     double mean[NRMI_GROUP_ROWS], rstd[NRMI_GROUP_ROWS]; /* whole vectors are read of them */
     float ones[16], *level;
     double *sum;
-    /* 2 x 2 levels of a block's tree and 2 x 2 sums of 1024 columns; or as many more levels as
+    /* 2 x 2 levels of a block's tree and 2 x 2 sums of so many columns; or as many more levels as
        phases have, and one more sum, of half as many */
     unsigned char space[96 * (NRMI_TOGETHER / 2 + 32) + 64];
 } nrmi_together;

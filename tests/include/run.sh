@@ -420,6 +420,16 @@ stack_painted() # compiler level
     sed -n 's/^# deepest/note: deepest/p' "$dir/tap"
 }
 
+# Tiles take their arrays from rooms whose sizes NRM_TILE gives; the library asserts that they fit.
+stack_rooms() # compiler
+{
+    need "$1"
+    "$1" -std=gnu99 -O1 -DNRM_POOL_MIN=1 -DNRM_TILE=128 \
+        '-DNRM_ASSERT(c)=((c)?(void)0:__builtin_trap())' -pthread tests/test_stack.c \
+        -o "$dir/program" -lm
+    "$dir/program" >"$dir/tap" || { grep -E '^(not ok|#)' "$dir/tap"; return 1; }
+}
+
 # ---- The list -----------------------------------------------------------------------------------
 
 system_headers="stddef.h stdint.h math.h string.h"
@@ -490,6 +500,7 @@ levels="-O0 -O1 -Os -O3" # -O2 is with the other tests
 [ $quick = 0 ] || levels=-O0
 for cc in gcc clang; do
     for level in $levels; do job "$cc $level: stack in use" stack_painted $cc $level; done
+    job "$cc, NRM_TILE=128: rooms on the stack" stack_rooms $cc
 done
 
 report
