@@ -762,8 +762,10 @@ NRM_API float nrm_f16_to_f32(uint16_t);  /* exact */
    take stack of its own. */
 #if defined(__GNUC__) && !defined(__OPTIMIZE__)
 #define NRMI_WRITTEN_OUT 0
+#define NRMI_SELDOM NRMI_NOINLINE
 #else
 #define NRMI_WRITTEN_OUT 1
+#define NRMI_SELDOM NRMI_INLINE
 #endif
 
 #if defined(__GNUC__)
@@ -847,7 +849,7 @@ typedef struct nrmi_tile {
     int relu, frozen;          /* frozen: mean and rstd do not depend on x                       */
     int stream;                /* out is too large to stay in the caches, and apart from x       */
     int apart;                 /* out shares no byte with an input                               */
-    int far;                   /* the tensors do not stay in the second cache                    */
+    int distant;               /* the tensors do not stay in the second cache                    */
     int forced;                /* INNER, PARAM: gamma or beta asks for double                    */
     int back;                  /* the sums have just been read: map from the end                 */
     int tiny;                  /* CHANNEL: gamma * rstd needs two factors                        */
@@ -1720,10 +1722,14 @@ static NRMI_INLINE __m256i nrmi_halves_avx512(int dtype, __m512 x)
 }
 NRMI_DO(nrmi_half_put_avx512, (int dtype, void *p, __m512 x),
         _mm256_storeu_si256((__m256i *)p, nrmi_halves_avx512(dtype, x)))
-NRMI_DEFINE(__m512, nrmi_half_part_avx512, (int dtype, const void *p, __mmask16 m),
-            nrmi_floats_avx512(dtype, _mm256_maskz_loadu_epi16(m, p)))
-NRMI_DO(nrmi_half_put_part_avx512, (int dtype, void *p, __m512 x, __mmask16 m),
-        _mm256_mask_storeu_epi16(p, m, nrmi_halves_avx512(dtype, x)))
+static NRMI_SELDOM __m512 nrmi_half_part_avx512(int dtype, const void *p, __mmask16 m)
+{
+    return nrmi_floats_avx512(dtype, _mm256_maskz_loadu_epi16(m, p));
+}
+static NRMI_SELDOM void nrmi_half_put_part_avx512(int dtype, void *p, __m512 x, __mmask16 m)
+{
+    _mm256_mask_storeu_epi16(p, m, nrmi_halves_avx512(dtype, x));
+}
 NRMI_DEFINE(__m512d, nrmi_div_avx512, (__m512d x, __m512d y), NRMI_OPERATE(x, /, y, _mm512_div_pd))
 NRMI_DEFINE(__m512d, nrmi_root_avx512, (__m512d x), _mm512_maskz_sqrt_pd(0xff, x))
 NRMI_DEFINE(__m512d, nrmi_biggest_avx512, (__m512d x, __m512d y), _mm512_maskz_max_pd(0xff, x, y))
@@ -2781,7 +2787,7 @@ static void nrmi_start(const nrmi_call *q, nrmi_job *j, size_t *places)
     j->t.res = (const unsigned char *)a->residual;
     j->t.relu = d->act == NRM_RELU;
     j->t.stream = values >= NRM_STREAM_BYTES / 2 / q->size;
-    j->t.far = values > NRMI_FAR / q->size;
+    j->t.distant = values > NRMI_FAR / q->size;
     j->t.dtype = (int)d->dtype;
     j->t.size = q->size;
     j->t.packs = q->size == 2 && !q->set->f32->halves;
@@ -4999,7 +5005,7 @@ static NRMI_NOINLINE size_t nrmi_forward_rows(const nrmi_job *j, size_t o, size_
     const nrmi_kernels *k = j->q->set->f32;
     const nrmi_walk *w = &j->w;
     const size_t fit = NRMI_TWICE / j->t.size / w->len;
-    const int few_rows = j->t.far && 2 * NRMI_FEW_ROWS * j->t.size <= NRMI_FIRST_CACHE / w->len;
+    const int few_rows = j->t.distant && 2 * NRMI_FEW_ROWS * j->t.size <= NRMI_FIRST_CACHE / w->len;
     const size_t each =
         fit < 2 ? 1 : nrmi_least(fit, few_rows ? (size_t)NRMI_FEW_ROWS : (size_t)NRMI_ROWS);
     nrmi_rows r;
@@ -5591,7 +5597,7 @@ static int nrmi_rows_together(nrmi_together *g, size_t row, size_t rows)
 static int nrmi_block_together(nrmi_together *g, size_t row, size_t rows, size_t phase)
 {
     /* without dx, whole trees of 8 rows */
-    const size_t each = g->from > 0 && !g->alone ? NRMI_GROUP_ROWS : g->each;
+    const size_t each = g->from > 0 && !g->alone ? (size_t)NRMI_GROUP_ROWS : g->each;
     size_t at, n;
     g->c.block = phase;
     g->c.top = g->stride > 1 ? 4 : (size_t)g->tree; /* as a phase that waits for others */
@@ -6581,7 +6587,7 @@ static NRMI_INLINE nrmi_v NRMI_OP(nrmi_deviation)(nrmi_v x, nrmi_v mh, nrmi_v ml
 
 #if !NRMI_DOUBLE
 /* z of whole vectors of halves, x + res if there is one, rounded as stored; and the way back. */
-static NRMI_INLINE void NRMI_OP(nrmi_pack_half)(float *z, const unsigned char *x,
+static NRMI_SELDOM void NRMI_OP(nrmi_pack_half)(float *z, const unsigned char *x,
                                                 const unsigned char *res, size_t n, int dtype)
 {
     uint16_t half[NRMI_W];
@@ -6596,7 +6602,7 @@ static NRMI_INLINE void NRMI_OP(nrmi_pack_half)(float *z, const unsigned char *x
         nrmi_store(z + i, v);
     }
 }
-static NRMI_INLINE void NRMI_OP(nrmi_unpack_half)(unsigned char *to, const float *v, size_t n,
+static NRMI_SELDOM void NRMI_OP(nrmi_unpack_half)(unsigned char *to, const float *v, size_t n,
                                                   int dtype)
 {
     size_t i;
@@ -7306,8 +7312,8 @@ static NRMI_INLINE void NRMI_OP(nrmi_add_twin)(const nrmi_chunk *c, size_t numbe
         t = NRMI_OP(nrmi_with_level)(c, of / 2, j, t);
     if (!NRMI_RARELY(of == 3 || number + 1 == c->phases)) {
         if (part) {
-            nrmi_store_part(level, t.a, m);
-            nrmi_store_part(level + c->level_step, t.b, m);
+            nrmi_store_part(level, nrmi_keep(t.a, m), m);
+            nrmi_store_part(level + c->level_step, nrmi_keep(t.b, m), m);
         } else {
             nrmi_store(level, t.a);
             nrmi_store(level + c->level_step, t.b);
