@@ -1573,18 +1573,20 @@ static NRMI_INLINE void nrmi_half_put_avx2(int dtype, void *p, __m256 x)
         _mm_storeu_si128((__m128i *)p, _mm256_castsi256_si128(_mm256_permute4x64_epi64(
                                            _mm256_packus_epi32(h, h), 0xd8)));
 }
+NRMI_DEFINE(size_t, nrmi_there_avx2, (__m256i m),
+            nrmi_low_bits((unsigned)_mm256_movemask_ps(_mm256_castsi256_ps(m))))
 static NRMI_NOINLINE __m256 nrmi_half_part_avx2(int dtype, const void *p, __m256i m)
 {
     uint16_t h[8];
     memset(h, 0, sizeof h);
-    memcpy(h, p, 2 * nrmi_low_bits((unsigned)_mm256_movemask_ps(_mm256_castsi256_ps(m))));
+    memcpy(h, p, 2 * nrmi_there_avx2(m));
     return nrmi_half_get_avx2(dtype, h);
 }
 static NRMI_NOINLINE void nrmi_half_put_part_avx2(int dtype, void *p, __m256 x, __m256i m)
 {
     uint16_t h[8];
     nrmi_half_put_avx2(dtype, h, x);
-    memcpy(p, h, 2 * nrmi_low_bits((unsigned)_mm256_movemask_ps(_mm256_castsi256_ps(m))));
+    memcpy(p, h, 2 * nrmi_there_avx2(m));
 }
 NRMI_DEFINE(__m256d, nrmi_div_avx2, (__m256d x, __m256d y), NRMI_OPERATE(x, /, y, _mm256_div_pd))
 NRMI_DEFINE(__m256d, nrmi_root_avx2, (__m256d x), _mm256_sqrt_pd(x))
@@ -4896,6 +4898,16 @@ static nrm_status nrmi_running_end(const nrmi_job *j, nrmi_running *r, double m)
     return r->all_finite ? NRM_OK : NRM_ERR_NONFINITE;
 }
 
+/* Whether rows can go the short way: floats or halves as they lie, one arithmetic, nothing that
+   comes between, gamma and beta as the caller has them. */
+static int nrmi_plain_rows(const nrmi_job *j)
+{
+    const nrmi_tile *t = &j->t;
+    return !j->w.column && !j->pool && t->dtype != NRM_F64 && !t->packs && !t->res && !t->relu &&
+           !t->forced && !(j->inner && (j->q->d->affine_per_sample ||
+                                        nrmi_bits(j->gamma ? j->q->d->gamma_offset : 0) != 0));
+}
+
 /* LAYER, RMS and INSTANCE of the usual kind: rows of floats or halves as they lie, of which so many
    at a time as stay in the second cache have their statistics and then their y. Short ones from far
    come so few at a time that x and y stay in the first: layer norm of 32768x64 took 1.3 times as
@@ -4904,12 +4916,8 @@ enum { NRMI_ROWS = 64, NRMI_FEW_ROWS = 16 };
 
 static int nrmi_goes_by_rows(const nrmi_job *j, int moves)
 {
-    const nrmi_walk *w = &j->w;
-    const nrmi_tile *t = &j->t;
-    return !w->column && w->planes * w->fold == 1 && !moves && j->stat_step == 1 && !j->pool &&
-           t->dtype != NRM_F64 && !t->packs && !t->res && !t->sum && !t->relu && !t->forced &&
-           !(j->inner && (j->q->d->affine_per_sample ||
-                          nrmi_bits(j->gamma ? j->q->d->gamma_offset : 0) != 0));
+    return nrmi_plain_rows(j) && j->w.planes * j->w.fold == 1 && !moves && j->stat_step == 1 &&
+           !j->t.sum;
 }
 
 /* What the kernels read and write of these rows: x, y, pilots, sums, statistics, coefficients. */
@@ -4919,7 +4927,7 @@ typedef struct nrmi_rows {
     nrmi_lanes l;
     double pilot[NRMI_ROWS], first[NRMI_ROWS], second[NRMI_ROWS];
     double mean[NRMI_ROWS], m2[NRMI_ROWS], rstd[NRMI_ROWS], g[NRMI_ROWS], b[NRMI_ROWS];
-    float mh[NRMI_ROWS], ml[NRMI_ROWS], r[NRMI_ROWS], to_b[NRMI_ROWS], none[NRMI_ROWS];
+    float mh[NRMI_ROWS], ml[NRMI_ROWS], r[NRMI_ROWS], to_b[NRMI_ROWS], ones[16], zeros[16];
 } nrmi_rows;
 
 static void nrmi_sum_rows(nrmi_rows *w, const nrmi_kernels *k)
@@ -4971,12 +4979,12 @@ static void nrmi_open_rows(nrmi_rows *w, const nrmi_job *j)
     w->c.r = w->l.r = w->r;
     w->c.first = w->first;
     w->c.second = w->second;
-    for (i = 0; j->inner && i < 16; i++) { /* a vector, over and over */
-        w->none[i] = 0;
-        w->to_b[i] = 1;
+    for (i = 0; i < 16; i++) { /* a vector, over and over */
+        w->zeros[i] = 0;
+        w->ones[i] = 1;
     }
-    w->c.g = j->gamma ? (const void *)j->gamma : (const void *)w->to_b;
-    w->c.b = j->inner ? j->beta ? (const void *)j->beta : (const void *)w->none : w->to_b;
+    w->c.g = j->gamma ? (const void *)j->gamma : (const void *)w->ones;
+    w->c.b = !j->inner ? w->to_b : j->beta ? (const void *)j->beta : (const void *)w->zeros;
     w->c.g_step = j->gamma != NULL;
     w->c.b_step = j->beta != NULL;
     w->q.rms = j->kind == NRM_RMS;
@@ -5398,6 +5406,7 @@ typedef struct nrmi_together {
     int phases;          /* blocks of 128 rows with 16 phases, not of 8                         */
     int late;            /* phases: all dx of a block, then what it adds to dgamma and dbeta    */
     size_t slot;         /* late: where in mh, ml, s these rows are                             */
+    int levels;          /* arrays of float: of a block's tree, of phases; for both sums        */
     int sums;            /* arrays of double: of a run; of a plane of several; of all           */
     float mh[NRMI_BLOCK], ml[NRMI_BLOCK], s[NRMI_BLOCK];
     float v[NRMI_GROUP_ROWS], u[NRMI_GROUP_ROWS];
@@ -5411,20 +5420,15 @@ typedef struct nrmi_together {
     unsigned char space[96 * (NRMI_TOGETHER / 2 + 32) + 64];
 } nrmi_together;
 
-/* Whether this call is of the usual kind: floats or halves as they lie, and dx apart from what it
-   is computed from, so that whatever turns up can be computed again. */
+/* Whether this call is of the usual kind, and dx apart from what it is computed from, so that
+   whatever turns up can be computed again. */
 static int nrmi_goes_together(const nrmi_job *j)
 {
-    const nrmi_walk *w = &j->w;
-    const nrmi_tile *t = &j->t;
-    if (w->column || w->outer != 1 || (j->s > 1 && j->s < NRMI_SMALL) || !NRMI_WRITTEN_OUT ||
-        j->q->d->affine_per_sample || j->q->d->kind == NRM_GROUP || j->pool ||
-        (w->len > NRMI_TOGETHER / 2 && j->q->a->accumulate))
+    if (!nrmi_plain_rows(j) || j->w.outer != 1 || (j->s > 1 && j->s < NRMI_SMALL) ||
+        !NRMI_WRITTEN_OUT || j->q->d->kind == NRM_GROUP ||
+        (j->w.len > NRMI_TOGETHER / 2 && j->q->a->accumulate))
         return 0;
-    if (t->dtype == NRM_F64 || t->packs || t->res || t->dsum || t->relu || t->forced || !t->out ||
-        !t->apart || nrmi_bits(j->gamma ? j->q->d->gamma_offset : 0) != 0)
-        return 0;
-    return j->dgamma || j->dbeta;
+    return j->t.out && j->t.apart && !j->t.dsum && (j->dgamma || j->dbeta);
 }
 
 /* Sum k, of dbeta or of dgamma, of array i. */
@@ -5439,10 +5443,11 @@ static void nrmi_room_together(nrmi_together *g)
 {
     const size_t ahead = (64 - (uintptr_t)g->j->t.out % 64) / 4 % 16;
     unsigned char *const at = g->space + (64 - (uintptr_t)g->space % 64) % 64;
-    const size_t step = g->most + 32, levels = g->phases ? 12 : g->tree ? 6 : 4;
+    const size_t step = g->most + 32;
+    g->levels = g->phases ? 12 : g->tree ? 6 : 4;
     g->c.level_step = step;
     g->level = (float *)(void *)at + 16 - ahead;
-    g->sum = (double *)(void *)(at + 4 * levels * step) + 16 - ahead;
+    g->sum = (double *)(void *)(at + 4 * (size_t)g->levels * step) + 16 - ahead;
 }
 
 static void nrmi_open_together(nrmi_together *g, const nrmi_job *j)
@@ -5496,6 +5501,8 @@ static void nrmi_aim_together(nrmi_together *g, size_t row, size_t rows, size_t 
     c->mh = g->mh + g->slot;
     c->ml = g->ml + g->slot;
     c->s = g->s + g->slot;
+    c->first = nrmi_together_sum(g, 0, 0);
+    c->second = nrmi_together_sum(g, 0, 1);
     c->level = NULL;
 }
 
@@ -5579,8 +5586,6 @@ static int nrmi_rows_together(nrmi_together *g, size_t row, size_t rows)
         return 0;
     nrmi_aim_together(g, row, rows, g->from, g->n);
     c->level = c->top == 4 && g->late ? NULL : g->level;
-    c->first = nrmi_together_sum(g, 0, 0);
-    c->second = nrmi_together_sum(g, 0, 1);
     if (g->from > 0 && !g->alone) { /* dx is there */
         nrmi_param_together(g, rows, 1, c->top ? 0 : 8);
         return 1;
@@ -5628,8 +5633,6 @@ static int nrmi_phases_together(nrmi_together *g, size_t row, size_t rows)
     g->slot = 0;
     if (g->late) {
         nrmi_aim_together(g, row, rows, 0, g->n);
-        g->c.first = nrmi_together_sum(g, 0, 0);
-        g->c.second = nrmi_together_sum(g, 0, 1);
         nrmi_param_together(g, rows, 16, 1);
     }
     g->stride = 16;
@@ -5639,8 +5642,6 @@ static int nrmi_phases_together(nrmi_together *g, size_t row, size_t rows)
     rest = g->c;
     rest.n = g->n;
     rest.level = g->level + 4 * rest.level_step;
-    rest.first = nrmi_together_sum(g, 0, 0);
-    rest.second = nrmi_together_sum(g, 0, 1);
     rest.phases = phases;
     if (phases < 16)
         g->j->q->set->f32->rest(&rest);
@@ -5695,7 +5696,7 @@ static int nrmi_columns_together(nrmi_together *g)
     for (k = 0; k < (g->tree ? 1 : 2 * g->sums); k++)
         memset(nrmi_together_sum(g, 0, k), 0, 8 * g->n);
     /* both ends of the levels are stored to in part, which memory sanitizers do not see */
-    for (k = 0; k < (g->phases ? 12 : g->tree ? 6 : 4); k++) {
+    for (k = 0; k < g->levels; k++) {
         float *const level = g->level + (size_t)k * g->c.level_step;
         memset(level, 0, 64);
         memset(level + g->n - nrmi_least(g->n, 16), 0, 128);
@@ -7261,12 +7262,10 @@ static NRMI_INLINE void NRMI_OP(nrmi_panel)(const nrmi_chunk *c, int what, int i
     for (i = 0; i < lines; i++) {
         if (inner)
             o = NRMI_OP(nrmi_other_of)(c, what, line + i, 0, m, 0);
-        NRMI_OP(nrmi_element)(c, what, inner, h, &l0, &o, &at, j, m, part, all,
-                              NULL);
+        NRMI_OP(nrmi_element)(c, what, inner, h, &l0, &o, &at, j, m, part, all, NULL);
 #if NRMI_WRITTEN_OUT
         if (vectors > 1)
-            NRMI_OP(nrmi_element)(c, what, inner, h, &l1, &o, &at, j + NRMI_W, m, part, all,
-                                  NULL);
+            NRMI_OP(nrmi_element)(c, what, inner, h, &l1, &o, &at, j + NRMI_W, m, part, all, NULL);
         if (vectors > 2) {
             NRMI_OP(nrmi_element)(c, what, inner, h, &l2, &o, &at, j + 2 * NRMI_W, m, part,
                                   all, NULL);
@@ -7306,45 +7305,41 @@ typedef struct nrmi_twin {
 } nrmi_twin;
 
 #if NRMI_TWIN
+static NRMI_INLINE void NRMI_OP(nrmi_put_level)(const nrmi_chunk *c, size_t k, size_t j,
+                                                nrmi_two t, nrmi_m m, int part)
+{
+    nrmi_a *const level = NRMI_OP(nrmi_level)(c, k, j);
+    if (part) {
+        nrmi_store_part(level, nrmi_keep(t.a, m), m);
+        nrmi_store_part(level + c->level_step, nrmi_keep(t.b, m), m);
+    } else {
+        nrmi_store(level, t.a);
+        nrmi_store(level + c->level_step, t.b);
+    }
+}
 /* What pairs of rows add to dbeta and dgamma: the tree of A6 over 8 rows, then, as phase c->block,
    that over c->top levels of phases, then to the run. */
 static NRMI_INLINE void NRMI_OP(nrmi_add_twin)(const nrmi_chunk *c, size_t number, size_t j,
-                                             nrmi_two t, nrmi_m m, int part)
+                                               nrmi_two t, nrmi_m m, int part)
 {
     const size_t of = number % 4;
-    nrmi_a *level = NRMI_OP(nrmi_level)(c, of / 2, j);
     size_t k;
     if (of & 1)
         t = NRMI_OP(nrmi_with_level)(c, of / 2, j, t);
     if (!NRMI_RARELY(of == 3 || number + 1 == c->phases)) {
-        if (part) {
-            nrmi_store_part(level, nrmi_keep(t.a, m), m);
-            nrmi_store_part(level + c->level_step, nrmi_keep(t.b, m), m);
-        } else {
-            nrmi_store(level, t.a);
-            nrmi_store(level + c->level_step, t.b);
-        }
+        NRMI_OP(nrmi_put_level)(c, of / 2, j, t, m, part);
         return;
     }
     if (of > 1)
         t = NRMI_OP(nrmi_with_level)(c, 0, j, t);
     for (k = 0; k < c->top && (c->block >> k & 1); k++)
         t = NRMI_OP(nrmi_with_level)(c, 2 + k, j, t);
-    level = NRMI_OP(nrmi_level)(c, 2 + k, j);
-    if (part) {
-        t.a = nrmi_keep(t.a, m);
-        t.b = nrmi_keep(t.b, m);
+    if (k < c->top) {
+        NRMI_OP(nrmi_put_level)(c, 2 + k, j, t, m, part);
+        return;
     }
-    if (k == c->top) {
-        nrmi_tally(c->first + j, t.a);
-        nrmi_tally(c->second + j, t.b);
-    } else if (part) {
-        nrmi_store_part(level, t.a, m);
-        nrmi_store_part(level + c->level_step, t.b, m);
-    } else {
-        nrmi_store(level, t.a);
-        nrmi_store(level + c->level_step, t.b);
-    }
+    nrmi_tally(c->first + j, part ? nrmi_keep(t.a, m) : t.a);
+    nrmi_tally(c->second + j, part ? nrmi_keep(t.b, m) : t.b);
 }
 #endif
 
