@@ -384,7 +384,7 @@ check-readme: ## Every command of README.md, in a copy of the tree
 
 .PHONY: size
 size: ## Bytes, seconds and MB of compiling, gcc and clang; largest functions; lines; BUDGET=1 fails
-	@perl bench/size.pl $(if $(filter-out 0,$(BUDGET)),--budget)
+	@perl bench/size.pl $(if $(filter-out 0,$(BUDGET)),--budget) $(if $(BUILDS),'$(BUILDS)')
 
 # ---- Instructions -------------------------------------------------------------------------------
 

@@ -5424,8 +5424,8 @@ typedef struct nrmi_together {
    whatever turns up can be computed again. */
 static int nrmi_goes_together(const nrmi_job *j)
 {
-    if (!nrmi_plain_rows(j) || j->w.outer != 1 || (j->s > 1 && j->s < NRMI_SMALL) ||
-        !NRMI_WRITTEN_OUT || j->q->d->kind == NRM_GROUP ||
+    if (!nrmi_plain_rows(j) || j->w.outer != 1 || !NRMI_WRITTEN_OUT ||
+        (j->s > 1 && j->s < NRMI_SMALL) || j->q->d->kind == NRM_GROUP ||
         (j->w.len > NRMI_TOGETHER / 2 && j->q->a->accumulate))
         return 0;
     return j->t.out && j->t.apart && !j->t.dsum && (j->dgamma || j->dbeta);

@@ -2,8 +2,9 @@
 # size.pl - what normalize.h weighs: bytes of code and constants, seconds and memory of compiling,
 # its largest functions, its lines by section.
 #
-#   perl bench/size.pl [--budget]                        or: make size [BUDGET=1]
+#   perl bench/size.pl [--budget] [FLAGS...]             or: make size [BUDGET=1] [BUILDS=FLAGS]
 #
+# FLAGS: of one build each, like '-O2 -DNRM_NO_F64', in place of the usual ones.
 # Bytes are what `size` calls text: code, constants and the tables for unwinding. Seconds are the
 # user's processor time, memory that of the largest process. A compiler that is not here is left
 # out. What is over its budget is marked; with --budget it makes the exit status 1.
@@ -12,7 +13,8 @@ use warnings;
 use FindBin;
 
 my @compilers = qw(gcc clang);
-my @builds = ('-O2', '-Os', map { "-O2 -DNRM_NO_$_" } qw(AVX512 AVX2 F64 HALF SIMD));
+my @builds = grep { $_ ne '--budget' } @ARGV;
+@builds = ('-O2', '-Os', map { "-O2 -DNRM_NO_$_" } qw(AVX512 AVX2 F64 HALF SIMD)) if !@builds;
 
 # The most that each may be: bytes, seconds, MB. Seconds are of a core of Zen 4.
 my %budget = (
@@ -25,7 +27,7 @@ my $most_lines = 4300;
 my @unit = ('bytes', 's', 'MB');
 
 my $fails = grep { $_ eq '--budget' } @ARGV;
-die "usage: size.pl [--budget]\n" if grep { $_ ne '--budget' } @ARGV;
+die "usage: size.pl [--budget] [FLAGS...]\n" if grep { !/^-/ } @builds;
 chdir "$FindBin::Bin/.." or die "$FindBin::Bin/..: $!\n";
 my ($out, $over) = ('build/size', 0);
 $| = 1;

@@ -74,6 +74,7 @@ short()
     install) echo "install PREFIX=$work/prefix" ;;
     which-norm) echo build/examples/which_norm/which_norm ;;
     search) echo "search SECONDS=2" ;;
+    size) echo "size BUILDS=-O0" ;;
     bench) echo "bench BENCH_ARGS=--benchmark_filter=^batch/.*/2x32x8x8/f32/avx2/1t$" ;;
     bench-peers) echo "bench-peers ROUNDS=1" ;;
     *) return 1 ;;
