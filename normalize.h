@@ -817,7 +817,6 @@ enum {
 /* Sizes on the stack. No bit depends on them. */
 enum {
     NRMI_LANES = NRM_TILE, /* lanes of a tile that lie side by side             */
-    NRMI_SHARED = NRMI_LANES / 2, /* lanes of a tile whose groups have several  */
     NRMI_LINES = 128,      /* lanes of a tile that are lines of memory          */
     NRMI_CHUNK = 4 * NRMI_LANES, /* packed floats; half as many doubles         */
     NRMI_PIECE = 128,      /* coefficients along the lane, copied at once       */
@@ -4026,18 +4025,35 @@ typedef struct nrmi_stretch {
     size_t lanes;
     unsigned char wide[NRMI_LANES]; /* by lane: double arithmetic */
     double g[NRMI_LANES + 8], b[NRMI_LANES + 8], p[NRMI_LANES + 8], q[NRMI_LANES + 8];
-    double mean[NRMI_SHARED + 8], rstd[NRMI_SHARED + 8]; /* by lane, where fold lanes share them */
+    double mean[NRMI_LANES + 8], rstd[NRMI_LANES + 8]; /* by lane, where fold lanes share them */
 } nrmi_stretch;
 
-static size_t nrmi_stretch_lanes(const nrmi_job *j)
+/* Gives lanes what their groups of `fold` lanes have; the first is lane f of its group. */
+static void nrmi_give_lanes(double *lane, const double *of_group, size_t lanes, size_t fold,
+                            size_t f)
 {
-    return j->w.fold > 1 ? NRMI_SHARED : NRMI_LANES;
+    size_t i = 0;
+    for (; i < lanes; of_group++, f = 0) {
+        const size_t end = nrmi_least(lanes, i + fold - f);
+        const double v = *of_group;
+        for (; i < end; i++)
+            lane[i] = v;
+    }
 }
 
-/* Which group a lane belongs to, where `fold` lanes have one. */
-static NRMI_INLINE size_t nrmi_group_of(size_t fold, size_t lane)
+/* Adds lanes, times their weights if there are any, to what their groups of `fold` lanes sum to;
+   the first is lane f of its group. */
+static void nrmi_add_lanes(double *sum, const double *lane, const double *weight, size_t lanes,
+                           size_t fold, size_t f)
 {
-    return fold == 1 ? lane : lane / fold;
+    size_t i = 0;
+    for (; i < lanes; sum++, f = 0) {
+        const size_t end = nrmi_least(lanes, i + fold - f);
+        double all = *sum;
+        for (; i < end; i++)
+            all += weight ? nrmi_product(weight[i], lane[i]) : lane[i];
+        *sum = all;
+    }
 }
 
 /* Whether the c parameters from `at` on are not all in the comfortable range: then layer and RMS
@@ -4140,6 +4156,16 @@ static void nrmi_open(nrmi_stretch *v, const nrmi_job *j, size_t o, size_t p, si
     v->lanes = count;
 }
 
+/* Floats from place `at` on and an offset of 0, which makes -0 +0, or of -0, which does not; or what
+   stands for missing ones. */
+static void nrmi_widen(double *to, const unsigned char *from, size_t at, size_t count,
+                       double offset, double missing)
+{
+    size_t i;
+    for (i = 0; i < count; i++)
+        to[i] = from ? (double)nrmi_f32_at(from, at + i) + offset : missing;
+}
+
 /* Gives every lane its parameters, where they are needed: those of one channel after the other, or
    of one for all that make up a group of BATCH. */
 static void nrmi_fill_params(nrmi_stretch *v, size_t o, size_t p, size_t g, size_t f)
@@ -4149,6 +4175,11 @@ static void nrmi_fill_params(nrmi_stretch *v, size_t o, size_t p, size_t g, size
     size_t at = nrmi_param_of(j, o, p, g, f), i;
     v->t.g = v->g;
     v->t.b = v->b;
+    if (!shared && j->q->param == 4 && nrmi_bits(j->q->d->gamma_offset) == 0) {
+        nrmi_widen(v->g, j->gamma, at, v->lanes, j->q->d->gamma_offset, 1);
+        nrmi_widen(v->b, j->beta, at, v->lanes, -0.0, 0);
+        return;
+    }
     for (i = 0; i < v->lanes; i++) {
         v->g[i] = nrmi_gamma_at(j, at);
         v->b[i] = nrmi_beta_at(j, at);
@@ -4167,21 +4198,16 @@ static void nrmi_fill(nrmi_stretch *v, int sums, size_t o, size_t p, size_t g, s
     const int matter = !sums || v->t.relu;
     const int weights = j->kind != NRM_BATCH || j->q->d->affine_per_sample;
     const int params = !j->inner && (matter || weights);
-    size_t i, group = g - g0, at = f;
+    const size_t group = g - g0;
+    size_t i;
     v->t.mean = mean + group;
     v->t.rstd = rstd + group;
     if (params)
         nrmi_fill_params(v, o, p, g, f);
     memset(v->wide, 0, v->lanes);
     if (j->w.fold > 1) {
-        for (i = 0; i < v->lanes; i++) {
-            v->mean[i] = mean[group];
-            v->rstd[i] = rstd[group];
-            if (++at == j->w.fold) {
-                at = 0;
-                group++;
-            }
-        }
+        nrmi_give_lanes(v->mean, mean + group, v->lanes, j->w.fold, f);
+        nrmi_give_lanes(v->rstd, rstd + group, v->lanes, j->w.fold, f);
         v->t.mean = v->mean;
         v->t.rstd = v->rstd;
     }
@@ -4508,30 +4534,28 @@ static NRMI_NOINLINE void nrmi_moment_sums(const nrmi_job *j, const nrmi_kernels
         t.lanes = n;
         t.mean = pilot + group;
         t.scale = scale;
-        for (i = 0; !alone && i < n; i++)
-            pilots[i] = pilot[group + (f + i) / j->w.fold];
-        if (!alone)
-            t.mean = pilots;
         if (alone) {
             nrmi_reduce_tile(j, k, &t, NRMI_MOMENTS, first + from, second + from);
             group += n;
             continue;
         }
+        t.mean = pilots;
+        nrmi_give_lanes(pilots, pilot + group, n, j->w.fold, f);
         nrmi_reduce_tile(j, k, &t, NRMI_MOMENTS, a, b);
+        if (!f64) {
+            nrmi_add_lanes(first + group, a, NULL, n, j->w.fold, f);
+            nrmi_add_lanes(second + group, b, NULL, n, j->w.fold, f);
+            group += (f + n) / j->w.fold;
+            f = (f + n) % j->w.fold;
+            continue;
+        }
         for (i = 0; i < n; i++) {
-            if (f64) {
-                nrmi_add_two(&first[group], &lost[0], a[i]);
-                nrmi_add_two(&second[group], &lost[1], b[i]);
-            } else {
-                first[group] += a[i];
-                second[group] += b[i];
-            }
+            nrmi_add_two(&first[group], &lost[0], a[i]);
+            nrmi_add_two(&second[group], &lost[1], b[i]);
             if (++f < j->w.fold)
                 continue;
-            if (f64) {
-                nrmi_make_up(&first[group], &lost[0], 1);
-                nrmi_make_up(&second[group], &lost[1], 1);
-            }
+            nrmi_make_up(&first[group], &lost[0], 1);
+            nrmi_make_up(&second[group], &lost[1], 1);
             f = 0;
             group++;
         }
@@ -4781,7 +4805,7 @@ static NRMI_NOINLINE void nrmi_apply_groups(const nrmi_job *j, size_t o, size_t 
     const nrmi_walk *w = &j->w;
     /* one plane at a time where its parameters are its own */
     const size_t each = j->q->d->affine_per_sample && w->planes > 1 ? 1 : w->planes;
-    const size_t most = nrmi_stretch_lanes(j);
+    const size_t most = NRMI_LANES;
     size_t p, from;
     for (p = 0; p < w->planes; p += each)
         for (from = 0; from < count * w->fold; from += most) {
@@ -5246,8 +5270,9 @@ static NRMI_NOINLINE void nrmi_gradient_sums(const nrmi_stretch *v, int what, si
     for (u = 0; !plain && u < values; u++)
         if (v->wide[u * unit] != NRMI_IN_DOUBLE) {
             const nrmi_scale s = nrmi_scale_of(v->t.rstd[u * unit], 0);
-            p[u] /= what == NRMI_INNER ? s.u : 1;
-            q[u] = q[u] * s.rho / (what == NRMI_INNER ? s.u : NRMI_LIFT);
+            const double down = 1 / (what == NRMI_INNER ? s.u : NRMI_LIFT); /* a power of two */
+            p[u] *= what == NRMI_INNER ? down : 1;
+            q[u] = q[u] * s.rho * down;
         }
     if (nrmi_sums_fit(v->j, what, p, q, values))
         return;
@@ -5747,7 +5772,7 @@ static NRMI_NOINLINE void nrmi_inner_backward(const nrmi_job *j)
    second. */
 static size_t nrmi_most_params(const nrmi_job *j)
 {
-    return j->t.dtype == NRM_F64 || j->w.fold > 1 ? NRMI_SHARED : NRMI_LANES;
+    return j->t.dtype == NRM_F64 ? NRMI_LANES / 2 : NRMI_LANES;
 }
 static size_t nrmi_lost_params(const nrmi_job *j)
 {
@@ -5772,30 +5797,29 @@ static NRMI_NOINLINE void nrmi_channel_sums(const nrmi_job *j, size_t o, size_t 
     const int per_sample = j->q->d->affine_per_sample;
     const int whole = j->kind == NRM_BATCH && !per_sample; /* one value for a group */
     const size_t each = whole ? w->planes : 1, unit = whole ? w->fold : 1;
-    const size_t most = nrmi_stretch_lanes(j) / unit * unit;
+    const size_t most = NRMI_LANES / unit * unit;
     nrmi_stretch v;
     size_t p, from, i;
     for (i = 0; i < count; i++)
         big_p[i] = big_q[i] = 0;
     for (p = 0; p < w->planes; p += each)
         for (from = 0; from < count * w->fold; from += most) {
-            const size_t left = count * w->fold - from, at = g + from / w->fold;
+            const size_t left = count * w->fold - from, group = from / w->fold;
+            const size_t f = from % w->fold, first = whole ? group : from;
             double *const a = v.p, *const b = v.q; /* not needed before dx */
-            nrmi_open(&v, j, o, p, each, at, from % w->fold, nrmi_least(left, most));
-            nrmi_fill(&v, 1, o, p, at, from % w->fold, mean, rstd, g);
+            nrmi_open(&v, j, o, p, each, g + group, f, nrmi_least(left, most));
+            nrmi_fill(&v, 1, o, p, g + group, f, mean, rstd, g);
             nrmi_gradient_sums(&v, NRMI_CHANNEL, unit, a, b);
-            for (i = 0; i < v.lanes / unit; i++) {
-                const size_t lane = from + i * unit, group = nrmi_group_of(w->fold, lane);
-                const size_t param = nrmi_param_of(j, o, p, g + group, lane - group * w->fold);
-                big_p[group] += whole ? a[i] : nrmi_product(v.g[i], a[i]);
-                big_q[group] += whole ? b[i] : nrmi_product(v.g[i], b[i]);
-                if (per_sample) {
-                    nrmi_give(j, j->dbeta, param, a[i]);
-                    nrmi_give(j, j->dgamma, param, b[i]);
-                } else if (kp) {
-                    nrmi_collect(&kp[whole ? group : lane], lost, a[i]);
-                    nrmi_collect(&kq[whole ? group : lane], lost, b[i]);
-                }
+            nrmi_add_lanes(big_p + group, a, whole ? NULL : v.g, v.lanes / unit, w->fold / unit, f);
+            nrmi_add_lanes(big_q + group, b, whole ? NULL : v.g, v.lanes / unit, w->fold / unit, f);
+            if (per_sample) {
+                const size_t at = nrmi_param_of(j, o, p, g + group, f);
+                nrmi_give_all(j, j->dbeta, at, v.lanes, a);
+                nrmi_give_all(j, j->dgamma, at, v.lanes, b);
+            }
+            for (i = 0; kp && i < v.lanes / unit; i++) {
+                nrmi_collect(&kp[first + i], lost, a[i]);
+                nrmi_collect(&kq[first + i], lost, b[i]);
             }
         }
 }
@@ -5809,18 +5833,25 @@ static NRMI_NOINLINE void nrmi_channel_dx(const nrmi_job *j, size_t o, size_t g,
     const int per_sample = j->q->d->affine_per_sample;
     const int whole = j->kind == NRM_BATCH && !per_sample;
     const size_t each = per_sample ? 1 : w->planes;
-    const size_t most = nrmi_stretch_lanes(j);
+    const size_t most = NRMI_LANES;
     size_t p, from, i;
     for (p = 0; p < w->planes; p += each)
         for (from = 0; from < count * w->fold; from += most) {
-            const size_t left = count * w->fold - from, at = g + from / w->fold;
+            const size_t left = count * w->fold - from;
+            const size_t group = from / w->fold, f = from % w->fold;
             nrmi_stretch v;
-            nrmi_open(&v, j, o, p, each, at, from % w->fold, nrmi_least(left, most));
-            nrmi_fill(&v, 0, o, p, at, from % w->fold, mean, rstd, g);
-            for (i = 0; i < v.lanes; i++) {
-                const size_t group = nrmi_group_of(w->fold, from + i);
-                v.p[i] = !p_of ? 0 : whole ? v.g[i] * p_of[group] : p_of[group];
-                v.q[i] = !p_of ? 0 : whole ? v.g[i] * q_of[group] : q_of[group];
+            nrmi_open(&v, j, o, p, each, g + group, f, nrmi_least(left, most));
+            nrmi_fill(&v, 0, o, p, g + group, f, mean, rstd, g);
+            if (p_of) {
+                nrmi_give_lanes(v.p, p_of + group, v.lanes, w->fold, f);
+                nrmi_give_lanes(v.q, q_of + group, v.lanes, w->fold, f);
+            } else {
+                memset(v.p, 0, sizeof v.p);
+                memset(v.q, 0, sizeof v.q);
+            }
+            for (i = 0; p_of && whole && i < v.lanes; i++) {
+                v.p[i] *= v.g[i];
+                v.q[i] *= v.g[i];
             }
             nrmi_gradient_lanes(&v);
         }
