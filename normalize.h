@@ -781,6 +781,12 @@ NRM_API float nrm_f16_to_f32(uint16_t);  /* exact */
 #else
 #define NRMI_ONE_BY_ONE
 #endif
+/* Before a loop over 16 lanes of doubles, which clang would write out: 10 KB for 0 to 6% of F64. */
+#if defined(__clang__)
+#define NRMI_ROLLED _Pragma("clang loop unroll(disable)")
+#else
+#define NRMI_ROLLED
+#endif
 
 /* Arithmetic on vectors: operators where the compiler has them. clang's intrinsics are functions
    compiled with the user's flags, so under -ffast-math an intrinsic sum may be reassociated after
@@ -832,7 +838,7 @@ enum { NRMI_TWICE = 262144, NRMI_FIRST_CACHE = 24576, NRMI_FAR = 1048576 };
      CHANNEL  batch, instance, group norm                         mean, rstd, gamma, beta: lane
      INNER    layer and RMS norm: a lane is a row of c        mean, rstd: lane; gamma, beta: along
      PARAM    their dgamma and dbeta: a lane is a channel    gamma, beta: lane; mean, rstd: along */
-enum { NRMI_MOMENTS, NRMI_CHANNEL, NRMI_INNER, NRMI_PARAM };
+enum { NRMI_MOMENTS, NRMI_CHANNEL, NRMI_INNER, NRMI_PARAM, NRMI_TOTAL };
 enum { NRMI_Y, NRMI_MASK, NRMI_DX };
 
 typedef struct nrmi_tile {
@@ -932,6 +938,7 @@ typedef struct nrmi_kernels {
     int is_double, halves;       /* halves: are read and written as they lie                  */
     size_t size;                 /* of a value                                                */
     nrmi_kernel *sums[2][4];     /* of rows, of columns; MOMENTS to PARAM, of columns alone   */
+    nrmi_kernel *totals;         /* floats: first alone, the sums of rows of one block        */
     nrmi_kernel *rest;           /* of column sums: fewer than 16 phases                      */
     nrmi_kernel *pilots[2];      /* of rows, of columns                                       */
     nrmi_kernel *map[3][2][2];   /* Y, MASK, DX; statistics by line, by place; INNER          */
@@ -4029,8 +4036,8 @@ typedef struct nrmi_stretch {
 } nrmi_stretch;
 
 /* Gives lanes what their groups of `fold` lanes have; the first is lane f of its group. */
-static void nrmi_give_lanes(double *lane, const double *of_group, size_t lanes, size_t fold,
-                            size_t f)
+static NRMI_NOINLINE void nrmi_give_lanes(double *lane, const double *of_group, size_t lanes,
+                                          size_t fold, size_t f)
 {
     size_t i = 0;
     for (; i < lanes; of_group++, f = 0) {
@@ -4043,8 +4050,8 @@ static void nrmi_give_lanes(double *lane, const double *of_group, size_t lanes, 
 
 /* Adds lanes, times their weights if there are any, to what their groups of `fold` lanes sum to;
    the first is lane f of its group. */
-static void nrmi_add_lanes(double *sum, const double *lane, const double *weight, size_t lanes,
-                           size_t fold, size_t f)
+static NRMI_NOINLINE void nrmi_add_lanes(double *sum, const double *lane, const double *weight,
+                                         size_t lanes, size_t fold, size_t f)
 {
     size_t i = 0;
     for (; i < lanes; sum++, f = 0) {
@@ -4156,10 +4163,10 @@ static void nrmi_open(nrmi_stretch *v, const nrmi_job *j, size_t o, size_t p, si
     v->lanes = count;
 }
 
-/* Floats from place `at` on and an offset of 0, which makes -0 +0, or of -0, which does not; or what
-   stands for missing ones. */
-static void nrmi_widen(double *to, const unsigned char *from, size_t at, size_t count,
-                       double offset, double missing)
+/* Floats from place `at` on, and an offset of 0, which makes -0 +0, or of -0, which does not; or
+   what stands for missing ones. */
+static NRMI_NOINLINE void nrmi_widen(double *to, const unsigned char *from, size_t at,
+                                     size_t count, double offset, double missing)
 {
     size_t i;
     for (i = 0; i < count; i++)
@@ -4954,16 +4961,6 @@ typedef struct nrmi_rows {
     float mh[NRMI_ROWS], ml[NRMI_ROWS], r[NRMI_ROWS], to_b[NRMI_ROWS], ones[16], zeros[16];
 } nrmi_rows;
 
-static void nrmi_sum_rows(nrmi_rows *w, const nrmi_kernels *k)
-{
-    size_t i;
-    for (i = 0; i < w->c.lines; i++) {
-        w->mh[i] = (float)w->pilot[i];
-        w->first[i] = w->second[i] = 0;
-    }
-    k->sums[0][NRMI_MOMENTS](&w->c);
-}
-
 /* The statistics of `rows` rows from group g of sample o on. 0: not all are accepted. */
 static int nrmi_row_stats(nrmi_rows *w, const nrmi_job *j, size_t o, size_t g, size_t rows)
 {
@@ -4971,18 +4968,23 @@ static int nrmi_row_stats(nrmi_rows *w, const nrmi_job *j, size_t o, size_t g, s
     const float m = (float)w->q.m, part = 1 / m;
     const int exact = (nrmi_bits(w->q.m) & 0x000fffffffffffffu) == 0; /* of a power of two */
     size_t i;
-    for (i = 0; i < rows; i++)
-        w->pilot[i] = 0;
-    if (j->kind != NRM_RMS && nrmi_sums_are_pilots(j)) {
-        nrmi_sum_rows(w, k);
+    if (j->kind == NRM_RMS) {
+        for (i = 0; i < rows; i++)
+            w->pilot[i] = 0;
+    } else if (nrmi_sums_are_pilots(j)) {
+        k->totals(&w->c);
         for (i = 0; i < rows; i++) {
             const float sum = (float)w->first[i];
             w->pilot[i] = (double)(exact ? sum * part : sum / m) + 0;
         }
-    } else if (j->kind != NRM_RMS) {
+    } else {
         nrmi_pilots(j, k, 0, j->pilot_at, o, g, rows, w->pilot);
     }
-    nrmi_sum_rows(w, k);
+    for (i = 0; i < rows; i++) {
+        w->mh[i] = (float)w->pilot[i];
+        w->first[i] = w->second[i] = 0;
+    }
+    k->sums[0][NRMI_MOMENTS](&w->c);
     w->q.n = w->l.n = rows;
     return k->judge(&w->q) && k->comfortable(&w->l);
 }
@@ -5196,8 +5198,8 @@ static void nrmi_give(const nrmi_job *j, unsigned char *to, size_t i, double val
 }
 
 /* The same for `count` of them from `at` on. */
-static void nrmi_give_all(const nrmi_job *j, unsigned char *to, size_t at, size_t count,
-                          const double *value)
+static NRMI_NOINLINE void nrmi_give_all(const nrmi_job *j, unsigned char *to, size_t at,
+                                        size_t count, const double *value)
 {
     size_t i;
     if (to && j->q->param == 4 && !j->q->a->accumulate)
@@ -5296,22 +5298,49 @@ static NRMI_NOINLINE void nrmi_gradient_lanes(nrmi_stretch *v)
     nrmi_map_lanes(v, 1);
 }
 
+/* Makes variances rstd, several at a time where all are usual ones. */
+static void nrmi_roots(const nrmi_kernels *k, double *v, size_t count, double eps)
+{
+    double zeros[8] = {0}, mean[8], m2[8], rstd[8];
+    nrmi_judged q;
+    size_t i, n, l;
+    q.rms = 1; /* the variance is the second sum */
+    q.m = 1;
+    q.eps = eps;
+    q.first = q.pilot = zeros;
+    q.mean = mean;
+    q.m2 = m2;
+    q.rstd = rstd;
+    for (i = 0; i < count; i += n) {
+        n = q.n = nrmi_least(count - i, 8);
+        q.second = v + i;
+        if (k->judge(&q))
+            memcpy(v + i, rstd, 8 * n);
+        else
+            for (l = i; l < i + n; l++)
+                v[l] = nrmi_rstd(v[l], eps);
+    }
+}
+
 /* Where the statistics of groups g..g+count of sample o come from: the caller's arrays, or running
    statistics. */
 static void nrmi_read_stats(const nrmi_job *j, size_t o, size_t g, size_t count, double *mean,
                             double *rstd)
 {
     const nrm_args *a = j->q->a;
+    const size_t at = o * j->w.groups + g;
     size_t i;
-    for (i = 0; i < count; i++) {
-        const size_t at = (o * j->w.groups + g + i) * j->stat_step;
-        if (j->q->verb->flags & NRMI_NEEDS_RUNNING) {
+    if (j->q->verb->flags & NRMI_NEEDS_RUNNING) {
+        for (i = 0; i < count; i++) {
             mean[i] = nrmi_param(j, a->running_mean, g + i);
-            rstd[i] = nrmi_rstd(nrmi_param(j, a->running_var, g + i), j->q->d->eps);
-        } else {
-            mean[i] = j->mean ? nrmi_f64_at(j->mean, at) : 0;
-            rstd[i] = nrmi_f64_at(j->rstd, at);
+            rstd[i] = nrmi_param(j, a->running_var, g + i);
         }
+        nrmi_roots(j->q->set->f32, rstd, count, j->q->d->eps);
+        return;
+    }
+    for (i = 0; i < count; i++) {
+        mean[i] = j->mean ? nrmi_f64_at(j->mean, (at + i) * j->stat_step) : 0;
+        rstd[i] = nrmi_f64_at(j->rstd, (at + i) * j->stat_step);
     }
 }
 
@@ -6786,6 +6815,11 @@ static NRMI_INLINE nrmi_two NRMI_OP(nrmi_term)(const nrmi_chunk *c, int what, in
     const nrmi_v x = NRMI_OP(nrmi_data)(half, at->x, x_at, m, part);
     nrmi_stats s = *of_lane;
     nrmi_two t;
+    if (what == NRMI_TOTAL) {
+        t.a = part ? nrmi_keep(x, m) : x;
+        t.b = nrmi_set1(0);
+        return t;
+    }
     if (what == NRMI_MOMENTS) {
         t.a = nrmi_sub(x, s.mh);
         if (part)
@@ -6927,6 +6961,9 @@ static NRMI_INLINE void NRMI_OP(nrmi_row_block)(const nrmi_chunk *c, int what,
     if (from.half && !whole)
         NRMI_OP(nrmi_to_floats)(&from, space, 1, n, 0, 0);
 #endif
+#if NRMI_DOUBLE
+    NRMI_ROLLED
+#endif
     for (h = 0; h < 16; h += NRMI_W) {
         const size_t i = at + h;
         const nrmi_m all = nrmi_mask(NRMI_W);
@@ -6948,9 +6985,33 @@ static NRMI_INLINE void NRMI_OP(nrmi_row_block)(const nrmi_chunk *c, int what,
 #undef NRMI_LEFT
 #undef NRMI_PART
         nrmi_store(first + h, t.a);
-        nrmi_store(second + h, t.b);
+        if (what != NRMI_TOTAL)
+            nrmi_store(second + h, t.b);
     }
 }
+
+#if !NRMI_DOUBLE
+/* The sums of lines of one block: 16 of them share the neighbour trees. */
+static NRMI_NOINLINE void NRMI_OP(nrmi_row_totals)(nrmi_chunk *given)
+{
+    const nrmi_chunk chunk = *given, *const c = &chunk;
+    nrmi_a s[16][16], total[16];
+    nrmi_stats none;
+    size_t line, lines, k, i;
+    none.mh = none.ml = none.r = none.k = nrmi_set1(0);
+    for (line = 0; line < c->lines; line += lines) {
+        lines = nrmi_least(c->lines - line, 16);
+        for (k = 0; k < lines; k++)
+            NRMI_OP(nrmi_row_block)(c, NRMI_TOTAL, &none, line + k, 0, c->n, s[k], s[k]);
+        for (; k < 16; k++)
+            for (i = 0; i < 16; i += NRMI_W)
+                nrmi_store(s[k] + i, nrmi_set1(0));
+        NRMI_OP(nrmi_totals)(s, total);
+        for (k = 0; k < lines; k++)
+            c->first[line + k] = (double)total[k];
+    }
+}
+#endif
 
 /* Eight blocks at most: n values of each of `lines` lines from (line, at) on. Their totals share
    the neighbour trees; those of a line are one run, which is added to what the line has. */
@@ -7202,6 +7263,14 @@ static NRMI_INLINE nrmi_line NRMI_OP(nrmi_line_of)(const nrmi_chunk *c, int what
     return l;
 }
 
+static NRMI_INLINE void NRMI_OP(nrmi_next_line)(const nrmi_chunk *c, int what, nrmi_line *l)
+{
+    const size_t size = NRMI_OP(nrmi_bytes)(c->half);
+    l->x += c->x_step * size;
+    l->dy = what == NRMI_Y ? l->x : l->dy + c->dy_step * size;
+    l->out += c->out_step * NRMI_OP(nrmi_bytes)(c->half_out);
+}
+
 /* y, dy' or dx of one vector; what is found is added up, to tell whether all of it is finite. more:
    what it adds to dbeta and dgamma. */
 static NRMI_INLINE void NRMI_OP(nrmi_element)(const nrmi_chunk *c, int what, int inner, int halves,
@@ -7249,9 +7318,10 @@ static NRMI_INLINE void NRMI_OP(nrmi_element)(const nrmi_chunk *c, int what, int
 }
 
 /* Places before the output's next line of cache; short lines in the caches do without. */
-static NRMI_INLINE size_t NRMI_OP(nrmi_head)(const nrmi_chunk *c, const nrmi_line *at)
+static NRMI_INLINE size_t NRMI_OP(nrmi_head)(const nrmi_chunk *c, int halves, const nrmi_line *at)
 {
-    const size_t past = (uintptr_t)at->out / NRMI_OP(nrmi_bytes)(c->half_out) % NRMI_W;
+    const size_t size = NRMI_OP(nrmi_bytes)(halves ? c->half_out : 0);
+    const size_t past = (uintptr_t)at->out / size % NRMI_W;
     return past && c->n > (c->stream ? 2u : 8u) * NRMI_W ? NRMI_W - past : 0;
 }
 
@@ -7317,7 +7387,7 @@ static NRMI_INLINE void NRMI_OP(nrmi_places)(const nrmi_chunk *c, int what, int 
 {
     const nrmi_line at = NRMI_OP(nrmi_line_of)(c, what, line);
     const size_t vectors = NRMI_PANEL(what), n = c->n;
-    const size_t head = NRMI_OP(nrmi_head)(c, &at);
+    const size_t head = NRMI_OP(nrmi_head)(c, NRMI_HALVES && what != NRMI_MASK, &at);
     size_t i, j;
     for (j = head; j + vectors * NRMI_W <= n; j += vectors * NRMI_W)
         NRMI_OP(nrmi_panel)(c, what, inner, vectors, &at, line, lines, j, nrmi_mask(NRMI_W), 0,
@@ -7398,33 +7468,35 @@ static NRMI_INLINE void NRMI_OP(nrmi_place)(const nrmi_chunk *c, int what, int i
         NRMI_OP(nrmi_add_twin)(c, r->number, j, t, m, part);
 #endif
 }
-static NRMI_INLINE void NRMI_OP(nrmi_along)(const nrmi_chunk *c, int what, int inner, size_t line,
-                                            size_t lines, nrmi_v *all)
+static NRMI_INLINE void NRMI_OP(nrmi_along)(const nrmi_chunk *c, int what, int inner, int halves,
+                                            size_t line, size_t lines, nrmi_line *at, nrmi_v *all)
 {
-    const int half = NRMI_HALVES && what != NRMI_MASK && (c->half | c->half_out) != 0;
     const size_t n = c->n;
     const nrmi_m m = nrmi_mask(NRMI_W);
     nrmi_twin r;
     size_t i, j, head;
     r.lines = lines;
     r.number = c->phase + line / 2;
-    r.at = r.next = NRMI_OP(nrmi_line_of)(c, what, line);
+    r.at = r.next = *at;
     NRMI_OP(nrmi_lane_of)(c, what, inner, line * c->stat_step, 0, &r.l);
     r.k = r.l;
+    NRMI_OP(nrmi_next_line)(c, what, at);
     if (NRMI_TWINS(what, inner) && lines > 1) {
-        r.next = NRMI_OP(nrmi_line_of)(c, what, line + 1);
+        r.next = *at;
         NRMI_OP(nrmi_lane_of)(c, what, inner, (line + 1) * c->stat_step, 0, &r.k);
+        NRMI_OP(nrmi_next_line)(c, what, at);
     }
-    head = NRMI_OP(nrmi_head)(c, &r.at);
+    head = n <= 2 * NRMI_W ? 0 : NRMI_OP(nrmi_head)(c, halves, &r.at);
     j = head;
-    if (half)
+    if (halves)
         for (; j + NRMI_W <= n; j += NRMI_W)
             NRMI_OP(nrmi_place)(c, what, inner, 1, &r, j, m, 0, all);
-    for (; j + NRMI_W <= n; j += NRMI_W)
-        NRMI_OP(nrmi_place)(c, what, inner, 0, &r, j, m, 0, all);
+    else
+        for (; j + NRMI_W <= n; j += NRMI_W)
+            NRMI_OP(nrmi_place)(c, what, inner, 0, &r, j, m, 0, all);
     for (i = head ? 0 : j; i < n; i = i < head ? j : n)
-        NRMI_OP(nrmi_place)(c, what, inner, what != NRMI_MASK, &r, i,
-                            nrmi_mask(i < head ? head : n - i), 1, all);
+        NRMI_OP(nrmi_place)(c, what, inner, halves, &r, i, nrmi_mask(i < head ? head : n - i), 1,
+                            all);
 }
 
 static NRMI_INLINE void NRMI_OP(nrmi_map)(nrmi_chunk *given, int what, int place, int inner)
@@ -7432,16 +7504,23 @@ static NRMI_INLINE void NRMI_OP(nrmi_map)(nrmi_chunk *given, int what, int place
     const nrmi_chunk chunk = *given, *const c = &chunk;
     nrmi_v all = nrmi_set1(0);
     nrmi_a sum[NRMI_W];
+    nrmi_line at;
     /* lines a multiple of 4096 bytes apart push one another out of the first cache, where that is
        what counts */
     const size_t each = c->x_step * sizeof(nrmi_a) % 4096 || c->stream ? 8 : 2;
     const size_t lines =
         NRMI_TWINS(what, inner) && (what == NRMI_Y || each > 2 || c->level) ? 2 : 1;
+    const int half = NRMI_HALVES && what != NRMI_MASK && (c->half | c->half_out) != 0;
     size_t line, i;
     for (line = 0; place && line < c->lines; line += each)
         NRMI_OP(nrmi_places)(c, what, inner, line, nrmi_least(c->lines - line, each), &all);
-    for (line = 0; !place && line < c->lines; line += lines)
-        NRMI_OP(nrmi_along)(c, what, inner, line, nrmi_least(c->lines - line, lines), &all);
+    at = NRMI_OP(nrmi_line_of)(c, what, 0);
+    /* floats in a loop of their own: inference of 8x2048x7x7 0.9 of asking for each line */
+    for (line = 0; !place && !inner && what == NRMI_Y && !half && line < c->lines; line++)
+        NRMI_OP(nrmi_along)(c, what, inner, 0, line, 1, &at, &all);
+    for (; !place && line < c->lines; line += lines)
+        NRMI_OP(nrmi_along)(c, what, inner, half, line, nrmi_least(c->lines - line, lines), &at,
+                            &all);
     if (what != NRMI_DX)
         return;
     nrmi_store(sum, all);
@@ -7694,6 +7773,11 @@ static const nrmi_kernels NRMI_OP(nrmi_kernels) = {
     {{NRMI_OP(nrmi_row_moments), NRMI_OP(nrmi_row_channel), NRMI_OP(nrmi_row_inner), NULL},
      {NRMI_OP(nrmi_column_moments), NRMI_OP(nrmi_column_channel), NRMI_OP(nrmi_column_inner),
       NRMI_OP(nrmi_column_param)}},
+#if NRMI_DOUBLE
+    NULL,
+#else
+    NRMI_OP(nrmi_row_totals),
+#endif
     NRMI_OP(nrmi_column_rest),
     {NRMI_OP(nrmi_row_pilots), NRMI_OP(nrmi_column_pilots)},
     {{{NRMI_OP(nrmi_y_line), NRMI_OP(nrmi_y_line_inner)},
