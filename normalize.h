@@ -1437,6 +1437,10 @@ NRMI_SCALAR_OPS(f32)
 NRMI_SCALAR_OPS(f64)
 NRMI_DEFINE(int, nrmi_within_f32_scalar, (float x, float limit),
             (nrmi_bits32(x) & 0x7fffffffu) <= nrmi_bits32(limit))
+static NRMI_INLINE float nrmi_larger_f32_scalar(float most, float x)
+{
+    return nrmi_within_f32_scalar(x, most) ? most : nrmi_from_bits32(nrmi_bits32(x) & 0x7fffffffu);
+}
 static NRMI_INLINE float nrmi_half_get_scalar(int dtype, const void *p)
 {
     const uint16_t h = nrmi_u16_at(p, 0);
@@ -1542,6 +1546,11 @@ static NRMI_INLINE __m256d nrmi_above_f64_avx2(__m256d x, __m256d y)
         _mm256_and_si256(_mm256_cmpgt_epi64(u, _mm256_setzero_si256()),
                          _mm256_cmpgt_epi64(_mm256_set1_epi64x(NRMI_OVER_INF64), u));
     return _mm256_and_pd(x, _mm256_castsi256_pd(above));
+}
+static NRMI_INLINE __m256 nrmi_larger_f32_avx2(__m256 most, __m256 x)
+{
+    const __m256i size = _mm256_and_si256(_mm256_castps_si256(x), _mm256_set1_epi32(0x7fffffff));
+    return _mm256_castsi256_ps(_mm256_max_epi32(_mm256_castps_si256(most), size));
 }
 static NRMI_INLINE int nrmi_within_f32_avx2(__m256 x, float limit)
 {
@@ -1688,6 +1697,11 @@ static NRMI_INLINE __m512d nrmi_pairs_f64_avx512(__m512d x, __m512d y)
                         _mm512_add_pd);
 }
 #endif
+static NRMI_INLINE __m512 nrmi_larger_f32_avx512(__m512 most, __m512 x)
+{
+    const __m512i size = _mm512_and_si512(_mm512_castps_si512(x), _mm512_set1_epi32(0x7fffffff));
+    return _mm512_castsi512_ps(_mm512_max_epi32(_mm512_castps_si512(most), size));
+}
 static NRMI_INLINE int nrmi_within_f32_avx512(__m512 x, float limit)
 {
     const __m512i size = _mm512_and_si512(_mm512_castps_si512(x), _mm512_set1_epi32(0x7fffffff));
@@ -1894,6 +1908,11 @@ static NRMI_INLINE nrmi_2xi64 nrmi_ones_f64_v128(size_t n)
 #define NRMI_ALL_f64(x) {x, x}
 NRMI_V128_OPS(f32, nrmi_4xf32, nrmi_4xi32, NRMI_UNDER_INF, NRMI_OVER_INF)
 NRMI_V128_OPS(f64, nrmi_2xf64, nrmi_2xi64, NRMI_UNDER_INF64, NRMI_OVER_INF64)
+static NRMI_INLINE nrmi_4xf32 nrmi_larger_f32_v128(nrmi_4xf32 most, nrmi_4xf32 x)
+{
+    const nrmi_4xi32 size = (nrmi_4xi32)x & 0x7fffffff, above = size > (nrmi_4xi32)most;
+    return (nrmi_4xf32)((size & above) | ((nrmi_4xi32)most & ~above));
+}
 static NRMI_INLINE int nrmi_within_f32_v128(nrmi_4xf32 x, float limit)
 {
     const nrmi_4xi32 most = (nrmi_4xi32)nrmi_set1_f32_v128(limit);
@@ -7555,14 +7574,14 @@ static NRMI_NOINLINE void NRMI_OP(nrmi_plus)(void *to, const void *more, size_t 
 #if !NRMI_DOUBLE
 static int NRMI_OP(nrmi_all_within)(const unsigned char *values, size_t count, double limit)
 {
+    nrmi_v most = nrmi_set1(0); /* by the bits of |x|, which order like the values */
     size_t i;
-    int ok = 1;
     for (i = 0; i + NRMI_W <= count; i += NRMI_W)
-        ok &= NRMI_OP(nrmi_within)(nrmi_load(values + i * 4), (float)limit);
+        most = NRMI_OP(nrmi_larger)(most, nrmi_load(values + i * 4));
     if (i < count)
-        ok &= NRMI_OP(nrmi_within)(nrmi_load_part(values + i * 4, nrmi_mask(count - i)),
-                                   (float)limit);
-    return ok;
+        most = NRMI_OP(nrmi_larger)(most,
+                                    nrmi_load_part(values + i * 4, nrmi_mask(count - i)));
+    return NRMI_OP(nrmi_within)(most, (float)limit);
 }
 #endif
 
