@@ -7024,7 +7024,7 @@ static NRMI_NOINLINE void NRMI_OP(nrmi_row_totals)(nrmi_chunk *given)
             NRMI_OP(nrmi_row_block)(c, NRMI_TOTAL, &none, line + k, 0, c->n, s[k], s[k]);
         for (; k < 16; k++)
             for (i = 0; i < 16; i += NRMI_W)
-                nrmi_store(s[k] + i, nrmi_set1(0));
+                nrmi_store(s[k] + i, nrmi_load(s[0] + i));
         NRMI_OP(nrmi_totals)(s, total);
         for (k = 0; k < lines; k++)
             c->first[line + k] = (double)total[k];
@@ -7052,10 +7052,10 @@ static NRMI_INLINE void NRMI_OP(nrmi_row_octet)(const nrmi_chunk *c, int what, s
             l++;
         }
     }
-    for (; k < 8; k++)
+    for (; k < 8; k++) /* nobody reads these totals; zeros would be a slow memset */
         for (i = 0; i < 16; i += NRMI_W) {
-            nrmi_store(s[k] + i, nrmi_set1(0));
-            nrmi_store(s[8 + k] + i, nrmi_set1(0));
+            nrmi_store(s[k] + i, nrmi_load(s[0] + i));
+            nrmi_store(s[8 + k] + i, nrmi_load(s[0] + i));
         }
     NRMI_OP(nrmi_totals)(s, total);
     for (k = 0; one && k < lines; k++) {
@@ -7183,8 +7183,6 @@ static NRMI_NOINLINE void NRMI_OP(nrmi_row_pilots)(nrmi_chunk *c)
     nrmi_a s[16][16], x[16][32];
     const size_t lines = nrmi_least(c->lines, 16);
     size_t line, h, i;
-    if (lines < 16)
-        memset(s, 0, sizeof s);
     for (line = 0; line < lines; line++) {
         const unsigned char *from = NRMI_OP(nrmi_at)(c->x, line * c->x_step);
         NRMI_ONE_BY_ONE
@@ -7197,6 +7195,9 @@ static NRMI_NOINLINE void NRMI_OP(nrmi_row_pilots)(nrmi_chunk *c)
             nrmi_store(s[line] + h,
                        nrmi_pairs(nrmi_mul(nrmi_load(x[line] + 2 * h), down),
                                   nrmi_mul(nrmi_load(x[line] + 2 * h + NRMI_W), down)));
+    for (; line < 16; line++) /* nobody reads these totals */
+        for (h = 0; h < 16; h += NRMI_W)
+            nrmi_store(s[line] + h, nrmi_load(s[0] + h));
     NRMI_OP(nrmi_totals)(s, (nrmi_a *)c->out);
 }
 static NRMI_NOINLINE void NRMI_OP(nrmi_column_pilots)(nrmi_chunk *c)
