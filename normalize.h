@@ -823,6 +823,7 @@ enum {
 /* Sizes on the stack. No bit depends on them. */
 enum {
     NRMI_LANES = NRM_TILE, /* lanes of a tile that lie side by side             */
+    NRMI_SHARED = NRMI_LANES * 3 / 4, /* ... whose groups have several          */
     NRMI_LINES = 128,      /* lanes of a tile that are lines of memory          */
     NRMI_CHUNK = 4 * NRMI_LANES, /* packed floats; half as many doubles         */
     NRMI_PIECE = 128,      /* coefficients along the lane, copied at once       */
@@ -4051,8 +4052,15 @@ typedef struct nrmi_stretch {
     size_t lanes;
     unsigned char wide[NRMI_LANES]; /* by lane: double arithmetic */
     double g[NRMI_LANES + 8], b[NRMI_LANES + 8], p[NRMI_LANES + 8], q[NRMI_LANES + 8];
-    double mean[NRMI_LANES + 8], rstd[NRMI_LANES + 8]; /* by lane, where fold lanes share them */
+    double mean[NRMI_SHARED + 8], rstd[NRMI_SHARED + 8]; /* by lane, where fold lanes share them */
 } nrmi_stretch;
+
+/* Lanes of a stretch of `lanes` lanes in all: pieces that differ little. */
+static size_t nrmi_stretch_lanes(const nrmi_job *j, size_t lanes)
+{
+    const size_t shared = NRMI_SHARED, pieces = (lanes + shared - 1) / shared;
+    return j->w.fold > 1 ? (lanes / pieces + 15) / 16 * 16 : NRMI_LANES;
+}
 
 /* Gives lanes what their groups of `fold` lanes have; the first is lane f of its group. */
 static NRMI_NOINLINE void nrmi_give_lanes(double *lane, const double *of_group, size_t lanes,
@@ -4453,7 +4461,7 @@ static NRMI_NOINLINE void nrmi_sums_on_pool(const nrmi_job *j, nrmi_cells *c, do
 {
     const size_t lanes = (c->t->lanes + 15) & ~(size_t)15, all = c->t->planes * c->across;
     double here[NRMI_HERE];
-    unsigned char space[26 * NRMI_LANES];
+    unsigned char space[24 * NRMI_LANES + 6 * 64]; /* sums of planes, F64's of half the lanes */
     nrmi_room room;
     nrmi_list list;
     double *const park = j->park_count > NRMI_HERE ? j->park : here;
@@ -4831,7 +4839,7 @@ static NRMI_NOINLINE void nrmi_apply_groups(const nrmi_job *j, size_t o, size_t 
     const nrmi_walk *w = &j->w;
     /* one plane at a time where its parameters are its own */
     const size_t each = j->q->d->affine_per_sample && w->planes > 1 ? 1 : w->planes;
-    const size_t most = NRMI_LANES;
+    const size_t most = nrmi_stretch_lanes(j, count * w->fold);
     size_t p, from;
     for (p = 0; p < w->planes; p += each)
         for (from = 0; from < count * w->fold; from += most) {
@@ -5820,7 +5828,7 @@ static NRMI_NOINLINE void nrmi_inner_backward(const nrmi_job *j)
    second. */
 static size_t nrmi_most_params(const nrmi_job *j)
 {
-    return j->t.dtype == NRM_F64 ? NRMI_LANES / 2 : NRMI_LANES;
+    return j->t.dtype == NRM_F64 ? NRMI_LANES / 2 : j->w.fold > 1 ? NRMI_SHARED : NRMI_LANES;
 }
 static size_t nrmi_lost_params(const nrmi_job *j)
 {
@@ -5845,7 +5853,7 @@ static NRMI_NOINLINE void nrmi_channel_sums(const nrmi_job *j, size_t o, size_t 
     const int per_sample = j->q->d->affine_per_sample;
     const int whole = j->kind == NRM_BATCH && !per_sample; /* one value for a group */
     const size_t each = whole ? w->planes : 1, unit = whole ? w->fold : 1;
-    const size_t most = NRMI_LANES / unit * unit;
+    const size_t most = nrmi_stretch_lanes(j, count * w->fold) / unit * unit;
     nrmi_stretch v;
     size_t p, from, i;
     for (i = 0; i < count; i++)
@@ -5881,7 +5889,7 @@ static NRMI_NOINLINE void nrmi_channel_dx(const nrmi_job *j, size_t o, size_t g,
     const int per_sample = j->q->d->affine_per_sample;
     const int whole = j->kind == NRM_BATCH && !per_sample;
     const size_t each = per_sample ? 1 : w->planes;
-    const size_t most = NRMI_LANES;
+    const size_t most = nrmi_stretch_lanes(j, count * w->fold);
     size_t p, from, i;
     for (p = 0; p < w->planes; p += each)
         for (from = 0; from < count * w->fold; from += most) {
