@@ -327,151 +327,158 @@ typedef enum nrm_isa { NRM_AUTO, NRM_SCALAR, NRM_AVX2, NRM_AVX512, NRM_NEON, NRM
 
 typedef enum nrm_status {
     NRM_OK = 0,
-    NRM_ERR_NULL,     /* a pointer the call needs is NULL                                     */
-    NRM_ERR_DESC,     /* enumerator out of range, groups not dividing c, kind unfit for a call */
+    NRM_ERR_NULL,     /* a pointer that the call needs is NULL                                */
+    NRM_ERR_DESC,     /* an enumerator out of range, groups that do not divide c, gamma_offset
+                         not finite, a kind that the call does not take, a type left out      */
     NRM_ERR_SIZE,     /* n*c*s, or a size in bytes, exceeds size_t; a pitch is too small      */
-    NRM_ERR_EPS,      /* eps negative, infinite or NaN                                        */
-    NRM_ERR_RATE,     /* running_rate outside [0, 1] or NaN                                   */
-    NRM_ERR_ALIAS,    /* buffers overlap in a way that is neither "same" nor "apart"          */
-    NRM_ERR_SAMPLES,  /* running variance asked of one value per channel: it has no estimate  */
-    NRM_ERR_ISA,      /* the instruction set asked for is not built in or not on this CPU     */
-    NRM_ERR_NONFINITE /* all is written but the running statistics: a new one is not finite   */
+    NRM_ERR_EPS,      /* eps is negative, infinite or NaN                                     */
+    NRM_ERR_RATE,     /* running_rate is outside [0, 1] or NaN                                */
+    NRM_ERR_ALIAS,    /* an output overlaps another buffer other than as A6 allows            */
+    NRM_ERR_SAMPLES,  /* the unbiased running variance of one value per channel is asked for  */
+    NRM_ERR_ISA,      /* this build or this CPU does not have the instruction set asked for   */
+    NRM_ERR_NONFINITE /* done, but no running statistic has moved: one would not be finite    */
 } nrm_status;
 
 typedef struct nrm_pitch {
     size_t sample, line; /* in elements; 0 means packed */
 } nrm_pitch;
 
-/* What to compute. Zero is every field's default, and the first field is a number, so that
-   `nrm_desc d = {0}` compiles as C and as C++. */
+/* What to compute. Zero is every field's default: `nrm_desc d = {0};` in C, `= {};` in C++, where
+   {0} compiles too, but g++ -Wextra warns. */
 typedef struct nrm_desc {
-    size_t n, c, s;             /* samples, channels, positions (L, H*W or D*H*W; 0 is 1)     */
-    size_t groups;              /* NRM_GROUP: divides c                                       */
-    nrm_kind kind;              /* what is averaged over: manual, A3                          */
+    size_t n, c, s;             /* samples, channels, positions (L, H*W or D*H*W; 0 means 1)  */
+    size_t groups;              /* of channels, NRM_GROUP alone: divides c                    */
+    nrm_kind kind;              /* what is averaged over: A3                                  */
     nrm_layout layout;          /* NCHW: positions are neighbours; NHWC: channels are         */
     nrm_dtype dtype;            /* storage of x, y, residual, sum, dy, dx and dsum            */
     nrm_act act;                /* applied last                                               */
-    double eps;                 /* added to the variance under the root                       */
-    double gamma_offset;        /* added to every gamma: 1 for zero-centred weights           */
+    double eps;                 /* added to the variance under the root; 0 if you forget it   */
+    double gamma_offset;        /* added to every gamma: 1 for weights stored as w - 1        */
     int affine_per_sample;      /* gamma and beta hold n*c values (AdaIN, conditional norm)   */
-    nrm_pitch x_pitch, y_pitch; /* of x, residual, sum, dsum, dx / of y, dy: slices           */
+    nrm_pitch x_pitch, y_pitch; /* of x, residual, sum, dsum, dx; of y, dy (A6)               */
 } nrm_desc;
 
-/* Where it lies. Every pointer that a call does not need may be NULL. */
+/* Where the data are. Every pointer that a call does not need may be NULL. Zero it as nrm_desc. */
 typedef struct nrm_args {
     const void *x;                    /* the input                                            */
     void *y;                          /* the output                                           */
-    const void *residual;             /* z = x + residual is what gets normalised             */
-    void *sum;                        /* z goes here                                          */
-    const void *gamma, *beta;         /* NULL: 1 and 0, each on its own                       */
-    double *mean, *rstd;              /* statistics: out of forward, into backward            */
+    const void *residual;             /* added BEFORE the norm: z = x + residual is normalised */
+    void *sum;                        /* output: z                                            */
+    const void *gamma, *beta;         /* either may be NULL: 1 and 0                          */
+    double *mean, *rstd;              /* statistics: forward writes them, backward reads them */
     void *running_mean, *running_var; /* batch and instance norm: c values                    */
     double running_rate;              /* weight of the new value: r = (1-rate)*r + rate*new;
-                                         1 replaces what was there                           */
-    int running_population;           /* 0: unbiased variance (PyTorch); 1: population (ONNX) */
+                                         0 leaves r as it is, 1 replaces it                   */
+    int running_population;           /* new variance: 0 unbiased (PyTorch), 1 not (Keras, ONNX) */
     const void *dy;                   /* the gradient of y                                    */
-    void *dx;                         /* the gradient of x (and of residual)                  */
-    const void *dsum;                 /* gradient reaching sum from elsewhere; added to dx    */
+    void *dx;                         /* the gradient of x, and of residual                   */
+    const void *dsum;                 /* the gradient of sum by another way; added to dx      */
     void *dgamma, *dbeta;             /* the gradients of gamma and beta                      */
     int accumulate;                   /* 1: add to dgamma and dbeta instead of overwriting    */
     nrm_isa isa;                      /* NRM_AUTO: the best this CPU has                      */
     const struct nrm_pool *pool;      /* NULL: the calling thread alone                       */
-    void *workspace;                  /* lets more work run in parallel; never changes a bit  */
+    void *workspace;                  /* optional memory for partial sums: A7                 */
     size_t workspace_size;            /* in bytes                                             */
 } nrm_args;
 
-/* The caller's threads: OpenMP, pthreads, a job system. run() returns when all tasks have run; it
-   finds the floating-point state that the call was made in. */
+/* Your threads: OpenMP, pthreads, a job system. run() calls task(arg, index) once for each index
+   below tasks and returns when all have returned: A7. */
 typedef struct nrm_pool {
     void (*run)(void *user, size_t tasks, void (*task)(void *arg, size_t index), void *arg);
     void *user;
     size_t threads;
 } nrm_pool;
 
-/* One channel of a share of a batch: m2 is the sum of squared deviations from mean. */
+/* Of one channel of a share of a batch. m2: the sum of (x - mean)^2. */
 typedef struct nrm_moments {
     double count, mean, m2;
 } nrm_moments;
 
-/* One channel's gradient sums over a share of a batch. */
+/* Of one channel of a share of a batch: the sums of dy' and of dy' * xhat (A3). */
 typedef struct nrm_sums {
     double count, dy, dy_xhat;
 } nrm_sums;
 
 /* ---- B4 Short forms: float, packed, one thread. gamma and beta may be NULL. ---------------- */
 
-/* y[rows][cols] = layer norm of each row of x. y may be x. */
+/* Layer norm of each row of x[rows][cols]. In these five y may be x. */
 NRM_API nrm_status nrm_layernorm(float *y, const float *x, size_t rows, size_t cols,
                                  const float *gamma, const float *beta, double eps);
-/* y[rows][cols] = x / sqrt(mean(x*x) + eps) * gamma, row by row. y may be x. */
+/* RMS norm of each row: y = x / sqrt(mean(x*x) + eps) * gamma. */
 NRM_API nrm_status nrm_rmsnorm(float *y, const float *x, size_t rows, size_t cols,
                                const float *gamma, double eps);
-/* Batch norm with running statistics mean[c] and var[c]. y may be x. */
+/* Batch norm with the running statistics mean[c] and var[c]. */
 NRM_API nrm_status nrm_batchnorm_infer(float *y, const float *x, size_t n, size_t c, size_t s,
                                        nrm_layout layout, const float *mean, const float *var,
                                        const float *gamma, const float *beta, double eps);
-/* Each channel of each sample by its own mean and variance over s. y may be x. */
+/* Instance norm: each channel of each sample has its own mean and variance over s. */
 NRM_API nrm_status nrm_instancenorm(float *y, const float *x, size_t n, size_t c, size_t s,
                                     nrm_layout layout, const float *gamma, const float *beta,
                                     double eps);
-/* Each group of c/groups channels of each sample by its own mean and variance. y may be x. */
+/* Group norm: each group of c/groups channels of each sample has its own mean and variance. */
 NRM_API nrm_status nrm_groupnorm(float *y, const float *x, size_t n, size_t c, size_t s,
                                  size_t groups, nrm_layout layout, const float *gamma,
                                  const float *beta, double eps);
 
 /* ---- B5 Described calls ------------------------------------------------------------------ */
 
-/* With the input's own statistics: training; layer, instance, group and RMS norm always.
-   Needs x, y. Optional outputs: sum, mean, rstd, running_mean, running_var, each alone.
-   y may be x or residual, sum may be x or residual. Statuses: all. */
+/* Normalises with the statistics of the input itself: training of batch norm; the other kinds
+   always. Needs x, y. Optional outputs, each on its own: sum, mean, rstd; running_mean and
+   running_var, which are updated. y and sum may be x or residual. Statuses: all. */
 NRM_API nrm_status nrm_forward(const nrm_desc *, const nrm_args *);
 
-/* NRM_BATCH and NRM_INSTANCE with running statistics, which are only read.
-   Needs x, y, running_mean, running_var. Optional output: sum. */
+/* Normalises with the running statistics, which are only read. NRM_BATCH and NRM_INSTANCE.
+   Needs x, y, running_mean, running_var. Optional output: sum. y and sum may be x or residual.
+   Statuses: all but RATE, SAMPLES, NONFINITE. */
 NRM_API nrm_status nrm_infer(const nrm_desc *, const nrm_args *);
 
-/* Gradient of nrm_forward. Needs x, dy, rstd and mean (not for RMS) as forward wrote them, at least
-   one of dx, dgamma, dbeta, and gamma, beta, gamma_offset as in forward; x and residual as there,
-   or its sum as x. dx may be x, dy, dsum. */
+/* Gradient of nrm_forward. Needs dy; x and residual as in forward, or its sum as x; mean (not for
+   RMS) and rstd as forward wrote them; gamma, beta and the desc as in forward; and at least one of
+   the outputs dx, dgamma, dbeta. dx may be x, dy or dsum. Statuses: as nrm_infer. */
 NRM_API nrm_status nrm_backward(const nrm_desc *, const nrm_args *);
 
-/* Gradient of nrm_infer: frozen batch norm. Needs x, dy, running_mean, running_var and at least one
-   of dx, dgamma, dbeta. */
+/* Gradient of nrm_infer: frozen batch norm. Needs x, dy, running_mean, running_var, gamma and beta
+   as in nrm_infer, and at least one of dx, dgamma, dbeta. Statuses: as nrm_infer. */
 NRM_API nrm_status nrm_infer_backward(const nrm_desc *, const nrm_args *);
 
 /* ---- B6 Parts: batch norm over many machines, pieces of a batch, several batches as one ----
-   NRM_BATCH alone; examples/08_sync_batchnorm_mpi.c. */
+   NRM_BATCH alone. A share is the part of the batch that one call sees. How to: A7, and
+   examples/08_sync_batchnorm_mpi.c. Statuses as of nrm_forward and nrm_backward. */
 
-/* Writes c moments of this share. Needs x (and residual if used). An empty share gives zeros. */
+/* Writes the moments of this share, one for each channel. Needs x (and residual if used). A share
+   without samples gives zeros. */
 NRM_API nrm_status nrm_reduce(const nrm_desc *, const nrm_args *, nrm_moments *c_of_them);
-/* into += from, channel by channel; the order of merging is the caller's and decides the bits. */
+/* Adds `from` to `into`, channel by channel. The order of merging decides the last bits. */
 NRM_API void nrm_merge(nrm_moments *into, const nrm_moments *from, size_t c);
-/* Normalises this share with merged moments: y, and sum, mean, rstd, running_* if given. */
+/* Normalises this share with the merged moments. Needs x, y. Optional outputs as of nrm_forward. */
 NRM_API nrm_status nrm_apply(const nrm_desc *, const nrm_args *, const nrm_moments *c_of_them);
-/* Writes c gradient sums of this share, and dgamma, dbeta of this share if given. */
+/* Writes the gradient sums of this share, one for each channel, and its dgamma and dbeta if given.
+   Needs x, dy, mean, rstd; gamma and beta under NRM_RELU or affine_per_sample. */
 NRM_API nrm_status nrm_backward_reduce(const nrm_desc *, const nrm_args *, nrm_sums *c_of_them);
-/* into += from, channel by channel. */
+/* Adds `from` to `into`, channel by channel. */
 NRM_API void nrm_merge_sums(nrm_sums *into, const nrm_sums *from, size_t c);
-/* dx of this share from merged sums. Needs x, dy, mean, rstd, dx. */
+/* dx of this share from the merged sums. Needs x, dy, mean, rstd, dx; gamma, and beta under
+   NRM_RELU, as in forward. */
 NRM_API nrm_status nrm_backward_apply(const nrm_desc *, const nrm_args *,
                                       const nrm_sums *c_of_them);
 
 /* ---- B7 Helpers -------------------------------------------------------------------------- */
 
-/* Folds an inference batch norm into the convolution or linear layer before it: weight is [c][k],
-   of a convolution with k = input channels of a group * kernel height * width (examples/10_fold.c).
-   bias, gamma and beta may be NULL; weight_out may be weight, bias_out may be bias. Errors: NULL,
-   SIZE, EPS, ALIAS. */
+/* Folds an inference batch norm into the convolution or linear layer before it, so that the layer
+   alone gives the same result but for rounding (examples/10_fold.c). weight is [c][k]; of a
+   convolution, k = input channels of a group * kernel height * kernel width. bias, gamma and beta
+   may be NULL; weight_out may be weight, bias_out may be bias. Statuses: OK, NULL, SIZE, EPS,
+   ALIAS. */
 NRM_API nrm_status nrm_fold(float *weight_out, float *bias_out, const float *weight,
                             const float *bias, size_t c, size_t k, const float *mean,
                             const float *var, const float *gamma, const float *beta, double eps);
 
 NRM_API size_t nrm_stat_count(const nrm_desc *); /* length of mean and rstd; 0: desc invalid */
-NRM_API size_t nrm_workspace_size(const nrm_desc *, size_t threads); /* bytes worth giving     */
-NRM_API nrm_isa nrm_best_isa(void);                                  /* what NRM_AUTO means     */
-NRM_API int nrm_has_isa(nrm_isa);                                    /* 1 if it can run here    */
+NRM_API size_t nrm_workspace_size(const nrm_desc *, size_t threads); /* bytes that are enough  */
+NRM_API nrm_isa nrm_best_isa(void);                                  /* what NRM_AUTO runs     */
+NRM_API int nrm_has_isa(nrm_isa);                                    /* 1 if it can run here   */
 NRM_API const char *nrm_isa_name(nrm_isa);
-NRM_API const char *nrm_status_string(nrm_status); /* one line a person understands */
+NRM_API const char *nrm_status_string(nrm_status); /* what it means, in a line of English */
 NRM_API int nrm_version(void);                     /* NRM_VERSION of the compiled code */
 
 NRM_API uint16_t nrm_f32_to_bf16(float); /* round to nearest even; NaN stays NaN */
@@ -595,15 +602,15 @@ NRM_API float nrm_f16_to_f32(uint16_t);  /* exact */
 #endif
 
 #ifndef NRM_STREAM_BYTES
-#define NRM_STREAM_BYTES 25165824 /* 24 MiB: A7 */
+#define NRM_STREAM_BYTES 25165824 /* 24 MiB: A8 */
 #endif
 
 #ifndef NRM_TILE
-#define NRM_TILE 256 /* lanes: A7 */
+#define NRM_TILE 256 /* lanes: A8 */
 #endif
 
 #ifndef NRM_POOL_MIN
-#define NRM_POOL_MIN 524288 /* elements: A7 */
+#define NRM_POOL_MIN 524288 /* elements: A8 */
 #endif
 
 #ifndef NRM_ASSERT
@@ -734,7 +741,7 @@ void *memset(void *, int, size_t);
 
 /* ---- C3 Tiles, chunks, kernels -------------------------------------------------------------- */
 
-/* The order of summation (A6). These three numbers are part of the promise. */
+/* NUMERICS, "Order". These three numbers are part of the promise. */
 enum {
     NRMI_LANE = 16,   /* value i of a block has lane i mod 16 and step i / 16 */
     NRMI_BLOCK = 128, /* 16 lanes of 8 steps                                  */
@@ -830,7 +837,7 @@ typedef struct nrmi_lanes {
     int rms;
 } nrmi_lanes;
 
-/* A6, "Accept", of n groups of m values: mean, m2 and rstd from the sums around the pilots. */
+/* NUMERICS, "Accept", of n groups of m values: mean, m2, rstd from the sums around the pilots. */
 typedef struct nrmi_judged {
     size_t n;
     int rms;
@@ -1091,7 +1098,7 @@ static NRMI_INLINE int nrmi_large_f64(double mean, double rstd)
     return nrmi_bits(mean) >= NRMI_POW2_BITS(1000) || nrmi_bits(rstd) < NRMI_POW2_BITS(-1000);
 }
 
-/* The range in which float arithmetic keeps the bound of A6; outside it double is used. The last
+/* NUMERICS, "Double": the range in which float keeps the bound; outside it double is used. The last
    line: (float)(mean - (float)mean) is off by 2^-49 |mean|, which rstd magnifies. */
 static NRMI_INLINE int nrmi_comfortable(double mean, double rstd)
 {
@@ -2085,16 +2092,14 @@ NRM_API const char *nrm_status_string(nrm_status status)
     static const char *const lines[] = {
         "ok",
         "a pointer that this call needs is NULL",
-        "the description is invalid: an enumerator is out of range, groups do not divide c, "
-        "gamma_offset is not finite, or the kind or the type does not fit this call",
-        "a size does not fit size_t, or a pitch is smaller than what it spans",
+        "nrm_desc does not fit this call: kind, layout, dtype, act, groups or gamma_offset",
+        "n*c*s or a size in bytes exceeds size_t, or a pitch is too small",
         "eps is negative, infinite or NaN",
-        "running_rate is outside [0, 1]",
-        "an output overlaps another buffer without being the same one, or may not be the same",
-        "the unbiased running variance of one value per channel does not exist",
-        "the instruction set asked for is not built in or not on this CPU",
-        "done, but a new running statistic is not finite: running_mean and running_var were not "
-        "moved"};
+        "running_rate is outside [0, 1] or NaN",
+        "an output overlaps another buffer, and these two may not be the same one",
+        "one value per channel has no unbiased variance for running_var",
+        "this build or this CPU does not have the instruction set asked for",
+        "done, but running_mean and running_var have not moved: a new value would not be finite"};
     return (unsigned)status < sizeof lines / sizeof lines[0] ? lines[(unsigned)status]
                                                              : "unknown status";
 }
@@ -2511,12 +2516,12 @@ NRM_API size_t nrm_stat_count(const nrm_desc *d)
    there are `groups`; a group is `fold` lanes; a lane is a list of `planes` planes of `len` values
    (fold or planes is 1). In a column walk the lanes are neighbours in memory. */
 typedef struct nrmi_walk {
-    int column, few; /* few: a block is 8 values of the list (A6) */
+    int column, few; /* few: a block is 8 values of the list */
     size_t outer, groups, fold, planes, len;
     nrmi_step outer_step, group_step, fold_step, plane_step, len_step;
 } nrmi_walk;
 
-enum { NRMI_SMALL = 16 };    /* of s, for NRM_BATCH: A6                             */
+enum { NRMI_SMALL = 16 };    /* of s, for NRM_BATCH: NUMERICS, "Lists"              */
 enum { NRMI_WAITING = 64 };  /* running statistics of so many channels wait on the stack */
 
 /* Sizes: 1, n, c, s, groups g, q = c / groups. Steps: 0, one element 1, line L, sample S, q
@@ -2556,7 +2561,7 @@ typedef struct nrmi_job {
     const nrm_pool *pool; /* NULL: on this thread                                   */
     double *park;         /* workspace for partial sums, and how many it holds      */
     size_t park_count;
-    size_t *pilot_at;     /* A6, "Pilot": 32 places in the list of a group          */
+    size_t *pilot_at;     /* NUMERICS, "Pilot": 32 places in the list of a group    */
 } nrmi_job;
 
 static size_t nrmi_size_of(const nrmi_job *j, char code, size_t q)
@@ -2623,7 +2628,7 @@ static void nrmi_join_samples(nrmi_walk *w)
     }
 }
 
-/* A6, "Pilot": whether a group is one plane that is short enough to be summed for its pilot. */
+/* NUMERICS, "Pilot": whether a group is one plane, short enough to be summed for its pilot. */
 static int nrmi_sums_are_pilots(const nrmi_job *j)
 {
     return j->w.planes * j->w.fold == 1 && j->w.len <= NRMI_BLOCK;
@@ -2934,7 +2939,7 @@ static size_t nrmi_most_lanes(const nrmi_tile *t, int wide)
     return lanes;
 }
 
-/* Coefficients by lane from doubles, by the formulas of A6. `sums`: of the gradient sums. */
+/* Coefficients by lane from doubles: NUMERICS, "Apply", "Gradient". `sums`: of the sums. */
 static NRMI_NOINLINE void nrmi_prepare_lane(nrmi_work *w, int sums, size_t i, double mean,
                                             double rstd)
 {
@@ -3360,7 +3365,7 @@ static void nrmi_front(nrmi_work *w, const nrmi_span *s)
 
 /* ---- C12 Sums ------------------------------------------------------------------------- */
 
-/* The sums of a list as far as its cells are added, in the order of A6: runs to planes, planes to
+/* The sums of a list as far as its cells are added (NUMERICS, "Order"): runs to planes, planes to
    the list. F64's are compensated: what is lost is kept beside. */
 typedef struct nrmi_list {
     size_t lanes, across, cell; /* cells to a plane; the next one                              */
@@ -4156,7 +4161,7 @@ static size_t nrmi_lanes_until(const nrmi_stretch *v, size_t from)
 /* ---- C15 Threads: a job in units, or one tile in cells -------------------------------- */
 
 /* No bit depends on what is said here: a unit is a stretch of lanes, which nobody shares; a cell is
-   a run or a plane of a tile, and what cells sum to is added in the order of A6 by one thread.
+   a run or a plane of a tile, and what cells sum to is added in index order by one thread.
    Either the units of a job are spread over the pool, each on one thread; or they come one after
    the other and their tiles are spread. */
 
@@ -4228,7 +4233,7 @@ static NRMI_NOINLINE void nrmi_on_pool(const nrmi_job *j, size_t units, nrmi_uni
     nrmi_pool_run(pool, j->q->found, s.tasks, nrmi_task, &s);
 }
 
-/* From so many elements on a tile is worth a round of the pool: 20 to 40 us of one core (A7). */
+/* From so many elements on a tile is worth a round of the pool: 20 to 40 us of one core. */
 static size_t nrmi_cut(void)
 {
     return NRM_POOL_MIN / 4;
@@ -4571,7 +4576,7 @@ static void nrmi_pilots(const nrmi_job *j, const nrmi_kernels *k, double scale, 
 
 enum { NRMI_ACCEPT, NRMI_RETRY, NRMI_WIDE, NRMI_DONE };
 
-/* A6, "Accept": mean and m2 from the sums, and whether the arithmetic was good enough. In F64 a
+/* NUMERICS, "Accept": mean and m2 from the sums, and whether float was good enough. In F64 a
    variance below 2^-900 stands if the values are so large that their differences cannot vanish. */
 static int nrmi_judge(const nrmi_job *j, double pilot, double first, double second, double m,
                       double *mean, double *m2)
@@ -5325,7 +5330,7 @@ enum { NRMI_TOGETHER = 4 * NRMI_LANES, NRMI_GROUP_ROWS = 32 };
 typedef struct nrmi_together {
     const nrmi_job *j;
     nrmi_chunk c;
-    size_t planes, rows; /* planes of the list (A6) of rows, one after the other                */
+    size_t planes, rows; /* planes of the list of rows, one after the other                     */
     size_t each, stride; /* so many rows at once, each so many after the one before             */
     size_t most, from, n; /* the columns from..from+n, at most so many, add to dgamma and dbeta */
     int alone;           /* all rows are done at once                                           */
@@ -6174,8 +6179,8 @@ NRM_API nrm_status nrm_backward_apply(const nrm_desc *d, const nrm_args *a,
     return nrmi_public(&nrmi_verb_backward_apply, d, a, c_of_them);
 }
 
-/* A6, "Merge": from the mean of more values on. The other way, a share of one outlier costs F64 the
-   square root of their number in roundings. */
+/* NUMERICS, "Merge": from the mean of more values. The other way, a share of one outlier costs
+   F64 the square root of their number in roundings. */
 static NRMI_NOINLINE void nrmi_merge_moments(nrm_moments *into, const nrm_moments *from, size_t c)
 {
     size_t i;
@@ -6992,7 +6997,7 @@ static NRMI_NOINLINE void NRMI_OP(nrmi_column_rest)(nrmi_chunk *c)
     }
 }
 
-/* A6, "Pilot": of lines of 32 values each; and of vectors of lanes from their places in memory. */
+/* NUMERICS, "Pilot": of lines of 32 values; of vectors of lanes from their places in memory. */
 static NRMI_NOINLINE void NRMI_OP(nrmi_row_pilots)(nrmi_chunk *c)
 {
     const nrmi_v down = nrmi_set1((nrmi_a)0.03125);
@@ -7244,7 +7249,7 @@ static NRMI_INLINE void NRMI_OP(nrmi_put_level)(const nrmi_chunk *c, size_t k, s
         nrmi_store(level + c->level_step, t.b);
     }
 }
-/* What pairs of rows add to dbeta and dgamma: the tree of A6 over 8 rows, then, as phase c->block,
+/* What pairs of rows add to dbeta and dgamma: the tree over 8 rows, then, as phase c->block,
    that over c->top levels of phases, then to the run. */
 static NRMI_INLINE void NRMI_OP(nrmi_add_twin)(const nrmi_chunk *c, size_t number, size_t j,
                                                nrmi_two t, nrmi_m m, int part)
@@ -7394,7 +7399,7 @@ static NRMI_INLINE nrmi_v NRMI_OP(nrmi_lanes_at)(const double *p, size_t i, size
     return n - i < NRMI_W ? nrmi_load_part(p + i, nrmi_mask(n - i)) : nrmi_load(p + i);
 }
 
-/* Coefficients of the usual arithmetic, by the formulas of A6: rstd = v * rho, u is the larger of
+/* Coefficients of the usual arithmetic (NUMERICS, "Gradient"): rstd = v * rho, u is the larger of
    v and 1 times 2^24. Powers of two divide exactly. */
 static NRMI_NOINLINE void NRMI_OP(nrmi_coefs)(const nrmi_lanes *l)
 {
