@@ -8,8 +8,8 @@
  * (NUMERICS, "Bound"), which is 4 * 2^-23 of the natural scale of each single result, of dx
  * 6 * 2^-23: |g| * (1 + |xhat|) + |b| for y, and so on. So 1 is the bound, and 2^21 an error as
  * large as the result. The worst result of a call counts, in backward that of dx, dgamma and dbeta.
- * Where a library knows several ways to one result, its most accurate one counts. NaN or Inf is what
- * it is called by where a finite number is right.
+ * Where a library knows several ways to one result, its most accurate one counts. NaN or Inf stands
+ * where a finite number is right.
  *
  * All peers get float data, eps and running statistics as ours does, and run on one thread. Their
  * backward pass takes the statistics of their own forward pass, as in training.
