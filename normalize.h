@@ -23,10 +23,10 @@
 
    #define NORMALIZE_IMPLEMENTATION      in exactly one C or C++ file,
    #include "normalize.h"                and just the include everywhere else.
-   cc -O2 file.c                         no flags, no library; SIMD is chosen at run time
+   cc -O2 file.c                         no flags; -lm only where sqrt is no instruction
 
-  The implementation takes gcc 12 -O2 8 seconds and has 294 KB (with NRM_NO_SIMD 3 seconds, 130 KB).
-  Give it a file of its own, and your other files compile as fast as before.
+  gcc 12 -O2 compiles the implementation in 8 seconds to 294 KB (with NRM_NO_SIMD in 3 to 130). Give
+  it a file of its own, and your other files compile as fast as before. SIMD is chosen at run time.
 
  -- A2 Quick start ------------------------------------------------------------------------------
 
@@ -34,9 +34,10 @@
    nrm_status status = nrm_layernorm(y[0], x[0], 2, 4, NULL, NULL, 1e-5);
    if (status != NRM_OK) puts(nrm_status_string(status));     both rows: -1.34 -0.45 0.45 1.34
 
-  examples/01_layernorm.c is such a program. Every other call takes two structs: nrm_desc says what
-  to compute, nrm_args where the data are. Set both to zero, then fill in what you need. Batch norm
-  of 32 images of 56 x 56 pixels with 64 channels:
+  These are output, input, rows, columns, gamma, beta, eps; y may be x. examples/01_layernorm.c is a
+  whole program. Every call but the short forms takes two structs: nrm_desc says what to compute,
+  nrm_args where the data are. Set both to zero, then fill in what you need. Batch norm of 32 images
+  of 56 x 56 pixels with 64 channels:
 
    nrm_desc d = {0};                     in C++: nrm_desc d = {};
    nrm_args a = {0};
@@ -52,7 +53,7 @@
 
    status = nrm_infer(&d, &a);           inference: normalises with rm and rv
 
-  What else there is, for example:
+  More of what there is:
 
    d.dtype = NRM_BF16;                   x, y, dy, dx are uint16_t now; weight and bias stay float
    d.act = NRM_RELU;                     y = relu(...)
@@ -62,6 +63,7 @@
    - residual is added BEFORE the norm: x + residual is what gets normalised, as in transformers.
      ResNet's skip connection is another thing: it is added to y, and you have to add it yourself.
    - Backward needs what forward normalised: the same x and residual, or sum as x and no residual.
+     So do not write y over x in training.
    - A field that you leave at zero means something. kind is then NRM_BATCH, layout NRM_NCHW, dtype
      float. s = 0 means 1, so that n and c alone describe a matrix. eps = 0 adds nothing to the
      variance: values that are nearly equal are spread out to a deviation of 1. running_rate = 0
@@ -88,8 +90,9 @@
               dx = rstd * t + dsum
 
   var is divided by the number of values m, in training too. rstd is 0 where var + eps is 0. mean()
-  is over what the kind averages over. dx is the gradient of x and of residual alike. dsum is the
-  gradient that comes back to sum by another way.
+  is over what the kind averages over. dx is the gradient of x and of residual alike; dsum is the
+  gradient that comes back to sum by another way. dgamma and dbeta are overwritten, or added to with
+  accumulate = 1.
 
   A matrix is n = rows, c = columns. Layer norm over C, H and W with a weight for each element is
   NRM_LAYER with c = C*H*W, s = 1. The norm of a whole image is NRM_GROUP with groups = 1. With
@@ -129,10 +132,10 @@
 
    no values (n or c is 0)   NRM_OK, and tensors may be NULL. dgamma and dbeta become 0 (unless
                              accumulate), and so do the moments and sums of the parts
-   one value to a mean       y = beta, dx = 0, but for RMS. An unbiased variance does not exist:
+   one value to a mean       y = beta, dx = 0 (not RMS). It has no unbiased variance:
                              NRM_ERR_SAMPLES if running_var is given and running_population is 0.
                              Leave running_* out of such a call, as of a last batch of one
-   all values equal          y is exactly beta, with eps = 0 too, but for RMS
+   all values equal          y is exactly beta (not RMS), also if eps is 0
    NaN or Inf in x           NaN in all that shares its mean; elsewhere no bit changes. With
                              nrm_infer NaN or Inf in its own element alone, as the formula has it,
                              or in a whole channel from an infinite or NaN running_mean.
@@ -151,8 +154,8 @@
 
   Inputs may overlap each other. An output may be the very same buffer as an input of equal pitch,
   in these cases: y = x or residual; sum = x or residual; dx = x, dy or dsum. Any other overlap of
-  an output is NRM_ERR_ALIAS. Two column slices of one matrix do not overlap. The line of a tensor
-  of one line and the sample of a tensor of one sample do not matter.
+  an output is NRM_ERR_ALIAS. Two column slices of one matrix do not overlap. Where there is only
+  one line, or one sample, that pitch does not count.
 
    dtype      x, y, residual, sum, dy, dx, dsum   gamma, beta, dgamma, dbeta, running_*   mean, rstd
    NRM_F32    float                               float                                   double
@@ -170,7 +173,7 @@
   answer of CPUID. The library starts no threads, but args.pool lends it yours (examples/
   06_threads_pthread.c, 07_threads_openmp.c): run() is given a number of tasks, calls each index
   once, in any order and on any threads, and returns when all have returned. A call may need several
-  such rounds. The pool is not used if its threads are below 2 or the tensor has fewer than
+  such rounds. A pool of fewer than two threads is not used, nor any pool for a tensor of fewer than
   NRM_POOL_MIN elements.
 
   `workspace` is optional memory for partial sums. Any size and alignment will do;
@@ -179,8 +182,9 @@
   thread it saves nrm_forward a second pass over x, where running statistics of over 64 channels
   move and mean or rstd is not given. It never changes a bit.
 
-  A batch that comes in pieces, as one (on many machines: examples/08_sync_batchnorm_mpi.c). all and
-  part are arrays of c nrm_moments, in backward of c nrm_sums, set to zero:
+  A batch that comes in pieces, as one (on many machines: examples/08_sync_batchnorm_mpi.c). Piece i
+  has n[i] samples at x[i]. all and part are arrays of c nrm_moments, in backward of c nrm_sums; all
+  is set to zero first:
 
    for (i = 0; i < pieces; i++, nrm_merge(all, part, C))
        desc.n = n[i], args.x = x[i], nrm_reduce(&desc, &args, part);
@@ -259,9 +263,10 @@
   float computed in more digits (s390x, gcc -std=c99); -ffast-math of clang for WASM, PowerPC and
   32-bit Arm, before 16 for AArch64, before 19 for RISC-V; -msimd128 of clang before 16.
 
-  On x86 with SSE2 and on AArch64 each call and each task sets rounding to nearest, denormals and no
-  traps, and restores what it found; your run() runs in your own mode and may leave by longjmp.
-  Elsewhere, by tcc, and by MSVC for Arm, the mode has to be the one a program starts with.
+  On x86 with SSE2 and on AArch64 each call and each task switches to rounding to nearest, with
+  denormals and without traps, and back to what it found. Your run() is called in your own mode, and
+  may leave by longjmp. Elsewhere, and with tcc or MSVC for Arm, the mode must be that already, which
+  it is when a program starts.
   Including this file leaves no macro, pragma or name behind but NRM*, NORMALIZE_* and nrm*.
 
  -- A11 Numerics (the specification: docs/NUMERICS.md) --------------------------------------------
