@@ -265,8 +265,8 @@
 
   On x86 with SSE2 and on AArch64 each call and each task switches to rounding to nearest, with
   denormals and without traps, and back to what it found. Your run() is called in your own mode, and
-  may leave by longjmp. Elsewhere, and with tcc or MSVC for Arm, the mode must be that already, which
-  it is when a program starts.
+  may leave by longjmp. Elsewhere, and with tcc or MSVC for Arm, that mode is up to you: it is what
+  a program starts with.
   Including this file leaves no macro, pragma or name behind but NRM*, NORMALIZE_* and nrm*.
 
  -- A11 Numerics (the specification: docs/NUMERICS.md) --------------------------------------------
