@@ -1,13 +1,13 @@
 /* normalize.h - v0.2.0 - batch/layer/instance/group/RMS normalization - MIT or Unlicense, see end
 
-   Normalises tensors of float, double, bf16 and f16 on the CPU, forward and backward, NCHW and
- NHWC. The result depends on the numbers and the shape alone: not on the instruction set, the
- layout, the number of threads, the batch around a sample, alignment, in-place use, the compiler or
+   Batch, layer, instance, group and RMS norm for float, double, bf16 and f16 tensors on the CPU:
+ forward, inference and backward, NCHW and NHWC. The same numbers in the same shape give the same
+ bits, whatever the processor, the layout, the number of threads, the alignment, the compiler and
  its flags.
 
-   A MANUAL          A1 use it, A2 quick start, A3 what it computes, A4 API map, A5 layouts and
-                     types, A6 numerics, A7 options, A8 instruction sets, A9 threads and memory,
-                     A10 errors and limits, A11 compatibility
+   A MANUAL          A1 use it, A2 quick start, A3 what it computes, A4 API map, A5 errors and
+                     limits, A6 layouts and types, A7 threads and memory, A8 options,
+                     A9 instruction sets, A10 compatibility, A11 numerics
    B DECLARATIONS    types, short forms, described calls, parts, helpers
    C IMPLEMENTATION  C1 options, C2 compiler, C3 tiles, chunks, kernels, C4 bits, C5 vector
                      operations, C6 instantiation, C7 detection, C8 validation, C9 axes and jobs,
@@ -23,35 +23,54 @@
 
    #define NORMALIZE_IMPLEMENTATION      in exactly one C or C++ file,
    #include "normalize.h"                and just the include everywhere else.
-   cc -O2 file.c                         no flags, no library; SIMD is chosen at run time
+   cc -O2 file.c                         no flags; -lm only where sqrt is no instruction
 
-  By gcc 12 -O2 it compiles in 8 seconds to 294 KB, with NRM_NO_SIMD in 3 to 130. A file of its own
-  keeps these seconds out of yours.
+  gcc 12 -O2 compiles the implementation in 8 seconds to 294 KB (with NRM_NO_SIMD in 3 to 130). Give
+  it a file of its own, and your other files compile as fast as before. SIMD is chosen at run time.
 
- -- A2 Quick start (examples/01_layernorm.c) -----------------------------------------------------
+ -- A2 Quick start ------------------------------------------------------------------------------
 
    float x[2][4] = {{1, 2, 3, 4}, {40000, 40001, 40002, 40003}}, y[2][4];
    nrm_status status = nrm_layernorm(y[0], x[0], 2, 4, NULL, NULL, 1e-5);
    if (status != NRM_OK) puts(nrm_status_string(status));     both rows: -1.34 -0.45 0.45 1.34
 
-  Everything else is a described call: zero the two structs, fill in what you use.
+  These are output, input, rows, columns, gamma, beta, eps; y may be x. examples/01_layernorm.c is a
+  whole program. Every call but the short forms takes two structs: nrm_desc says what to compute,
+  nrm_args where the data are. Set both to zero, then fill in what you need. Batch norm of 32 images
+  of 56 x 56 pixels with 64 channels:
 
-   nrm_desc d = {0};                     what:  batch norm of 32 images, 64 channels, 56 x 56
+   nrm_desc d = {0};                     in C++: nrm_desc d = {};
    nrm_args a = {0};
    d.kind = NRM_BATCH; d.layout = NRM_NHWC; d.n = 32; d.c = 64; d.s = 56 * 56; d.eps = 1e-5;
-   a.x = x; a.y = y; a.gamma = gamma; a.beta = beta;           where
+   a.x = x; a.y = y; a.gamma = weight; a.beta = bias;
    a.mean = mean; a.rstd = rstd;         64 doubles each, kept for the backward pass
-   a.running_mean = rm; a.running_var = rv; a.running_rate = 0.1;
-   nrm_forward(&d, &a);                  training
-   a.dy = dy; a.dx = dx; a.dgamma = dgamma; a.dbeta = dbeta;
-   nrm_backward(&d, &a);                 its gradient
-   nrm_infer(&d, &a);                    inference, with the running statistics
+   a.running_mean = rm; a.running_var = rv;     64 floats each, set to 0 and 1 before training
+   a.running_rate = 0.1;                 running = 0.9 * running + 0.1 * that of this batch
+   status = nrm_forward(&d, &a);         training
 
-   d.dtype = NRM_BF16; d.act = NRM_RELU;       x, y, dy, dx are uint16_t now, gamma and beta float
-   a.residual = skip; a.sum = sum;             y = relu(norm(x + skip)); sum = x + skip, if wanted
+   a.dy = dy; a.dx = dx; a.dgamma = dweight; a.dbeta = dbias;
+   status = nrm_backward(&d, &a);        its gradient
 
-  Backward then takes the same x and residual, or x = sum without residual. Every call returns a
-  status. (A global named gamma is no good name: outside of -std=c99 <math.h> has it, a function.)
+   status = nrm_infer(&d, &a);           inference: normalises with rm and rv
+
+  More of what there is:
+
+   d.dtype = NRM_BF16;                   x, y, dy, dx are uint16_t now; weight and bias stay float
+   d.act = NRM_RELU;                     y = relu(...)
+   a.residual = r; a.sum = z;            normalises x + r, and stores x + r in z
+
+  What to look out for:
+   - residual is added BEFORE the norm: x + residual is what gets normalised, as in transformers.
+     ResNet's skip connection is another thing: it is added to y, and you have to add it yourself.
+   - Backward needs what forward normalised: the same x and residual, or sum as x and no residual.
+     So do not write y over x in training.
+   - A field that you leave at zero means something. kind is then NRM_BATCH, layout NRM_NCHW, dtype
+     float. s = 0 means 1, so that n and c alone describe a matrix. eps = 0 adds nothing to the
+     variance: values that are nearly equal are spread out to a deviation of 1. running_rate = 0
+     leaves the running statistics as they are.
+   - Every nrm_forward that gets pointers to running statistics moves them. Leave the pointers out
+     of a pass that is repeated, as in gradient checkpointing.
+   - Do not call a global variable gamma: <math.h> has a function of this name.
 
  -- A3 What it computes --------------------------------------------------------------------------
 
@@ -62,236 +81,110 @@
    NRM_GROUP      c/groups channels and s, for each sample   n*groups [n][groups]
    NRM_RMS        c, like NRM_LAYER; no mean is subtracted   n*s      [n][s]
 
-   forward    z = x + residual;  xhat = (z - mean) * rstd;  y = act(xhat * (gamma + gamma_offset)
-              + beta);  rstd = 1 / sqrt(var + eps), 0 if var + eps is 0; var over m values, by m
-   backward   dy' = dy where y > 0 under NRM_RELU;  t = dy' * (gamma + gamma_offset);
-              dx = rstd * (t - mean(t) - xhat * mean(t * xhat)) + dsum   (RMS: no mean(t);
-              nrm_infer_backward: dx = rstd * t + dsum);  means over what the kind averages over
-              dgamma = sum dy' * xhat;  dbeta = sum dy'   over all that share the parameter
+   forward    z = x + residual;  xhat = (z - mean) * rstd;  rstd = 1 / sqrt(var + eps);
+              y = act(xhat * (gamma + gamma_offset) + beta)
+   backward   dy' = dy, but 0 where NRM_RELU made y 0;  t = dy' * (gamma + gamma_offset);
+              dx = rstd * (t - mean(t) - xhat * mean(t * xhat)) + dsum      (RMS: without mean(t))
+              dgamma = sum of dy' * xhat;  dbeta = sum of dy'
+   frozen     nrm_infer and nrm_infer_backward take mean and var from the running statistics;
+              dx = rstd * t + dsum
 
-  A matrix is n = rows, c = columns; s = 0 is 1. Layer norm over C, H and W with a weight for each
-  element is NRM_LAYER with c = C*H*W, s = 1. The norm of a whole image is NRM_GROUP, groups = 1.
-  With s = 1 NRM_GROUP is layer norm of c/groups values, and NRM_INSTANCE is always beta.
-  gamma, beta, dgamma, dbeta are c values, or [n][c] with affine_per_sample (AdaIN). gamma NULL is 1
-  and then gamma_offset is ignored; beta NULL is 0. mean and rstd are doubles: a float mean is
-  what makes a backward pass wrong by 0.8 at a mean of 1e6.
+  var is divided by the number of values m, in training too. rstd is 0 where var + eps is 0. mean()
+  is over what the kind averages over. dx is the gradient of x and of residual alike; dsum is the
+  gradient that comes back to sum by another way. dgamma and dbeta are overwritten, or added to with
+  accumulate = 1.
+
+  A matrix is n = rows, c = columns. Layer norm over C, H and W with a weight for each element is
+  NRM_LAYER with c = C*H*W, s = 1. The norm of a whole image is NRM_GROUP with groups = 1. With
+  s = 1, NRM_GROUP is layer norm of c/groups values each, and NRM_INSTANCE always gives y = beta.
+
+  gamma, beta, dgamma and dbeta hold c values, or n*c, [n][c], with affine_per_sample (AdaIN). gamma
+  NULL is 1, and gamma_offset is ignored then. beta NULL is 0. mean and rstd are double: as a float,
+  a mean of 1e6 may be off by 0.03.
+
+  Running statistics hold c values: running = (1 - running_rate) * running + running_rate * new, in
+  double, then rounded to their type. running_rate is PyTorch's momentum, and 1 - momentum of Keras
+  and ONNX. A rate of 1 replaces what was there, even NaN; 1/k in step k gives the average of all
+  steps. The new variance is the unbiased one, divided by m - 1, as in PyTorch, or with
+  running_population = 1 divided by m, as in Keras and ONNX. Instance norm takes as new the mean
+  over its samples.
 
  -- A4 API map -----------------------------------------------------------------------------------
 
-   training, and all norms without running statistics     nrm_forward, nrm_backward
-   batch (and instance) norm with running statistics      nrm_infer, nrm_infer_backward
-   one batch on many machines, or in pieces (NRM_BATCH)   nrm_reduce, nrm_merge, nrm_apply,
+   training; layer, instance, group, RMS norm always      nrm_forward, nrm_backward
+   batch or instance norm with running statistics         nrm_infer, nrm_infer_backward
+   batch norm over many machines, or in pieces            nrm_reduce, nrm_merge, nrm_apply,
                           nrm_backward_reduce, nrm_merge_sums, nrm_backward_apply
-   mean and variance of each channel alone                nrm_reduce: variance is m2 / count
-   float, packed, one line                                nrm_layernorm, nrm_rmsnorm,
+   mean and variance of each channel, nothing else        nrm_reduce: the variance is m2 / count
+   float, packed, one thread, in one line                 nrm_layernorm, nrm_rmsnorm,
                           nrm_batchnorm_infer, nrm_instancenorm, nrm_groupnorm
-   into the convolution before it                         nrm_fold
+   batch norm into the convolution before it              nrm_fold
    lengths, instruction sets, words, half floats          nrm_stat_count, nrm_workspace_size,
                           nrm_best_isa, nrm_has_isa, nrm_isa_name, nrm_status_string, nrm_version,
                           nrm_f32_to_bf16, nrm_bf16_to_f32, nrm_f32_to_f16, nrm_f16_to_f32
 
-  running = (1 - running_rate) * running + running_rate * new, in double, then rounded; a rate of 1
-  replaces without reading. PyTorch's momentum is running_rate; Keras's and ONNX's is
-  1 - running_rate. A rate of 1/k in step k gives the cumulative average. running_population 0 takes
-  the unbiased variance m2 / (m - 1) as PyTorch does, 1 the population's as ONNX and Keras do.
-  Instance norm moves its c running values by the mean over the samples.
+ -- A5 Errors and limits ------------------------------------------------------------------------
 
- -- A5 Layouts and types -------------------------------------------------------------------------
+  Every call returns NRM_OK or an error of the list in B3; nrm_status_string puts it into words. A
+  call that returns an error has not written a byte. NRM_ERR_NONFINITE alone comes after writing:
+  every output is there, but no running statistic has moved, because one of them would have become
+  NaN or infinite. B5 says which pointers a call needs; those that it does not need are ignored.
 
-  Element (i, j, k) of sample i, channel j, position k lies at
+   no values (n or c is 0)   NRM_OK, and tensors may be NULL. dgamma and dbeta become 0 (unless
+                             accumulate), and so do the moments and sums of the parts
+   one value to a mean       y = beta, dx = 0 (not RMS). It has no unbiased variance:
+                             NRM_ERR_SAMPLES if running_var is given and running_population is 0.
+                             Leave running_* out of such a call, as of a last batch of one
+   all values equal          y is exactly beta (not RMS), also if eps is 0
+   NaN or Inf in x           NaN in all that shares its mean; elsewhere no bit changes. With
+                             nrm_infer NaN or Inf in its own element alone, as the formula has it,
+                             or in a whole channel from an infinite or NaN running_mean.
+                             running_var + eps negative or NaN gives NaN
+
+ -- A6 Layouts and types -------------------------------------------------------------------------
+
+  n samples have c channels of s positions: s is L, H*W or D*H*W. Element (i, j, k), of sample i,
+  channel j and position k, lies at
      NCHW   i * pitch.sample + j * pitch.line + k        line >= s, sample >= c * line
      NHWC   i * pitch.sample + k * pitch.line + j        line >= c, sample >= s * line
-  A line of 0 is its least value, and so is a sample of 0: 0, 0 is packed. Three channels of RGBA
-  pixels are NHWC with c = 3, line = 4. x_pitch is that of x, residual, sum, dsum and dx; y_pitch of
-  y and dy.
-  No alignment is asked, not even that of float. Gaps are neither read nor written.
-  An output may be the very same buffer (equal pitches) as: y: x or residual; sum: x or residual;
-  dx: x, dy or dsum. y is not sum. Any other overlap of an output is NRM_ERR_ALIAS. Inputs may
-  overlap. Two column slices of one matrix do not overlap. Pitches that lead nowhere, of one sample
-  or of one line, are equal to any.
+  A line or sample of 0 means the smallest value allowed, so a zeroed pitch is packed. Larger ones
+  describe a slice of a larger tensor: three channels of RGBA pixels are NHWC with c = 3, line = 4.
+  x_pitch is that of x, residual, sum, dsum and dx, y_pitch that of y and dy. What lies between is
+  neither read nor written. Nothing needs to be aligned, not even to its own size.
+
+  Inputs may overlap each other. An output may be the very same buffer as an input of equal pitch,
+  in these cases: y = x or residual; sum = x or residual; dx = x, dy or dsum. Any other overlap of
+  an output is NRM_ERR_ALIAS. Two column slices of one matrix do not overlap. Where there is only
+  one line, or one sample, that pitch does not count.
 
    dtype      x, y, residual, sum, dy, dx, dsum   gamma, beta, dgamma, dbeta, running_*   mean, rstd
    NRM_F32    float                               float                                   double
    NRM_F64    double                              double                                  double
-   NRM_BF16   the upper half of a float           float                                   double
-   NRM_F16    IEEE binary16                       float                                   double
+   NRM_BF16   uint16_t: the upper half of a float float                                   double
+   NRM_F16    uint16_t: IEEE binary16             float                                   double
 
-  bf16 and f16 are storage: widened exactly, computed as float, rounded once to nearest even. NaN
-  stays NaN, what is too large for f16 becomes Inf, denormals are kept. The same values in bf16 and
-  in float give the same statistics and parameter gradients to the bit.
+  bf16 and f16 only store: they are converted to float exactly, computed as float and rounded once,
+  to nearest even. The same values stored as bf16 and as float give the same statistics and
+  parameter gradients, to the bit. What is too large for f16 becomes Inf; denormals are kept.
 
- -- A6 Numerics ----------------------------------------------------------------------------------
+ -- A7 Threads and memory -------------------------------------------------------------------------
 
-  Only IEEE add, subtract, multiply, divide and square root, in float and double, in the order
-  written here; no fused multiply-add, no reassociation, whatever your flags. All NaNs count as
-  one value. x87 arithmetic is refused at compile time.
+  Any function may be called from any thread at any time; the one global that changes is the cached
+  answer of CPUID. The library starts no threads, but args.pool lends it yours (examples/
+  06_threads_pthread.c, 07_threads_openmp.c): run() is given a number of tasks, calls each index
+  once, in any order and on any threads, and returns when all have returned. A call may need several
+  such rounds. A pool of fewer than two threads is not used, nor any pool for a tensor of fewer than
+  NRM_POOL_MIN elements.
 
-  Order of summation. A sum runs over a list of planes.
-     block   128 values. Value i has lane i mod 16 and step i / 16. Each lane's 8 steps are added
-             as a tree, ((0+1)+(2+3))+((4+5)+(6+7)); then the 16 lanes as a tree of neighbours.
-             A value missing at the end adds nothing. In the lists of s planes of n below, which run
-             down rows of memory in both layouts, a block is 8 values: one such tree.
-     run     1024 values,   plane: runs,   list: planes. Their totals are double; each starts at
-             +0 and adds in index order.
-  The lists, the same in both layouts:
-     BATCH statistics and gradient sums       s >= 16, or affine_per_sample: n planes of s
-                                              else: s planes of n, in blocks of 8
-     INSTANCE statistics                      one plane of s
-     GROUP statistics                         c/groups planes of s, channels in order
-     INSTANCE and GROUP gradient sums         a plane of s for each (n, c) gives P and Q; the
-             group's are the sums over its channels, in order, of gamma * P and gamma * Q in
-             double; dgamma and dbeta are the sums over n, in order
-     LAYER, RMS statistics and gradient sums  one plane of c
-     LAYER, RMS dgamma and dbeta              as BATCH; with affine_per_sample one plane of s
-     BATCH gradient with affine_per_sample    sum over n of gamma[n][c] * (plane of s), in double
-     GROUP with s = 1                         is LAYER over c/groups values, group by group, but
-             its dgamma and dbeta are n planes of 1
+  `workspace` is optional memory for partial sums. Any size and alignment will do;
+  nrm_workspace_size(d, threads) bytes, about 64 KiB per thread (more for INSTANCE and GROUP of over
+  1000 channels), are enough. Without it, long sums are split into fewer and smaller tasks. With one
+  thread it saves nrm_forward a second pass over x, where running statistics of over 64 channels
+  move and mean or rstd is not given. It never changes a bit.
 
-  Statistics. S1 = sum d and S2 = sum d*d in float, d = z - K, K a pilot near the mean.
-     dm = S1 / m,  m2 = max(0, S2 - S1 * dm),  mean = K + dm,  var = m2 / m      in double
-     Pilot: a list of one plane of m <= 128 values: K = (float)(sum z) / (float)m, the sum in the
-             same order. Else the neighbour tree of 32 values z[(size_t)(f_i * m)] * 2^-5 in float,
-             f_i = frac((i+1) * 0.6180339887498949). K is never -0. RMS: K = 0, dm = 0.
-     Accept: S1 and S2 are finite, var + eps >= 2^-100 and dm * dm <= (var + eps) / 2.
-     Else, if only the last fails: K = (float)mean and once more. Else: the same sums in double
-     with K the first value of the list (RMS: 0). If those are not finite, mean = rstd = NaN.
-
-  Apply. mh = (float)mean, ml = (float)(mean - mh), g = (float)(gamma + gamma_offset) after adding
-     in double, b = beta; a = g * rstd in double. All in float:
-     BATCH, INSTANCE, GROUP, infer   y = ((z - mh) - ml) * (float)a + b
-             (a below 2^-100: times (float)(a * 2^100), then times 2^-100)
-     LAYER                           y = (((z - mh) - ml) * (float)rstd) * g + b
-     RMS                             y = (z * (float)rstd) * g + b
-     RELU: y where y > 0, NaN where NaN, else +0.
-  Gradient. rstd = v * rho with v a power of two and 1 <= rho < 2; u = max(v, 1) * 2^24,
-     o = (float)(rstd / u); h = ((z - mh) - ml) * v. In float, but for what is said to be double:
-     channels (BATCH, INSTANCE, GROUP)   P = sum dy',  Q = sum dy' * (h * 2^24), then Q * rho / 2^24
-             in double; p = g * (P / m) (weighted sums: P / m), q likewise
-     rows (LAYER, RMS)                   P = sum t, Q = sum t * h with t = dy' * (g * u), then P / u
-             and Q * rho / u in double; p = P / m (RMS: 0), q = Q / m
-     dx = ((dy' * (g * u) - (float)(p * u)) - h * (float)(q * rho * u)) * o, then + dsum
-     infer_backward                      dx = (dy' * r) * w, (r, w) = ((float)a, 1) or, below
-             2^-100, ((float)(a * 2^100), 2^-100); then + dsum
-     dgamma of rows                      sum dy' * (((z - mh) - ml) * (float)rstd)
-     The powers of two are exact; they keep 24 bits of a dy as small as 1e-45.
-     accumulate: (float)((double)old + new).
-  In double instead, by the same sums and formulas, with mean, rstd, g and b themselves, no v, u,
-  rho, and one rounding at the end:
-     - an element whose statistics leave |mean| < 2^100, rstd = 0 or 2^-60 <= rstd <= 2^60,
-       |mean| * rstd <= 2^25, or whose parameters leave |g| <= 2^40, |b| <= 2^100. LAYER and RMS:
-       one such parameter sends all rows that use it there, one such row dgamma and dbeta.
-     - a gradient sum that is not finite in float; P and Q of a row above 2^42; dx where |p| or |q|
-       is above 2^42. The sign that RELU masks by stays that of forward's y.
-     - a single dx that is not finite in float, from the float coefficients, dsum included.
-  Merge. a is `into`, or `from` if its count is larger; b.count 0 leaves a. Else
-     d = b.mean - a.mean,  n = a.count + b.count,
-     mean = a.mean + d * (b.count / n),  m2 = (a.m2 + b.m2) + d * d * (a.count * (b.count / n)).
-
-  Types. bf16 and f16: as float; z = x + residual, y, sum and dx are rounded to the type, once, also
-  from double. The sign that RELU masks by is that of y before this.
-  F64: the same sums and formulas in double throughout, ml = 0, v = u = 1 and rho = 1 with rstd in
-  their place, gamma and beta not rounded, with these differences:
-     Pilot and retry: K = (sum z) / m, or 32 values, or mean, in double; a retry is not judged.
-     Accept asks for var + eps >= 2^-900, or |K| >= 2^-400.
-     Last resort: z times 2^-600 (where sums are not finite) or 2^600 (where they are too small),
-             around the first value, then around the mean that this gives. A rstd that no double
-             can hold is the largest double. Where var + eps is too large for one, rstd is half of
-             1 / sqrt(var / 4 + eps / 4).
-     |mean| >= 2^1000 or rstd < 2^-1000: apply and gradients take z / 4 and mean / 4, 4 * rstd;
-             dgamma and dbeta of LAYER and RMS in those rows alone.
-     a and 1 stand for a, but rstd * t and g / t where |a| is not within 2^-900 to 2^900; t is 2 to
-             half of what g's exponent is above rstd's.
-     Totals of planes and lists, of GROUP's statistics over its channels, and of dgamma and dbeta
-             over the samples are compensated: what each addition rounds off is added up beside
-             it, s = a + b, p = s - a, lost += (a - (s - p)) + (b - p), and goes to the total at
-             its end if it is finite.
-     INSTANCE's running statistics move by the sum of mean / n over the samples, which cannot
-             overflow, where float has the sum of mean, divided by n.
-     Nothing is done again: there is no wider type.
-
-  Error bound, for every finite input, e = 2^-23, tests/ref.h:
-     y        4e * (|g| * (1 + |xhat|) + |b|) + 2^-149, overflow as correctly rounded
-     dx       6e * rstd * (1 + |xhat|) * (|t| + mean|t| + mean|t * xhat|) + m * 2^-149
-     dgamma   4e * sum |dy'| * (1 + |xhat|) + m * 2^-149
-     dbeta    4e * sum |dy'| + m * 2^-149
-  bf16 and f16: these and half a unit in the last place of the stored result.
-  F64: e = 2^-52, 2^-1074 for 2^-149, and, since one double holds the mean, with
-  d = |mean| * rstd * 2^-53, for y |g| * d more, for dgamma d * sum |dy'|, and for dx
-  rstd * d * (mean|t * xhat| + (|xhat| + d) * mean|t|). The derivation below is the same: each
-  operation rounds once to half a unit of its arithmetic, whatever that is, and the pilot keeps
-  (mean-K)^2 <= var/2; but the half unit that ml saves float is then |mean| * 2^-53, times rstd.
-  The sums of gamma * P and gamma * Q, over samples in BATCH with affine_per_sample and over
-  channels in GROUP, are plain sums of doubles: k of them may add k/16 of the bound.
-  It holds for deviations above 2^-1020, for y while |gamma * xhat| stays below 2^1000, and for
-  gradients while |dy * gamma| * m does and no dy * gamma is denormal; with running statistics, of
-  which xhat may be anything, while |z - mean|, |xhat| and |dy * gamma * xhat| * m do too.
-  nrm_moments hold m2 as a double: the parts in F64 need deviations within 2^-500 to 2^500, and
-  after k merges have k + 1 times these bounds. Each rounds the mean to a double again, and a few
-  numbers in proportion to the deviation, since a step from the mean of more values is no longer
-  than one. Float does not notice.
-  Where it comes from, for y, in units of e/2, the half unit in the last place: z - mh rounds once
-  (1), ml is off by 2^-49 |mean|, at most 1/2 after rstd, its subtraction rounds (1), the factor a
-  or r and g (1 to 2), the products (1 to 2), the last sum (1 of |y|); mean and rstd themselves come
-  from float sums around K: with (mean-K)^2 <= var/2 the tree of depth 7 leaves at most 1 to 2.
-  Together under 8, which is 4e. dgamma and dbeta have the same roundings, of other terms. dx, in
-  the same units: t (2), its difference from p (1), its product with o and o itself (2); p as a
-  float (1), the tree of P (3 to 4), rstd (2): under 12, which is 6e. An error of the mean of e
-  moves it by rstd * |xhat| * mean|t|, hence 1 + |xhat| there as well.
-
- -- A7 Options: define before including, in every file (first group) or with the implementation ----
-
-   NORMALIZE_IMPLEMENTATION   emit the code here
-   NORMALIZE_STATIC           everything static: a private copy for this file
-   NRM_API                    linkage of the public functions; default extern
-   NRM_HEADER_FILENAME        the name this file includes itself by; default "normalize.h"
-   NRM_NO_SIMD                scalar only
-   NRM_NO_AVX2, NRM_NO_AVX512, NRM_NO_NEON, NRM_NO_WASM   without that one
-   NRM_NO_F64, NRM_NO_HALF    without NRM_F64; without NRM_BF16 and NRM_F16: NRM_ERR_DESC
-   NRM_SQRT(x)                correctly rounded square root of a double; default: the instruction
-                              of SSE2 or NEON, elsewhere sqrt of <math.h>, or the compiler's
-                              where there is no such header
-   NRM_STREAM_BYTES           from this size of input and output together on, an output apart
-                              from the input, whose lines begin with lines of the cache, is stored
-                              past the caches; default 24 MiB. Changes no bit. Zen 4 with 32 MB of
-                              L3, layer norm of 4096 x 768: 1.74 ms without, 1.16 ms with
-   NRM_TILE                   lanes of a tile, a multiple of 64 from 128 on; default 256. Stack in
-                              proportion: 512 take twice as much. Changes no bit
-   NRM_POOL_MIN               elements (n*c*s) from which on a call uses its pool; default 524288.
-                              From a quarter of it on, up to 128 channels or rows are cut up.
-                              Changes no bit. Two cores of Zen 4, float, a pool that sleeps on a
-                              condition variable: batch norm NHWC 84x64x49 (263424) took 104 us
-                              instead of 66, 168x64x49 (526848) 138 instead of 135, 336x64x49 263
-                              instead of 271; layer norm 342x768 81 instead of 98. With threads
-                              that spin, layer norm gains from 49152 on
-   NRM_ASSERT(condition)      default: nothing
-
- -- A8 Instruction sets --------------------------------------------------------------------------
-
-  Scalar, AVX2 (with F16C) and AVX-512 (F, DQ, VL, BW) are compiled from one kernel text (section D)
-  in a plain build and chosen once at run time by CPUID and XGETBV. AArch64 has scalar and NEON,
-  WASM has scalar and, compiled with -msimd128, SIMD128: what the compiler was told is what runs.
-  Every other machine is scalar. So are 32-bit Arm, whose NEON flushes denormals, MSVC for 32-bit
-  x86 and for Arm, and tcc. args.isa forces one for a call, or NRM_ERR_ISA. The bits are the same;
-  the scalar code is the oracle of the others.
-
- -- A9 Threads, pieces, memory, freestanding ------------------------------------------------------
-
-  Every function may be called from any thread at any time; the only mutable global is the cached
-  answer of CPUID.
-  args.pool lends a call the caller's threads (examples/06_threads_pthread.c, 07_threads_openmp.c):
-  run() is given a number of tasks, calls each index once, in any order, on any threads, and returns
-  when all have returned. A call has several such rounds. With threads below 2 the pool is ignored,
-  and so it is for less than NRM_POOL_MIN elements; run NULL is NRM_ERR_NULL. A call is cut by
-  groups of channels or rows, or, where there are too few of them, by runs and planes (A6), whose
-  sums are parked and added in order by the calling thread: the bits never change.
-  args.workspace holds such sums. Any size and alignment will do; nrm_workspace_size(d, threads)
-  bytes are worth giving: about 64 KiB a thread. Without it there are more and smaller rounds, fewer
-  tasks where planes are short, and INSTANCE and GROUP of few channels find dgamma and dbeta sample
-  by sample. With one thread it spares nrm_forward a second pass over x when running statistics of
-  more than 64 channels move and not both of mean and rstd are given.
-
-  A batch that comes in pieces, as one (tests/test_pieces.c; on many machines:
-  examples/08_sync_batchnorm_mpi.c). all and part are c nrm_moments, in backward c nrm_sums, all 0:
+  A batch that comes in pieces, as one (on many machines: examples/08_sync_batchnorm_mpi.c). Piece i
+  has n[i] samples at x[i]. all and part are arrays of c nrm_moments, in backward of c nrm_sums; all
+  is set to zero first:
 
    for (i = 0; i < pieces; i++, nrm_merge(all, part, C))
        desc.n = n[i], args.x = x[i], nrm_reduce(&desc, &args, part);
@@ -304,9 +197,10 @@
    for (i = 0; i < pieces; i++, nrm_backward_apply(&desc, &args, all))
        desc.n = n[i], args.x = x[i], args.dy = dy[i], args.dx = dx[i];
 
-  The order of merging decides the bits, so fix it: by rank, by piece. Running statistics are given
-  to one nrm_apply alone; with n = 0 it does nothing else. Ghost batches are the opposite, a large
-  batch as several small ones, step elements each; backward with accumulate from the second one on:
+  The order of merging decides the last bits, so keep it fixed: by rank, by piece. Give the running
+  statistics to one nrm_apply only; with n = 0 it moves them and touches no tensor. The opposite is
+  a large batch normalised as several small ones of `step` elements each (ghost batches). Their
+  backward is the same loop, with accumulate = 1 from the second one on:
 
    for (i = 0, desc.n = N / GHOSTS; i < GHOSTS; i++) {
        args.x = x + i * step, args.y = y + i * step;
@@ -314,29 +208,47 @@
        nrm_forward(&desc, &args);
    }
 
-  No allocation, at most 64 KiB of stack for each thread (what a pool adds aside;
-  without optimization 128 KiB by gcc, 256 KiB by clang), no libc beyond
-  memcpy, memmove and memset (which compilers emit anyway) and, where it is no instruction, sqrt;
-  without <string.h> and <math.h> no header of a C library at all, but with gcc on x86, whose
-  intrinsics want <stdlib.h>.
-  Each call and each task sets round-to-nearest without flushing to zero, exceptions masked, and
-  restores what it found, for the time of run() too, which may leave the call by longjmp.
+  Nothing is allocated. Each thread needs at most 64 KiB of stack, beside what your pool takes
+  (compiled without optimization: 128 KiB by gcc, 256 KiB by clang). Of the C library only memcpy,
+  memmove and memset are called, and sqrt where it is no instruction. Without <string.h> or <math.h>
+  it compiles all the same (but gcc's intrinsics on x86 include <stdlib.h>).
 
- -- A10 Errors and limits ------------------------------------------------------------------------
+ -- A8 Options: define them before including -----------------------------------------------------
 
-  A call that returns an error has not written a byte. The one exception is NRM_ERR_NONFINITE:
-  everything is written, but no running statistic has moved, as one of them would not be finite.
-   empty (n or c is 0)      NRM_OK; nothing is read or written but zeros to dgamma and dbeta, and
-                            zero moments or sums by the parts; NULL tensors are fine
-   one value per channel    y = beta, dx = 0; with running_var, unbiased: NRM_ERR_SAMPLES. Leave
-                            running_* out of such a call, as of a sequence's last rows
-   a constant group         exactly beta, also when eps is 0 (rstd is 0, never Inf)
-   NaN or Inf in x          NaN in all of its own statistics group, no bit elsewhere; nrm_infer:
-                            its own element, NaN or Inf as A3 has it, and so for an infinite
-                            running_mean. running_var + eps below 0 or NaN: NaN
-  Needed pointers are listed in B5; others are ignored.
+  In every file that includes it:
+   NORMALIZE_STATIC           everything is static: with NORMALIZE_IMPLEMENTATION, a private copy
+   NRM_API                    linkage of the public functions; default extern
+  In the file with the implementation:
+   NORMALIZE_IMPLEMENTATION   emit the code here
+   NRM_HEADER_FILENAME        the name of this file, which includes itself; default "normalize.h"
+   NRM_NO_SIMD                scalar code only
+   NRM_NO_AVX2, NRM_NO_AVX512, NRM_NO_NEON, NRM_NO_WASM   without that instruction set
+   NRM_NO_F64, NRM_NO_HALF    without NRM_F64; without NRM_BF16 and NRM_F16 (NRM_ERR_DESC then)
+   NRM_SQRT(x)                the correctly rounded square root of a double; default: the
+                              instruction of SSE2 or NEON, else sqrt of <math.h>, or the compiler's
+                              where there is no <math.h>
+   NRM_STREAM_BYTES           if input and output together are at least this many bytes, the output
+                              is written with non-temporal stores, which bypass the caches (not in
+                              place, nor where its lines are not multiples of 64 bytes). Default 24
+                              MiB. Layer norm of 4096 x 768 takes 1.16 ms with, 1.74 ms without
+                              (Zen 4, 32 MB of L3)
+   NRM_POOL_MIN               tensors of fewer elements (n*c*s) do not use the pool. Default 524288,
+                              about where two threads begin to gain that sleep on a condition
+                              variable (bench/NOTES.md)
+   NRM_TILE                   values handled side by side, a multiple of 64 from 128 on; the stack
+                              grows in proportion. Default 256
+   NRM_ASSERT(condition)      default: nothing
+  The three sizes change no bit of any result.
 
- -- A11 Compatibility ----------------------------------------------------------------------------
+ -- A9 Instruction sets --------------------------------------------------------------------------
+
+  x86: scalar, AVX2 (with F16C) and AVX-512 (F, DQ, VL, BW), all in a plain build, of which the best
+  one is chosen at run time. AArch64: scalar and NEON. WASM: scalar, and SIMD128 if compiled with
+  -msimd128. All other machines run the scalar code, and so do 32-bit Arm, whose NEON flushes
+  denormals, MSVC for 32-bit x86 and for Arm, and tcc. args.isa asks for one of them in a call,
+  which is NRM_ERR_ISA where it cannot run. All give the same bits.
+
+ -- A10 Compatibility ----------------------------------------------------------------------------
 
   C99, C11, C++11 and later. `make check-cross` compiles, runs and compares with x86's scalar code:
    x86-64 and i386 with SSE2     gcc 11 and 12, clang 14, 16 and 19, musl, tcc (scalar)
@@ -344,15 +256,35 @@
    armhf, riscv64, ppc64le, s390x (big-endian)   gcc, under qemu-user
    WASM, with and without SIMD   clang, in node's WASI; compiled without any C library
    Windows, x86-64               mingw-w64, under wine
-  Compiled only, in lack of the system: clang in MSVC mode for x86-64, i686 and Arm, and what MSVC
-  itself would see. Bits are the same from -O0 to -Ofast -march=native, with -ffast-math and -flto.
-  Refused by #error, since nothing written here could hold the bits: x87 arithmetic (-msse2
-  -mfpmath=sse helps); float in more digits than its own (s390x, gcc -std=c99); -ffast-math of clang
-  for WASM, PowerPC and 32-bit Arm, before 16 for AArch64, before 19 for RISC-V; -msimd128 of clang
-  before 16.
-  Flushing to zero, rounding and traps are set for each call on x86 with SSE2 and AArch64, but not
-  by tcc and not by MSVC for Arm; elsewhere they have to be as a program finds them at its start.
-  Nothing but NRM*, NORMALIZE_* and nrm names is left behind.
+  clang in MSVC mode (x86-64, i686, Arm) is only compiled, not run. MSVC itself has not been tried.
+  The bits are the same from -O0 to -Ofast -march=native, with -ffast-math and with -flto.
+
+  Where they could not be, the header does not compile: x87 arithmetic (-msse2 -mfpmath=sse helps);
+  float computed in more digits (s390x, gcc -std=c99); -ffast-math of clang for WASM, PowerPC and
+  32-bit Arm, before 16 for AArch64, before 19 for RISC-V; -msimd128 of clang before 16.
+
+  On x86 with SSE2 and on AArch64 each call and each task switches to rounding to nearest, with
+  denormals and without traps, and back to what it found. Your run() is called in your own mode, and
+  may leave by longjmp. Elsewhere, and with tcc or MSVC for Arm, that mode is up to you: it is what
+  a program starts with.
+  Including this file leaves no macro, pragma or name behind but NRM*, NORMALIZE_* and nrm*.
+
+ -- A11 Numerics (the specification: docs/NUMERICS.md) --------------------------------------------
+
+  Sums have one written order, with partial sums in float over 128 values at most and in double
+  above. Nothing is fused or reordered, whatever your flags. So a result depends on the numbers and
+  the shape alone; of all kinds but NRM_BATCH it does not depend on the other samples either.
+
+  A mean and a variance come from one reading of the values, around a first guess of the mean. Where
+  that would lose digits, they are read again around the mean itself, and in double where float
+  cannot hold what is needed. So a large mean, equal values, 3e38 and 1e-40 all come out right.
+
+  For every finite float input, with e = 2^-23 and g = gamma + gamma_offset, the error is at most
+     y        4e * (|g| * (1 + |xhat|) + |beta|) + 2^-149
+     dx       6e * rstd * (1 + |xhat|) * (|t| + mean|t| + mean|t * xhat|) + m * 2^-149
+     dgamma   4e * sum |dy'| * (1 + |xhat|) + m * 2^-149;      dbeta   4e * sum |dy'| + m * 2^-149
+  bf16 and f16 add the rounding to their type. Doubles have e = 2^-52 and a term for the rounding of
+  the mean. docs/ACCURACY.md has measured errors, at most 0.35 of these bounds.
 */
 #ifndef NRMI_PASS
 
@@ -400,151 +332,158 @@ typedef enum nrm_isa { NRM_AUTO, NRM_SCALAR, NRM_AVX2, NRM_AVX512, NRM_NEON, NRM
 
 typedef enum nrm_status {
     NRM_OK = 0,
-    NRM_ERR_NULL,     /* a pointer the call needs is NULL                                     */
-    NRM_ERR_DESC,     /* enumerator out of range, groups not dividing c, kind unfit for a call */
+    NRM_ERR_NULL,     /* a pointer that the call needs is NULL                                */
+    NRM_ERR_DESC,     /* an enumerator out of range, groups that do not divide c, gamma_offset
+                         not finite, a kind that the call does not take, a type left out      */
     NRM_ERR_SIZE,     /* n*c*s, or a size in bytes, exceeds size_t; a pitch is too small      */
-    NRM_ERR_EPS,      /* eps negative, infinite or NaN                                        */
-    NRM_ERR_RATE,     /* running_rate outside [0, 1] or NaN                                   */
-    NRM_ERR_ALIAS,    /* buffers overlap in a way that is neither "same" nor "apart"          */
-    NRM_ERR_SAMPLES,  /* running variance asked of one value per channel: it has no estimate  */
-    NRM_ERR_ISA,      /* the instruction set asked for is not built in or not on this CPU     */
-    NRM_ERR_NONFINITE /* all is written but the running statistics: a new one is not finite   */
+    NRM_ERR_EPS,      /* eps is negative, infinite or NaN                                     */
+    NRM_ERR_RATE,     /* running_rate is outside [0, 1] or NaN                                */
+    NRM_ERR_ALIAS,    /* an output overlaps another buffer other than as A6 allows            */
+    NRM_ERR_SAMPLES,  /* the unbiased running variance of one value per channel is asked for  */
+    NRM_ERR_ISA,      /* this build or this CPU does not have the instruction set asked for   */
+    NRM_ERR_NONFINITE /* done, but no running statistic has moved: one would not be finite    */
 } nrm_status;
 
 typedef struct nrm_pitch {
     size_t sample, line; /* in elements; 0 means packed */
 } nrm_pitch;
 
-/* What to compute. Zero is every field's default, and the first field is a number, so that
-   `nrm_desc d = {0}` compiles as C and as C++. */
+/* What to compute. Zero is every field's default: `nrm_desc d = {0};` in C, `= {};` in C++, where
+   {0} compiles too, but g++ -Wextra warns. */
 typedef struct nrm_desc {
-    size_t n, c, s;             /* samples, channels, positions (L, H*W or D*H*W; 0 is 1)     */
-    size_t groups;              /* NRM_GROUP: divides c                                       */
-    nrm_kind kind;              /* what is averaged over: manual, A3                          */
+    size_t n, c, s;             /* samples, channels, positions (L, H*W or D*H*W; 0 means 1)  */
+    size_t groups;              /* of channels, NRM_GROUP alone: divides c                    */
+    nrm_kind kind;              /* what is averaged over: A3                                  */
     nrm_layout layout;          /* NCHW: positions are neighbours; NHWC: channels are         */
     nrm_dtype dtype;            /* storage of x, y, residual, sum, dy, dx and dsum            */
     nrm_act act;                /* applied last                                               */
-    double eps;                 /* added to the variance under the root                       */
-    double gamma_offset;        /* added to every gamma: 1 for zero-centred weights           */
+    double eps;                 /* added to the variance under the root; 0 if you forget it   */
+    double gamma_offset;        /* added to every gamma: 1 for weights stored as w - 1        */
     int affine_per_sample;      /* gamma and beta hold n*c values (AdaIN, conditional norm)   */
-    nrm_pitch x_pitch, y_pitch; /* of x, residual, sum, dsum, dx / of y, dy: slices           */
+    nrm_pitch x_pitch, y_pitch; /* of x, residual, sum, dsum, dx; of y, dy (A6)               */
 } nrm_desc;
 
-/* Where it lies. Every pointer that a call does not need may be NULL. */
+/* Where the data are. Every pointer that a call does not need may be NULL. Zero it as nrm_desc. */
 typedef struct nrm_args {
     const void *x;                    /* the input                                            */
     void *y;                          /* the output                                           */
-    const void *residual;             /* z = x + residual is what gets normalised             */
-    void *sum;                        /* z goes here                                          */
-    const void *gamma, *beta;         /* NULL: 1 and 0, each on its own                       */
-    double *mean, *rstd;              /* statistics: out of forward, into backward            */
+    const void *residual;             /* added BEFORE the norm: z = x + residual is normalised */
+    void *sum;                        /* output: z                                            */
+    const void *gamma, *beta;         /* either may be NULL: 1 and 0                          */
+    double *mean, *rstd;              /* statistics: forward writes them, backward reads them */
     void *running_mean, *running_var; /* batch and instance norm: c values                    */
     double running_rate;              /* weight of the new value: r = (1-rate)*r + rate*new;
-                                         1 replaces what was there                           */
-    int running_population;           /* 0: unbiased variance (PyTorch); 1: population (ONNX) */
+                                         0 leaves r as it is, 1 replaces it                   */
+    int running_population;           /* new variance: 0 unbiased (PyTorch), 1 not (Keras, ONNX) */
     const void *dy;                   /* the gradient of y                                    */
-    void *dx;                         /* the gradient of x (and of residual)                  */
-    const void *dsum;                 /* gradient reaching sum from elsewhere; added to dx    */
+    void *dx;                         /* the gradient of x, and of residual                   */
+    const void *dsum;                 /* the gradient of sum by another way; added to dx      */
     void *dgamma, *dbeta;             /* the gradients of gamma and beta                      */
     int accumulate;                   /* 1: add to dgamma and dbeta instead of overwriting    */
     nrm_isa isa;                      /* NRM_AUTO: the best this CPU has                      */
     const struct nrm_pool *pool;      /* NULL: the calling thread alone                       */
-    void *workspace;                  /* lets more work run in parallel; never changes a bit  */
+    void *workspace;                  /* optional memory for partial sums: A7                 */
     size_t workspace_size;            /* in bytes                                             */
 } nrm_args;
 
-/* The caller's threads: OpenMP, pthreads, a job system. run() returns when all tasks have run; it
-   finds the floating-point state that the call was made in. */
+/* Your threads: OpenMP, pthreads, a job system. run() calls task(arg, index) once for each index
+   below tasks and returns when all have returned: A7. */
 typedef struct nrm_pool {
     void (*run)(void *user, size_t tasks, void (*task)(void *arg, size_t index), void *arg);
     void *user;
     size_t threads;
 } nrm_pool;
 
-/* One channel of a share of a batch: m2 is the sum of squared deviations from mean. */
+/* Of one channel of a share of a batch. m2: the sum of (x - mean)^2. */
 typedef struct nrm_moments {
     double count, mean, m2;
 } nrm_moments;
 
-/* One channel's gradient sums over a share of a batch. */
+/* Of one channel of a share of a batch: the sums of dy' and of dy' * xhat (A3). */
 typedef struct nrm_sums {
     double count, dy, dy_xhat;
 } nrm_sums;
 
 /* ---- B4 Short forms: float, packed, one thread. gamma and beta may be NULL. ---------------- */
 
-/* y[rows][cols] = layer norm of each row of x. y may be x. */
+/* Layer norm of each row of x[rows][cols]. In these five y may be x. */
 NRM_API nrm_status nrm_layernorm(float *y, const float *x, size_t rows, size_t cols,
                                  const float *gamma, const float *beta, double eps);
-/* y[rows][cols] = x / sqrt(mean(x*x) + eps) * gamma, row by row. y may be x. */
+/* RMS norm of each row: y = x / sqrt(mean(x*x) + eps) * gamma. */
 NRM_API nrm_status nrm_rmsnorm(float *y, const float *x, size_t rows, size_t cols,
                                const float *gamma, double eps);
-/* Batch norm with running statistics mean[c] and var[c]. y may be x. */
+/* Batch norm with the running statistics mean[c] and var[c]. */
 NRM_API nrm_status nrm_batchnorm_infer(float *y, const float *x, size_t n, size_t c, size_t s,
                                        nrm_layout layout, const float *mean, const float *var,
                                        const float *gamma, const float *beta, double eps);
-/* Each channel of each sample by its own mean and variance over s. y may be x. */
+/* Instance norm: each channel of each sample has its own mean and variance over s. */
 NRM_API nrm_status nrm_instancenorm(float *y, const float *x, size_t n, size_t c, size_t s,
                                     nrm_layout layout, const float *gamma, const float *beta,
                                     double eps);
-/* Each group of c/groups channels of each sample by its own mean and variance. y may be x. */
+/* Group norm: each group of c/groups channels of each sample has its own mean and variance. */
 NRM_API nrm_status nrm_groupnorm(float *y, const float *x, size_t n, size_t c, size_t s,
                                  size_t groups, nrm_layout layout, const float *gamma,
                                  const float *beta, double eps);
 
 /* ---- B5 Described calls ------------------------------------------------------------------ */
 
-/* With the input's own statistics: training; layer, instance, group and RMS norm always.
-   Needs x, y. Optional outputs: sum, mean, rstd, running_mean, running_var, each alone.
-   y may be x or residual, sum may be x or residual. Statuses: all. */
+/* Normalises with the statistics of the input itself: training of batch norm; the other kinds
+   always. Needs x, y. Optional outputs, each on its own: sum, mean, rstd; running_mean and
+   running_var, which are updated. y and sum may be x or residual. Statuses: all. */
 NRM_API nrm_status nrm_forward(const nrm_desc *, const nrm_args *);
 
-/* NRM_BATCH and NRM_INSTANCE with running statistics, which are only read.
-   Needs x, y, running_mean, running_var. Optional output: sum. */
+/* Normalises with the running statistics, which are only read. NRM_BATCH and NRM_INSTANCE.
+   Needs x, y, running_mean, running_var. Optional output: sum. y and sum may be x or residual.
+   Statuses: all but RATE, SAMPLES, NONFINITE. */
 NRM_API nrm_status nrm_infer(const nrm_desc *, const nrm_args *);
 
-/* Gradient of nrm_forward. Needs x, dy, rstd and mean (not for RMS) as forward wrote them, at least
-   one of dx, dgamma, dbeta, and gamma, beta, gamma_offset as in forward; x and residual as there,
-   or its sum as x. dx may be x, dy, dsum. */
+/* Gradient of nrm_forward. Needs dy; x and residual as in forward, or its sum as x; mean (not for
+   RMS) and rstd as forward wrote them; gamma, beta and the desc as in forward; and at least one of
+   the outputs dx, dgamma, dbeta. dx may be x, dy or dsum. Statuses: as nrm_infer. */
 NRM_API nrm_status nrm_backward(const nrm_desc *, const nrm_args *);
 
-/* Gradient of nrm_infer: frozen batch norm. Needs x, dy, running_mean, running_var and at least one
-   of dx, dgamma, dbeta. */
+/* Gradient of nrm_infer: frozen batch norm. Needs x, dy, running_mean, running_var, gamma and beta
+   as in nrm_infer, and at least one of dx, dgamma, dbeta. Statuses: as nrm_infer. */
 NRM_API nrm_status nrm_infer_backward(const nrm_desc *, const nrm_args *);
 
 /* ---- B6 Parts: batch norm over many machines, pieces of a batch, several batches as one ----
-   NRM_BATCH alone; examples/08_sync_batchnorm_mpi.c. */
+   NRM_BATCH alone. A share is the part of the batch that one call sees. How to: A7, and
+   examples/08_sync_batchnorm_mpi.c. Statuses as of nrm_forward and nrm_backward. */
 
-/* Writes c moments of this share. Needs x (and residual if used). An empty share gives zeros. */
+/* Writes the moments of this share, one for each channel. Needs x (and residual if used). A share
+   without samples gives zeros. */
 NRM_API nrm_status nrm_reduce(const nrm_desc *, const nrm_args *, nrm_moments *c_of_them);
-/* into += from, channel by channel; the order of merging is the caller's and decides the bits. */
+/* Adds `from` to `into`, channel by channel. The order of merging decides the last bits. */
 NRM_API void nrm_merge(nrm_moments *into, const nrm_moments *from, size_t c);
-/* Normalises this share with merged moments: y, and sum, mean, rstd, running_* if given. */
+/* Normalises this share with the merged moments. Needs x, y. Optional outputs as of nrm_forward. */
 NRM_API nrm_status nrm_apply(const nrm_desc *, const nrm_args *, const nrm_moments *c_of_them);
-/* Writes c gradient sums of this share, and dgamma, dbeta of this share if given. */
+/* Writes the gradient sums of this share, one for each channel, and its dgamma and dbeta if given.
+   Needs x, dy, mean, rstd; gamma and beta under NRM_RELU or affine_per_sample. */
 NRM_API nrm_status nrm_backward_reduce(const nrm_desc *, const nrm_args *, nrm_sums *c_of_them);
-/* into += from, channel by channel. */
+/* Adds `from` to `into`, channel by channel. */
 NRM_API void nrm_merge_sums(nrm_sums *into, const nrm_sums *from, size_t c);
-/* dx of this share from merged sums. Needs x, dy, mean, rstd, dx. */
+/* dx of this share from the merged sums. Needs x, dy, mean, rstd, dx; gamma, and beta under
+   NRM_RELU, as in forward. */
 NRM_API nrm_status nrm_backward_apply(const nrm_desc *, const nrm_args *,
                                       const nrm_sums *c_of_them);
 
 /* ---- B7 Helpers -------------------------------------------------------------------------- */
 
-/* Folds an inference batch norm into the convolution or linear layer before it: weight is [c][k],
-   of a convolution with k = input channels of a group * kernel height * width (examples/10_fold.c).
-   bias, gamma and beta may be NULL; weight_out may be weight, bias_out may be bias. Errors: NULL,
-   SIZE, EPS, ALIAS. */
+/* Folds an inference batch norm into the convolution or linear layer before it, so that the layer
+   alone gives the same result but for rounding (examples/10_fold.c). weight is [c][k]; of a
+   convolution, k = input channels of a group * kernel height * kernel width. bias, gamma and beta
+   may be NULL; weight_out may be weight, bias_out may be bias. Statuses: OK, NULL, SIZE, EPS,
+   ALIAS. */
 NRM_API nrm_status nrm_fold(float *weight_out, float *bias_out, const float *weight,
                             const float *bias, size_t c, size_t k, const float *mean,
                             const float *var, const float *gamma, const float *beta, double eps);
 
 NRM_API size_t nrm_stat_count(const nrm_desc *); /* length of mean and rstd; 0: desc invalid */
-NRM_API size_t nrm_workspace_size(const nrm_desc *, size_t threads); /* bytes worth giving     */
-NRM_API nrm_isa nrm_best_isa(void);                                  /* what NRM_AUTO means     */
-NRM_API int nrm_has_isa(nrm_isa);                                    /* 1 if it can run here    */
+NRM_API size_t nrm_workspace_size(const nrm_desc *, size_t threads); /* bytes that are enough  */
+NRM_API nrm_isa nrm_best_isa(void);                                  /* what NRM_AUTO runs     */
+NRM_API int nrm_has_isa(nrm_isa);                                    /* 1 if it can run here   */
 NRM_API const char *nrm_isa_name(nrm_isa);
-NRM_API const char *nrm_status_string(nrm_status); /* one line a person understands */
+NRM_API const char *nrm_status_string(nrm_status); /* what it means, in a line of English */
 NRM_API int nrm_version(void);                     /* NRM_VERSION of the compiled code */
 
 NRM_API uint16_t nrm_f32_to_bf16(float); /* round to nearest even; NaN stays NaN */
@@ -668,15 +607,15 @@ NRM_API float nrm_f16_to_f32(uint16_t);  /* exact */
 #endif
 
 #ifndef NRM_STREAM_BYTES
-#define NRM_STREAM_BYTES 25165824 /* 24 MiB: A7 */
+#define NRM_STREAM_BYTES 25165824 /* 24 MiB: A8 */
 #endif
 
 #ifndef NRM_TILE
-#define NRM_TILE 256 /* lanes: A7 */
+#define NRM_TILE 256 /* lanes: A8 */
 #endif
 
 #ifndef NRM_POOL_MIN
-#define NRM_POOL_MIN 524288 /* elements: A7 */
+#define NRM_POOL_MIN 524288 /* elements: A8 */
 #endif
 
 #ifndef NRM_ASSERT
@@ -813,7 +752,7 @@ void *memset(void *, int, size_t);
 
 /* ---- C3 Tiles, chunks, kernels -------------------------------------------------------------- */
 
-/* The order of summation (A6). These three numbers are part of the promise. */
+/* NUMERICS, "Order". These three numbers are part of the promise. */
 enum {
     NRMI_LANE = 16,   /* value i of a block has lane i mod 16 and step i / 16 */
     NRMI_BLOCK = 128, /* 16 lanes of 8 steps                                  */
@@ -909,7 +848,7 @@ typedef struct nrmi_lanes {
     int rms;
 } nrmi_lanes;
 
-/* A6, "Accept", of n groups of m values: mean, m2 and rstd from the sums around the pilots. */
+/* NUMERICS, "Accept", of n groups of m values: mean, m2, rstd from the sums around the pilots. */
 typedef struct nrmi_judged {
     size_t n;
     int rms;
@@ -1171,7 +1110,7 @@ static NRMI_INLINE int nrmi_large_f64(double mean, double rstd)
     return nrmi_bits(mean) >= NRMI_POW2_BITS(1000) || nrmi_bits(rstd) < NRMI_POW2_BITS(-1000);
 }
 
-/* The range in which float arithmetic keeps the bound of A6; outside it double is used. The last
+/* NUMERICS, "Double": the range in which float keeps the bound; outside it double is used. The last
    line: (float)(mean - (float)mean) is off by 2^-49 |mean|, which rstd magnifies. */
 static NRMI_INLINE int nrmi_comfortable(double mean, double rstd)
 {
@@ -2184,16 +2123,14 @@ NRM_API const char *nrm_status_string(nrm_status status)
     static const char *const lines[] = {
         "ok",
         "a pointer that this call needs is NULL",
-        "the description is invalid: an enumerator is out of range, groups do not divide c, "
-        "gamma_offset is not finite, or the kind or the type does not fit this call",
-        "a size does not fit size_t, or a pitch is smaller than what it spans",
+        "nrm_desc does not fit this call: kind, layout, dtype, act, groups or gamma_offset",
+        "n*c*s or a size in bytes exceeds size_t, or a pitch is too small",
         "eps is negative, infinite or NaN",
-        "running_rate is outside [0, 1]",
-        "an output overlaps another buffer without being the same one, or may not be the same",
-        "the unbiased running variance of one value per channel does not exist",
-        "the instruction set asked for is not built in or not on this CPU",
-        "done, but a new running statistic is not finite: running_mean and running_var were not "
-        "moved"};
+        "running_rate is outside [0, 1] or NaN",
+        "an output overlaps another buffer, and these two may not be the same one",
+        "one value per channel has no unbiased variance for running_var",
+        "this build or this CPU does not have the instruction set asked for",
+        "done, but running_mean and running_var have not moved: a new value would not be finite"};
     return (unsigned)status < sizeof lines / sizeof lines[0] ? lines[(unsigned)status]
                                                              : "unknown status";
 }
@@ -2610,12 +2547,12 @@ NRM_API size_t nrm_stat_count(const nrm_desc *d)
    there are `groups`; a group is `fold` lanes; a lane is a list of `planes` planes of `len` values
    (fold or planes is 1). In a column walk the lanes are neighbours in memory. */
 typedef struct nrmi_walk {
-    int column, few; /* few: a block is 8 values of the list (A6) */
+    int column, few; /* few: a block is 8 values of the list */
     size_t outer, groups, fold, planes, len;
     nrmi_step outer_step, group_step, fold_step, plane_step, len_step;
 } nrmi_walk;
 
-enum { NRMI_SMALL = 16 };    /* of s, for NRM_BATCH: A6                             */
+enum { NRMI_SMALL = 16 };    /* of s, for NRM_BATCH: NUMERICS, "Lists"              */
 enum { NRMI_WAITING = 64 };  /* running statistics of so many channels wait on the stack */
 
 /* Sizes: 1, n, c, s, groups g, q = c / groups. Steps: 0, one element 1, line L, sample S, q
@@ -2655,7 +2592,7 @@ typedef struct nrmi_job {
     const nrm_pool *pool; /* NULL: on this thread                                   */
     double *park;         /* workspace for partial sums, and how many it holds      */
     size_t park_count;
-    size_t *pilot_at;     /* A6, "Pilot": 32 places in the list of a group          */
+    size_t *pilot_at;     /* NUMERICS, "Pilot": 32 places in the list of a group    */
 } nrmi_job;
 
 static size_t nrmi_size_of(const nrmi_job *j, char code, size_t q)
@@ -2722,7 +2659,7 @@ static void nrmi_join_samples(nrmi_walk *w)
     }
 }
 
-/* A6, "Pilot": whether a group is one plane that is short enough to be summed for its pilot. */
+/* NUMERICS, "Pilot": whether a group is one plane, short enough to be summed for its pilot. */
 static int nrmi_sums_are_pilots(const nrmi_job *j)
 {
     return j->w.planes * j->w.fold == 1 && j->w.len <= NRMI_BLOCK;
@@ -3033,7 +2970,7 @@ static size_t nrmi_most_lanes(const nrmi_tile *t, int wide)
     return lanes;
 }
 
-/* Coefficients by lane from doubles, by the formulas of A6. `sums`: of the gradient sums. */
+/* Coefficients by lane from doubles: NUMERICS, "Apply", "Gradient". `sums`: of the sums. */
 static NRMI_NOINLINE void nrmi_prepare_lane(nrmi_work *w, int sums, size_t i, double mean,
                                             double rstd)
 {
@@ -3459,7 +3396,7 @@ static void nrmi_front(nrmi_work *w, const nrmi_span *s)
 
 /* ---- C12 Sums ------------------------------------------------------------------------- */
 
-/* The sums of a list as far as its cells are added, in the order of A6: runs to planes, planes to
+/* The sums of a list as far as its cells are added (NUMERICS, "Order"): runs to planes, planes to
    the list. F64's are compensated: what is lost is kept beside. */
 typedef struct nrmi_list {
     size_t lanes, across, cell; /* cells to a plane; the next one                              */
@@ -4289,7 +4226,7 @@ static size_t nrmi_lanes_until(const nrmi_stretch *v, size_t from)
 /* ---- C15 Threads: a job in units, or one tile in cells -------------------------------- */
 
 /* No bit depends on what is said here: a unit is a stretch of lanes, which nobody shares; a cell is
-   a run or a plane of a tile, and what cells sum to is added in the order of A6 by one thread.
+   a run or a plane of a tile, and what cells sum to is added in index order by one thread.
    Either the units of a job are spread over the pool, each on one thread; or they come one after
    the other and their tiles are spread. */
 
@@ -4361,7 +4298,7 @@ static NRMI_NOINLINE void nrmi_on_pool(const nrmi_job *j, size_t units, nrmi_uni
     nrmi_pool_run(pool, j->q->found, s.tasks, nrmi_task, &s);
 }
 
-/* From so many elements on a tile is worth a round of the pool: 20 to 40 us of one core (A7). */
+/* From so many elements on a tile is worth a round of the pool: 20 to 40 us of one core. */
 static size_t nrmi_cut(void)
 {
     return NRM_POOL_MIN / 4;
@@ -4702,7 +4639,7 @@ static void nrmi_pilots(const nrmi_job *j, const nrmi_kernels *k, double scale, 
 
 enum { NRMI_ACCEPT, NRMI_RETRY, NRMI_WIDE, NRMI_DONE };
 
-/* A6, "Accept": mean and m2 from the sums, and whether the arithmetic was good enough. In F64 a
+/* NUMERICS, "Accept": mean and m2 from the sums, and whether float was good enough. In F64 a
    variance below 2^-900 stands if the values are so large that their differences cannot vanish. */
 static int nrmi_judge(const nrmi_job *j, double pilot, double first, double second, double m,
                       double *mean, double *m2)
@@ -5479,7 +5416,7 @@ enum { NRMI_TOGETHER = 4 * NRMI_LANES, NRMI_GROUP_ROWS = 32 };
 typedef struct nrmi_together {
     const nrmi_job *j;
     nrmi_chunk c;
-    size_t planes, rows; /* planes of the list (A6) of rows, one after the other                */
+    size_t planes, rows; /* planes of the list of rows, one after the other                     */
     size_t each, stride; /* so many rows at once, each so many after the one before             */
     size_t most, from, n; /* the columns from..from+n, at most so many, add to dgamma and dbeta */
     int alone;           /* all rows are done at once                                           */
@@ -6334,8 +6271,8 @@ NRM_API nrm_status nrm_backward_apply(const nrm_desc *d, const nrm_args *a,
     return nrmi_public(&nrmi_verb_backward_apply, d, a, c_of_them);
 }
 
-/* A6, "Merge": from the mean of more values on. The other way, a share of one outlier costs F64 the
-   square root of their number in roundings. */
+/* NUMERICS, "Merge": from the mean of more values. The other way, a share of one outlier costs
+   F64 the square root of their number in roundings. */
 static NRMI_NOINLINE void nrmi_merge_moments(nrm_moments *into, const nrm_moments *from, size_t c)
 {
     size_t i;
@@ -7184,7 +7121,7 @@ static NRMI_NOINLINE void NRMI_OP(nrmi_column_rest)(nrmi_chunk *c)
     }
 }
 
-/* A6, "Pilot": of lines of 32 values each; and of vectors of lanes from their places in memory. */
+/* NUMERICS, "Pilot": of lines of 32 values; of vectors of lanes from their places in memory. */
 static NRMI_NOINLINE void NRMI_OP(nrmi_row_pilots)(nrmi_chunk *c)
 {
     const nrmi_v down = nrmi_set1((nrmi_a)0.03125);
@@ -7446,7 +7383,7 @@ static NRMI_INLINE void NRMI_OP(nrmi_put_level)(const nrmi_chunk *c, size_t k, s
         nrmi_store(level + c->level_step, t.b);
     }
 }
-/* What pairs of rows add to dbeta and dgamma: the tree of A6 over 8 rows, then, as phase c->block,
+/* What pairs of rows add to dbeta and dgamma: the tree over 8 rows, then, as phase c->block,
    that over c->top levels of phases, then to the run. */
 static NRMI_INLINE void NRMI_OP(nrmi_add_twin)(const nrmi_chunk *c, size_t number, size_t j,
                                                nrmi_two t, nrmi_m m, int part)
@@ -7605,7 +7542,7 @@ static NRMI_INLINE nrmi_v NRMI_OP(nrmi_lanes_at)(const double *p, size_t i, size
     return n - i < NRMI_W ? nrmi_load_part(p + i, nrmi_mask(n - i)) : nrmi_load(p + i);
 }
 
-/* Coefficients of the usual arithmetic, by the formulas of A6: rstd = v * rho, u is the larger of
+/* Coefficients of the usual arithmetic (NUMERICS, "Gradient"): rstd = v * rho, u is the larger of
    v and 1 times 2^24. Powers of two divide exactly. */
 static NRMI_NOINLINE void NRMI_OP(nrmi_coefs)(const nrmi_lanes *l)
 {

@@ -5,12 +5,11 @@
  *     build/bench/accuracy [--only TEXT] [--peers onednn,torch]
  *
  * Exact is the long double oracle of tests/ref.h. An error is given in units of the library's bound
- * (manual, A6), which is 4 * 2^-23 of the natural scale of each single result (of dx 6 * 2^-23):
- * |g| * (1 + |xhat|) + |b| for y, and so on. So 1 is the bound, and 2^21 an error as large as the
- * result. The worst
- * result of a call counts, in backward that of dx, dgamma and dbeta. Where a library knows several
- * ways to one result, its most accurate one counts. NaN or Inf is what it is called by where a
- * finite number is right.
+ * (NUMERICS, "Bound"), which is 4 * 2^-23 of the natural scale of each single result, of dx
+ * 6 * 2^-23: |g| * (1 + |xhat|) + |b| for y, and so on. So 1 is the bound, and 2^21 an error as
+ * large as the result. The worst result of a call counts, in backward that of dx, dgamma and dbeta.
+ * Where a library knows several ways to one result, its most accurate one counts. NaN or Inf stands
+ * where a finite number is right.
  *
  * All peers get float data, eps and running statistics as ours does, and run on one thread. Their
  * backward pass takes the statistics of their own forward pass, as in training.
@@ -36,8 +35,8 @@
 
 /* ---- Cases --------------------------------------------------------------------------------- */
 
-/* Beyond those of gen.h: N(0, 1), but the values that the library samples for its pilot (manual,
-   A6) lie about as far from the mean as they may without a second reading. */
+/* Beyond those of gen.h: N(0, 1), but the values that the library samples for its pilot
+   (NUMERICS, "Pilot") lie about as far from the mean as they may without a second reading. */
 #define MISLED GEN_DISTS
 
 /* What is normalised. */

@@ -129,7 +129,7 @@ $versions.
 
 ![Worst errors of ours, oneDNN and PyTorch for each input](accuracy.svg)
 
-Figures are worst errors in units of the library's bound (manual, A6), against long double results:
+Figures are worst errors in units of the [bound](NUMERICS.md#bound), against long double results:
 1 is the bound, 4.8e-7 of the natural scale of each single result, of dx 7.2e-7. The scale of y is
 |gamma| \\* (1 + |xhat|) + |beta|. 2.1e6 is an error as large as that scale. **Bold**: the first digit is wrong already (an
 error of a tenth of the scale or more), or NaN or Inf where a finite number is right.

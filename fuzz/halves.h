@@ -83,7 +83,7 @@ static inline uint16_t half_result(const halves_case *h, uint16_t x)
     return half_from_f64(h->type, (double)y);
 }
 
-/* Where float is what the manual says (A6): gamma and beta within its comfortable range. */
+/* Whether y is computed in float (NUMERICS, "Double"): gamma and beta are within its range. */
 static inline int float_is_fit(const halves_case *h)
 {
     const double g = fabs((double)h->gamma), b = fabs((double)h->beta);

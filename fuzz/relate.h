@@ -381,8 +381,8 @@ static inline void relate_shares(const fuzz_case *f, gen *g)
 
 /* ---- the same said otherwise ----------------------------------------------------------------- */
 
-/* 1 when gamma and beta are what float arithmetic is fit for (A6): where they are not, gradients
-   are computed in double, but only where parameters are needed, as they are under NRM_RELU. */
+/* 1 when float is fit for gamma and beta (NUMERICS, "Double"). Where it is not, gradients are
+   computed in double, but only where parameters are needed, as they are under NRM_RELU. */
 static inline int comfortable_parameters(const problem *p)
 {
     const double g = p->given & GIVEN(SLOT_GAMMA)

@@ -1,5 +1,5 @@
 /* search.c - looks for the input with the largest error: a hill-climber for each kind, layout and
- * result of float, in units of the published bound (manual, A6; tests/ref.h). A result above 1 is a
+ * result of float, in units of the bound (NUMERICS, "Bound"; tests/ref.h). A result above 1 is a
  * broken bound.
  *
  *   cc -O2 -pthread fuzz/search.c -o search -lm

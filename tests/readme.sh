@@ -61,7 +61,10 @@ style()
     [ -s out.png ]
 }
 
-everything_is_known() { ! typed | grep -v -e ' program\.c ' -e 03_style -e '^\./a\.out '; }
+everything_is_known()
+{
+    ! typed | grep -v -e ' program\.c ' -e 03_style -e '^\./a\.out ' -e '^make '
+}
 
 # ---- make ---------------------------------------------------------------------------------------
 
@@ -88,7 +91,8 @@ made() # TARGET
     make -s $(short "$1")
 }
 
-targets=$(grep -o '`make [a-z -]*`' README.md | tr -d '`' | cut -d' ' -f2- | tr ' ' '\n' | sort -u)
+targets=$({ grep -o '`make [a-z -]*`' README.md | tr -d '`'; typed | grep '^make '; } |
+    cut -d' ' -f2- | tr ' ' '\n' | sort -u)
 in_ci=$(sed -n '/^for targets in/,/; do/p' .ci/run | grep -o '"[^"]*"' | tr -d '"' | cut -d' ' -f1)
 
 check 'the program of the first screen compiles and prints what its comment says' program

@@ -50,7 +50,7 @@ static inline ref_real ref_sqrt(ref_real v)
 
 /* ---- 1 The error bounds: the one place that states them ------------------------------------- */
 
-/* For every finite input (manual, A6), with g = gamma + gamma_offset, b = beta,
+/* For every finite input (NUMERICS, "Bound"), with g = gamma + gamma_offset, b = beta,
    xhat = (z - mean) * rstd, and for float e = 2^-23, tiny = 2^-149:
 
        |y - exact| <= 4 * e * (|g| * (1 + |xhat|) + |b|) + tiny

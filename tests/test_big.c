@@ -702,7 +702,7 @@ static uint16_t *map_list(size_t count)
     return (uint16_t *)p;
 }
 
-/* The pilot is 0, and the rest as the manual's A6 has it. */
+/* The pilot is 0, and the rest as in NUMERICS, "Statistics". */
 static void list_moments(const list *l, nrm_isa isa)
 {
     nrm_desc d = list_desc(l->count);

@@ -516,8 +516,8 @@ static void test_roads(nrm_dtype type)
 
 /* ---- where float ends ------------------------------------------------------------------------ */
 
-/* Of A6: |mean| < 2^100, rstd = 0 or 2^-60 <= rstd <= 2^60, |mean| * rstd <= 2^25, |gamma| <= 2^40
-   and |beta| <= 2^100 are applied in float, the next float beyond each in double. */
+/* NUMERICS, "Double": |mean| < 2^100, rstd = 0 or 2^-60 <= rstd <= 2^60, |mean| * rstd <= 2^25,
+   |gamma| <= 2^40 and |beta| <= 2^100 are applied in float, the next float beyond in double. */
 static void test_limits(void)
 {
     static const struct limit {

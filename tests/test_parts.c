@@ -336,7 +336,7 @@ static void test_merge(void)
     nrm_merge(&m, &b, 1);
     ok(m.count == 8 && m.mean == -7 + 8.5 * (3.0 / 8) &&
            m.m2 == (2.25 + 0.5) + 8.5 * 8.5 * (5 * (3.0 / 8)),
-       "merging follows the formula of the manual");
+       "merging follows the formula of NUMERICS");
     reverse = b;
     nrm_merge(&reverse, &a, 1);
     ok(!memcmp(&m, &reverse, sizeof m), "unequal counts: the order does not matter");

@@ -642,7 +642,7 @@ static void test_outlier_share(void)
         check(nrm_apply(&d, &a, m) == NRM_OK, "apply");
         for (i = 0; i < 4097; ++i) {
             const double xhat = i == 0 ? outlier : i & 1 ? up : down;
-            /* 4e * (1 + |xhat|) + d of A6, where d is less than 2^-53 * 0.016, after one merge */
+            /* NUMERICS, "Bound": 4e * (1 + |xhat|) + d, d below 2^-53 * 0.016, after one merge */
             const double bound = 2 * (4 * 0x1p-52 * (1 + fabs(xhat)) + 0.016 * 0x1p-53);
             check(fabs(y[i] - xhat) <= bound, "y[%zu] is %.17g, not %.17g", i, y[i], xhat);
         }
@@ -685,7 +685,7 @@ static problem *small_problem(nrm_dtype type, nrm_kind kind, size_t s)
     return p;
 }
 
-/* The factor is gamma + gamma_offset, which alone decides what is done in double (A6): both give
+/* The factor is gamma + gamma_offset, which alone decides what is done in double: both give
    the bits of their sum as gamma. Channel `wide` has a gamma of its own, the others sum up to
    `rest`; all are floats, and so are the sums. */
 static void compare_offset(problem *p, size_t wide, double gamma, double offset, double rest)

@@ -65,7 +65,7 @@ def normalize(x, kind=LAYER, gamma=None, beta=None, eps=1e-5, groups=0, layout=N
 
 
 def _exact(x, kind, gamma, beta):
-    """The formula in double, the bound of the manual (A6) beside it; x is (n, c, h, w)."""
+    """The formula in double, the bound of docs/NUMERICS.md beside it; x is (n, c, h, w)."""
     axes = {BATCH: (0, 2, 3), LAYER: (1,), INSTANCE: (2, 3), GROUP: (2, 3, 4), RMS: (1,)}[kind]
     z = x.astype("float64")
     if kind == GROUP:

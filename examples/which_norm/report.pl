@@ -237,7 +237,7 @@ sub all_table {
             ' as in training'; });
     $row->('[recurrent nets](#recurrent-nets): letters, batches of 4, 32', sub {
         my $norm = $_[0];
-        return {instance => 'always beta (A10)', group => 'as layer, by groups (A6)'}->{$norm}
+        return {instance => 'always beta (A3)', group => 'as layer, by groups (A3)'}->{$norm}
             if !grep { $_ eq $norm } @recurrent;
         my $text = join ', ', map { letters_of($norm, $_) } 4, 32;
         return $text if $norm ne 'batch';

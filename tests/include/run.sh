@@ -288,6 +288,24 @@ readme()
     "$dir/program"
 }
 
+# The code of the manual's quick start (A2) compiles as it stands there, and does what it says.
+quick_start() # compiler standard
+{
+    local cc
+    cc=$(compiler_for "$1" "$2")
+    need "$cc"
+    awk '/^ -- A3 / {exit} /^ -- A2 / {on = 1} on && /^   [a-z]/ {sub(/;   .*/, ";"); print}' \
+        normalize.h >"$dir/code"
+    case $2 in *++*) sed -i 's/{0}/{}/' "$dir/code" ;; esac
+    sed -n '1,/puts/p' "$dir/code" >"$dir/short_form.h"
+    sed '1,/puts/d' "$dir/code" >"$dir/batch_norm.h"
+    cp $here/manual.c "$dir/"
+    # shellcheck disable=SC2086
+    "$cc" -std="$2" -x "$(language_of "$2")" $warnings $one_isa -O1 -I. -I"$dir" "$dir/manual.c" \
+        -lm -o "$dir/program"
+    "$dir/program"
+}
+
 # What the manual quotes from a test is in it, line by line.
 quotes()
 {
@@ -488,6 +506,8 @@ for cc in gcc clang; do
     job "$cc: renamed, beside another version, is refused" renamed_forgotten $cc
     job "$cc: by a relative path" relative_path $cc
     job "$cc: the program in README.md" readme $cc
+    job "$cc c99: the manual's quick start" quick_start $cc c99
+    job "$cc c++11: the manual's quick start" quick_start $cc c++11
     job "$cc -O0 -DNRM_NO_SIMD: freestanding" freestanding $cc "-O0 -DNRM_NO_SIMD"
     job "$cc: macros left by the declarations" macro_residue $cc c99 "stddef.h stdint.h" ''
     job "$cc: macros left by the implementation" \
