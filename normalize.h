@@ -793,7 +793,7 @@ NRM_API float nrm_f16_to_f32(uint16_t);  /* exact */
 
 #define NRMI_GLUE2_(a, b) a##_##b
 #define NRMI_GLUE2(a, b) NRMI_GLUE2_(a, b)
-#define NRMI_GLUE3_(a, b, c) a##_##b##_##c
+#define NRMI_GLUE3_(a, b, c) a##b##_##c
 #define NRMI_GLUE3(a, b, c) NRMI_GLUE3_(a, b, c)
 
 #ifdef __cplusplus
@@ -6480,10 +6480,10 @@ NRM_API nrm_status nrm_fold(float *weight_out, float *bias_out, const float *wei
 #error "normalize.h includes itself by name: define NRM_HEADER_FILENAME to this file's new name"
 #endif
 
-#define NRMI_OP(name) NRMI_GLUE3(name, NRMI_A, NRMI_ISA)
+#define NRMI_OP(name) NRMI_GLUE3(name##_, NRMI_A, NRMI_ISA)
 #define NRMI_OP1(name) NRMI_GLUE2(name, NRMI_ISA)
 #define NRMI_OP64(name) NRMI_GLUE2(name##_f64, NRMI_ISA)
-#define NRMI_W NRMI_GLUE3(NRMI_W, NRMI_A, NRMI_ISA)
+#define NRMI_W NRMI_GLUE3(NRMI_W_, NRMI_A, NRMI_ISA)
 #define NRMI_DOUBLE NRMI_GLUE2(NRMI_IS_DOUBLE, NRMI_A)
 #define nrmi_a NRMI_GLUE2(nrmi, NRMI_A)
 #define nrmi_v NRMI_OP(nrmi_v)
