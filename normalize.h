@@ -2650,9 +2650,9 @@ static nrmi_step nrmi_step_of(const nrmi_job *j, char code, size_t q)
     switch (code) {
     case '1': step.x = step.y = 1; break;
     case 'q': step.x = step.y = q; break;
-    case 'L': step.x = j->xp.line, step.y = j->yp.line; break;
-    case 'Q': step.x = q * j->xp.line, step.y = q * j->yp.line; break;
-    case 'S': step.x = j->xp.sample, step.y = j->yp.sample; break;
+    case 'L': step.x = j->xp.line; step.y = j->yp.line; break;
+    case 'Q': step.x = q * j->xp.line; step.y = q * j->yp.line; break;
+    case 'S': step.x = j->xp.sample; step.y = j->yp.sample; break;
     default: break;
     }
     return step;
@@ -4497,10 +4497,9 @@ static NRMI_NOINLINE void nrmi_moment_sums(const nrmi_job *j, const nrmi_kernels
     const int f64 = j->t.dtype == NRM_F64;
     double lost[2] = {0, 0};
     double a[NRMI_LANES], b[NRMI_LANES], pilots[NRMI_LANES + 8];
-    size_t from, i, group = 0, f = 0;
+    size_t from, i, n, group = 0, f = 0;
     for (i = 0; !alone && i < count; i++)
         first[i] = second[i] = 0;
-    size_t n;
     for (from = 0; from < lanes; from += n) {
         nrmi_tile t = nrmi_aim(j, o, 0, g + group, f);
         t.sum = NULL;
@@ -5896,7 +5895,8 @@ static NRMI_NOINLINE void nrmi_channel_groups(const nrmi_job *j, const nrmi_chan
                                               size_t g, size_t count, double *kp, double *kq)
 {
     const size_t lost = c->whole ? nrmi_lost_params(j) : 0;
-    const double m = (double)nrmi_group_values(j);
+    const size_t values = nrmi_group_values(j);
+    const double m = (double)values;
     double mean[NRMI_LANES + 8], rstd[NRMI_LANES + 8], p[NRMI_LANES], q[NRMI_LANES];
     size_t i;
     for (i = 0; i < count; i++)
@@ -6056,6 +6056,7 @@ static nrm_status nrmi_moments_out(const nrmi_job *j)
 static void nrmi_reduce_unit(const nrmi_job *j, void *context, size_t unit)
 {
     const size_t at_once = *(const size_t *)context, g = unit * at_once;
+    const size_t values = nrmi_group_values(j);
     const size_t count = nrmi_least(j->w.groups - g, at_once);
     double mean[NRMI_LANES + 8], m2[NRMI_LANES + 8], rstd[NRMI_LANES + 8];
     signed char power[NRMI_LANES];
@@ -6063,7 +6064,7 @@ static void nrmi_reduce_unit(const nrmi_job *j, void *context, size_t unit)
     nrmi_moments_of(j, 0, g, count, mean, m2, power, rstd);
     for (i = 0; i < count; i++) {
         nrm_moments one;
-        one.count = (double)nrmi_group_values(j);
+        one.count = (double)values;
         one.mean = mean[i];
         one.m2 = nrmi_unscaled(m2[i], power[i]);
         memcpy((unsigned char *)j->q->array + (g + i) * sizeof one, &one, sizeof one);

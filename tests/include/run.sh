@@ -181,7 +181,14 @@ more_warnings()
     need "$cc"
     local more="-Wundef -Wsign-conversion -Wdouble-promotion -Wcast-align -Wvla -Wformat=2"
     more="$more -Wwrite-strings -Wredundant-decls -Wswitch-default"
-    case $2 in *++*) ;; *) more="$more -Wstrict-prototypes -Wmissing-prototypes" ;; esac
+    case $2 in
+    *++*) ;;
+    *)
+        more="$more -Wstrict-prototypes -Wmissing-prototypes -Wbad-function-cast"
+        more="$more -Wdeclaration-after-statement"
+        ;;
+    esac
+    case $1 in clang*) more="$more -Wcomma -Wdisabled-macro-expansion" ;; esac
     # shellcheck disable=SC2086
     "$cc" -std="$2" -x "$(language_of "$2")" $warnings $more -fsyntax-only -I. $here/plain_a.c
 }
