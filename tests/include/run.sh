@@ -19,8 +19,11 @@ here=tests/include
 jobs=${JOBS:-$(nproc 2>/dev/null || echo 2)}
 warnings="-Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror"
 standards="c99 c11 c2x gnu2x c++11 c++20"
-options="NRM_NO_SIMD NRM_NO_AVX2 NRM_NO_AVX512 NRM_NO_NEON NRM_NO_WASM NRM_NO_F64 NRM_NO_HALF"
+# What leaves a part out, as the code asks for it, and the instruction sets, as its passes set them.
+asks='(defined\(|#ifn?def )(NRM_NO_[A-Z0-9]+)'
+options="$(grep -oE "$asks" normalize.h | sed -E "s/$asks/\2/" | sort -u | tr '\n' ' ')"
 options="$options NORMALIZE_STATIC"
+isas=$(sed -n 's/^#define NRMI_ISA //p' normalize.h)
 one_isa="-O0 -DNRM_NO_SIMD"
 # All that an object may ask for. The last is the C++ runtime's, of g++ -O0.
 libc="sqrtf?|memcpy|memset|memmove|__gxx_personality_v0"
@@ -114,15 +117,16 @@ emitted()
     instruction_sets "$option" "$symbols"
 }
 
-# An option drops its instruction set and nothing else.
+# An option drops its instruction set and nothing else. v128 is that of other machines.
 instruction_sets()
 {
     local option=$1 symbols=$2 isa want
     [ "$(uname -m)" = x86_64 ] || return 0
-    for isa in scalar avx2 avx512; do
+    for isa in $isas; do
         want=1
-        case $option:$isa in
-        NRM_NO_SIMD:avx* | NRM_NO_AVX2:avx2 | NRM_NO_AVX512:avx512) want=0 ;;
+        case $isa,$option in
+        scalar,*) ;;
+        v128,* | *,NRM_NO_SIMD | "$isa,NRM_NO_${isa^^}") want=0 ;;
         esac
         if grep -q "nrmi_[a-z0-9_]*_$isa" <<<"$symbols"; then
             [ $want = 1 ] || { echo "$option holds $isa code"; return 1; }
