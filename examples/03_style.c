@@ -28,7 +28,7 @@ static void stop_unless(int good, const char *where, const char *what)
 
 static picture new_picture(size_t width, size_t height, size_t samples)
 {
-    picture p = {width, height, malloc(samples * width * height * 4 * sizeof(float))};
+    picture p = {width, height, (float *)malloc(samples * width * height * 4 * sizeof(float))};
     stop_unless(p.pixels != NULL, "picture", "no memory");
     return p;
 }
@@ -42,8 +42,8 @@ static void restyle(picture *both, const picture *content, const picture *style)
     float gamma[2][3], beta[2][3];
     nrm_moments from[3] = {{0, 0, 0}}, to[3] = {{0, 0, 0}};
     /* Three channels of the four: x_pitch.line steps over alpha, which nobody touches. */
-    nrm_desc desc = {.kind = NRM_BATCH, .layout = NRM_NHWC, .n = 1, .c = 3, .x_pitch.line = 4,
-                     .y_pitch.line = 4};
+    nrm_desc desc = {.n = 1, .c = 3, .kind = NRM_BATCH, .layout = NRM_NHWC, .x_pitch = {.line = 4},
+                     .y_pitch = {.line = 4}};
     nrm_args args = {0};
     nrm_status status;
 
@@ -101,7 +101,7 @@ static picture read_png(const char *name)
     stop_unless(png_image_begin_read_from_file(&png, name), name, png.message);
     png.format = PNG_FORMAT_RGBA; /* libpng widens grey, palettes and what has no alpha */
     p = new_picture(png.width, png.height, 1);
-    bytes = malloc(PNG_IMAGE_SIZE(png));
+    bytes = (png_byte *)malloc(PNG_IMAGE_SIZE(png));
     stop_unless(bytes != NULL, name, "no memory");
     stop_unless(png_image_finish_read(&png, NULL, bytes, 0, NULL), name, png.message);
     for (size_t i = 0; i < PNG_IMAGE_SIZE(png); ++i) p.pixels[i] = bytes[i];
@@ -118,7 +118,7 @@ static void write_side_by_side(const char *name, const picture *p, int count)
         png.width += (png_uint_32)p[k].width;
         if (png.height < p[k].height) png.height = (png_uint_32)p[k].height;
     }
-    bytes = calloc(PNG_IMAGE_SIZE(png), 1); /* transparent where no picture is */
+    bytes = (png_byte *)calloc(PNG_IMAGE_SIZE(png), 1); /* transparent where no picture is */
     stop_unless(bytes != NULL, name, "no memory");
     for (int k = 0; k < count; left += p[k++].width)
         for (size_t i = 0; i < p[k].height; ++i)

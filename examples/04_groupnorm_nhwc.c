@@ -13,7 +13,7 @@ int main(void)
     static float nhwc[COUNT], nchw[COUNT];
     float gamma[C], beta[C];
     double mean[N * GROUPS], rstd[N * GROUPS];
-    nrm_desc desc = {.kind = NRM_GROUP, .n = N, .c = C, .s = S, .groups = GROUPS,
+    nrm_desc desc = {.n = N, .c = C, .s = S, .groups = GROUPS, .kind = NRM_GROUP,
                      .layout = NRM_NHWC, .act = NRM_RELU, .eps = 1e-5};
     nrm_args args = {.x = nhwc, .y = nhwc, .gamma = gamma, .beta = beta, .mean = mean,
                      .rstd = rstd};

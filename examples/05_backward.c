@@ -13,7 +13,7 @@ static float scale[COLS] = {1, 2, 0.5f, -1, 1.5f, 1}, shift[COLS] = {0, 0.1f, 0.
 static float y[COUNT], weight[COUNT] = {0.3f,  -1,   0.7f, 0.2f,  -0.4f, 1,
                                         -0.6f, 0.9f, 0.1f, -0.8f, 0.5f,  0.4f};
 static double mean[ROWS], rstd[ROWS];
-static nrm_desc desc = {.kind = NRM_LAYER, .n = ROWS, .c = COLS, .s = 1, .eps = 1e-5};
+static nrm_desc desc = {.n = ROWS, .c = COLS, .kind = NRM_LAYER, .eps = 1e-5};
 
 /* The loss is sum(weight * y), so its gradient by y is weight. */
 static double loss(void)
@@ -44,8 +44,8 @@ static double compare(const char *name, float *at, const float *gradient, int co
 int main(void)
 {
     float dx[COUNT], dgamma[COLS], dbeta[COLS];
-    nrm_args args = {.x = x, .dy = weight, .gamma = scale, .beta = shift, .mean = mean,
-                     .rstd = rstd, .dx = dx, .dgamma = dgamma, .dbeta = dbeta};
+    nrm_args args = {.x = x, .gamma = scale, .beta = shift, .mean = mean, .rstd = rstd,
+                     .dy = weight, .dx = dx, .dgamma = dgamma, .dbeta = dbeta};
     double worst = loss() * 0; /* fills mean and rstd */
     nrm_status status = nrm_backward(&desc, &args);
     if (status) return fprintf(stderr, "%s\n", nrm_status_string(status)), 1;

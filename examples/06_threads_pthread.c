@@ -58,7 +58,7 @@ int main(void)
     static float x[ROWS * COLS], alone[ROWS * COLS], together[ROWS * COLS];
     pthread_t id[THREADS];
     nrm_pool pool = {.run = run, .threads = THREADS};
-    nrm_desc desc = {.kind = NRM_LAYER, .n = ROWS, .c = COLS, .s = 1, .eps = 1e-5};
+    nrm_desc desc = {.n = ROWS, .c = COLS, .kind = NRM_LAYER, .eps = 1e-5};
     nrm_args args = {.x = x, .y = alone};
     nrm_status status;
     int i, same;

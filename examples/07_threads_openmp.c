@@ -14,7 +14,7 @@ enum { N = 16, C = 3, S = 128 * 128, COUNT = N * C * S };
 /* nrm_pool.run: the barrier at the end of the loop is what it has to wait for. */
 static void run(void *user, size_t tasks, void (*task)(void *arg, size_t index), void *arg)
 {
-    size_t *most = user;
+    size_t *most = (size_t *)user;
     long i;
     if (tasks > *most) *most = tasks;
 #pragma omp parallel for schedule(dynamic, 1)
@@ -39,7 +39,7 @@ static nrm_status train(const nrm_desc *desc, nrm_args args, int which)
 int main(void)
 {
     size_t most = 0, i;
-    nrm_desc desc = {.kind = NRM_BATCH, .n = N, .c = C, .s = S, .eps = 1e-5};
+    nrm_desc desc = {.n = N, .c = C, .s = S, .kind = NRM_BATCH, .eps = 1e-5};
     nrm_pool pool = {.run = run, .user = &most, .threads = (size_t)omp_get_max_threads()};
     nrm_args alone = {.x = NULL}, together = {.pool = &pool};
     nrm_status status;

@@ -42,7 +42,8 @@ static void my_share(size_t *first, size_t *count)
 
 static void sync_forward(const nrm_desc *desc, const nrm_args *args)
 {
-    nrm_moments mine[C], all[C], *each = malloc((size_t)ranks * sizeof mine);
+    nrm_moments mine[C], all[C];
+    nrm_moments *each = (nrm_moments *)malloc((size_t)ranks * sizeof mine);
     memset(all, 0, sizeof all); /* a count of 0 */
     stop_on(nrm_reduce(desc, args, mine));
     MPI_Allgather(mine, 3 * C, MPI_DOUBLE, each, 3 * C, MPI_DOUBLE, MPI_COMM_WORLD);
@@ -53,7 +54,7 @@ static void sync_forward(const nrm_desc *desc, const nrm_args *args)
 
 static void sync_backward(const nrm_desc *desc, const nrm_args *args, float *dgamma, float *dbeta)
 {
-    nrm_sums mine[C], all[C], *each = malloc((size_t)ranks * sizeof mine);
+    nrm_sums mine[C], all[C], *each = (nrm_sums *)malloc((size_t)ranks * sizeof mine);
     memset(all, 0, sizeof all);
     stop_on(nrm_backward_reduce(desc, args, mine));
     MPI_Allgather(mine, 3 * C, MPI_DOUBLE, each, 3 * C, MPI_DOUBLE, MPI_COMM_WORLD);
@@ -75,10 +76,10 @@ static float scale[C] = {1, 2, 0.5f, -1, 3}, shift[C] = {0, 1, -1, 0.5f, 2};
 
 static nrm_args point(result *r, int which, size_t first)
 {
-    nrm_args args = {.x = x + first, .dy = dy + first, .gamma = scale, .beta = shift,
-                     .y = y[which] + first, .dx = dx[which] + first, .mean = r->mean,
-                     .rstd = r->rstd, .running_mean = r->running_mean,
-                     .running_var = r->running_var, .running_rate = 0.1};
+    nrm_args args = {.x = x + first, .y = y[which] + first, .gamma = scale, .beta = shift,
+                     .mean = r->mean, .rstd = r->rstd, .running_mean = r->running_mean,
+                     .running_var = r->running_var, .running_rate = 0.1, .dy = dy + first,
+                     .dx = dx[which] + first};
     return args;
 }
 
@@ -94,7 +95,7 @@ static double apart(const float *a, const float *b, size_t count, double natural
 /* 1 when every rank holds the same bytes as this one. */
 static int same_everywhere(const result *mine)
 {
-    char *each = malloc((size_t)ranks * sizeof *mine);
+    char *each = (char *)malloc((size_t)ranks * sizeof *mine);
     int same = 1;
     MPI_Allgather(mine, sizeof *mine, MPI_BYTE, each, sizeof *mine, MPI_BYTE, MPI_COMM_WORLD);
     for (int r = 0; r < ranks; ++r)
@@ -106,7 +107,7 @@ static int same_everywhere(const result *mine)
 int main(int argc, char **argv)
 {
     static result whole, merged;
-    nrm_desc desc = {.kind = NRM_BATCH, .n = N, .c = C, .s = S, .eps = 1e-5};
+    nrm_desc desc = {.n = N, .c = C, .s = S, .kind = NRM_BATCH, .eps = 1e-5};
     nrm_args args;
     size_t first, count, from, values;
     const double tolerance = 8 * 0x1p-23; /* 8 units in the last place of the natural size */
@@ -146,7 +147,7 @@ int main(int argc, char **argv)
     MPI_Reduce(&most, &most_of_all, 1, MPI_DOUBLE, MPI_MAX, 0, MPI_COMM_WORLD);
 
     samples = (int)count;
-    each = malloc((size_t)ranks * sizeof *each);
+    each = (int *)malloc((size_t)ranks * sizeof *each);
     MPI_Gather(&samples, 1, MPI_INT, each, 1, MPI_INT, 0, MPI_COMM_WORLD);
     if (rank == 0) {
         printf("batch norm of %d x %d x %d, forward and backward; samples of each rank:", N, C, S);

@@ -129,8 +129,8 @@ static int block(const char *name, nrm_kind kind, double gamma_offset)
         dz1[COUNT], dz2[COUNT];
     double worst[3] = {0, 0, 0};
     nrm_status status;
-    n1.desc = (nrm_desc){.kind = kind, .dtype = NRM_BF16, .n = TOKENS, .c = WIDTH, .s = 1,
-                         .eps = 1e-5, .gamma_offset = gamma_offset};
+    n1.desc = (nrm_desc){.n = TOKENS, .c = WIDTH, .kind = kind, .dtype = NRM_BF16, .eps = 1e-5,
+                         .gamma_offset = gamma_offset};
     n2.desc = n1.desc;
     for (int j = 0; j < WIDTH; ++j) {
         n1.gamma[j] = (float)(1 - gamma_offset) + 0.1f * noise(), n1.beta[j] = 0.1f * noise();

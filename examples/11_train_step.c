@@ -19,7 +19,7 @@ static float scale[C] = {1, 1}, shift[C] = {0, 0}, dscale[C], dshift[C];
 static float running_mean[C] = {0, 0}, running_var[C] = {1, 1};
 static double mean[C], rstd[C];
 
-static nrm_desc desc = {.kind = NRM_BATCH, .n = N, .c = C, .s = 1, .eps = 1e-5};
+static nrm_desc desc = {.n = N, .c = C, .kind = NRM_BATCH, .eps = 1e-5};
 static nrm_args args = {.x = x, .y = y, .gamma = scale, .beta = shift, .mean = mean, .rstd = rstd,
                         .running_mean = running_mean, .running_var = running_var,
                         .running_rate = 0.1, .dy = dy, .dx = dx, .dgamma = dscale,

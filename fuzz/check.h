@@ -11,9 +11,6 @@
 
 #include "../tests/oracle.h"
 
-static const nrm_isa all_isa[] = {NRM_SCALAR, NRM_AVX2, NRM_AVX512, NRM_NEON, NRM_WASM};
-static const char *const layout_name[] = {"NCHW", "NHWC"};
-
 #define PARAMETER_GRADIENTS (GIVEN(SLOT_DGAMMA) | GIVEN(SLOT_DBETA))
 
 static const enum verb family_verbs[FAMILIES][4] = {
@@ -123,7 +120,7 @@ static inline void must_match(const outcome *want, const outcome *got, const cha
 static inline void check_ways(const problem *p, enum verb verb, const outcome *want, gen *g)
 {
     size_t i, turn = gen_below(g, 2);
-    for (i = 0; i < COUNT(all_isa); ++i) {
+    for (i = 0; i < ISAS; ++i) {
         way w;
         outcome *got;
         difference at;

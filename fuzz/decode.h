@@ -334,7 +334,7 @@ static inline void case_print(FILE *out, const fuzz_case *f)
             kind_name[d->kind], type_name[d->dtype], d->n, d->c, d->s);
     if (d->kind == NRM_GROUP) fprintf(out, ", %zu groups", d->groups);
     fprintf(out, "\n  eps %.17g, act %s, gamma_offset %g%s%s\n", d->eps,
-            d->act == NRM_RELU ? "relu" : "identity", d->gamma_offset,
+            act_name[d->act], d->gamma_offset,
             d->affine_per_sample ? ", affine per sample" : "", p->accumulate ? ", accumulate" : "");
     fprintf(out, "  running rate %.17g, %s variance; gaps of x %zu %zu, of y %zu %zu; seed %u, "
             "relations %u\n", p->running_rate, p->running_population ? "population" : "unbiased",

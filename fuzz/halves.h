@@ -122,7 +122,7 @@ static inline void target_halves(const unsigned char *data, size_t size)
     if (!type_is_here(h.type)) return;
     report_about(describe_halves, &h);
     for (i = 0; i < count; ++i) check_conversions(h.single[i], h.x[i]);
-    for (i = 0; i < COUNT(all_isa); ++i)
+    for (i = 0; i < ISAS; ++i)
         for (layout = 0; layout < 2 && nrm_has_isa(all_isa[i]); ++layout)
             check_stored(&h, all_isa[i], (nrm_layout)layout);
 }

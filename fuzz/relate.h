@@ -20,7 +20,7 @@ static inline problem *problem_copy(const problem *p)
 static inline setup some_setup(gen *g)
 {
     setup s = plain(NRM_AUTO, (nrm_layout)gen_below(g, 2));
-    const nrm_isa isa = all_isa[gen_below(g, COUNT(all_isa))];
+    const nrm_isa isa = all_isa[gen_below(g, ISAS)];
     if (gen_one_in(g, 2) && nrm_has_isa(isa)) s.isa = isa;
     return s;
 }

@@ -92,7 +92,7 @@ job clang-tidy "clang-tidy normalize.h" clang_tidy_header
 job gcc "gcc -fanalyzer normalize.h" analyzer_header
 job cppcheck "cppcheck normalize.h" cppcheck_header
 for file in tests/test_*.c tests/include/twice.c examples/0[1-79]*.c \
-    examples/1*.c examples/which_norm/which_norm.c; do
+    examples/1*.c examples/demo.c examples/which_norm/which_norm.c; do
     name=$(basename "$file" .c)
     job clang-tidy "clang-tidy $file" clang_tidy "$file"
     job gcc "gcc -fanalyzer $file" analyzer "$file" "$out/$name"

@@ -170,6 +170,51 @@ check('ISA HOOK marks: the same instruction sets in all three places',
       difference('op blocks', $hook{'op block'}, 'rows', $hook{row}),
       @{$hook{row}} ? () : 'none at all');
 
+# The enumerations: tests and the benchmark have a list of each, and go through it.
+sub enumerators {
+    my ($enum, $prefix) = @_;
+    my ($list) = $bare =~ /^typedef enum \Q$enum\E \{([^}]*)\}/m;
+    return map { s/^$prefix//r } split /[\s,]+/, ($list || '') =~ s/^\s+//r;
+}
+sub words {
+    my ($text, $name) = @_;
+    return $text =~ /\b$name\[\w*\] = \{([^}]*)\}/ ? $1 =~ /(\w+)/g : ();
+}
+my ($types) = map { $text{$_} } grep { m{/types\.h$} } @files;
+my $bench = $text{'bench/cases.c'};
+my %list = (nrm_kind => [KINDS => 'kind_name'], nrm_layout => [LAYOUTS => 'layout_name'],
+            nrm_dtype => [TYPES => 'type_name'], nrm_act => [ACTS => 'act_name']);
+for my $enum (sort keys %list) {
+    my @all = enumerators($enum, 'NRM_');
+    my ($count, $names) = @{$list{$enum}};
+    my @wrong = difference($enum, [map { lc } @all], 'types.h', [map { lc } words($types, $names)]);
+    push @wrong, "$count is not " . @all if $types !~ /^#define $count ${\scalar @all}$/m;
+    check("types.h has every $enum", @all ? @wrong : "$enum is not found");
+}
+my @isas = enumerators('nrm_isa', 'NRM_');
+check('types.h has every nrm_isa',
+      difference('nrm_isa', [grep { $_ ne 'AUTO' } @isas],
+                 'types.h', [map { s/^NRM_//r } words($types, 'all_isa')]));
+check('bench/cases.c has every kind, storage type and instruction set',
+      difference('nrm_kind', [map { lc } enumerators('nrm_kind', 'NRM_')],
+                 'kind_name', [words($bench, 'kind_name')]),
+      difference('nrm_dtype', [map { lc } enumerators('nrm_dtype', 'NRM_')],
+                 'dtype_name', [words($bench, 'dtype_name')]),
+      difference('nrm_isa', [map { lc } @isas], 'isa_name', [words($bench, 'isa_name')]));
+
+my $layout = $text{'tests/packages/layout.c'};
+my $python = $text{'examples/python/normalize.py'};
+my @enumerators = map { enumerators($_, 'NRM_') } sort keys %list;
+check('tests/packages/layout.c has every enumerator of nrm_desc',
+      grep { $layout !~ /\bVALUE\(NRM_$_\)/ } @enumerators);
+check('examples/python/normalize.py has every enumerator of nrm_desc',
+      grep { $python !~ /^(?:\w+, )*$_\b.* = range/m } @enumerators);
+
+my @vectors = grep { $_ ne 'scalar' } $header =~ /^#define NRMI_ISA (\w+)$/mg;
+my @uncounted = $text{'fuzz/one_isa.txt'} =~ /^fun:\*_(\w+)$/mg;
+check('fuzz/one_isa.txt names every pass but that of scalar code',
+      difference('normalize.h', \@vectors, 'one_isa.txt', \@uncounted));
+
 # What the documents tell to type, read and look for exists.
 my $documents = join "\n", map { $text{$_} } grep { /\.md$/ && $_ ne 'CHANGELOG.md' } @files;
 my @targets = $text{'Makefile'} =~ /^([a-z-]+):.*##/mg;

@@ -42,7 +42,6 @@ enum verb {
 static const char *const verb_name[VERBS] = {"forward", "infer", "backward", "infer_backward",
                                              "reduce", "apply", "backward_reduce",
                                              "backward_apply"};
-static const char *const kind_name[] = {"batch", "layer", "instance", "group", "rms"};
 
 /* What each verb does with each slot, in the order of the enumerators: I reads, O writes; small
    letters are optional: i reads, o writes, u updates, a writes or, with accumulate, updates. */

@@ -680,8 +680,6 @@ typedef enum ref_result {
 
 static long double ref_table[5][2][REF_RESULTS]; /* [kind][0 own, 1 running statistics] */
 
-static const char *const ref_kind_name[] = {"batch", "layer", "instance", "group", "rms"};
-
 /* Records a comparison and returns its argument. */
 static inline ref_worst ref_record(nrm_kind kind, int running, ref_result result, ref_worst w)
 {
@@ -705,7 +703,7 @@ static inline void ref_print_table(void)
                                              name[result], v);
             }
             if (used)
-                note("worst error in units of the bound: %s%s:%s", ref_kind_name[kind],
+                note("worst error in units of the bound: %s%s:%s", kind_name[kind],
                      running ? " with running statistics" : "", line);
         }
     }

@@ -240,7 +240,7 @@ static inline void case_label(tcase *t, const shape *sh, gen_dist dist, gen_dist
 {
     size_t i, used;
     used = (size_t)snprintf(t->label, sizeof t->label, "%s %s %zux%zux%zu g%zu eps %g %s dy %s #%u",
-                            ref_kind_name[t->d.kind], t->d.layout == NRM_NCHW ? "NCHW" : "NHWC",
+                            kind_name[t->d.kind], t->d.layout == NRM_NCHW ? "NCHW" : "NHWC",
                             sh->n, sh->c, sh->s, t->d.groups, t->d.eps, gen_dist_name[dist],
                             gen_dist_name[dy], (unsigned)seed);
     for (i = 0; i < COUNT_OF(opt_name) && used < sizeof t->label; ++i)

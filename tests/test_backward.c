@@ -255,7 +255,7 @@ static void test_slopes(nrm_kind kind, int running)
     static const gen_dist dists[] = {GEN_NORMAL, GEN_OFFSET_1E6, GEN_UNIFORM, GEN_OFFSET_1E2};
     gen g = gen_seed(50 + (uint64_t)kind);
     size_t i, round;
-    group("%s%s: central differences with random dy", ref_kind_name[kind],
+    group("%s%s: central differences with random dy", kind_name[kind],
           running ? " with running statistics" : "");
     for (round = 0; round < 12; ++round)
         for (i = 0; i < COUNT_OF(shapes); ++i) {
@@ -370,11 +370,11 @@ int main(int argc, char **argv)
 {
     int kind, running;
     if (argc > 1) next_seed = strtoull(argv[1], NULL, 10);
-    for (kind = NRM_BATCH; kind <= NRM_RMS; ++kind)
+    for (kind = NRM_BATCH; kind < KINDS; ++kind)
         for (running = 0; running < 2; ++running) {
             char what[64];
             if (running && kind != NRM_BATCH && kind != NRM_INSTANCE) continue;
-            snprintf(what, sizeof what, "%s %s", ref_kind_name[kind],
+            snprintf(what, sizeof what, "%s %s", kind_name[kind],
                      running ? "infer_backward" : "backward");
             test_slopes((nrm_kind)kind, running);
             test_plain((nrm_kind)kind, running, what);

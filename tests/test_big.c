@@ -51,10 +51,6 @@
 #define MARGIN 64         /* unused bytes around every run of elements */
 #define SHARES 5          /* tensors that can lie in one room */
 
-static const nrm_isa all_isa[] = {NRM_SCALAR, NRM_AVX2, NRM_AVX512, NRM_NEON, NRM_WASM};
-
-#define ISAS (sizeof all_isa / sizeof *all_isa)
-
 static unsigned char *room[2]; /* of the tensors by x_pitch, and of those by y_pitch */
 static int fewer = SANITIZED;
 static unsigned long calls;
@@ -308,7 +304,7 @@ static const struct gaps {
 #define GAPS (int)(sizeof all_gaps / sizeof *all_gaps)
 #define IN_PLACE 5
 
-#define ALL_KINDS 31u
+#define ALL_KINDS ((1u << KINDS) - 1)
 #define ONLY_BATCH (1u << NRM_BATCH)
 #define ROWS (1u << NRM_LAYER | 1u << NRM_RMS)
 #define LAYOUT_NCHW 1u

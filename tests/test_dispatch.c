@@ -39,10 +39,6 @@ unsigned cpu_state(void);
 #define ASK_COMPILER 0
 #endif
 
-static const nrm_isa all_isa[] = {NRM_SCALAR, NRM_AVX2, NRM_AVX512, NRM_NEON, NRM_WASM};
-
-#define ISAS (sizeof all_isa / sizeof *all_isa)
-
 static void forget(void)
 {
     isa_seen = -1, isa_reports = 0, isa_mixed = 0;

@@ -9,7 +9,6 @@
 
 static uint64_t next_seed = 1;
 
-static const nrm_kind kinds[] = {NRM_BATCH, NRM_LAYER, NRM_INSTANCE, NRM_GROUP, NRM_RMS};
 static const nrm_layout layouts[] = {NRM_NCHW, NRM_NHWC};
 
 /* ---- 1 Everything that a case gives, in one order for both layouts -------------------------- */
@@ -201,13 +200,13 @@ static void test_constants(void)
     group("a constant group gives exactly beta, also with eps = 0");
     for (v = 0; v < COUNT_OF(values); ++v)
         for (m = 0; m < COUNT_OF(sizes); ++m)
-            for (kind = 0; kind < 5; ++kind)
+            for (kind = 0; kind < KINDS; ++kind)
                 for (layout = 0; layout < 2; ++layout)
                     for (turn = 0; turn < 2; ++turn) {
-                        shape sh = shape_of_group(kinds[kind], sizes[m], turn);
+                        shape sh = shape_of_group((nrm_kind)kind, sizes[m], turn);
                         tcase t;
-                        if (kinds[kind] == NRM_RMS && values[v] != 0) continue; /* no mean */
-                        t = case_new(&sh, kinds[kind], layouts[layout], turn ? OPT_NO_GAMMA : 0u,
+                        if ((nrm_kind)kind == NRM_RMS && values[v] != 0) continue; /* no mean */
+                        t = case_new(&sh, (nrm_kind)kind, layouts[layout], turn ? OPT_NO_GAMMA : 0u,
                                      GEN_CONSTANT, GEN_NORMAL, next_seed++);
                         case_eps(&t, turn == 0 ? 0 : 1e-5);
                         check_constant(&t, values[v], t.beta);
@@ -292,13 +291,13 @@ static void test_poison(void)
     static const float poison[] = {NAN, INFINITY, -INFINITY};
     size_t kind, layout, p, round;
     group("NaN or Inf spoils its own group and no other");
-    for (kind = 0; kind < 5; ++kind)
+    for (kind = 0; kind < KINDS; ++kind)
         for (layout = 0; layout < 2; ++layout)
             for (p = 0; p < 3; ++p)
                 for (round = 0; round < 6; ++round) {
-                    run_poison(kinds[kind], layouts[layout], 0, poison[p], round % 2 == 1);
+                    run_poison((nrm_kind)kind, layouts[layout], 0, poison[p], round % 2 == 1);
                     if (round % 2 == 0)
-                        run_poison(kinds[kind], layouts[layout], OPT_RELU, poison[p], 0);
+                        run_poison((nrm_kind)kind, layouts[layout], OPT_RELU, poison[p], 0);
                 }
     group_end();
 }
@@ -461,12 +460,12 @@ static void test_empty(void)
     size_t kind, layout, i;
     int mix;
     group("empty tensors: NRM_OK, and zero gradients");
-    for (kind = 0; kind < 5; ++kind)
+    for (kind = 0; kind < KINDS; ++kind)
         for (layout = 0; layout < 2; ++layout)
             for (i = 0; i < COUNT_OF(sizes); ++i)
                 for (mix = 0; mix < 4; ++mix)
-                    run_empty(kinds[kind], layouts[layout], sizes[i][0], sizes[i][1], sizes[i][2],
-                              mix & 1, mix >> 1);
+                    run_empty((nrm_kind)kind, layouts[layout], sizes[i][0], sizes[i][1],
+                              sizes[i][2], mix & 1, mix >> 1);
     group_end();
 }
 
@@ -530,10 +529,10 @@ static void test_short_planes(void)
     group("every s from 1 to 17 with n from 1 to 3");
     for (s = 1; s <= 17; ++s)
         for (n = 1; n <= 3; ++n)
-            for (kind = 0; kind < 5; ++kind)
+            for (kind = 0; kind < KINDS; ++kind)
                 for (layout = 0; layout < 2; ++layout)
                     for (c = 6; c <= 20; c += 14)
-                        run_oracle(n, c, s, 2, kinds[kind], layouts[layout],
+                        run_oracle(n, c, s, 2, (nrm_kind)kind, layouts[layout],
                                    s % 2 ? GEN_NORMAL : GEN_OFFSET_1E6, GEN_NORMAL);
     group_end();
 }
@@ -549,8 +548,8 @@ static void test_pilot(void)
     for (place = 0; place < 32; ++place)
         for (i = 0; i < COUNT_OF(sizes); ++i)
             for (kind = 0; kind < 4; ++kind, ++turn) {
-                shape sh = shape_of_group(kinds[kind], sizes[i], (int)(turn / 4 % 2));
-                tcase t = case_new(&sh, kinds[kind], layouts[turn / 8 % 2], 0, GEN_NORMAL,
+                shape sh = shape_of_group((nrm_kind)kind, sizes[i], (int)(turn / 4 % 2));
+                tcase t = case_new(&sh, (nrm_kind)kind, layouts[turn / 8 % 2], 0, GEN_NORMAL,
                                    GEN_NORMAL, next_seed++);
                 size_t a, j, k;
                 stat = gen_below(&t.g, ref_stats(&t.d));
@@ -577,8 +576,8 @@ static void test_pulled_pilot(void)
     for (kind = 0; kind < 4; ++kind)
         for (i = 0; i < COUNT_OF(sizes); ++i)
             for (p = 0; p < 2 * COUNT_OF(pull); ++p) {
-                shape sh = shape_of_group(kinds[kind], sizes[i], (int)(i + p));
-                tcase t = case_new(&sh, kinds[kind], layouts[p % 2], 0, GEN_NORMAL, GEN_NORMAL,
+                shape sh = shape_of_group((nrm_kind)kind, sizes[i], (int)(i + p));
+                tcase t = case_new(&sh, (nrm_kind)kind, layouts[p % 2], 0, GEN_NORMAL, GEN_NORMAL,
                                    next_seed++);
                 REF_EACH(&t.d, n, j, k) {
                     int sampled = 0;
@@ -599,10 +598,10 @@ static void test_cancelled_gradients(void)
                                      GEN_SIGN_1E30, GEN_DENORMAL, GEN_OUTLIER_ANY};
     size_t i, j, kind, layout;
     group("dy = y, where dx cancels");
-    for (kind = 0; kind < 5; ++kind)
+    for (kind = 0; kind < KINDS; ++kind)
         for (layout = 0; layout < 2; ++layout)
             for (i = 0; i < COUNT_OF(small_shapes); ++i) {
-                tcase t = case_new(&small_shapes[i], kinds[kind], layouts[layout],
+                tcase t = case_new(&small_shapes[i], (nrm_kind)kind, layouts[layout],
                                    OPT_NO_GAMMA | OPT_NO_BETA, dists[i % COUNT_OF(dists)],
                                    GEN_ZERO, next_seed++);
                 nrm_args a = case_args(&t);
@@ -624,13 +623,13 @@ static void test_data(void)
     static const gen_dist dys[] = {GEN_NORMAL, GEN_SIGN_3E38, GEN_HUGE, GEN_SPARSE, GEN_DENORMAL};
     size_t i, j, kind, layout, m;
     group("4096 and 1024 values: offsets, neighbouring floats, huge, tiny; forward and backward");
-    for (kind = 0; kind < 5; ++kind)
+    for (kind = 0; kind < KINDS; ++kind)
         for (layout = 0; layout < 2; ++layout)
             for (i = 0; i < COUNT_OF(dists); ++i)
                 for (j = 0; j < COUNT_OF(dys); ++j)
                     for (m = 1024; m <= 4096 && (j == 0 || m == 1024); m *= 4) {
-                        shape sh = shape_of_group(kinds[kind], m, (int)(i + j));
-                        run_oracle(sh.n, sh.c, sh.s, sh.groups, kinds[kind], layouts[layout],
+                        shape sh = shape_of_group((nrm_kind)kind, m, (int)(i + j));
+                        run_oracle(sh.n, sh.c, sh.s, sh.groups, (nrm_kind)kind, layouts[layout],
                                    dists[i], dys[j]);
                     }
     group_end();
@@ -651,12 +650,12 @@ static void test_huge_gradients(void)
     static const float scales[] = {1, 1e-3f, 1e3f};
     size_t kind, layout, v, i, scale;
     group("dy = +-3e38 everywhere");
-    for (kind = 0; kind < 5; ++kind)
+    for (kind = 0; kind < KINDS; ++kind)
         for (layout = 0; layout < 2; ++layout)
             for (v = 0; v < COUNT_OF(values); ++v)
                 for (scale = 0; scale < COUNT_OF(scales); ++scale) {
                     shape sh = {"", 2, 6, 30, 2};
-                    tcase t = case_new(&sh, kinds[kind], layouts[layout], 0, GEN_NORMAL,
+                    tcase t = case_new(&sh, (nrm_kind)kind, layouts[layout], 0, GEN_NORMAL,
                                        GEN_NORMAL, next_seed++);
                     for (i = 0; i < t.x_len; ++i) t.x[i] *= scales[scale];
                     for (i = 0; i < t.y_len; ++i) t.dy[i] = values[v];
@@ -913,13 +912,13 @@ static void test_relation(relation *run, const char *what)
 {
     size_t i, kind, layout;
     group("%s", what);
-    for (kind = 0; kind < 5; ++kind)
+    for (kind = 0; kind < KINDS; ++kind)
         for (i = 0; i < COUNT_OF(small_shapes) + COUNT_OF(medium_shapes); ++i)
             for (layout = 0; layout < 2; ++layout) {
                 const shape *sh = i < COUNT_OF(small_shapes)
                                       ? &small_shapes[i]
                                       : &medium_shapes[i - COUNT_OF(small_shapes)];
-                run(sh, kinds[kind], layouts[layout],
+                run(sh, (nrm_kind)kind, layouts[layout],
                     relation_dists[next_seed % COUNT_OF(relation_dists)], next_seed);
                 ++next_seed;
             }

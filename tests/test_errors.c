@@ -13,7 +13,6 @@
 #include "problem.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
-#define KINDS 5
 
 static const char *const status_name[] = {"OK", "NULL", "DESC", "SIZE", "EPS", "RATE", "ALIAS",
                                           "SAMPLES", "ISA", "NONFINITE"};
@@ -981,7 +980,7 @@ static void test_fold(void)
    statistics are counted, and the parts' array has its bytes. */
 static void test_large_empty(void)
 {
-    enum { ROWS = 1 << NRM_LAYER | 1 << NRM_RMS, GROUP = 1 << NRM_GROUP, ALL = 31 };
+    enum { ROWS = 1 << NRM_LAYER | 1 << NRM_RMS, GROUP = 1 << NRM_GROUP, ALL = (1 << KINDS) - 1 };
     static const struct {
         int kinds; /* for which it does not fit, a bit each */
         size_t n, c, s, groups;

@@ -16,8 +16,6 @@
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
-static const nrm_isa all_isa[] = {NRM_SCALAR, NRM_AVX2, NRM_AVX512, NRM_NEON, NRM_WASM};
-
 /* ---- problems -------------------------------------------------------------------------------- */
 
 enum option {
@@ -351,7 +349,7 @@ static void check_all(void)
     size_t i;
     int type, layout;
     for (type = 0; type < TYPES; ++type)
-        for (i = 0; i < COUNT(all_isa); ++i)
+        for (i = 0; i < ISAS; ++i)
             for (layout = 0; layout < 2 && nrm_has_isa(all_isa[i]); ++layout) {
                 group("%s, %s, %s", type_name[type], nrm_isa_name(all_isa[i]),
                       layout ? "NHWC" : "NCHW");

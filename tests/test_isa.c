@@ -18,11 +18,6 @@ static unsigned long traced[ROADS]; /* how often each of the library's paths was
 #include "gen.h"
 #include "problem.h"
 
-static const nrm_isa all_isa[] = {NRM_SCALAR, NRM_AVX2, NRM_AVX512, NRM_NEON, NRM_WASM};
-static const char *const layout_name[] = {"NCHW", "NHWC"};
-
-#define ISAS (sizeof all_isa / sizeof *all_isa)
-
 /* Which of these a machine of another family lacks says nothing; on x86 both are expected. */
 static int isa_expected(nrm_isa isa)
 {

@@ -26,10 +26,6 @@
 #define VALUES 16384     /* room of each buffer */
 #define MARGIN 256       /* canary bytes on the side where no page guards */
 
-static const nrm_isa all_isa[] = {NRM_SCALAR, NRM_AVX2, NRM_AVX512, NRM_NEON, NRM_WASM};
-
-#define ISAS (sizeof all_isa / sizeof *all_isa)
-
 static unsigned char *room_start[SLOTS], *room_end[SLOTS];
 static unsigned char canaries[12 * VALUES]; /* a buffer full, gaps and margin included */
 static unsigned long calls;

@@ -8,12 +8,10 @@
 
 #include "test.h"
 #include "gen.h"
+#include "types.h"
 #include "pool.h"
 
 enum { SMALL = 8192, LARGE = 1 << 20 }; /* elements */
-
-static const char *const kind_name[] = {"batch", "layer", "instance", "group", "rms"};
-static const char *const layout_name[] = {"NCHW", "NHWC"};
 
 static float x[LARGE], dy[LARGE], alone[2][LARGE], shared[2][LARGE];
 static double mean[LARGE], rstd[LARGE];
@@ -55,7 +53,7 @@ static void test_volume(const char *name, size_t volume, int expected)
     size_t c;
     int kind, layout;
     group("%s: %zu elements", name, volume);
-    for (kind = NRM_BATCH; kind <= NRM_RMS; ++kind)
+    for (kind = NRM_BATCH; kind < KINDS; ++kind)
         for (layout = 0; layout < 2; ++layout)
             for (c = 0; c < sizeof channels / sizeof *channels; ++c) {
                 nrm_desc d = describe((nrm_kind)kind, (nrm_layout)layout, volume, channels[c]);

@@ -18,10 +18,6 @@
 
 #define BLOCK 15 /* problems of one type that share a line of the file */
 
-static const nrm_isa all_isa[] = {NRM_SCALAR, NRM_AVX2, NRM_AVX512, NRM_NEON, NRM_WASM};
-
-#define ISAS (sizeof all_isa / sizeof *all_isa)
-
 /* ---- drawing --------------------------------------------------------------------------------- */
 
 /* Plain data, where `hard` anything: one kind, or two that take turns by statistics group. */

@@ -63,10 +63,6 @@ static void state_set(state value)
 
 #if STATE_IS_KNOWN
 
-static const nrm_isa all_isa[] = {NRM_SCALAR, NRM_AVX2, NRM_AVX512, NRM_NEON};
-
-#define ISAS (sizeof all_isa / sizeof *all_isa)
-
 static state usual; /* what this program runs in between calls */
 
 /* Back to the usual state; 1 if the one before was `want`, or what the processor made of it. */

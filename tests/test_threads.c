@@ -15,9 +15,6 @@
 #include "problem.h"
 #include "pool.h"
 
-static const char *const layout_name[] = {"NCHW", "NHWC"};
-static const nrm_isa all_isa[] = {NRM_SCALAR, NRM_AVX2, NRM_AVX512, NRM_NEON, NRM_WASM};
-
 #define COUNT_OF(array) (sizeof(array) / sizeof *(array))
 
 /* ---- the first call -------------------------------------------------------------------------- */
@@ -172,7 +169,7 @@ static void test_random(uint64_t first, size_t problems)
     for (i = 0; i < problems; ++i) {
         problem *p = problem_draw_as(first + i, draw_type(first + i));
         gen g = gen_seed(~(first + i));
-        nrm_isa isa = all_isa[gen_below(&g, COUNT_OF(all_isa))];
+        nrm_isa isa = all_isa[gen_below(&g, ISAS)];
         int verb;
         if (!nrm_has_isa(isa)) isa = NRM_AUTO;
         for (verb = 0; verb < VERBS; ++verb) {

@@ -23,7 +23,6 @@
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
-static const nrm_isa all_isa[] = {NRM_SCALAR, NRM_AVX2, NRM_AVX512, NRM_NEON, NRM_WASM};
 static const nrm_dtype types[] = {NRM_BF16, NRM_F16, NRM_F64};
 static uint64_t first_seed = 1;
 
@@ -378,7 +377,7 @@ static void halves_as_float(problem *p)
         for (layout = 0; layout < 2 && verb_fits((enum verb)verb, p->d.kind); ++layout) {
             setup s = setup_of(p, NRM_SCALAR, (unsigned)layout);
             outcome *want = run(q, (enum verb)verb, &s);
-            for (i = 0; i < COUNT(all_isa); ++i) {
+            for (i = 0; i < ISAS; ++i) {
                 enum slot where = SLOT_NONE;
                 outcome *o;
                 int same;
@@ -777,7 +776,7 @@ static void test_infinite_running(nrm_dtype type)
     group("%s: an infinite running mean, and an infinite x, in nrm_infer", type_name[type]);
     for (kind = 0; kind < 2; ++kind)
         for (s = 1; s < 30; s += 9)
-            for (i = 0; i < COUNT(means) * COUNT(x) * COUNT(all_isa); ++i)
+            for (i = 0; i < COUNT(means) * COUNT(x) * ISAS; ++i)
                 for (layout = 0; layout < 2 && nrm_has_isa(all_isa[i / 9]); ++layout) {
                     problem *p = small_problem(type, kinds[kind], s);
                     const double gamma = i % 2 ? -2 : 3;

@@ -1,14 +1,29 @@
-/* types.h - the storage types as the tests see them: sizes, conversions by integers alone (so that
- * flags which flush denormals do not matter), reading, writing and comparing elements. It shares no
- * code with normalize.h, only nrm_dtype: include normalize.h and test.h first.
+/* types.h - the enumerations of normalize.h, and the storage types as the tests see them: sizes,
+ * conversions by integers alone (so that flags which flush denormals do not matter), reading,
+ * writing and comparing elements. It shares no code with normalize.h: include that and test.h
+ * first.
  */
 #ifndef TYPES_H
 #define TYPES_H
 
-#define TYPES 4
+/* ---- enumerations ----------------------------------------------------------------------------
 
-/* Indexed by nrm_dtype. */
+   What tests and fuzzing go through. An enumerator that normalize.h gains is entered here, once;
+   make lint compares. Names are indexed by the enumerator. */
+
+#define KINDS 5
+#define LAYOUTS 2
+#define TYPES 4
+#define ACTS 2
+
+static const char *const kind_name[KINDS] = {"batch", "layer", "instance", "group", "rms"};
+static const char *const layout_name[LAYOUTS] = {"NCHW", "NHWC"};
 static const char *const type_name[TYPES] = {"f32", "f64", "bf16", "f16"};
+static const char *const act_name[ACTS] = {"identity", "relu"};
+static const nrm_isa all_isa[] = {NRM_SCALAR, NRM_AVX2, NRM_AVX512, NRM_NEON, NRM_WASM};
+#define ISAS (sizeof all_isa / sizeof *all_isa)
+
+/* ---- storage types --------------------------------------------------------------------------- */
 
 static inline int type_is_half(nrm_dtype t)
 {

@@ -19,8 +19,11 @@ here=tests/include
 jobs=${JOBS:-$(nproc 2>/dev/null || echo 2)}
 warnings="-Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror"
 standards="c99 c11 c2x gnu2x c++11 c++20"
-options="NRM_NO_SIMD NRM_NO_AVX2 NRM_NO_AVX512 NRM_NO_NEON NRM_NO_WASM NRM_NO_F64 NRM_NO_HALF"
+# What leaves a part out, as the code asks for it, and the instruction sets, as its passes set them.
+asks='(defined\(|#ifn?def )(NRM_NO_[A-Z0-9]+)'
+options="$(grep -oE "$asks" normalize.h | sed -E "s/$asks/\2/" | sort -u | tr '\n' ' ')"
 options="$options NORMALIZE_STATIC"
+isas=$(sed -n 's/^#define NRMI_ISA //p' normalize.h)
 one_isa="-O0 -DNRM_NO_SIMD"
 # All that an object may ask for. The last is the C++ runtime's, of g++ -O0.
 libc="sqrtf?|memcpy|memset|memmove|__gxx_personality_v0"
@@ -114,15 +117,16 @@ emitted()
     instruction_sets "$option" "$symbols"
 }
 
-# An option drops its instruction set and nothing else.
+# An option drops its instruction set and nothing else. v128 is that of other machines.
 instruction_sets()
 {
     local option=$1 symbols=$2 isa want
     [ "$(uname -m)" = x86_64 ] || return 0
-    for isa in scalar avx2 avx512; do
+    for isa in $isas; do
         want=1
-        case $option:$isa in
-        NRM_NO_SIMD:avx* | NRM_NO_AVX2:avx2 | NRM_NO_AVX512:avx512) want=0 ;;
+        case $isa,$option in
+        scalar,*) ;;
+        v128,* | *,NRM_NO_SIMD | "$isa,NRM_NO_${isa^^}") want=0 ;;
         esac
         if grep -q "nrmi_[a-z0-9_]*_$isa" <<<"$symbols"; then
             [ $want = 1 ] || { echo "$option holds $isa code"; return 1; }
@@ -181,7 +185,14 @@ more_warnings()
     need "$cc"
     local more="-Wundef -Wsign-conversion -Wdouble-promotion -Wcast-align -Wvla -Wformat=2"
     more="$more -Wwrite-strings -Wredundant-decls -Wswitch-default"
-    case $2 in *++*) ;; *) more="$more -Wstrict-prototypes -Wmissing-prototypes" ;; esac
+    case $2 in
+    *++*) ;;
+    *)
+        more="$more -Wstrict-prototypes -Wmissing-prototypes -Wbad-function-cast"
+        more="$more -Wdeclaration-after-statement"
+        ;;
+    esac
+    case $1 in clang*) more="$more -Wcomma -Wdisabled-macro-expansion" ;; esac
     # shellcheck disable=SC2086
     "$cc" -std="$2" -x "$(language_of "$2")" $warnings $more -fsyntax-only -I. $here/plain_a.c
 }
@@ -304,6 +315,32 @@ quick_start() # compiler standard
     "$cc" -std="$2" -x "$(language_of "$2")" $warnings $one_isa -O1 -I. -I"$dir" "$dir/manual.c" \
         -lm -o "$dir/program"
     "$dir/program"
+}
+
+# The examples compile as C++20 too, which wants designated initialisers in the order of the struct.
+# What they leave out is 0 on purpose.
+examples_as_cxx20()
+{
+    local source header flags missing=
+    need g++
+    supports g++ c++20 || skip "g++ knows no -std=c++20"
+    for source in examples/*.c; do
+        header=math.h flags=
+        case $source in
+        *_mpi.c) header=mpi.h flags=$(mpicc -show | tr ' ' '\n' | grep '^-I') ;;
+        *_style.c) header=png.h flags=$(libpng-config --cflags) ;;
+        *_openmp.c) header=omp.h flags=-fopenmp ;;
+        esac 2>/dev/null || true
+        # shellcheck disable=SC2086
+        if ! echo "#include <$header>" | g++ $flags -x c++ -fsyntax-only - 2>/dev/null; then
+            missing="$missing $header"
+            continue
+        fi
+        # shellcheck disable=SC2086
+        g++ -std=c++20 -x c++ -Wall -Wextra -Werror -Wno-missing-field-initializers \
+            -Wno-deprecated-enum-float-conversion -DNRM_NO_SIMD $flags -fsyntax-only "$source"
+    done
+    [ -z "$missing" ] || skip "one each without$missing"
 }
 
 # What the manual quotes from a test is in it, line by line.
@@ -515,6 +552,7 @@ for cc in gcc clang; do
     job "$cc: the user's warnings still fire" warning_state $cc
     job "$cc: same user code after it" code_state $cc c99 "-O2 -mfma -ffp-contract=fast"
 done
+[ $quick = 1 ] || job "g++ c++20: the examples" examples_as_cxx20
 job "the manual quotes tests/test_pieces.c" quotes
 levels="-O0 -O1 -Os -O3" # -O2 is with the other tests
 [ $quick = 0 ] || levels=-O0
