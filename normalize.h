@@ -209,7 +209,7 @@
              overflow, where float has the sum of mean, divided by n.
      Nothing is done again: there is no wider type.
 
-  Error bound, for every finite input, e = 2^-23, tests/ref.h:
+  Error bound, for every finite input, e = 2^-23, tests/support/ref.h:
      y        4e * (|g| * (1 + |xhat|) + |b|) + 2^-149, overflow as correctly rounded
      dx       6e * rstd * (1 + |xhat|) * (|t| + mean|t| + mean|t * xhat|) + m * 2^-149
      dgamma   4e * sum |dy'| * (1 + |xhat|) + m * 2^-149
@@ -290,7 +290,7 @@
   by sample. With one thread it spares nrm_forward a second pass over x when running statistics of
   more than 64 channels move and not both of mean and rstd are given.
 
-  A batch that comes in pieces, as one (tests/test_pieces.c; on many machines:
+  A batch that comes in pieces, as one (tests/test_manual.c; on many machines:
   examples/08_sync_batchnorm_mpi.c). all and part are c nrm_moments, in backward c nrm_sums, all 0:
 
    for (i = 0; i < pieces; i++, nrm_merge(all, part, C))

@@ -4,13 +4,12 @@
  *     make accuracy                          everything, and the report by bench/accuracy.pl
  *     build/bench/accuracy [--only TEXT] [--peers onednn,torch]
  *
- * Exact is the long double oracle of tests/ref.h. An error is given in units of the library's bound
- * (manual, A6), which is 4 * 2^-23 of the natural scale of each single result (of dx 6 * 2^-23):
- * |g| * (1 + |xhat|) + |b| for y, and so on. So 1 is the bound, and 2^21 an error as large as the
- * result. The worst
- * result of a call counts, in backward that of dx, dgamma and dbeta. Where a library knows several
- * ways to one result, its most accurate one counts. NaN or Inf is what it is called by where a
- * finite number is right.
+ * Exact is the long double oracle of tests/support/ref.h. An error is given in units of the
+ * library's bound (manual, A6), which is 4 * 2^-23 of the natural scale of each single result (of
+ * dx 6 * 2^-23): |g| * (1 + |xhat|) + |b| for y, and so on. So 1 is the bound, and 2^21 an error as
+ * large as the result. The worst result of a call counts, in backward that of dx, dgamma and dbeta.
+ * Where a library knows several ways to one result, its most accurate one counts. NaN or Inf is
+ * what it is called by where a finite number is right.
  *
  * All peers get float data, eps and running statistics as ours does, and run on one thread. Their
  * backward pass takes the statistics of their own forward pass, as in training.
@@ -27,9 +26,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../tests/test.h"
-#include "../tests/gen.h"
-#include "../tests/ref.h"
+#include "../tests/support/test.h"
+#include "../tests/support/gen.h"
+#include "../tests/support/ref.h"
 #include "textbook.h"
 
 #define COLUMNS_FILE "build/bench/accuracy.txt" /* from the top of the tree */

@@ -9,7 +9,7 @@
 #ifndef CHECK_H
 #define CHECK_H
 
-#include "../tests/oracle.h"
+#include "../tests/support/oracle.h"
 
 static const nrm_isa all_isa[] = {NRM_SCALAR, NRM_AVX2, NRM_AVX512, NRM_NEON, NRM_WASM};
 static const char *const layout_name[] = {"NCHW", "NHWC"};

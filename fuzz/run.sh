@@ -41,11 +41,11 @@ skip()
 # libFuzzer is a library of clang's, of a package of its own.
 need_libfuzzer()
 {
-    command -v clang >/dev/null || skip "no clang (make deps)"
+    command -v clang >/dev/null || skip "no clang (make deps-fuzz)"
     mkdir -p build/fuzz
     echo 'int LLVMFuzzerTestOneInput(const char *d, long n) { return d && n < 0; }' |
         clang -fsanitize=fuzzer,address,undefined -x c - -o build/fuzz/probe 2>/dev/null ||
-        skip "clang has no libFuzzer (Debian: libclang-rt-14-dev; make deps)"
+        skip "clang has no libFuzzer (make deps-fuzz)"
 }
 
 share()  # of the seconds: two thirds for the first target
@@ -98,7 +98,7 @@ libfuzzer()
 afl()
 {
     command -v afl-fuzz >/dev/null && command -v afl-clang-fast >/dev/null ||
-        skip "no afl-fuzz (Debian: afl++; make deps)"
+        skip "no afl-fuzz (make deps-fuzz)"
     mkdir -p build/fuzz
     build build-afl
     status=0

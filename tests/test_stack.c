@@ -3,7 +3,8 @@
  * how deep the call went: ordinary numbers and those that take the rare paths, alone and in a pool,
  * in whatever way the compiler has inlined.
  *
- *   cc -O0 -pthread tests/test_stack.c -o t -lm && ./t [most bytes [random problems]]
+ *   cc -O0 -pthread -DNORMALIZE_IMPLEMENTATION tests/test_stack.c -o t -lm
+ *   ./t [most bytes [random problems]]
  *
  * tests/include/run.sh builds it at every level of optimization, with small calls in pools.
  */
@@ -26,13 +27,12 @@ enum { SMALL_CALLS_USE_POOLS = 1 };
 #else
 enum { SMALL_CALLS_USE_POOLS = 0 };
 #endif
-#define NORMALIZE_IMPLEMENTATION
 #include "../normalize.h"
 
-#include "test.h"
-#include "gen.h"
-#include "problem.h"
-#include "patterns.h"
+#include "support/test.h"
+#include "support/gen.h"
+#include "support/problem.h"
+#include "support/patterns.h"
 
 #if defined(__unix__) || defined(__APPLE__)
 

@@ -5,7 +5,7 @@
 #
 # A line is compiled several times, once for each instruction set and arithmetic: it is reached when
 # one of these is, and so is each of the two ways out of a condition. What is not reached fails,
-# unless tests/coverage.txt says why it cannot be. Conditions that are constant where they are
+# unless tools/coverage.txt says why it cannot be. Conditions that are constant where they are
 # compiled have one way out.
 use strict;
 use warnings;
@@ -13,7 +13,7 @@ use JSON::PP;
 
 my ($dir, @programs) = @ARGV;
 my $header = 'normalize.h';
-my $known = 'tests/coverage.txt';
+my $known = 'tools/coverage.txt';
 
 sub slurp {
     my ($file) = @_;

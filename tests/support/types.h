@@ -1,9 +1,12 @@
 /* types.h - the storage types as the tests see them: sizes, conversions by integers alone (so that
  * flags which flush denormals do not matter), reading, writing and comparing elements. It shares no
- * code with normalize.h, only nrm_dtype: include normalize.h and test.h first.
+ * code with normalize.h, only nrm_dtype.
  */
 #ifndef TYPES_H
 #define TYPES_H
+
+#include "../../normalize.h"
+#include "test.h"
 
 #define TYPES 4
 

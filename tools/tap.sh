@@ -1,10 +1,13 @@
 #!/usr/bin/env bash
 # Runs one test for prove, and keeps what it said in build/tap, where .ci/run adds everything up.
 #
-#   tests/tap.sh PROGRAM...             a TAP program
-#   tests/tap.sh --status PROGRAM...    any program: one test, passed when it exits with 0
-#   tests/tap.sh --as NAME ...          before either: what to call it; else it is the command line
-#   tests/tap.sh --needs TOOL,... ...   before either: SKIP, or with STRICT=1 fail, without a tool
+#   tools/tap.sh PROGRAM...             a TAP program
+#   tools/tap.sh --status PROGRAM...    any program: one test, passed when it exits with 0
+#   tools/tap.sh --as NAME ...          before either: what to call it; else it is the command line
+#   tools/tap.sh --needs TARGET:TOOL,... ...   before either: SKIP, or with STRICT=1 fail, without a
+#                                       tool; make TARGET installs them
+#   tools/tap.sh --line 'needs TARGET:TOOL,... status PROGRAM...'      all of it in one word, as
+#                                       prove hands on a test; it takes dashes for its own
 #
 # What TAP cannot say by itself becomes a failure here: a crash, a short run, no tests at all.
 set -uo pipefail
@@ -15,13 +18,22 @@ tell()
     { echo "# ---- $name"; grep -E '^(not ok|#)' "$file" | head -n 60; } >&2
 }
 
+if [ "$1" = --line ]; then
+    line=" $2"
+    line=${line/# needs / --needs }
+    line=${line/ status / --status }
+    read -ra words <<<"$line"
+    set -- "${words[@]}"
+fi
 title= lacking=
 if [ "$1" = --as ]; then
     title=$2
     shift 2
 fi
 if [ "$1" = --needs ]; then
-    for tool in ${2//,/ }; do command -v "$tool" >/dev/null || lacking="$lacking $tool"; done
+    tools=${2#*:}
+    for tool in ${tools//,/ }; do command -v "$tool" >/dev/null || lacking="$lacking $tool"; done
+    [ -z "$lacking" ] || lacking="$lacking (make ${2%%:*})"
     shift 2
 fi
 status_only=0
