@@ -8,8 +8,10 @@ WARNINGS := -Wall -Wextra
 comma    := ,
 
 # Each test of PROVE is a line in quotes: a program and its arguments, and before them what
-# tools/tap.sh takes, without dashes.
-PROVE     = prove --timer -j$(JOBS) --exec 'tools/tap.sh --line'
+# tools/tap.sh takes, without dashes. NEEDS, for all tests of a target, are the tools it cannot do
+# without. What takes long says so: TAKES.
+PROVE     = prove --timer -j$(JOBS) --exec 'tools/tap.sh $(NEEDS:%=--needs %) --line'
+TAKES     = @echo "$@: about $(1), on two cores"
 
 .PHONY: help clean
 help: ## This list

@@ -2,22 +2,26 @@
 
 .PHONY: size
 size: ## Bytes, seconds and MB of compiling, gcc and clang; largest functions; lines; BUDGET=1 fails
+	$(call TAKES,4 minutes for all builds)
 	@perl bench/size.pl $(if $(filter-out 0,$(BUDGET)),--budget) $(if $(BUILDS),'$(BUILDS)')
 
 # ---- Instructions -------------------------------------------------------------------------------
 
 build/bench/instructions: bench/instructions.c normalize.h
 	@mkdir -p $(@D)
+	$(call TAKES,8 seconds)
 	gcc -std=gnu99 -O2 $(WARNINGS) -o $@ $< -lm
 
 .PHONY: instructions instructions-write
 instructions: build/bench/instructions ## Instruction counts by callgrind; 1% above the table fails
+	$(call TAKES,a minute)
 	@$(PROVE) 'bench/instructions.sh $<'
 instructions-write: build/bench/instructions ## Write that table, bench/instructions.txt
 	@bench/instructions.sh $< --write
 
 .PHONY: check-simd
 check-simd: ## NEON (instructions, qemu) and WASM (time, node) at least twice as fast as scalar
+	$(call TAKES,a minute)
 	@$(PROVE) bench/simd.sh
 
 # ---- Benchmark ----------------------------------------------------------------------------------
@@ -39,6 +43,7 @@ COMMIT       = $(shell git describe --always --dirty --abbrev=12 2>/dev/null || 
 
 build/bench/normalize.o: normalize.h
 	@mkdir -p $(@D)
+	$(call TAKES,8 seconds)
 	$(BENCH_MAKE) $(BENCH_FLAGS) -DNORMALIZE_IMPLEMENTATION -o $@ -x c -c $<
 build/bench/cases.o: bench/cases.c $(wildcard bench/*.h) normalize.h
 	@mkdir -p $(@D)

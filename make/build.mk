@@ -9,7 +9,9 @@
 # may compile any of them, `cc -DNORMALIZE_IMPLEMENTATION tests/test_x.c -lm`. So is test_threads,
 # which has small calls cut up, except in the builds that do so for every test.
 
-TESTS    := $(patsubst tests/%.c,%,$(wildcard tests/test_*.c))
+# Those that take longest come first, so that no core waits for one at the end.
+LONG     := test_threads test_same_bits test_stack
+TESTS    := $(LONG) $(filter-out $(LONG),$(patsubst tests/%.c,%,$(wildcard tests/test_*.c)))
 EXAMPLES := $(patsubst examples/%.c,%,$(wildcard examples/*.c))
 HEADERS  := $(wildcard tests/support/*.h fuzz/*.h)
 

@@ -22,15 +22,24 @@ uninstall: ## Remove both again, with the same variables
 
 build/libnormalize.so: packaging/normalize.c normalize.h
 	@mkdir -p $(@D)
-	@echo "compiling normalize.h: some 8 seconds"
+	$(call TAKES,8 seconds)
 	$(CC) -std=c99 -O2 -fPIC -fvisibility=hidden -DNORMALIZE_SHARED -shared -o $@ $< -lm
 
 .PHONY: shared check-packages
 shared: build/libnormalize.so ## build/libnormalize.so, as examples/python loads it
 
 check-packages: build/libnormalize.so ## Programs that use each package; the Python example
+	$(call TAKES,a minute)
 	@$(PROVE) tests/packages/run.sh
 
 .PHONY: check-readme
 check-readme: ## Every command of README.md, in a copy of the tree
+	$(call TAKES,a minute)
 	@$(PROVE) tools/readme.sh
+
+# At once, so that no core waits at the end of each; make deps-all brings what this takes.
+.PHONY: build-all
+build-all: ## What the targets of .ci/run compile
+	$(call TAKES,6 minutes)
+	$(PARALLEL) -k build-test build-san build-threads build-mpi build-memcheck build-coverage \
+	    build-fuzz build/libnormalize.so build/bench/instructions

@@ -10,12 +10,13 @@ CORPUS        := fuzz/corpus fuzz/found
 .PHONY: test build-test
 build-test: $(TEST_PROGRAMS) build/cut/replay $(ONE_PROCESS) $(PNG_EXAMPLE) $(WHICH_NORM)
 test: ## Build and run the tests (gcc and clang) and the examples
+	$(call TAKES,4 minutes from nothing)
 	$(PARALLEL) build-test
 	@status=0; \
 	$(PROVE) $(TEST_PROGRAMS) 'build/cut/replay $(CORPUS)' $(ONE_PROCESS:%='status %') \
 	    'needs deps:libpng-config --status $(PNG_EXAMPLE) $(PNG_EXAMPLE).png' \
 	    'status $(WHICH_NORM) --quick' || status=1; \
-	[ '$(INCLUDE)' = later ] || $(PROVE) 'tests/include/run.sh quick' || status=1; \
+	[ '$(INCLUDE)' = later ] || JOBS=$(JOBS) $(PROVE) 'tests/include/run.sh quick' || status=1; \
 	exit $$status
 
 .PHONY: demo
@@ -24,26 +25,29 @@ demo: build/demo ## Layer norm of rows far from zero, beside the usual formula
 
 build/demo: examples/01_layernorm.c normalize.h
 	@mkdir -p $(@D)
-	@echo "compiling normalize.h: some 8 seconds"
+	$(call TAKES,8 seconds)
 	$(CC) -O2 $(WARNINGS) -o $@ $< -lm
 
 .PHONY: check-mpi build-mpi
 build-mpi: $(MPI_EXAMPLES)
+check-mpi: NEEDS := deps-mpi:mpicc,mpirun
 check-mpi: ## Batch norm across processes: the MPI example on 1 and 4 ranks
 	$(PARALLEL) build-mpi
-	@$(PROVE) $(foreach ranks,1 4,$(MPI_EXAMPLES:%='needs deps-mpi:mpicc$(comma)mpirun status \
-	    mpirun -np $(ranks) %'))
+	@$(PROVE) $(foreach ranks,1 4,$(MPI_EXAMPLES:%='status mpirun -np $(ranks) %'))
 
 .PHONY: check-include
 check-include: ## gcc and clang x standards x -O0 -O3 x options; symbols, macros, pragmas, stack
+	$(call TAKES,4 minutes)
 	@JOBS=$(JOBS) $(PROVE) tests/include/run.sh
 
 # Rows of tests/cross/matrix, held against hashes that build/gcc/test_random_hashes makes in scalar
 # code.
 .PHONY: check-flags check-cross
 check-flags: build/gcc/test_random_hashes ## The same bits from -O0 to -Ofast -march=native
+	$(call TAKES,3 minutes)
 	@JOBS=$(JOBS) tests/cross/run.sh flags
 check-cross: build/gcc/test_random_hashes ## ... other machines and compilers; ROWS="s390x clang-19"
+	$(call TAKES,5 minutes for all rows)
 	@JOBS=$(JOBS) tests/cross/run.sh $(or $(ROWS),machines compilers syntax)
 
 # test_same_bits draws FEWER of its random problems (2000 otherwise) under the sanitizers: the code
@@ -71,6 +75,7 @@ has_sanitizer = mkdir -p build && echo 'int main(void) { return 0; }' | \
 build-san: $(SAN_PROGRAMS) $(SAN_WHOLE) $(SAN_REPLAY)
 check-san: ## The tests under address, undefined and memory sanitizers
 	@$(call has_sanitizer,address)
+	$(call TAKES,4 minutes)
 	$(PARALLEL) build-san
 	@$(PROVE) $(SAN_WHOLE:%='% $(FEWER)') $(SAN_PROGRAMS) $(SAN_REPLAY:%='% $(CORPUS)')
 
@@ -82,10 +87,12 @@ HELGRIND := valgrind -q --tool=helgrind --history-level=approx --error-exitcode=
 build-threads: $(THREAD_PROGRAMS) build/clang/test_threads
 check-threads: ## Threads under ThreadSanitizer and Valgrind's helgrind
 	@$(call has_sanitizer,thread)
+	$(call TAKES,a minute)
 	$(PARALLEL) build-threads
 	@$(PROVE) 'needs deps-check:valgrind $(HELGRIND) build/clang/test_threads 5' \
 	    'build/san-thread/test_threads 60' 'status build/san-thread/06_threads_pthread'
 
 .PHONY: lint
 lint: ## ASCII, line widths, prefixes of every identifier, versions, ISA HOOK marks
+	$(call TAKES,10 seconds)
 	@$(PROVE) tools/lint.pl

@@ -356,19 +356,45 @@ sub place {
     return $where;
 }
 
+# Runs JOBS of these at a time; false if one dies.
+sub side_by_side {
+    my (@jobs) = @_;
+    my ($running, $failed) = (0, 0);
+    while (@jobs || $running) {
+        if (!@jobs || $running >= $option{JOBS}) {
+            wait;
+            $failed = 1 if $?;
+            $running--;
+            next;
+        }
+        my $job = shift @jobs;
+        my $pid = fork;
+        die "fork: $!\n" if !defined $pid;
+        if (!$pid) {
+            $job->();
+            exit 0;
+        }
+        $running++;
+    }
+    return !$failed;
+}
+
 # The tests' objects, and the header as it is, which nothing may notice.
 sub prepare {
     mkdir $_ for 'build', $dir;
     my $base = place('base');
     my %seen;
+    my @compiled = map { my $build = $_; sub { compile($base, $build) || die "$header: $build\n" } }
+        grep { !/^sanitized/ } sort keys %builds;
     for (grep { !$seen{$_->[0]}++ } @quick, @optimized) {
-        my $test = $_->[0];
-        command('.', $cc, qw(-std=gnu99 -O1 -pthread -o), "$dir/test_$test.o", '-c',
-            "tests/test_$test.c") or die "tests/test_$test.c does not compile\n";
+        my $test = "test_$_->[0]";
+        push @compiled, sub {
+            command('.', $cc, qw(-std=gnu99 -O1 -pthread -o), "$dir/$test.o", '-c',
+                "tests/$test.c") || die "tests/$test.c\n";
+        };
     }
-    for (grep { !/^sanitized/ } keys %builds) {
-        compile($base, $_) or die "$header does not compile\n";
-    }
+    print STDERR "# compiling first: half a minute on two cores\n";
+    side_by_side(@compiled) or die "this does not compile\n";
     my $by = noticed_by($base, 'plain512', @quick);
     die "test_$by fails with $header as it is\n" if $by;
 }

@@ -447,6 +447,14 @@ support() # compiler
 system_headers="stddef.h stdint.h math.h string.h"
 case $(uname -m) in x86_64) system_headers="$system_headers immintrin.h cpuid.h" ;; esac
 
+# What takes longest comes first, so that no core waits for it at the end.
+levels="-O0 -O1 -Os -O3" # -O2 is with the other tests
+[ $quick = 0 ] || levels=-O0
+for cc in gcc clang; do
+    for level in $levels; do job "$cc $level: stack in use" stack_painted $cc $level; done
+    job "$cc, NRM_TILE=128: rooms on the stack" stack_rooms $cc
+done
+
 for cc in gcc clang; do
     if [ $quick = 1 ]; then
         job "$cc c99: no warning" front_end $cc c99
@@ -509,11 +517,5 @@ for cc in gcc clang; do
     job "$cc: same user code after it" code_state $cc c99 "-O2 -mfma -ffp-contract=fast"
 done
 job "the manual quotes tests/test_manual.c" quotes
-levels="-O0 -O1 -Os -O3" # -O2 is with the other tests
-[ $quick = 0 ] || levels=-O0
-for cc in gcc clang; do
-    for level in $levels; do job "$cc $level: stack in use" stack_painted $cc $level; done
-    job "$cc, NRM_TILE=128: rooms on the stack" stack_rooms $cc
-done
 
 report
