@@ -11,7 +11,7 @@ comma    := ,
 # tools/tap.sh takes, without dashes. NEEDS, for all tests of a target, are the tools it cannot do
 # without. What takes long says so: TAKES.
 PROVE     = prove --timer -j$(JOBS) --exec 'tools/tap.sh $(NEEDS:%=--needs %) --line'
-TAKES     = @echo "$@: about $(1), on two cores"
+TAKES     = @echo "$@: about $(1)"
 
 .PHONY: help clean
 help: ## This list
