@@ -3,7 +3,7 @@
 
 MAKEFLAGS += --no-print-directory
 JOBS     ?= $(shell nproc 2>/dev/null || echo 2)
-PARALLEL  = +@$(MAKE) -j$(JOBS)
+PARALLEL  = +@$(MAKE) $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(JOBS))
 WARNINGS := -Wall -Wextra
 comma    := ,
 
