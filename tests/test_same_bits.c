@@ -319,9 +319,9 @@ static task_tally booked; /* of the group that is open */
 /* Books on a task what was compared since the last booking. */
 static void book(enum task task)
 {
-    tally[task].compared += test_fp_state.compared - booked.compared;
-    tally[task].differed += test_fp_state.differed - booked.differed;
-    booked.compared = test_fp_state.compared, booked.differed = test_fp_state.differed;
+    tally[task].compared += test_state.compared - booked.compared;
+    tally[task].differed += test_state.differed - booked.differed;
+    booked.compared = test_state.compared, booked.differed = test_state.differed;
 }
 
 static void all_tasks(problem *p, gen *g)

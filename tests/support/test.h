@@ -32,7 +32,7 @@ static struct {
     unsigned planned, run, failed, skipped;
     unsigned long compared, differed; /* of the open group */
     char group[160];
-} test_fp_state;
+} test_state;
 
 static inline int ok(int cond, const char *fmt, ...) TEST_PRINTF(2, 3);
 static inline int check(int cond, const char *fmt, ...) TEST_PRINTF(2, 3);
@@ -51,7 +51,7 @@ static inline void test_line(const char *head, const char *fmt, va_list args)
 
 static inline void plan(unsigned tests)
 {
-    test_fp_state.planned = tests;
+    test_state.planned = tests;
     printf("1..%u\n", tests);
 }
 
@@ -67,9 +67,9 @@ static inline int ok(int cond, const char *fmt, ...)
 {
     char head[48];
     va_list args;
-    ++test_fp_state.run;
-    test_fp_state.failed += !cond;
-    snprintf(head, sizeof head, "%s %u - ", cond ? "ok" : "not ok", test_fp_state.run);
+    ++test_state.run;
+    test_state.failed += !cond;
+    snprintf(head, sizeof head, "%s %u - ", cond ? "ok" : "not ok", test_state.run);
     va_start(args, fmt);
     test_line(head, fmt, args);
     va_end(args);
@@ -82,12 +82,12 @@ static inline void skip(const char *fmt, ...)
     int fail = strict && *strict && strcmp(strict, "0") != 0;
     char head[64];
     va_list args;
-    ++test_fp_state.run;
-    ++test_fp_state.skipped;
-    test_fp_state.failed += (unsigned)fail;
+    ++test_state.run;
+    ++test_state.skipped;
+    test_state.failed += (unsigned)fail;
     /* TAP takes a `# SKIP` on any line for harmless, so a strict failure is worded otherwise. */
     snprintf(head, sizeof head, fail ? "not ok %u - STRICT forbids to skip: " : "ok %u # SKIP ",
-             test_fp_state.run);
+             test_state.run);
     va_start(args, fmt);
     test_line(head, fmt, args);
     va_end(args);
@@ -97,15 +97,15 @@ static inline void group(const char *fmt, ...)
 {
     va_list args;
     va_start(args, fmt);
-    vsnprintf(test_fp_state.group, sizeof test_fp_state.group, fmt, args);
+    vsnprintf(test_state.group, sizeof test_state.group, fmt, args);
     va_end(args);
-    test_fp_state.compared = test_fp_state.differed = 0;
+    test_state.compared = test_state.differed = 0;
 }
 
 static inline int check(int cond, const char *fmt, ...)
 {
-    ++test_fp_state.compared;
-    if (!cond && ++test_fp_state.differed <= TEST_SHOWN) {
+    ++test_state.compared;
+    if (!cond && ++test_state.differed <= TEST_SHOWN) {
         va_list args;
         va_start(args, fmt);
         test_line("#   failed: ", fmt, args);
@@ -116,23 +116,23 @@ static inline int check(int cond, const char *fmt, ...)
 
 static inline int group_end(void)
 {
-    if (test_fp_state.differed > TEST_SHOWN)
-        note("  ... and %lu more", test_fp_state.differed - TEST_SHOWN);
-    if (test_fp_state.differed)
-        return ok(0, "%s: %lu of %lu fail", test_fp_state.group, test_fp_state.differed,
-                  test_fp_state.compared);
-    return ok(test_fp_state.compared > 0, "%s (%lu)", test_fp_state.group, test_fp_state.compared);
+    if (test_state.differed > TEST_SHOWN)
+        note("  ... and %lu more", test_state.differed - TEST_SHOWN);
+    if (test_state.differed)
+        return ok(0, "%s: %lu of %lu fail", test_state.group, test_state.differed,
+                  test_state.compared);
+    return ok(test_state.compared > 0, "%s (%lu)", test_state.group, test_state.compared);
 }
 
 static inline int done_testing(void)
 {
-    int short_run = test_fp_state.planned && test_fp_state.planned != test_fp_state.run;
-    if (!test_fp_state.planned) printf("1..%u\n", test_fp_state.run);
-    if (short_run) note("planned %u tests, ran %u", test_fp_state.planned, test_fp_state.run);
-    if (test_fp_state.skipped) note("skipped %u", test_fp_state.skipped);
-    if (test_fp_state.failed) note("failed %u of %u", test_fp_state.failed, test_fp_state.run);
+    int short_run = test_state.planned && test_state.planned != test_state.run;
+    if (!test_state.planned) printf("1..%u\n", test_state.run);
+    if (short_run) note("planned %u tests, ran %u", test_state.planned, test_state.run);
+    if (test_state.skipped) note("skipped %u", test_state.skipped);
+    if (test_state.failed) note("failed %u of %u", test_state.failed, test_state.run);
     fflush(stdout);
-    return test_fp_state.failed || short_run || !test_fp_state.run ? EXIT_FAILURE : EXIT_SUCCESS;
+    return test_state.failed || short_run || !test_state.run ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 /* Memory for a test; ends the program where there is none. Any length, 0 too. */
