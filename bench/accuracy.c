@@ -4,7 +4,7 @@
  *     make accuracy                          everything, and the report by bench/accuracy.pl
  *     build/bench/accuracy [--only TEXT] [--peers onednn,torch]
  *
- * Exact is the long double oracle of tests/ref.h. An error is given in units of the library's bound
+ * Exact is the long double oracle of tests/support/ref.h. An error is given in units of the library's bound
  * (NUMERICS, "Bound"), which is 4 * 2^-23 of the natural scale of each single result, of dx
  * 6 * 2^-23: |g| * (1 + |xhat|) + |b| for y, and so on. So 1 is the bound, and 2^21 an error as
  * large as the result. The worst result of a call counts, in backward that of dx, dgamma and dbeta.
@@ -26,9 +26,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../tests/test.h"
-#include "../tests/gen.h"
-#include "../tests/ref.h"
+#include "../tests/support/test.h"
+#include "../tests/support/gen.h"
+#include "../tests/support/ref.h"
 #include "textbook.h"
 
 #define COLUMNS_FILE "build/bench/accuracy.txt" /* from the top of the tree */

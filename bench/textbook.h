@@ -2,7 +2,8 @@
  *
  * Float sums in the order of the values, float statistics. With two passes the variance is that of
  * the deviations from the mean; with one it is E[x^2] - E[x]^2. Data are packed NCHW; nothing is
- * fused or reordered, so that the figures are those of every machine. Include tests/ref.h first.
+ * fused or reordered, so that the figures are those of every machine. Include
+ * tests/support/ref.h first.
  */
 #ifndef BENCH_TEXTBOOK_H
 #define BENCH_TEXTBOOK_H

@@ -9,7 +9,7 @@
 #ifndef CHECK_H
 #define CHECK_H
 
-#include "../tests/oracle.h"
+#include "../tests/support/oracle.h"
 
 #define PARAMETER_GRADIENTS (GIVEN(SLOT_DGAMMA) | GIVEN(SLOT_DBETA))
 

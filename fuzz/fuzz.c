@@ -1,11 +1,11 @@
 /* fuzz.c - one target for a fuzzing engine: libFuzzer, or AFL++ with its -fsanitize=fuzzer.
  *
- *   clang -g -O1 -fsanitize=fuzzer,address,undefined -DTARGET='"problems"' fuzz/fuzz.c -lm
+ *   clang -g -O1 -fsanitize=fuzzer,address,undefined -DNORMALIZE_IMPLEMENTATION \
+ *       -DTARGET='"problems"' fuzz/fuzz.c -lm
  *
  * Small problems are cut up among threads as well. TARGET is a name of targets.h.
  */
 #define NRM_POOL_MIN 1
-#define NORMALIZE_IMPLEMENTATION
 #include "../normalize.h"
 
 #include "targets.h"

@@ -1,5 +1,5 @@
 /* halves.h - the conversions of bf16 and f16, and how kernels load and store them, against the
- * integer conversions of tests/types.h.
+ * integer conversions of tests/support/types.h.
  *
  * The bytes: type, layout, sizes, gamma and beta of a channel, then values. Each is converted by
  * itself, both ways; then nrm_infer with mean 0 and variance 1 computes x * gamma + beta in float

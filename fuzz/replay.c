@@ -1,6 +1,6 @@
 /* replay.c - the fuzz targets without a fuzzing engine: any C99 compiler will do.
  *
- *   cc -O2 -pthread fuzz/replay.c -o replay -lm
+ *   cc -O2 -pthread -DNORMALIZE_IMPLEMENTATION fuzz/replay.c -o replay -lm
  *   ./replay [--target NAME] PATH...       files, or folders of them
  *   ./replay --print [--target NAME] FILE  the problem in words
  *   ./replay --random SECONDS [--target NAME] [--seed N] [--keep FOLDER]
@@ -10,7 +10,6 @@
  * Output is TAP. One line for each folder or file named; what fails is told in full.
  */
 #define NRM_POOL_MIN 1
-#define NORMALIZE_IMPLEMENTATION
 #include "../normalize.h"
 
 #include <dirent.h>

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Fuzzes for a while, and says what came of it as TAP.
 #
-#   fuzz/run.sh libfuzzer SECONDS TARGET...    most of the time goes to the first target
+#   fuzz/run.sh libfuzzer SECONDS TARGET...    most of the time goes to the first target; JOBS=2 at
+#                                              a time
 #   fuzz/run.sh afl SECONDS TARGET...
 #   SEED=1                                     libFuzzer: the same inputs again; 0: others each time
 #   fuzz/run.sh merge TARGET...                what build/ holds of new inputs, into fuzz/corpus
@@ -41,11 +42,11 @@ skip()
 # libFuzzer is a library of clang's, of a package of its own.
 need_libfuzzer()
 {
-    command -v clang >/dev/null || skip "no clang (make deps)"
+    command -v clang >/dev/null || skip "no clang (make deps-fuzz)"
     mkdir -p build/fuzz
     echo 'int LLVMFuzzerTestOneInput(const char *d, long n) { return d && n < 0; }' |
         clang -fsanitize=fuzzer,address,undefined -x c - -o build/fuzz/probe 2>/dev/null ||
-        skip "clang has no libFuzzer (Debian: libclang-rt-14-dev; make deps)"
+        skip "clang has no libFuzzer (make deps-fuzz)"
 }
 
 share()  # of the seconds: two thirds for the first target
@@ -56,7 +57,9 @@ share()  # of the seconds: two thirds for the first target
 
 build()
 {
-    make "$1" >build/fuzz/make.log 2>&1 && return
+    [ -z "$(make -n "$1" | grep -v 'Nothing to be done')" ] ||
+        echo "# compiling first: about a minute"
+    make -j"${JOBS:-1}" "$1" >build/fuzz/make.log 2>&1 && return
     sed 's/^/# /' build/fuzz/make.log | tail -n 20
     tell 'not ok' "$1"
     end 1
@@ -68,18 +71,30 @@ failed()  # TARGET FILE
     echo "# $2: build/cut/replay --print --target $1 $2"
 }
 
+fuzz_one()  # TARGET SECONDS
+{
+    mkdir -p "build/fuzz/new/$1" "fuzz/corpus/$1"
+    "build/fuzz/$1" -max_total_time="$2" -entropic=0 -len_control=0 -max_len=400 \
+        -seed="${SEED:-0}" -print_final_stats=1 -artifact_prefix="build/fuzz/$1-" \
+        "build/fuzz/new/$1" "fuzz/corpus/$1" >"build/fuzz/$1.log" 2>&1
+    echo $? >"build/fuzz/$1.status"
+}
+
+# JOBS targets at a time, reported in order.
 libfuzzer()
 {
     need_libfuzzer
     build build-fuzz
     status=0
     for target in "$@"; do
-        mkdir -p "build/fuzz/new/$target" "fuzz/corpus/$target"
+        while [ "$(jobs -rp | wc -l)" -ge "${JOBS:-1}" ]; do wait -n; done
+        fuzz_one "$target" "$(share)" &
+        rest=$((rest - 1))
+    done
+    wait
+    for target in "$@"; do
         log=build/fuzz/$target.log
-        if "build/fuzz/$target" -max_total_time="$(share)" -entropic=0 -len_control=0 \
-            -max_len=400 -seed="${SEED:-0}" -print_final_stats=1 \
-            -artifact_prefix="build/fuzz/$target-" "build/fuzz/new/$target" \
-            "fuzz/corpus/$target" >"$log" 2>&1; then
+        if [ "$(cat "build/fuzz/$target.status")" = 0 ]; then
             tell ok "$target: $(sed -n 's/^stat::number_of_executed_units: *//p' "$log") runs,$(
                 sed -n 's/^stat::average_exec_per_sec: *//p' "$log" | sed 's/^/ /') a second"
         else
@@ -90,7 +105,6 @@ libfuzzer()
             tell 'not ok' "$target"
             status=1
         fi
-        rest=$((rest - 1))
     done
     end $status
 }
@@ -98,7 +112,7 @@ libfuzzer()
 afl()
 {
     command -v afl-fuzz >/dev/null && command -v afl-clang-fast >/dev/null ||
-        skip "no afl-fuzz (Debian: afl++; make deps)"
+        skip "no afl-fuzz (make deps-fuzz)"
     mkdir -p build/fuzz
     build build-afl
     status=0
@@ -158,7 +172,7 @@ merge)
     merge "$@"
     ;;
 *)
-    sed -n '2,8s/^# \{0,1\}//p' "$0"
+    sed -n '2,9s/^# \{0,1\}//p' "$0"
     exit 1
     ;;
 esac

@@ -1,8 +1,8 @@
 /* search.c - looks for the input with the largest error: a hill-climber for each kind, layout and
- * result of float, in units of the bound (NUMERICS, "Bound"; tests/ref.h). A result above 1 is a
+ * result of float, in units of the bound (NUMERICS, "Bound"; tests/support/ref.h). A result above 1 is a
  * broken bound.
  *
- *   cc -O2 -pthread fuzz/search.c -o search -lm
+ *   cc -O2 -pthread -DNORMALIZE_IMPLEMENTATION fuzz/search.c -o search -lm
  *   ./search [--seconds 60] [--seed 1] [--keep FOLDER] [--kind NAME]
  *
  * What it climbs on is a string of bytes as decode.h reads it, so that the worst of each row can be
@@ -10,15 +10,14 @@
  * comes is a matter of time, unless --steps says how many changes it may try.
  */
 #define NRM_POOL_MIN 1
-#define NORMALIZE_IMPLEMENTATION
 #include "../normalize.h"
 
 #include <time.h>
 
-#include "../tests/test.h"
-#include "../tests/gen.h"
-#include "../tests/problem.h"
-#include "../tests/pool.h"
+#include "../tests/support/test.h"
+#include "../tests/support/gen.h"
+#include "../tests/support/problem.h"
+#include "../tests/support/pool.h"
 #include "report.h"
 #include "decode.h"
 #include "check.h"

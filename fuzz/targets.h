@@ -4,10 +4,10 @@
 #ifndef TARGETS_H
 #define TARGETS_H
 
-#include "../tests/test.h"
-#include "../tests/gen.h"
-#include "../tests/problem.h"
-#include "../tests/pool.h"
+#include "../tests/support/test.h"
+#include "../tests/support/gen.h"
+#include "../tests/support/problem.h"
+#include "../tests/support/pool.h"
 #include "report.h"
 #include "decode.h"
 #include "check.h"

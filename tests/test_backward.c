@@ -2,13 +2,12 @@
  * are held against central differences of the oracle's forward. The statistics handed to backward
  * are those that the library's forward wrote; the oracle uses exact ones, so their error counts.
  */
-#define NORMALIZE_IMPLEMENTATION
 #include "../normalize.h"
 
 #include <float.h>
 
-#include "shapes.h"
-#include "test.h"
+#include "support/shapes.h"
+#include "support/test.h"
 
 static const nrm_isa isas[] = {NRM_AUTO, NRM_SCALAR};
 

@@ -26,12 +26,11 @@ unsigned cpu_state(void);
 #define NRMI_TRACE_ISA(isa) isa_report((int)(isa))
 #define NRMI_CPUID(leaf, r) cpu_leaf(leaf, r)
 #define NRMI_XGETBV() cpu_state()
-#define NORMALIZE_IMPLEMENTATION
 #include "../normalize.h"
 
-#include "test.h"
-#include "gen.h"
-#include "problem.h"
+#include "support/test.h"
+#include "support/gen.h"
+#include "support/problem.h"
 
 #if defined(__GNUC__) && (defined(__x86_64__) || defined(__i386__)) && !defined(__TINYC__)
 #define ASK_COMPILER 1 /* its library reads cpuid and xgetbv by itself */

@@ -1,11 +1,10 @@
 /* Edge cases: what the manual says about constants, empty tensors, one value, NaN and Inf; numbers
  * from bug reports about other libraries; and relations that hold to the bit.
  */
-#define NORMALIZE_IMPLEMENTATION
 #include "../normalize.h"
 
-#include "shapes.h"
-#include "test.h"
+#include "support/shapes.h"
+#include "support/test.h"
 
 static uint64_t next_seed = 1;
 

@@ -3,14 +3,13 @@
  * allowed though it looks wrong: pointers that a call does not need, interleaved slices, tensors
  * without elements.
  */
-#define NORMALIZE_IMPLEMENTATION
 #include "../normalize.h"
 
 #include <math.h>
 
-#include "test.h"
-#include "gen.h"
-#include "problem.h"
+#include "support/test.h"
+#include "support/gen.h"
+#include "support/problem.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 

@@ -2,11 +2,10 @@
  * distribution, on the best instruction set and on the scalar one. Results must lie within the
  * published bound; the worst error met is printed at the end.
  */
-#define NORMALIZE_IMPLEMENTATION
 #include "../normalize.h"
 
-#include "shapes.h"
-#include "test.h"
+#include "support/shapes.h"
+#include "support/test.h"
 
 static const nrm_isa isas[] = {NRM_AUTO, NRM_SCALAR};
 

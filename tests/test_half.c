@@ -2,14 +2,13 @@
  * narrowed, by the public functions and through the loads and stores of each instruction set. Calls
  * are chosen that compute nothing or one known float, so that what is stored can be foretold.
  */
-#define NORMALIZE_IMPLEMENTATION
 #include "../normalize.h"
 
 #include <math.h>
 
-#include "test.h"
-#include "gen.h"
-#include "types.h"
+#include "support/test.h"
+#include "support/gen.h"
+#include "support/types.h"
 
 #define PATTERNS 65536
 #define COUNT(array) (sizeof(array) / sizeof *(array))

@@ -8,12 +8,11 @@
 #if !defined(_DARWIN_C_SOURCE)
 #define _DARWIN_C_SOURCE
 #endif
-#define NORMALIZE_IMPLEMENTATION
 #include "../normalize.h"
 
-#include "test.h"
-#include "gen.h"
-#include "problem.h"
+#include "support/test.h"
+#include "support/gen.h"
+#include "support/problem.h"
 
 #if defined(__unix__) || defined(__APPLE__)
 

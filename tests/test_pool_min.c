@@ -1,15 +1,14 @@
 /* test_pool_min.c - small calls stay on the calling thread, large ones do not: the library as it is
  * by default. (test_threads.c cuts up calls of every size.)
  *
- *   cc -O2 -pthread tests/test_pool_min.c -o t -lm && ./t
+ *   cc -O2 -pthread -DNORMALIZE_IMPLEMENTATION tests/test_pool_min.c -o t -lm && ./t
  */
-#define NORMALIZE_IMPLEMENTATION
 #include "../normalize.h"
 
-#include "test.h"
-#include "gen.h"
-#include "types.h"
-#include "pool.h"
+#include "support/test.h"
+#include "support/gen.h"
+#include "support/types.h"
+#include "support/pool.h"
 
 enum { SMALL = 8192, LARGE = 1 << 20 }; /* elements */
 

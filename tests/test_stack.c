@@ -3,7 +3,8 @@
  * how deep the call went: ordinary numbers and those that take the rare paths, alone and in a pool,
  * in whatever way the compiler has inlined.
  *
- *   cc -O0 -pthread tests/test_stack.c -o t -lm && ./t [most bytes [random problems]]
+ *   cc -O0 -pthread -DNORMALIZE_IMPLEMENTATION tests/test_stack.c -o t -lm
+ *   ./t [most bytes [random problems]]
  *
  * tests/include/run.sh builds it at every level of optimization, with small calls in pools.
  */
@@ -26,20 +27,19 @@ enum { SMALL_CALLS_USE_POOLS = 1 };
 #else
 enum { SMALL_CALLS_USE_POOLS = 0 };
 #endif
-#define NORMALIZE_IMPLEMENTATION
 #include "../normalize.h"
 
-#include "test.h"
-#include "gen.h"
-#include "problem.h"
-#include "patterns.h"
+#include "support/test.h"
+#include "support/gen.h"
+#include "support/problem.h"
+#include "support/patterns.h"
 
 #if defined(__unix__) || defined(__APPLE__)
 
 #include <pthread.h>
 #include <sys/mman.h>
 
-#define STACK_BYTES (4u << 20)
+#define STACK_BYTES (1u << 20) /* all of it is read after each call */
 #define STACK_GUARD 65536u
 #define PAINT 0xa5
 #define STRIPE 4096u /* compared at once */

@@ -1,19 +1,19 @@
 /* test_threads.c - the same bits with any number of threads, any order of tasks and any workspace;
  * the floating point state of the threads; threads that call the library at once.
  *
- *   cc -O2 -pthread tests/test_threads.c -o t -lm && ./t [problems [first seed]]
+ *   cc -O2 -pthread -DNORMALIZE_IMPLEMENTATION tests/test_threads.c -o t -lm
+ *   ./t [problems [first seed]]
  *
  * Small problems are cut up here as well. With fewer than 100 problems the hard shapes are
  * run fewer times, with fewer than 20 they are smaller: Valgrind slows this down 50 times.
  */
 #define NRM_POOL_MIN 1
-#define NORMALIZE_IMPLEMENTATION
 #include "../normalize.h"
 
-#include "test.h"
-#include "gen.h"
-#include "problem.h"
-#include "pool.h"
+#include "support/test.h"
+#include "support/gen.h"
+#include "support/problem.h"
+#include "support/pool.h"
 
 #define COUNT_OF(array) (sizeof(array) / sizeof *(array))
 

@@ -4,7 +4,6 @@
  *
  *   ./t [first seed]     to search further
  */
-#define NORMALIZE_IMPLEMENTATION
 #include "../normalize.h"
 
 #include <float.h>
@@ -16,10 +15,10 @@
 #define EXACT_DIGITS LDBL_MANT_DIG
 #endif
 
-#include "test.h"
-#include "gen.h"
-#include "problem.h"
-#include "oracle.h"
+#include "support/test.h"
+#include "support/gen.h"
+#include "support/problem.h"
+#include "support/oracle.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 

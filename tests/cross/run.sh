@@ -5,12 +5,13 @@
 #
 # What a row builds and what compilers say is in build/cross/ROW, what its tests say in build/tap,
 # for .ci/run to add up. A row whose tools are not here, or cannot make and run an empty program,
-# is skipped; with STRICT=1 it fails. build/gcc/test_same writes the hashes to compare with.
+# is skipped; with STRICT=1 it fails. build/gcc/test_random_hashes writes the hashes to compare
+# with.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
 
 out=build/cross
-hashes=$out/same.txt
+hashes=$out/hashes.txt
 jobs=${JOBS:-$(nproc 2>/dev/null || echo 2)}
 export WINEPREFIX=$PWD/$out/wine WINEDEBUG=-all
 
@@ -40,7 +41,8 @@ read_matrix()
             short[$name]=$(trim "$build")
         elif [ -n "$name" ] && asked_for "$group" "$name"; then
             groups+=("$group") names+=("$name") builds+=("$(trim "$build")")
-            runs+=("$(trim "$run")") tests+=("$(trim "$what")") bests+=("$(trim "$best")")
+            runs+=("$(trim "$run")") tests+=("$(expand "$(trim "$what")")")
+            bests+=("$(trim "$best")")
         fi
     done < <(grep -v '^#' tests/cross/matrix)
 }
@@ -64,7 +66,7 @@ expand()
 finish()
 {
     local ran passed
-    ran=$(sed -n 's/^# ran //p' "build/tap/$tap"_same.tap 2>/dev/null)
+    ran=$(sed -n 's/^# ran //p' "build/tap/$tap"_random_hashes.tap 2>/dev/null)
     passed=$(cat "build/tap/$tap"_*.tap 2>/dev/null | grep -E '^ok\b' | grep -cv '# SKIP')
     echo "$1|${ran:--}|$passed|$((SECONDS - start))" >"$dir/result.new"
     mv "$dir/result.new" "$dir/result"
@@ -125,7 +127,7 @@ check_tools()
 {
     local tool empty=$dir/empty
     for tool in ${build%% *} $([ "$runs_here" = 0 ] || echo "${run%% *}"); do
-        [ "$tool" = - ] || command -v "$tool" >/dev/null || skip "no $tool"
+        [ "$tool" = - ] || command -v "$tool" >/dev/null || skip "no $tool here (make deps-cross)"
     done
     echo 'int main(void) { return 0; }' >"$empty.c"
     compiler $language -c "$empty.c" -o "$empty.o" ||
@@ -140,10 +142,9 @@ build_test()
 {
     local program=$dir/test_$1
     if grep -q 'NRMI_\|nrmi_' "tests/test_$1.c"; then
-        compiler -Wall -Wextra "tests/test_$1.c" -o "$program" -lm
+        compiler -Wall -Wextra -DNORMALIZE_IMPLEMENTATION "tests/test_$1.c" -o "$program" -lm
     else
-        compiler -Wall -Wextra -DNRMI_IMPLEMENTED "tests/test_$1.c" "$dir/normalize.o" \
-            -o "$program" -lm
+        compiler -Wall -Wextra "tests/test_$1.c" "$dir/normalize.o" -o "$program" -lm
     fi
 }
 
@@ -154,12 +155,12 @@ run_test()
     local program=$dir/test_$test
     [ ! -e "$program.exe" ] || program=$program.exe
     set -- $arguments
-    if [ "$test" = same ]; then
+    if [ "$test" = random_hashes ]; then
         set -- "$hashes"
         [ "$best" = - ] || set -- "$hashes" "$best"
     fi
     [ "$run" = - ] || program="$run $program"
-    tests/tap.sh --as "cross $name $test" $program "$@" >/dev/null 2>"$dir/test" && return
+    tools/tap.sh --as "cross $name $test" $program "$@" >/dev/null 2>"$dir/test" && return
     grep -vE '^# ( +entered|(ran|paths:|skipped|failed) |.* runs here|[0-9]+ )' "$dir/test" |
         head -n 20 >>"$dir/says"
     return 1
@@ -257,7 +258,7 @@ if [ ${#names[@]} = 0 ]; then
     exit 1
 fi
 mkdir -p $out build/tap
-build/gcc/test_same --print >$hashes || exit 1
+build/gcc/test_random_hashes --print >$hashes || exit 1
 for name in "${names[@]}"; do rm -f "$out/$name/result"; done
 
 for i in "${!names[@]}"; do

@@ -91,7 +91,7 @@ language_of() { case $1 in *++*) echo c++ ;; *) echo c ;; esac; }
 need()
 {
     local tool
-    for tool; do command -v "$tool" >/dev/null || skip "no $tool here"; done
+    for tool; do command -v "$tool" >/dev/null || skip "no $tool here (make deps)"; done
 }
 
 supports() { echo | "$1" -std="$2" -x "$(language_of "$2")" -fsyntax-only - 2>/dev/null; }
@@ -346,7 +346,7 @@ examples_as_cxx20()
 # What the manual quotes from a test is in it, line by line.
 quotes()
 {
-    local source=tests/test_pieces.c
+    local source=tests/test_manual.c
     awk -v source="$source" '
         function bare(line) { gsub(/^[ \t]+|[ \t]+$/, "", line); return line }
         FILENAME == source && /\/\* quoted/ { on = 1; text[++n] = "\n"; name[n] = $0; next }
@@ -470,7 +470,8 @@ warning_state()
 stack_painted() # compiler level
 {
     need "$1"
-    "$1" -std=gnu99 "$2" -DNRM_POOL_MIN=1 -pthread tests/test_stack.c -o "$dir/program" -lm
+    "$1" -std=gnu99 "$2" -DNORMALIZE_IMPLEMENTATION -DNRM_POOL_MIN=1 -pthread tests/test_stack.c \
+        -o "$dir/program" -lm
     "$dir/program" >"$dir/tap" || { grep -E '^(not ok|#)' "$dir/tap"; return 1; }
     sed -n 's/^# deepest/note: deepest/p' "$dir/tap"
 }
@@ -479,16 +480,35 @@ stack_painted() # compiler level
 stack_rooms() # compiler
 {
     need "$1"
-    "$1" -std=gnu99 -O1 -DNRM_POOL_MIN=1 -DNRM_TILE=128 \
+    "$1" -std=gnu99 -O1 -DNORMALIZE_IMPLEMENTATION -DNRM_POOL_MIN=1 -DNRM_TILE=128 \
         '-DNRM_ASSERT(c)=((c)?(void)0:__builtin_trap())' -pthread tests/test_stack.c \
         -o "$dir/program" -lm
     "$dir/program" >"$dir/tap" || { grep -E '^(not ok|#)' "$dir/tap"; return 1; }
+}
+
+# Each of the tests' own headers can be included alone.
+support() # compiler
+{
+    need "$1"
+    local header
+    for header in tests/support/*.h; do
+        echo "$header"
+        echo "#include \"$header\"" | "$1" -std=gnu99 -Wall -Wextra -Werror -I. -fsyntax-only -x c -
+    done
 }
 
 # ---- The list -----------------------------------------------------------------------------------
 
 system_headers="stddef.h stdint.h math.h string.h"
 case $(uname -m) in x86_64) system_headers="$system_headers immintrin.h cpuid.h" ;; esac
+
+# What takes longest comes first, so that no core waits for it at the end.
+levels="-O0 -O1 -Os -O3" # -O2 is with the other tests
+[ $quick = 0 ] || levels=-O0
+for cc in gcc clang; do
+    for level in $levels; do job "$cc $level: stack in use" stack_painted $cc $level; done
+    job "$cc, NRM_TILE=128: rooms on the stack" stack_rooms $cc
+done
 
 for cc in gcc clang; do
     if [ $quick = 1 ]; then
@@ -545,6 +565,7 @@ for cc in gcc clang; do
     job "$cc: the program in README.md" readme $cc
     job "$cc c99: the manual's quick start" quick_start $cc c99
     job "$cc c++11: the manual's quick start" quick_start $cc c++11
+    job "$cc: each header of tests/support, alone" support $cc
     job "$cc -O0 -DNRM_NO_SIMD: freestanding" freestanding $cc "-O0 -DNRM_NO_SIMD"
     job "$cc: macros left by the declarations" macro_residue $cc c99 "stddef.h stdint.h" ''
     job "$cc: macros left by the implementation" \
@@ -553,7 +574,7 @@ for cc in gcc clang; do
     job "$cc: same user code after it" code_state $cc c99 "-O2 -mfma -ffp-contract=fast"
 done
 [ $quick = 1 ] || job "g++ c++20: the examples" examples_as_cxx20
-job "the manual quotes tests/test_pieces.c" quotes
+job "the manual quotes tests/test_manual.c" quotes
 levels="-O0 -O1 -Os -O3" # -O2 is with the other tests
 [ $quick = 0 ] || levels=-O0
 for cc in gcc clang; do

@@ -28,6 +28,7 @@ check()
     mkdir "$dir"
     (set -e; "$@") >"$dir/log" 2>&1
     status=$?
+    sed -n 's/^note:/#/p' "$dir/log"
     if [ $status = 0 ]; then
         echo "ok $count - $text"
     elif [ $status = 77 ] && [ "${STRICT:-0}" = 0 ]; then
@@ -45,7 +46,7 @@ need()
 {
     local tool
     for tool; do
-        command -v "$tool" >/dev/null || { echo "no $tool here (make deps)"; exit 77; }
+        command -v "$tool" >/dev/null || { echo "no $tool here (make deps-packages)"; exit 77; }
     done
 }
 
@@ -223,14 +224,15 @@ exports_are_public()
 python_with_numpy()
 {
     local python
-    for python in ${PYTHON:-} python3 /usr/bin/python3; do
+    for python in ${PYTHON:-} python3 /usr/bin/python3 build/venv/bin/python3; do
         if command -v "$python" >/dev/null && "$python" -c 'import numpy' 2>/dev/null; then
             python_found=$python
+            echo "note: numpy is that of $(command -v "$python")"
             export PYTHONDONTWRITEBYTECODE=1
             return
         fi
     done
-    echo "no python3 with numpy here (make deps)"
+    echo "no python3 with numpy here (make deps-packages)"
     exit 77
 }
 

@@ -16,7 +16,7 @@
 # notice nothing it is built with -O1, where loops are written out that are loops without, and run
 # through everything else; at last with sanitizers, which see what is read beyond an array and then
 # not used. A crash and a hang are noticed too. Survivors fail, unless
-# tests/mutants.txt says why nothing could notice them. In a sample of fewer than 100, which is
+# tools/mutants.txt says why nothing could notice them. In a sample of fewer than 100, which is
 # drawn anew whenever the header changes, they are only shown, and half must be noticed.
 use strict;
 use warnings;
@@ -24,7 +24,7 @@ use List::Util qw(min max shuffle);
 use POSIX qw(:sys_wait_h);
 
 my $header = 'normalize.h';
-my $known = 'tests/mutants.txt';
+my $known = 'tools/mutants.txt';
 my $dir = 'build/mutants';
 my $cc = $ENV{CC} || 'clang';
 # Arguments in the wrong place are what a compiler is for.
@@ -45,12 +45,12 @@ for my $set ('', '512') {
 
 # Tests in order: those that find most in least time first. [name, seconds of a processor after
 # which it hangs, arguments]; a test in @whole looks inside and holds the implementation itself.
-my @quick = (['golden', 10], ['pieces', 5], ['parts', 15], ['errors', 60]);
-my @optimized = (['golden', 15], ['same', 20], ['large', 60], ['state', 40], ['pool_min', 20],
-    ['edges', 60], ['half', 40], ['forward', 60], ['types', 120], ['backward', 100],
-    ['overrun', 100]);
-my @whole = (['dispatch', 10], ['isa', 150, 40], ['threads', 150, 20]);
-my @sanitized = (['golden', 60], ['parts', 100], ['backward', 400]);
+my @quick = (['golden_hashes', 10], ['manual', 5], ['other_calls', 15], ['errors', 60]);
+my @optimized = (['golden_hashes', 15], ['random_hashes', 20], ['streaming', 60], ['fp_state', 40],
+    ['pool_min', 20], ['edges', 60], ['half', 40], ['forward', 60], ['types', 120],
+    ['backward', 100], ['overrun', 100]);
+my @whole = (['dispatch', 10], ['same_bits', 150, 40], ['threads', 150, 20]);
+my @sanitized = (['golden_hashes', 60], ['other_calls', 100], ['backward', 400]);
 
 # ---- Text ---------------------------------------------------------------------------------------
 
@@ -268,7 +268,8 @@ sub link_test {
 # A test that looks inside: compiled beside a copy of the header in a directory of its own.
 sub compile_whole {
     my ($where, $build, $test) = @_;
-    return command($where, $cc, @flags, @{$builds{$build}}, qw(-O0 -pthread -o test),
+    return command($where, $cc, @flags, @{$builds{$build}},
+        qw(-O0 -pthread -DNORMALIZE_IMPLEMENTATION -o test),
         "tests/test_$test.c", '-lm');
 }
 
@@ -348,11 +349,34 @@ sub try {
 sub place {
     my ($name) = @_;
     my $where = "$dir/$name";
-    mkdir $_ for $where, "$where/tests";
-    for my $file (glob 'tests/*.h') { write_file("$where/$file", slurp($file)) }
+    mkdir $_ for $where, "$where/tests", "$where/tests/support";
+    for my $file (glob 'tests/support/*.h') { write_file("$where/$file", slurp($file)) }
     for (@whole) { my $file = "tests/test_$_->[0].c"; write_file("$where/$file", slurp($file)) }
     write_file("$where/normalize.h", slurp($header));
     return $where;
+}
+
+# Runs JOBS of these at a time; false if one dies.
+sub side_by_side {
+    my (@jobs) = @_;
+    my ($running, $failed) = (0, 0);
+    while (@jobs || $running) {
+        if (!@jobs || $running >= $option{JOBS}) {
+            wait;
+            $failed = 1 if $?;
+            $running--;
+            next;
+        }
+        my $job = shift @jobs;
+        my $pid = fork;
+        die "fork: $!\n" if !defined $pid;
+        if (!$pid) {
+            $job->();
+            exit 0;
+        }
+        $running++;
+    }
+    return !$failed;
 }
 
 # The tests' objects, and the header as it is, which nothing may notice.
@@ -360,14 +384,17 @@ sub prepare {
     mkdir $_ for 'build', $dir;
     my $base = place('base');
     my %seen;
+    my @compiled = map { my $build = $_; sub { compile($base, $build) || die "$header: $build\n" } }
+        grep { !/^sanitized/ } sort keys %builds;
     for (grep { !$seen{$_->[0]}++ } @quick, @optimized) {
-        my $test = $_->[0];
-        command('.', $cc, qw(-std=gnu99 -O1 -pthread -DNRMI_IMPLEMENTED -o), "$dir/test_$test.o",
-            '-c', "tests/test_$test.c") or die "tests/test_$test.c does not compile\n";
+        my $test = "test_$_->[0]";
+        push @compiled, sub {
+            command('.', $cc, qw(-std=gnu99 -O1 -pthread -o), "$dir/$test.o", '-c',
+                "tests/$test.c") || die "tests/$test.c\n";
+        };
     }
-    for (grep { !/^sanitized/ } keys %builds) {
-        compile($base, $_) or die "$header does not compile\n";
-    }
+    print STDERR "# compiling first: half a minute on two cores\n";
+    side_by_side(@compiled) or die "this does not compile\n";
     my $by = noticed_by($base, 'plain512', @quick);
     die "test_$by fails with $header as it is\n" if $by;
 }

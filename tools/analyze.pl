@@ -1,11 +1,11 @@
 #!/usr/bin/perl
-# analyze.pl LOG - the warnings in what a tool wrote, but for those that tests/analyze.txt says are
+# analyze.pl LOG - the warnings in what a tool wrote, but for those that tools/analyze.txt says are
 # wrong. Prints what is left, and fails if that is anything. `analyze.pl --unused LOG...` prints
 # what is listed and in none of the logs.
 use strict;
 use warnings;
 
-my $known = 'tests/analyze.txt';
+my $known = 'tools/analyze.txt';
 
 sub slurp {
     my ($file) = @_;

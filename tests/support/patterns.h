@@ -1,5 +1,5 @@
 /* patterns.h - data of integers and powers of two alone: no compiler, flag or libm can alter them,
- * not by fusing a product into a sum nor by flushing denormals. Include problem.h before it.
+ * not by fusing a product into a sum nor by flushing denormals.
  *
  *   stream = 7;                          the seed
  *   fill_as(NRM_F16, SPAN, x, count);    any storage type
@@ -7,6 +7,8 @@
  */
 #ifndef PATTERNS_H
 #define PATTERNS_H
+
+#include "problem.h"
 
 enum data {
     PLAIN,    /* multiples of 1/128 within +-4                                              */

@@ -6,12 +6,16 @@
  *   ... p.runs, p.tasks, p.most, p.faults ...    what was asked of it
  *
  * Every task is counted, and may be run with the floating point state in disorder, which it is to
- * leave as it was. Include normalize.h, test.h and gen.h before it. At most POOL_MOST threads.
+ * leave as it was. At most POOL_MOST threads.
  */
 #ifndef POOL_H
 #define POOL_H
 
 #include <pthread.h>
+
+#include "../../normalize.h"
+#include "gen.h"
+#include "test.h"
 
 #define POOL_MOST 16
 

@@ -1,10 +1,13 @@
 #!/usr/bin/env bash
 # Runs one test for prove, and keeps what it said in build/tap, where .ci/run adds everything up.
 #
-#   tests/tap.sh PROGRAM...             a TAP program
-#   tests/tap.sh --status PROGRAM...    any program: one test, passed when it exits with 0
-#   tests/tap.sh --as NAME ...          before either: what to call it; else it is the command line
-#   tests/tap.sh --needs TOOL,... ...   before either: SKIP, or with STRICT=1 fail, without a tool
+#   tools/tap.sh PROGRAM...             a TAP program
+#   tools/tap.sh --status PROGRAM...    any program: one test, passed when it exits with 0
+#   tools/tap.sh --as NAME ...          before either: what to call it; else it is the command line
+#   tools/tap.sh --needs TARGET:TOOL,... ...   before either: SKIP, or with STRICT=1 fail, without a
+#                                       tool; make TARGET installs them
+#   tools/tap.sh --line 'needs TARGET:TOOL,... status PROGRAM...'    the rest in one word, as prove
+#                                       hands on a test; what has dashes it takes for its own
 #
 # What TAP cannot say by itself becomes a failure here: a crash, a short run, no tests at all.
 set -uo pipefail
@@ -15,20 +18,27 @@ tell()
     { echo "# ---- $name"; grep -E '^(not ok|#)' "$file" | head -n 60; } >&2
 }
 
-title= lacking=
-if [ "$1" = --as ]; then
-    title=$2
-    shift 2
-fi
-if [ "$1" = --needs ]; then
-    for tool in ${2//,/ }; do command -v "$tool" >/dev/null || lacking="$lacking $tool"; done
-    shift 2
-fi
-status_only=0
-if [ "$1" = --status ]; then
-    status_only=1
-    shift
-fi
+need() # TARGET:TOOL,...
+{
+    local tool tools=${1#*:}
+    for tool in ${tools//,/ }; do command -v "$tool" >/dev/null || lacking="$lacking $tool"; done
+    [ -z "$lacking" ] || lacking="$lacking (make ${1%%:*})"
+}
+
+title= lacking= status_only=0 words=
+while :; do
+    case $words$1 in
+    --as) title=$2 && shift 2 ;;
+    --needs | wneeds) need "$2" && shift 2 ;;
+    --status | wstatus) status_only=1 && shift ;;
+    --line)
+        read -ra line <<<"$2"
+        set -- "${line[@]}"
+        words=w
+        ;;
+    *) break ;;
+    esac
+done
 name=${title:-$*}
 mkdir -p build/tap
 file=build/tap/$(tr -c 'A-Za-z0-9\n' _ <<<"$name").tap

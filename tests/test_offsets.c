@@ -1,11 +1,11 @@
-/* test_big.c - offsets past 2^31 and 2^32, of elements and of bytes. Tensors lie in mappings of
+/* test_offsets.c - offsets past 2^31 and 2^32, of elements and of bytes. Tensors lie in mappings of
  * 116 GiB with gaps of up to 2^32 elements, so that only the pages of their elements are ever
  * touched, and every output is compared with that of the packed run. Then one list of more than
  * 2^32 values: its input is the page of zeros but for a few values, its output a window of memory
  * that slides along.
  *
- *   test_big          takes 9 s of a processor, and memory sanitizing 25 s
- *   test_big fewer    half of the gaps and no pools, for emulators: qemu-user takes 170 s for all
+ *   test_offsets          takes 9 s of a processor, and memory sanitizing 25 s
+ *   test_offsets fewer    half of the gaps and no pools, for emulators: qemu-user takes 170 s
  */
 #if !defined(_GNU_SOURCE)
 #define _GNU_SOURCE
@@ -13,12 +13,11 @@
 #if !defined(_DARWIN_C_SOURCE)
 #define _DARWIN_C_SOURCE
 #endif
-#define NORMALIZE_IMPLEMENTATION
 #include "../normalize.h"
 
-#include "test.h"
-#include "gen.h"
-#include "problem.h"
+#include "support/test.h"
+#include "support/gen.h"
+#include "support/problem.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define SANITIZED 1

@@ -1,6 +1,6 @@
 /* ref.h - the oracle: normalization written the naive way in long double, and the error bounds.
  *
- * It shares no code with normalize.h, only the types of its interface: include normalize.h first.
+ * It shares no code with normalize.h, only the types of its interface.
  * Whoever wants to know what the library computes can read it from here: sections 2 to 4 are the
  * definitions, in loops over sample i, channel j and position k. It needs long double to be at
  * least a double; nothing here overflows or underflows for float data even then. For double data
@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../../normalize.h"
 #include "test.h"
 #include "types.h"
 

@@ -1,10 +1,12 @@
 /* types.h - the enumerations of normalize.h, and the storage types as the tests see them: sizes,
  * conversions by integers alone (so that flags which flush denormals do not matter), reading,
- * writing and comparing elements. It shares no code with normalize.h: include that and test.h
- * first.
+ * writing and comparing elements. It shares no code with normalize.h.
  */
 #ifndef TYPES_H
 #define TYPES_H
+
+#include "../../normalize.h"
+#include "test.h"
 
 /* ---- enumerations ----------------------------------------------------------------------------
 

@@ -1,12 +1,11 @@
-/* test_pieces.c - the parts of batch norm on one machine: a batch that arrives in pieces, and a
- * batch that is normalised as several small ones. The lines between `quoted` and `end` are those
- * that the manual shows; tests/include/run.sh compares them.
+/* test_manual.c - the code that the manual shows: a batch that arrives in pieces, and a batch that
+ * is normalised as several small ones. The lines between `quoted` and `end` are those of the
+ * manual; tests/include/run.sh compares them.
  */
-#define NORMALIZE_IMPLEMENTATION
 #include "../normalize.h"
 
-#include "test.h"
-#include "gen.h"
+#include "support/test.h"
+#include "support/gen.h"
 
 #include <math.h>
 

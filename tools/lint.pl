@@ -25,9 +25,9 @@ sub slurp {
 my @files = grep { -f && !/\.(svg|png)$/ }
     qw(normalize.h Makefile README.md CHANGELOG.md LICENSE .clang-format .clang-tidy
        tests/.clang-tidy .gitignore .ci/run CMakeLists.txt meson.build clib.json CONTRIBUTING.md),
-    glob('docs/* fuzz/* packaging/* bench/*'),
+    glob('docs/* fuzz/* make/* packaging/* bench/* tools/*'),
     glob('examples/* examples/python/* examples/which_norm/*'),
-    glob('tests/* tests/include/* tests/cross/* tests/cross/msvc/*'),
+    glob('tests/* tests/support/* tests/include/* tests/cross/* tests/cross/msvc/*'),
     glob('tests/packages/* tests/packages/cmake/* tests/packages/meson/*');
 my %text = map { $_ => slurp($_) } @files;
 my $header = $text{'normalize.h'};
@@ -53,7 +53,7 @@ check('ASCII', lines_where(sub { $_[0] =~ /[^\x20-\x7e\t]/ }, @files));
 # A row of a Markdown table cannot be broken.
 check('lines of at most 100 characters',
       lines_where(sub { length $_[0] > 100 && $_[0] !~ /^\|/ }, @files));
-check('no tabs', lines_where(sub { $_[0] =~ /\t/ }, grep { $_ ne 'Makefile' } @files));
+check('no tabs', lines_where(sub { $_[0] =~ /\t/ }, grep { !/^Makefile$|\.mk$/ } @files));
 check('no blanks at the end of a line', lines_where(sub { $_[0] =~ /[ \t]$/ }, @files));
 check('no marks of unfinished work', lines_where(sub { $_[0] =~ /\b(?:$unfinished)\b/ }, @files));
 check('files end in a newline', grep { $text{$_} !~ /\n\z/ } @files);
@@ -217,12 +217,12 @@ check('fuzz/one_isa.txt names every pass but that of scalar code',
 
 # What the documents tell to type, read and look for exists.
 my $documents = join "\n", map { $text{$_} } grep { /\.md$/ && $_ ne 'CHANGELOG.md' } @files;
-my @targets = $text{'Makefile'} =~ /^([a-z-]+):.*##/mg;
+my @targets = map { $text{$_} =~ /^([a-z-]+):.*##/mg } grep { /^Makefile$|\.mk$/ } @files;
 my %target = map { $_ => 1 } @targets;
 my @commands = map { split ' ' } $documents =~ /`make ([a-z -]+)`/g;
 check('the make targets that the documents name exist', grep { !$target{$_} } @commands);
-my $folders = qr/examples|tests|bench|docs|fuzz|packaging/;
-my @paths = $documents =~ m{(?<!build/)\b($folders/[\w./-]*\w)}g;
+my $folders = qr/examples|tests|bench|docs|fuzz|packaging|tools|make/;
+my @paths = "$documents$header" =~ m{(?<!build/)\b($folders/[\w./-]*\w)}g;
 check('the files that the documents name exist', grep { !-e } @paths);
 my @names = $documents =~ /`((?:nrmi?|NRMI?|NORMALIZE)_\w+)`/g;
 my %built = map { $_ => 1 } $text{'CMakeLists.txt'} =~ /option\((\w+)/g;

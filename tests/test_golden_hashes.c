@@ -1,18 +1,17 @@
-/* test_golden.c - the bits of a fixed list of problems, on every machine: a hash of the outputs of
- * each, in tests/golden.txt. Every instruction set here and both layouts must give it.
+/* test_golden_hashes.c - the bits of a fixed list of problems, on every machine: a hash of the
+ * outputs of each, in tests/golden.txt. Every instruction set here and both layouts must give it.
  *
  *   ./t [file]      checks against the file, tests/golden.txt unless named
  *   ./t --print     writes the list. A change of any hash belongs into the changelog
  *
  * The data come from integers and powers of two alone: no compiler, flag or libm can alter them.
  */
-#define NORMALIZE_IMPLEMENTATION
 #include "../normalize.h"
 
-#include "test.h"
-#include "gen.h"
-#include "problem.h"
-#include "patterns.h"
+#include "support/test.h"
+#include "support/gen.h"
+#include "support/problem.h"
+#include "support/patterns.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 

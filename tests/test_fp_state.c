@@ -1,18 +1,17 @@
-/* test_state.c - the caller's floating point state. Rounding modes, flush-to-zero and
+/* test_fp_state.c - the caller's floating point state. Rounding modes, flush-to-zero and
  * denormals-are-zero do not change a bit, unmasked exceptions do not trap, and after the call all
  * is as the caller had it; so it is when the call lends itself the caller's threads, or is left.
  */
 #if !defined(_DEFAULT_SOURCE)
 #define _DEFAULT_SOURCE
 #endif
-#define NORMALIZE_IMPLEMENTATION
 #include "../normalize.h"
 
 #include <setjmp.h>
 
-#include "test.h"
-#include "gen.h"
-#include "problem.h"
+#include "support/test.h"
+#include "support/gen.h"
+#include "support/problem.h"
 
 #if (defined(__x86_64__) || defined(__SSE2__) || defined(_M_X64)) && !defined(__TINYC__)
 #include <xmmintrin.h>

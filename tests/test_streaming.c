@@ -1,13 +1,12 @@
-/* test_large.c - tensors that do not fit the caches: from 24 MiB on stores go past them, and what
- * is read next is asked for ahead. Neither may change a bit, so every instruction set is compared
- * with the scalar code, which does nothing of the kind; in place and apart, where lines of memory
- * begin with lines of the cache and where they do not.
+/* test_streaming.c - tensors that do not fit the caches: from 24 MiB on stores go past them, and
+ * what is read next is asked for ahead. Neither may change a bit, so every instruction set is
+ * compared with the scalar code, which does nothing of the kind; in place and apart, where lines of
+ * memory begin with lines of the cache and where they do not.
  */
-#define NORMALIZE_IMPLEMENTATION
 #include "../normalize.h"
 
-#include "test.h"
-#include "types.h"
+#include "support/test.h"
+#include "support/types.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 

@@ -1,11 +1,12 @@
 /* shapes.h - the shapes that are tested, the options, and one test case made of them: the buffers
- * of a call, filled, with canaries in the gaps. Include normalize.h first.
+ * of a call, filled, with canaries in the gaps.
  *
  * A shape that once went wrong is appended to the table with the number of its issue.
  */
 #ifndef SHAPES_H
 #define SHAPES_H
 
+#include "../../normalize.h"
 #include "gen.h"
 #include "ref.h"
 

@@ -3,11 +3,11 @@
 # -fanalyzer. The header is read as a program that holds the implementation; tests and examples see
 # its declarations only.
 #
-#   tests/analyze.sh            all of it, JOBS at a time
-#   tests/analyze.sh TEXT       only what holds TEXT in its name, such as cppcheck
+#   tools/analyze.sh            all of it, JOBS at a time
+#   tools/analyze.sh TEXT       only what holds TEXT in its name, such as cppcheck
 #
 # No warning is let pass. What is wrong in general is switched off below or in .clang-tidy, with the
-# reason; what is wrong in one line is listed in tests/analyze.txt.
+# reason; what is wrong in one line is listed in tools/analyze.txt.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -26,7 +26,23 @@ clang_tidy_header()
         $out/implementation.c -- -std=c99 -O1 -I. -DNRM_NO_AVX512
 }
 
-clang_tidy() { clang-tidy --quiet "$1" -- -std=gnu99 -I. -DNRMI_IMPLEMENTED -fopenmp; }
+# Of a file that holds the implementation, which is read by itself, a copy without that line.
+declared()
+{
+    case $1 in
+    tests/test_*) echo "$1" ;;
+    *)
+        mkdir -p "$out/$(dirname "$1")"
+        sed 's/^#define NORMALIZE_IMPLEMENTATION$//' "$1" >"$out/$1"
+        echo "$out/$1"
+        ;;
+    esac
+}
+
+clang_tidy()
+{
+    clang-tidy --quiet "$(declared "$1")" -- -std=gnu99 -I. -I"$(dirname "$1")" -fopenmp
+}
 
 # missingIncludeSystem: system headers are not read. unusedFunction: a library.
 cppcheck_flags="--quiet --std=c99 --error-exitcode=1 --inline-suppr --suppress=missingIncludeSystem
@@ -42,7 +58,7 @@ cppcheck_header()
 cppcheck_file()
 {
     # shellcheck disable=SC2086
-    cppcheck $cppcheck_flags -I. -DNRMI_IMPLEMENTED -D__GNUC__=12 -D__x86_64__ "$1"
+    cppcheck $cppcheck_flags -I. -I"$(dirname "$1")" -D__GNUC__=12 -D__x86_64__ "$(declared "$1")"
 }
 
 analyzer_header()
@@ -56,7 +72,7 @@ analyzer_header()
 analyzer()
 {
     gcc -std=gnu99 -O1 -fanalyzer -Wno-analyzer-use-of-uninitialized-value -Werror -fopenmp -I. \
-        -DNRMI_IMPLEMENTED -c "$1" -o "$2.o"
+        -I"$(dirname "$1")" -c "$(declared "$1")" -o "$2.o"
 }
 
 # ---- Jobs, side by side, reported in order ------------------------------------------------------
@@ -80,7 +96,7 @@ job() # TOOL TEXT COMMAND...
             status=$?
             # The tool fails for any warning; what counts is whether one is left.
             if grep -qE "$warning" $out/$id.log; then
-                perl tests/analyze.pl $out/$id.log >$out/$id.left
+                perl tools/analyze.pl $out/$id.log >$out/$id.left
                 status=$?
             fi
         fi
@@ -106,7 +122,7 @@ for ((id = 1; id <= count; id++)); do
     if [ "$status" = 0 ]; then
         echo "ok $id - ${texts[id]}"
     elif [ "$status" = 77 ] && [ "${STRICT:-0}" = 0 ]; then
-        echo "ok $id # SKIP ${texts[id]}: no such tool here"
+        echo "ok $id # SKIP ${texts[id]}: no such tool here (make deps-check)"
     else
         echo "not ok $id - ${texts[id]}"
         cat $out/$id.left $out/$id.log 2>/dev/null | head -n 20 | sed "s/^/#   /"
@@ -116,10 +132,10 @@ for ((id = 1; id <= count; id++)); do
 done
 if [ -z "$only" ] && [ "$(cat $out/*.status | sort -u | grep -c 77)" = 0 ]; then
     count=$((count + 1))
-    if perl tests/analyze.pl --unused $out/*.log >$out/unused; then
-        echo "ok $count - tests/analyze.txt lists what is said"
+    if perl tools/analyze.pl --unused $out/*.log >$out/unused; then
+        echo "ok $count - tools/analyze.txt lists what is said"
     else
-        echo "not ok $count - tests/analyze.txt lists what is said"
+        echo "not ok $count - tools/analyze.txt lists what is said"
         sed "s/^/#   /" $out/unused
         failed=$((failed + 1))
     fi

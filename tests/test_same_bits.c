@@ -1,9 +1,9 @@
-/* test_isa.c - the same bits: thousands of random problems of every storage type, run by every
- * instruction set, in both layouts, a sample alone and in its batch, in place and apart, at every
- * address; and the slow paths, entered on purpose. Compares bits only; that they are right is for
- * other tests.
+/* test_same_bits.c - thousands of random problems of every storage type, run by every instruction
+ * set, in both layouts, a sample alone and in its batch, in place and apart, at every address; and
+ * the slow paths, entered on purpose. Compares bits only; that they are right is for other tests.
  *
- *   cc -O2 tests/test_isa.c -o t -lm && ./t [problems [first seed]]
+ *   cc -O2 -DNORMALIZE_IMPLEMENTATION tests/test_same_bits.c -o t -lm
+ *   ./t [problems [first seed]]
  */
 enum road_taken {
     TOOK_NRMI_TRACE_RETRY, TOOK_NRMI_TRACE_WIDE_STATS, TOOK_NRMI_TRACE_WIDE_APPLY,
@@ -11,12 +11,11 @@ enum road_taken {
 };
 static unsigned long traced[ROADS]; /* how often each of the library's paths was taken */
 #define NRMI_TRACE(what) ((void)++traced[TOOK_##what])
-#define NORMALIZE_IMPLEMENTATION
 #include "../normalize.h"
 
-#include "test.h"
-#include "gen.h"
-#include "problem.h"
+#include "support/test.h"
+#include "support/gen.h"
+#include "support/problem.h"
 
 /* Which of these a machine of another family lacks says nothing; on x86 both are expected. */
 static int isa_expected(nrm_isa isa)

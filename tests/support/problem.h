@@ -10,11 +10,14 @@
  *   outcome_free(o); problem_free(p);
  *
  * problem_draw gives float data, problem_draw_as any storage type, problem_as the same values in
- * another one. Include normalize.h, test.h and gen.h before it.
+ * another one.
  */
 #ifndef PROBLEM_H
 #define PROBLEM_H
 
+#include "../../normalize.h"
+#include "gen.h"
+#include "test.h"
 #include "types.h"
 
 /* Every buffer a call can have. SLOT_NONE is 0, so that a zeroed setup shares no buffers. */

@@ -1,11 +1,10 @@
-/* The pieces around the main calls: batch norm in parts, the short forms, folding into a
- * convolution, and the conversions of half floats.
+/* test_other_calls.c - what there is beside the main calls: batch norm in parts, the short forms,
+ * folding into a convolution, and the conversions of half floats.
  */
-#define NORMALIZE_IMPLEMENTATION
 #include "../normalize.h"
 
-#include "shapes.h"
-#include "test.h"
+#include "support/shapes.h"
+#include "support/test.h"
 
 static uint64_t next_seed = 1;
 

@@ -1,6 +1,6 @@
-/* test_same.c - the same bits on every machine: hashes of random problems of every storage type.
- * All instruction sets that are here must agree with the scalar code in both layouts and, given a
- * file of hashes, with the machine that wrote it (make check-cross).
+/* test_random_hashes.c - the same bits on every machine: hashes of random problems of every storage
+ * type. All instruction sets that are here must agree with the scalar code in both layouts and,
+ * given a file of hashes, with the machine that wrote it (make check-cross).
  *
  *   ./t                   this machine's instruction sets against each other
  *   ./t --print [number]  writes the file, from scalar code; of so many problems, else 300
@@ -8,13 +8,12 @@
  *
  * The problems are made of integers and powers of two alone, and so are the same everywhere.
  */
-#define NORMALIZE_IMPLEMENTATION
 #include "../normalize.h"
 
-#include "test.h"
-#include "gen.h"
-#include "problem.h"
-#include "patterns.h"
+#include "support/test.h"
+#include "support/gen.h"
+#include "support/problem.h"
+#include "support/patterns.h"
 
 #define BLOCK 15 /* problems of one type that share a line of the file */
 

@@ -1,0 +1,47 @@
+# Fuzzing
+
+# fuzz/run.sh says SKIP, or with STRICT=1 fails, where an engine is missing. The header is compiled
+# with its sanitizers and counters once; what is around it is not instrumented. Of the kernels,
+# which are one text for every instruction set, one set is counted.
+
+SECONDS      ?= 60
+SEED         ?= 1
+FUZZ_TARGETS := problems calls halves
+FUZZ_SAN     := -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
+FUZZ_COUNT   := -fno-sanitize-coverage=trace-cmp -fsanitize-coverage-ignorelist=fuzz/one_isa.txt
+
+build/fuzz/normalize.o: normalize.h fuzz/one_isa.txt make/fuzz.mk
+	@mkdir -p $(@D)
+	@echo "clang $(FUZZ_SAN) normalize.h (26 s)"
+	@clang -std=gnu99 -O1 -g1 -fno-omit-frame-pointer $(FUZZ_SAN:fuzzer%=fuzzer-no-link%) \
+	    $(FUZZ_COUNT) $(CUT_UP) -DNORMALIZE_IMPLEMENTATION -o $@ -x c -c normalize.h
+build/fuzz/%: fuzz/fuzz.c build/fuzz/normalize.o $(HEADERS)
+	@clang -std=gnu99 -O2 -g1 $(WARNINGS) $(CUT_UP) -DBED_ASAN -DTARGET='"$*"' -o $@.o -c $<
+	@clang $(FUZZ_SAN) -pthread -o $@ $@.o build/fuzz/normalize.o -lm
+
+build/afl/normalize.o: normalize.h make/fuzz.mk
+	@mkdir -p $(@D)
+	@echo "afl-clang-fast normalize.h (13 s)"
+	@AFL_QUIET=1 afl-clang-fast -std=gnu99 -O2 $(CUT_UP) -DNORMALIZE_IMPLEMENTATION -o $@ \
+	    -x c -c normalize.h
+build/afl/%: fuzz/fuzz.c build/afl/normalize.o $(HEADERS)
+	@AFL_QUIET=1 afl-clang-fast -std=gnu99 -O2 $(WARNINGS) $(CUT_UP) -DTARGET='"$*"' \
+	    -fsanitize=fuzzer -pthread -o $@ $< build/afl/normalize.o -lm
+
+.PHONY: fuzz fuzz-afl fuzz-corpus build-fuzz build-afl
+build-fuzz: $(FUZZ_TARGETS:%=build/fuzz/%)
+build-afl: $(FUZZ_TARGETS:%=build/afl/%)
+fuzz: ## Fuzz with libFuzzer and sanitizers: SECONDS=60 FUZZ_SEED=0 (each time others)
+	@SEED=$(or $(FUZZ_SEED),0) JOBS=$(JOBS) \
+	    prove -v --exec tools/tap.sh fuzz/run.sh :: libfuzzer $(SECONDS) $(FUZZ_TARGETS)
+fuzz-afl: ## ... with AFL++
+	@JOBS=$(JOBS) prove -v --exec tools/tap.sh fuzz/run.sh :: afl $(SECONDS) $(FUZZ_TARGETS)
+fuzz-corpus: ## Put what both have found into fuzz/corpus, minimised
+	@fuzz/run.sh merge $(FUZZ_TARGETS)
+
+.PHONY: replay search
+replay: build/cut/replay ## Run fuzz/corpus and fuzz/found through the fuzz targets
+	@$(PROVE) 'build/cut/replay $(CORPUS)'
+search: build/cut/search ## Look for the largest error in units of the bound: SECONDS=60 SEED=1
+	@mkdir -p build/worst
+	@build/cut/search --seconds $(SECONDS) --seed $(SEED) --keep build/worst
