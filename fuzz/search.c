@@ -1,6 +1,6 @@
 /* search.c - looks for the input with the largest error: a hill-climber for each kind, layout and
- * result of float, in units of the bound (NUMERICS, "Bound"; tests/support/ref.h). A result above 1 is a
- * broken bound.
+ * result of float, in units of the bound (NUMERICS, "Bound"; tests/support/ref.h). A result above
+ * 1 is a broken bound.
  *
  *   cc -O2 -pthread -DNORMALIZE_IMPLEMENTATION fuzz/search.c -o search -lm
  *   ./search [--seconds 60] [--seed 1] [--keep FOLDER] [--kind NAME]
