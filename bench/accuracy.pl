@@ -273,6 +273,6 @@ if (grep { -x "$_/gnuplot" } split /:/, $ENV{PATH}) {
     chart("$top/docs/accuracy.svg");
     print "\ndocs/ACCURACY.md, docs/accuracy.svg\n";
 } else {
-    print "\nSKIP docs/accuracy.svg: no gnuplot (Debian: gnuplot-nox)\n";
+    print "\nSKIP docs/accuracy.svg: no gnuplot (make deps-bench)\n";
     exit 1 if $ENV{STRICT};
 }

@@ -21,7 +21,7 @@ skip()
     exit
 }
 
-command -v valgrind >/dev/null || skip "no valgrind"
+command -v valgrind >/dev/null || skip "no valgrind (make deps-bench)"
 counts=$(dirname "$program")/counts
 rm -rf "$counts"
 mkdir -p "$counts"

@@ -20,9 +20,9 @@ static const struct {
     const char *id, *file, *symbol, *missing;
 } known[PEERS] = {
     {"onednn", BUILD "peer_onednn.so", "peer_onednn",
-     "oneDNN: no oneapi/dnnl/dnnl.h (Debian: libdnnl-dev)"},
+     "oneDNN: no oneapi/dnnl/dnnl.h (make deps-peers)"},
     {"torch", BUILD "peer_torch.so", "peer_torch",
-     "PyTorch: no torch/version.h (Debian: libtorch-dev)"},
+     "PyTorch: no torch/version.h (make deps-peers)"},
 };
 
 void peers_die(const char *what, const char *why)

@@ -65,7 +65,7 @@ run() # function unit tools...
     shift 2
     no=$(lacking "$@")
     if [ -n "$no" ]; then
-        skip "$what: no$no"
+        skip "$what: no$no (make deps-cross)"
     elif $what >&2; then
         compare "$unit" <$out/simd.txt
     else

@@ -14,7 +14,7 @@ test: ## Build and run the tests (gcc and clang) and the examples
 	$(PARALLEL) build-test
 	@status=0; \
 	$(PROVE) $(TEST_PROGRAMS) 'build/cut/replay $(CORPUS)' $(ONE_PROCESS:%='status %') \
-	    'needs deps:libpng-config --status $(PNG_EXAMPLE) $(PNG_EXAMPLE).png' \
+	    'needs deps:libpng-config status $(PNG_EXAMPLE) $(PNG_EXAMPLE).png' \
 	    'status $(WHICH_NORM) --quick' || status=1; \
 	[ '$(INCLUDE)' = later ] || JOBS=$(JOBS) $(PROVE) 'tests/include/run.sh quick' || status=1; \
 	exit $$status

@@ -77,6 +77,7 @@ short()
 {
     case $1 in
     demo | shared | accuracy) echo "$1" ;;
+    deps) echo "-n deps" ;; # make deps-all, in .ci/run, installs them
     install) echo "install PREFIX=$work/prefix" ;;
     which-norm) echo build/examples/which_norm/which_norm ;;
     search) echo "search SECONDS=2" ;;
