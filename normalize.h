@@ -6921,10 +6921,10 @@ static NRMI_INLINE nrmi_two NRMI_OP(nrmi_both)(nrmi_two x, nrmi_two y)
 #else
 #define NRMI_FOLD(i) NRMI_F1(i)
 #endif
-static NRMI_NOINLINE void NRMI_OP(nrmi_totals)(nrmi_a (*s)[16], nrmi_a *to)
+static NRMI_NOINLINE void NRMI_OP(nrmi_totals)(nrmi_a (*s)[16], size_t lines, nrmi_a *to)
 {
     size_t i;
-    for (i = 0; i < 16; i += NRMI_W)
+    for (i = 0; i < lines; i += NRMI_W)
         nrmi_store(to + i, NRMI_FOLD(i));
 }
 
@@ -6984,10 +6984,10 @@ static NRMI_NOINLINE void NRMI_OP(nrmi_row_totals)(nrmi_chunk *given)
         lines = nrmi_least(c->lines - line, 16);
         for (k = 0; k < lines; k++)
             NRMI_OP(nrmi_row_block)(c, NRMI_TOTAL, &none, line + k, 0, c->n, s[k], s[k]);
-        for (; k < 16; k++)
+        for (; k % NRMI_W; k++)
             for (i = 0; i < 16; i += NRMI_W)
                 nrmi_store(s[k] + i, nrmi_load(s[0] + i));
-        NRMI_OP(nrmi_totals)(s, total);
+        NRMI_OP(nrmi_totals)(s, lines, total);
         for (k = 0; k < lines; k++)
             c->first[line + k] = (double)total[k];
     }
@@ -7019,7 +7019,7 @@ static NRMI_INLINE void NRMI_OP(nrmi_row_octet)(const nrmi_chunk *c, int what, s
             nrmi_store(s[k] + i, nrmi_load(s[0] + i));
             nrmi_store(s[8 + k] + i, nrmi_load(s[0] + i));
         }
-    NRMI_OP(nrmi_totals)(s, total);
+    NRMI_OP(nrmi_totals)(s, 16, total);
     for (k = 0; one && k < lines; k++) {
         c->first[line + k] += (double)total[k];
         c->second[line + k] += (double)total[8 + k];
@@ -7157,10 +7157,10 @@ static NRMI_NOINLINE void NRMI_OP(nrmi_row_pilots)(nrmi_chunk *c)
             nrmi_store(s[line] + h,
                        nrmi_pairs(nrmi_mul(nrmi_load(x[line] + 2 * h), down),
                                   nrmi_mul(nrmi_load(x[line] + 2 * h + NRMI_W), down)));
-    for (; line < 16; line++) /* nobody reads these totals */
+    for (; line % NRMI_W; line++) /* nobody reads these totals */
         for (h = 0; h < 16; h += NRMI_W)
             nrmi_store(s[line] + h, nrmi_load(s[0] + h));
-    NRMI_OP(nrmi_totals)(s, (nrmi_a *)c->out);
+    NRMI_OP(nrmi_totals)(s, lines, (nrmi_a *)c->out);
 }
 static NRMI_NOINLINE void NRMI_OP(nrmi_column_pilots)(nrmi_chunk *c)
 {

@@ -6,9 +6,9 @@
  *
  * Exact is the long double oracle of tests/support/ref.h. An error is given in units of the
  * library's bound (NUMERICS, "Bound"), which is 4 * 2^-23 of the natural scale of each single
- * result, of dx 6 * 2^-23: |g| * (1 + |xhat|) + |b| for y, and so on. So 1 is the bound, and 2^21 an
- * error as large as the result. The worst result of a call counts, in backward that of dx, dgamma
- * and dbeta.
+ * result, of dx 6 * 2^-23: |g| * (1 + |xhat|) + |b| for y, and so on. So 1 is the bound, and 2^21
+ * an error as large as the result. The worst result of a call counts, in backward that of dx,
+ * dgamma and dbeta.
  * Where a library knows several ways to one result, its most accurate one counts. NaN or Inf stands
  * where a finite number is right.
  *

@@ -4,6 +4,7 @@
 
 # libc6-dev comes with gcc and clang, OpenMP with gcc, prove with perl, nm and objdump with
 # binutils. An example reads pictures.
+FOR_DEMO := make gcc libc6-dev
 FOR_TEST := make gcc g++ clang binutils perl libpng-dev
 
 # mpirun of mpich starts more ranks than there are processors, and as root, without being told so.
@@ -34,8 +35,10 @@ FOR_ALL := $(sort $(FOR_TEST) $(FOR_MPI) $(FOR_CHECK) $(FOR_FUZZ) $(FOR_CROSS) $
     $(FOR_BENCH))
 
 .PHONY: deps deps-mpi deps-check deps-fuzz deps-cross deps-packages deps-bench deps-peers deps-all
+# `make deps demo` installs what demo needs, and no more.
 deps: ## What make test needs: gcc, clang, perl; only what is missing, as for all of these
-	@tools/deps.sh $@ $(FOR_TEST)
+	@tools/deps.sh $@ $(if $(filter demo,$(filter-out deps,$(MAKECMDGOALS))),$(if \
+	    $(filter-out deps demo,$(MAKECMDGOALS)),$(FOR_TEST),$(FOR_DEMO)),$(FOR_TEST))
 deps-mpi: ## ... check-mpi
 	@tools/deps.sh $@ $(FOR_TEST) $(FOR_MPI)
 deps-check: ## ... check-san, check-threads, memcheck, coverage, mutants, analyze
