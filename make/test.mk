@@ -76,7 +76,7 @@ has_sanitizer = mkdir -p build && echo 'int main(void) { return 0; }' | \
 build-san: $(SAN_PROGRAMS) $(SAN_WHOLE) $(SAN_REPLAY)
 check-san: ## The tests under address, undefined and memory sanitizers
 	@$(call has_sanitizer,address)
-	$(call TAKES,4 minutes)
+	$(call TAKES,6 minutes)
 	$(PARALLEL) build-san
 	@$(PROVE) $(SAN_WHOLE:%='% $(FEWER)') $(SAN_PROGRAMS) $(SAN_REPLAY:%='% $(CORPUS)')
 
