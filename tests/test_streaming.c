@@ -10,7 +10,7 @@
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
-enum option { IN_PLACE = 1, WIDE_CHANNEL = 2, SHIFTED = 4 };
+enum option { IN_PLACE = 1, WIDE_CHANNEL = 2, SHIFTED = 4, ODD = 8 };
 
 typedef struct large {
     const char *name;
@@ -26,10 +26,15 @@ static const large list[] = {
     {"rows of 768, in place", NRM_LAYER, NRM_NHWC, NRM_F32, 4096, 768, 1, IN_PLACE},
     {"rows of 768, from the middle of a line on", NRM_LAYER, NRM_NHWC, NRM_F32, 4100, 768, 1,
      SHIFTED},
+    {"rows of 768, off by a byte", NRM_LAYER, NRM_NHWC, NRM_F32, 4100, 768, 1, ODD},
+    {"rows of 256, from the middle of a line on", NRM_LAYER, NRM_NHWC, NRM_F32, 12300, 256, 1,
+     SHIFTED},
+    {"rows of 32", NRM_LAYER, NRM_NHWC, NRM_F32, 100000, 32, 1, 0},
     {"rows of 8192, one at a time", NRM_RMS, NRM_NHWC, NRM_F32, 390, 8192, 1, 0},
     {"rows of 777", NRM_RMS, NRM_NHWC, NRM_F32, 4100, 777, 1, 0},
     {"planes of 28 x 28", NRM_BATCH, NRM_NCHW, NRM_F32, 63, 64, 784, 0},
     {"columns of 256 channels", NRM_BATCH, NRM_NHWC, NRM_F32, 65, 256, 196, 0},
+    {"columns, from the middle of a line on", NRM_BATCH, NRM_NHWC, NRM_F32, 65, 256, 196, SHIFTED},
     {"columns, one channel in double", NRM_BATCH, NRM_NHWC, NRM_F32, 65, 256, 196, WIDE_CHANNEL},
     {"columns, in place", NRM_BATCH, NRM_NHWC, NRM_F32, 65, 256, 196, IN_PLACE},
     {"columns of 100 channels, in place", NRM_BATCH, NRM_NHWC, NRM_F32, 65, 100, 500, IN_PLACE},
@@ -80,7 +85,7 @@ static bed bed_new(const large *l)
     bed b;
     b.bytes = values_of(l) * size_of(l->type), b.params = l->c * sizeof(double) + 64;
     b.block = (unsigned char *)test_alloc(1, 4 * tensor + 2 * b.params + 2 * stats + 64);
-    b.x = b.block + (64 - (uintptr_t)b.block % 64) % 64 + (l->options & SHIFTED ? 16 : 0);
+    b.x = b.block + (64 - (uintptr_t)b.block % 64) % 64 + (l->options & SHIFTED ? 16 : l->options & ODD ? 1 : 0);
     b.dy = b.x + tensor;
     b.y = b.dy + tensor, b.dx = b.y + tensor;
     b.dgamma = b.dx + tensor, b.dbeta = b.dgamma + b.params, b.kept = NULL;
