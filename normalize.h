@@ -1656,7 +1656,7 @@ static NRMI_INLINE __m512d nrmi_pairs_f64_avx512(__m512d x, __m512d y)
 static NRMI_INLINE __m512 nrmi_larger_f32_avx512(__m512 most, __m512 x)
 {
     const __m512i size = _mm512_and_si512(_mm512_castps_si512(x), _mm512_set1_epi32(0x7fffffff));
-    return _mm512_castsi512_ps(_mm512_max_epi32(_mm512_castps_si512(most), size));
+    return _mm512_castsi512_ps(_mm512_maskz_max_epi32(0xffff, _mm512_castps_si512(most), size));
 }
 static NRMI_INLINE int nrmi_within_f32_avx512(__m512 x, float limit)
 {
@@ -4012,7 +4012,7 @@ typedef struct nrmi_stretch {
 static size_t nrmi_stretch_lanes(const nrmi_job *j, size_t lanes)
 {
     const size_t shared = NRMI_SHARED, pieces = (lanes + shared - 1) / shared;
-    return j->w.fold > 1 ? (lanes / pieces + 15) / 16 * 16 : NRMI_LANES;
+    return j->w.fold > 1 ? (lanes / pieces + 15) / 16 * 16 : (size_t)NRMI_LANES;
 }
 
 /* Gives lanes what their groups of `fold` lanes have; the first is lane f of its group. */
@@ -7016,8 +7016,8 @@ static NRMI_INLINE void NRMI_OP(nrmi_row_octet)(const nrmi_chunk *c, int what, s
     }
     for (; k < 8; k++) /* nobody reads these totals; zeros would be a slow memset */
         for (i = 0; i < 16; i += NRMI_W) {
-            nrmi_store(s[k] + i, nrmi_load(s[0] + i));
-            nrmi_store(s[8 + k] + i, nrmi_load(s[0] + i));
+            nrmi_store(s[k] + i, of_lane.mh);
+            nrmi_store(s[8 + k] + i, of_lane.mh);
         }
     NRMI_OP(nrmi_totals)(s, 16, total);
     for (k = 0; one && k < lines; k++) {
