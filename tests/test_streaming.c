@@ -85,7 +85,8 @@ static bed bed_new(const large *l)
     bed b;
     b.bytes = values_of(l) * size_of(l->type), b.params = l->c * sizeof(double) + 64;
     b.block = (unsigned char *)test_alloc(1, 4 * tensor + 2 * b.params + 2 * stats + 64);
-    b.x = b.block + (64 - (uintptr_t)b.block % 64) % 64 + (l->options & SHIFTED ? 16 : l->options & ODD ? 1 : 0);
+    b.x = b.block + (64 - (uintptr_t)b.block % 64) % 64;
+    b.x += l->options & SHIFTED ? 16 : l->options & ODD ? 1 : 0;
     b.dy = b.x + tensor;
     b.y = b.dy + tensor, b.dx = b.y + tensor;
     b.dgamma = b.dx + tensor, b.dbeta = b.dgamma + b.params, b.kept = NULL;
