@@ -54,7 +54,7 @@ static ref gradient_oracle(problem *p, nrm_layout layout, int running)
     }
     all.given |= GIVEN(SLOT_SUM);
     o = run(&all, running ? VERB_INFER : VERB_FORWARD, &s);
-    if (check_call(p, o, &s, NRM_OK)) {
+    if (judge_call(p, o, &s, NRM_OK)) {
         problem_keep(p, o, SLOT_X);
         ref_backward(&r, &a, p->value[SLOT_Y], running);
         if (p->d.act == NRM_RELU) check_mask(p, &r);
@@ -97,7 +97,7 @@ static void run_gradient(const shape *sh, nrm_kind kind, nrm_layout layout, unsi
         outcome *o;
         s.isa = isas[i];
         o = run(p, running ? VERB_INFER_BACKWARD : VERB_BACKWARD, &s);
-        check_backward(p, &r, o, &s, running);
+        judge_backward(p, &r, o, &s, running);
         outcome_free(o);
     }
     ref_free(&r);
@@ -175,7 +175,7 @@ static void run_slopes(const shape *sh, nrm_kind kind, nrm_layout layout, unsign
     r = gradient_oracle(p, layout, running);
     s = backward_setup(p, layout);
     o = run(p, running ? VERB_INFER_BACKWARD : VERB_BACKWARD, &s);
-    if (!r.dx || !check_call(p, o, &s, NRM_OK)) return;
+    if (!r.dx || !judge_call(p, o, &s, NRM_OK)) return;
     REF_EACH(&p->d, i, j, k) {
         size_t e = ref_own(&p->d, i, j, k), stat = ref_stat(&p->d, i, j, k);
         long double step = (running ? 1 : STEP) / r.rstd[stat]; /* frozen statistics: linear */

@@ -32,10 +32,10 @@ static both both_of(problem *p, const setup *s)
     both b;
     int good;
     b.forward = run(p, VERB_FORWARD, s);
-    good = check_call(p, b.forward, s, NRM_OK);
+    good = judge_call(p, b.forward, s, NRM_OK);
     problem_keep(p, b.forward, SLOT_MEAN);
     b.backward = run(p, VERB_BACKWARD, s);
-    if (check_call(p, b.backward, s, NRM_OK) && good) return b;
+    if (judge_call(p, b.backward, s, NRM_OK) && good) return b;
     printf("Bail out! no outputs to compare\n");
     exit(EXIT_FAILURE);
 }
@@ -69,12 +69,12 @@ static void check_oracle(problem *p, nrm_layout layout)
     nrm_args a;
     ref r = oracle_of(p, &d, &a);
     outcome *o = run(p, VERB_FORWARD, &s);
-    check_forward(p, &r, &a, o, &s, 0);
+    judge_forward(p, &r, &a, o, &s, 0);
     problem_keep(p, o, SLOT_X);
     outcome_free(o);
     ref_backward(&r, &a, p->value[SLOT_Y], 0);
     o = run(p, VERB_BACKWARD, &s);
-    check_backward(p, &r, o, &s, 0);
+    judge_backward(p, &r, o, &s, 0);
     problem_keep(p, o, SLOT_X);
     outcome_free(o);
     ref_free(&r);
@@ -268,7 +268,7 @@ static outcome *infer(const problem *p, nrm_layout layout)
 {
     setup s = plain(NRM_AUTO, layout);
     outcome *o = run(p, VERB_INFER, &s);
-    if (check_call(p, o, &s, NRM_OK)) return o;
+    if (judge_call(p, o, &s, NRM_OK)) return o;
     printf("Bail out! no outputs to compare\n");
     exit(EXIT_FAILURE);
 }
@@ -322,7 +322,7 @@ static void check_nonfinite(const problem *p, enum verb verb, const setup *s, co
     outcome *o = run(p, verb, s);
     difference at;
     int slot, same;
-    check_call(p, o, s, NRM_ERR_NONFINITE);
+    judge_call(p, o, s, NRM_ERR_NONFINITE);
     for (slot = SLOT_RUNNING_MEAN; slot <= SLOT_RUNNING_VAR; ++slot)
         check(o->value[slot] && same_bits_f32(floats(o->value[slot]), floats(p->value[slot]),
                                               p->d.c),
@@ -453,7 +453,7 @@ static void run_one_value(nrm_kind kind, nrm_layout layout, const shape *sh)
         if (i == 2) p->given &= ~GIVEN(SLOT_RUNNING_VAR); /* the mean needs no two values */
         p->running_rate = i == 2 ? 0 : 0.5;
         o = run(p, VERB_FORWARD, &s);
-        check_call(p, o, &s, i == 2 ? NRM_OK : NRM_ERR_SAMPLES); /* and nothing written */
+        judge_call(p, o, &s, i == 2 ? NRM_OK : NRM_ERR_SAMPLES); /* and nothing written */
         outcome_free(o);
     }
     problem_free(p);
@@ -918,8 +918,8 @@ static void same_in_place(const shape *sh, nrm_kind kind, nrm_layout layout, gen
         s.y_is = under[way][0], s.sum_is = under[way][1], s.dx_is = under[way][2];
         b.forward = run(p, VERB_FORWARD, &s);
         b.backward = run(&sum, VERB_BACKWARD, &s);
-        check_call(p, b.forward, &s, NRM_OK);
-        check_call(p, b.backward, &s, NRM_OK);
+        judge_call(p, b.forward, &s, NRM_OK);
+        judge_call(p, b.backward, &s, NRM_OK);
         check_same(&apart, &b, p);
         both_free(&b);
     }

@@ -33,14 +33,14 @@ static setup forward_setup(const problem *p, nrm_isa isa, nrm_layout layout)
     return s;
 }
 
-static void judge(problem *p, const ref *r, const nrm_args *a, nrm_layout layout, int running)
+static void run_isas(problem *p, const ref *r, const nrm_args *a, nrm_layout layout, int running)
 {
     size_t i;
     leave_out(p);
     for (i = 0; i < COUNT_OF(isas); ++i) {
         setup s = forward_setup(p, isas[i], layout);
         outcome *o = run(p, running ? VERB_INFER : VERB_FORWARD, &s);
-        check_forward(p, r, a, o, &s, running);
+        judge_forward(p, r, a, o, &s, running);
         outcome_free(o);
     }
 }
@@ -52,7 +52,7 @@ static void run_forward(const shape *sh, nrm_kind kind, nrm_layout layout, unsig
     nrm_desc d;
     nrm_args a;
     ref r = oracle_of(p, &d, &a);
-    judge(p, &r, &a, layout, 0);
+    run_isas(p, &r, &a, layout, 0);
     ref_free(&r);
     problem_free(p);
 }
@@ -84,7 +84,7 @@ static void run_infer(const shape *sh, nrm_kind kind, nrm_layout layout, unsigne
     choose_running(p, &r);
     ref_use_running(&r, p->value[SLOT_RUNNING_MEAN], p->value[SLOT_RUNNING_VAR]);
     p->running_rate = 77; /* not read: nothing is moved */
-    judge(p, &r, &a, layout, 1);
+    run_isas(p, &r, &a, layout, 1);
     ref_free(&r);
     problem_free(p);
 }
@@ -197,7 +197,7 @@ static void test_rates(nrm_kind kind)
         p->running_rate = rates[i / 4];
         r = oracle_of(p, &d, &a);
         o = run(p, VERB_FORWARD, &s);
-        check_running(p, &r, &a, o, &s);
+        judge_running(p, &r, &a, o, &s);
         mean = (float *)o->value[SLOT_RUNNING_MEAN], var = (float *)o->value[SLOT_RUNNING_VAR];
         for (j = 0; j < sh.c && p->running_rate == 0; ++j)
             check(same_f32(mean[j], old_mean[j]) && same_f32(var[j], old_var[j]),

@@ -14,7 +14,7 @@ static uint64_t next_seed = 1;
 static outcome *step(problem *p, enum verb verb, const setup *s, enum slot keep)
 {
     outcome *o = run(p, verb, s);
-    check_call(p, o, s, NRM_OK);
+    judge_call(p, o, s, NRM_OK);
     problem_keep(p, o, keep);
     return o;
 }
@@ -38,7 +38,7 @@ static void run_one_share(const shape *sh, nrm_layout layout, unsigned options, 
     size_t i;
     for (i = 0; i < COUNT_OF(verbs); ++i) {
         o[i] = run(p, verbs[i], &s);
-        check_call(p, o[i], &s, i == 0 || verbs[i] == VERB_APPLY ? o[0]->status : NRM_OK);
+        judge_call(p, o[i], &s, i == 0 || verbs[i] == VERB_APPLY ? o[0]->status : NRM_OK);
         problem_keep(p, o[i], SLOT_MEAN);
     }
     check(o[0]->value[SLOT_Y] && o[2]->value[SLOT_Y], "outputs (%s)", problem_text(p));
@@ -212,9 +212,9 @@ static void run_shares(const shape *sh, nrm_layout layout, unsigned options, gen
     ref r = oracle_of(p, &d, &a);
     size_t j;
     forward_in_shares(p, &cut, &s, running);
-    within(p, "y", &s, 0, REF_Y, ref_compare_y(&r, p->value[SLOT_Y]));
-    within(p, "mean", &s, 0, REF_MEAN, ref_compare_mean(&r, (double *)p->value[SLOT_MEAN]));
-    within(p, "rstd", &s, 0, REF_RSTD, ref_compare_rstd(&r, (double *)p->value[SLOT_RSTD]));
+    judge_worst(p, "y", &s, 0, REF_Y, ref_compare_y(&r, p->value[SLOT_Y]));
+    judge_worst(p, "mean", &s, 0, REF_MEAN, ref_compare_mean(&r, (double *)p->value[SLOT_MEAN]));
+    judge_worst(p, "rstd", &s, 0, REF_RSTD, ref_compare_rstd(&r, (double *)p->value[SLOT_RSTD]));
     for (j = 0; j < sh->c && options & OPT_RUNNING; ++j) {
         ref_running e = ref_new_running(&r, &a, j, (double)old_mean[j], (double)old_var[j]);
         check(ref_ratio(running[0][j], e.mean, e.mean_bound) <= 1, "running_mean[%zu] (%s)", j,
@@ -224,7 +224,7 @@ static void run_shares(const shape *sh, nrm_layout layout, unsigned options, gen
     }
     ref_backward(&r, &a, p->value[SLOT_Y], 0);
     backward_in_shares(p, &cut, &s);
-    within(p, "dx", &s, 0, REF_DX, ref_compare_dx(&r, p->value[SLOT_DX]));
+    judge_worst(p, "dx", &s, 0, REF_DX, ref_compare_dx(&r, p->value[SLOT_DX]));
     check_affine_sums(p, &r);
     free(running[0]);
     free(running[1]);
@@ -384,11 +384,11 @@ static void test_short_forms(void)
                                  next_seed++);
                 p->given &= ~(GIVEN(SLOT_MEAN) | GIVEN(SLOT_RSTD));
                 want = run(p, verb, &s);
-                check_call(p, want, &s, NRM_OK);
+                judge_call(p, want, &s, NRM_OK);
                 for (in_place = 0; in_place < 2; ++in_place) {
                     if (in_place) s.y_is = SLOT_X;
                     o = run_short_form(p, verb, &s);
-                    check_call(p, o, &s, NRM_OK);
+                    judge_call(p, o, &s, NRM_OK);
                     check_parts(p, want, o);
                     outcome_free(o);
                 }

@@ -142,14 +142,14 @@ static void against_oracle(problem *p)
         for (i = 0; i < COUNT(isas); ++i) {
             setup s = setup_of(p, isas[i], (unsigned)i);
             outcome *o = run(p, running ? VERB_INFER : VERB_FORWARD, &s);
-            check_forward(p, &r, &a, o, &s, running);
+            judge_forward(p, &r, &a, o, &s, running);
             outcome_free(o);
         }
         if (!running || fits_running(p)) oracle_backward(p, &r, &a, running);
         for (i = 0; i < COUNT(isas) && r.dx; ++i) {
             setup s = setup_of(p, isas[i], (unsigned)i);
             outcome *o = run(p, running ? VERB_INFER_BACKWARD : VERB_BACKWARD, &s);
-            check_backward(p, &r, o, &s, running);
+            judge_backward(p, &r, o, &s, running);
             outcome_free(o);
         }
         ref_free(&r);
@@ -240,12 +240,12 @@ static void test_parts(void)
         problem_prepare(p);
         r = oracle_of(p, &d, &a);
         o = run(p, VERB_APPLY, &s);
-        check_forward(p, &r, &a, o, &s, 1);
+        judge_forward(p, &r, &a, o, &s, 1);
         outcome_free(o);
         oracle_backward(p, &r, &a, 0);
-        o = run(p, VERB_BACKWARD_REDUCE, &s), check_backward(p, &r, o, &s, 0);
+        o = run(p, VERB_BACKWARD_REDUCE, &s), judge_backward(p, &r, o, &s, 0);
         outcome_free(o);
-        o = run(p, VERB_BACKWARD_APPLY, &s), check_backward(p, &r, o, &s, 0);
+        o = run(p, VERB_BACKWARD_APPLY, &s), judge_backward(p, &r, o, &s, 0);
         outcome_free(o);
         ref_free(&r);
         problem_free(p);

@@ -64,7 +64,8 @@ static inline const char *setup_text(const setup *s)
     return text;
 }
 
-static inline int check_call(const problem *p, const outcome *o, const setup *s, nrm_status status)
+/* The status, and nothing written but outputs. */
+static inline int judge_call(const problem *p, const outcome *o, const setup *s, nrm_status status)
 {
     check(o->clean, "wrote around (%s; %s)", setup_text(s), problem_text(p));
     return check(o->status == status, "%s (%s; %s)", nrm_status_string(o->status), setup_text(s),
@@ -72,8 +73,8 @@ static inline int check_call(const problem *p, const outcome *o, const setup *s,
 }
 
 /* Under the bound is good. REF_RESULTS: not for the table of worst errors. */
-static inline void within(const problem *p, const char *what, const setup *s, int running,
-                          ref_result result, ref_worst w)
+static inline void judge_worst(const problem *p, const char *what, const setup *s, int running,
+                               ref_result result, ref_worst w)
 {
     if (result < REF_RESULTS) ref_record(p->d.kind, running, result, w);
     check(w.ratio <= 1, "%s[%zu] is %.17Lg, not %.17Lg: %.3Lg of the bound (%s; %s)", what, w.at,
@@ -81,7 +82,7 @@ static inline void within(const problem *p, const char *what, const setup *s, in
 }
 
 /* Running statistics must not have moved when one of them is not finite. */
-static inline void check_running(const problem *p, const ref *r, const nrm_args *a,
+static inline void judge_running(const problem *p, const ref *r, const nrm_args *a,
                                  const outcome *o, const setup *s)
 {
     const nrm_dtype held = type_of_parameters(p->d.dtype);
@@ -93,7 +94,7 @@ static inline void check_running(const problem *p, const ref *r, const nrm_args 
     /* Of doubles whose variance is none a rate below 1 could make one again; not in double. */
     for (j = 0; j < r->stats && p->d.dtype == NRM_F64 && new_var; ++j)
         if (r->var[j] >= overflow / 4) {
-            check_call(p, o, s, o->status);
+            judge_call(p, o, s, o->status);
             return;
         }
     for (j = 0; j < p->d.c && (new_mean || new_var); ++j) {
@@ -110,8 +111,8 @@ static inline void check_running(const problem *p, const ref *r, const nrm_args 
             ref_note(&w, j, var, e.var, e.var_bound,
                      ref_ratio_to(var, e.var, e.var_bound, overflow));
     }
-    check_call(p, o, s, finite ? NRM_OK : NRM_ERR_NONFINITE);
-    if (finite && w.ratio >= 0) within(p, "running", s, 0, REF_RUNNING, w);
+    judge_call(p, o, s, finite ? NRM_OK : NRM_ERR_NONFINITE);
+    if (finite && w.ratio >= 0) judge_worst(p, "running", s, 0, REF_RUNNING, w);
     if (finite) return;
     check((!new_mean || type_diff(held, new_mean, p->value[SLOT_RUNNING_MEAN], p->d.c) == p->d.c) &&
               (!new_var || type_diff(held, new_var, p->value[SLOT_RUNNING_VAR], p->d.c) == p->d.c),
@@ -119,41 +120,41 @@ static inline void check_running(const problem *p, const ref *r, const nrm_args 
 }
 
 /* Of forward or, with `running`, of infer; `a` is what the oracle took. */
-static inline void check_forward(const problem *p, const ref *r, const nrm_args *a,
+static inline void judge_forward(const problem *p, const ref *r, const nrm_args *a,
                                  const outcome *o, const setup *s, int running)
 {
     if (running)
-        check_call(p, o, s, NRM_OK);
+        judge_call(p, o, s, NRM_OK);
     else
-        check_running(p, r, a, o, s);
+        judge_running(p, r, a, o, s);
     if (!o->value[SLOT_Y]) return;
-    within(p, "y", s, running, REF_Y, ref_compare_y(r, o->value[SLOT_Y]));
+    judge_worst(p, "y", s, running, REF_Y, ref_compare_y(r, o->value[SLOT_Y]));
     if (o->value[SLOT_SUM])
         check(ref_diff_sum(r, o->value[SLOT_SUM]) == r->count, "sum[%zu] (%s; %s)",
               ref_diff_sum(r, o->value[SLOT_SUM]), setup_text(s), problem_text(p));
     if (o->value[SLOT_MEAN])
-        within(p, "mean", s, 0, REF_MEAN, ref_compare_mean(r, (double *)o->value[SLOT_MEAN]));
+        judge_worst(p, "mean", s, 0, REF_MEAN, ref_compare_mean(r, (double *)o->value[SLOT_MEAN]));
     if (o->value[SLOT_RSTD])
-        within(p, "rstd", s, 0, REF_RSTD, ref_compare_rstd(r, (double *)o->value[SLOT_RSTD]));
+        judge_worst(p, "rstd", s, 0, REF_RSTD, ref_compare_rstd(r, (double *)o->value[SLOT_RSTD]));
 }
 
 /* Where dsum is all there is, its rounding alone is half the bound of dx: not for the table. */
-static inline void check_backward(const problem *p, const ref *r, const outcome *o, const setup *s,
+static inline void judge_backward(const problem *p, const ref *r, const outcome *o, const setup *s,
                                   int running)
 {
     const nrm_dtype held = type_of_parameters(p->d.dtype);
-    check_call(p, o, s, NRM_OK);
+    judge_call(p, o, s, NRM_OK);
     if (o->value[SLOT_DX])
-        within(p, "dx", s, running, p->given & GIVEN(SLOT_DSUM) ? REF_RESULTS : REF_DX,
-               ref_compare_dx(r, o->value[SLOT_DX]));
+        judge_worst(p, "dx", s, running, p->given & GIVEN(SLOT_DSUM) ? REF_RESULTS : REF_DX,
+                    ref_compare_dx(r, o->value[SLOT_DX]));
     if (o->value[SLOT_DGAMMA])
-        within(p, "dgamma", s, running, REF_DGAMMA,
-               ref_compare_as(held, o->value[SLOT_DGAMMA], r->dgamma, r->dgamma_bound,
-                              r->affines));
+        judge_worst(p, "dgamma", s, running, REF_DGAMMA,
+                    ref_compare_as(held, o->value[SLOT_DGAMMA], r->dgamma, r->dgamma_bound,
+                                   r->affines));
     if (o->value[SLOT_DBETA])
-        within(p, "dbeta", s, running, REF_DBETA,
-               ref_compare_as(held, o->value[SLOT_DBETA], r->dbeta, r->dbeta_bound, r->affines));
+        judge_worst(p, "dbeta", s, running, REF_DBETA,
+                    ref_compare_as(held, o->value[SLOT_DBETA], r->dbeta, r->dbeta_bound,
+                                   r->affines));
 }
-
 
 #endif /* ORACLE_H */
