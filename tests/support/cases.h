@@ -130,7 +130,8 @@ static inline problem *problem_case(const shape *sh, nrm_kind kind, unsigned opt
     return p;
 }
 
-/* How a case is laid out: half of them at odd addresses, one pitch in four given without need. */
+/* How a case is laid out: half of them at odd addresses; of those with pitches three in four also
+   pass what the shape implies. */
 static inline setup case_setup(const problem *p, nrm_isa isa, nrm_layout layout)
 {
     setup s = plain(isa, layout);
