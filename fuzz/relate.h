@@ -221,20 +221,6 @@ static inline int per_sample(const nrm_desc *d, enum slot slot)
     return d->kind != NRM_BATCH;
 }
 
-/* Samples from `first` on, as a problem on the same values. */
-static inline problem *problem_share(const problem *p, size_t first, size_t count)
-{
-    problem *share = problem_sample(p, 0);
-    int slot;
-    share->d.n = count;
-    for (slot = SLOT_X; slot < SLOTS; ++slot)
-        if (per_sample(&p->d, (enum slot)slot))
-            share->value[slot] = (unsigned char *)p->value[slot] +
-                                 slot_count(&p->d, (enum slot)slot) / p->d.n * first *
-                                     slot_size(p->d.dtype, (enum slot)slot);
-    return share;
-}
-
 /* One sample gives what it gives in its batch, unless batch norm mixes them. */
 static inline void relate_alone(const fuzz_case *f, gen *g)
 {

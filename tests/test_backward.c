@@ -6,157 +6,102 @@
 
 #include <float.h>
 
-#include "support/shapes.h"
-#include "support/test.h"
+#include "support/cases.h"
+#include "support/oracle.h"
 
 static const nrm_isa isas[] = {NRM_AUTO, NRM_SCALAR};
 
 /* ---- One case ------------------------------------------------------------------------------- */
 
-/* Runs forward or infer, which leaves y, sum, mean and rstd in the case. */
-static int forward_first(tcase *t, int running)
-{
-    nrm_args a = t->a;
-    nrm_status status;
-    case_reset(t);
-    a.y = t->y;
-    a.sum = t->sum;
-    if (running) {
-        a.running_mean = t->running_mean;
-        a.running_var = t->running_var;
-        status = nrm_infer(&t->d, &a);
-    } else {
-        a.mean = t->mean;
-        a.rstd = t->rstd;
-        status = nrm_forward(&t->d, &a);
-    }
-    return check(status == NRM_OK, "forward: %s (%s)", nrm_status_string(status), t->label);
-}
-
-/* The pointers of a backward call. x is sum, or both originals come back; in place dx lies over dy,
-   x or dsum. All of it is decided by the seed, so that every instruction set does the same. */
-static nrm_args backward_args(tcase *t, int running)
-{
-    nrm_args a = t->a;
-    gen g = t->g;
-    size_t bytes = t->x_len * sizeof(float), over = gen_below(&g, 3);
-    gen_canary(t->dx, bytes);
-    memcpy(t->dgamma, t->old_dgamma, ref_affines(&t->d) * sizeof(float));
-    memcpy(t->dbeta, t->old_dbeta, ref_affines(&t->d) * sizeof(float));
-    if (gen_one_in(&g, 2)) {
-        a.x = t->sum;
-        a.residual = NULL;
-    }
-    a.dy = t->dy;
-    a.dx = t->dx;
-    a.dgamma = t->dgamma;
-    a.dbeta = t->dbeta;
-    a.dsum = t->options & OPT_DSUM ? t->dsum : NULL;
-    if (running) {
-        a.running_mean = t->running_mean;
-        a.running_var = t->running_var;
-    } else {
-        a.mean = t->d.kind == NRM_RMS ? NULL : t->mean;
-        a.rstd = t->rstd;
-    }
-    if (t->options & OPT_PARTIAL) {
-        if (gen_one_in(&g, 2)) a.dgamma = NULL;
-        if (gen_one_in(&g, 2)) a.dbeta = NULL;
-        if ((a.dgamma || a.dbeta) && gen_one_in(&g, 2)) a.dx = NULL;
-    }
-    if (t->options & OPT_IN_PLACE && a.dx) {
-        const void **under = over == 0 ? &a.dy : over == 1 || !a.dsum ? &a.x : &a.dsum;
-        memcpy(t->dx, *under, bytes);
-        *under = t->dx;
-    }
-    return a;
-}
-
 /* Away from zero the sign of y before NRM_RELU is not the library's to choose. */
-static void check_mask(const tcase *t, const ref *r)
+static void check_mask(const problem *p, const ref *r)
 {
+    const float *y = (float *)p->value[SLOT_Y];
     size_t i, j, k, wrong = 0;
-    REF_EACH(&t->d, i, j, k) {
+    REF_EACH(&p->d, i, j, k) {
         long double exact = ref_linear(r, i, j, k);
-        float y = t->y[ref_at(&t->d, t->d.y_pitch, i, j, k)];
-        wrong += fabsl(exact) > ref_y_bound(r, i, j, k) && (y > 0) != (exact > 0);
+        wrong += fabsl(exact) > ref_y_bound(r, i, j, k) &&
+                 (y[ref_own(&p->d, i, j, k)] > 0) != (exact > 0);
     }
-    check(wrong == 0, "relu lets %zu wrong values pass (%s)", wrong, t->label);
-}
-
-static void check_gradients(const tcase *t, const ref *r, const nrm_args *a, const char *isa,
-                            int running)
-{
-    nrm_kind kind = t->d.kind;
-    size_t bytes = r->affines * sizeof(float);
-    if (a->dx) {
-        ref_worst w = ref_compare_dx(r, t->dx);
-        /* Where dsum is all there is, its rounding alone is half the bound: not for the table. */
-        check_worst(t, "dx", isa, a->dsum ? w : ref_record(kind, running, REF_DX, w));
-        check(gaps_intact(&t->d, t->d.x_pitch, t->dx), "wrote between lines of dx (%s: %s)", isa,
-              t->label);
-    }
-    if (a->dgamma)
-        check_worst(t, "dgamma", isa,
-                    ref_record(kind, running, REF_DGAMMA,
-                               ref_compare(t->dgamma, r->dgamma, r->dgamma_bound, r->affines)));
-    else
-        check(!memcmp(t->dgamma, t->old_dgamma, bytes), "wrote dgamma (%s: %s)", isa, t->label);
-    if (a->dbeta)
-        check_worst(t, "dbeta", isa,
-                    ref_record(kind, running, REF_DBETA,
-                               ref_compare(t->dbeta, r->dbeta, r->dbeta_bound, r->affines)));
-    else
-        check(!memcmp(t->dbeta, t->old_dbeta, bytes), "wrote dbeta (%s: %s)", isa, t->label);
+    check(wrong == 0, "relu lets %zu wrong values pass (%s)", wrong, problem_text(p));
 }
 
 /* Running statistics: the data's own (of the first sample), or unrelated ones. */
-static void choose_running(tcase *t, const ref *r)
+static void choose_running(problem *p, const ref *r)
 {
+    float *mean = (float *)p->value[SLOT_RUNNING_MEAN], *var = (float *)p->value[SLOT_RUNNING_VAR];
     size_t j;
-    for (j = 0; j < t->d.c; ++j) {
-        if (gen_one_in(&t->g, 4)) continue;
-        t->old_mean[j] = (float)r->mean[j];
-        t->old_var[j] = r->var[j] < 3e38L ? (float)r->var[j] : 3e38f;
+    for (j = 0; j < p->d.c; ++j) {
+        if (gen_one_in(&p->g, 4)) continue;
+        mean[j] = (float)r->mean[j];
+        var[j] = r->var[j] < 3e38L ? (float)r->var[j] : 3e38f;
     }
 }
 
-/* The oracle of a case after the library's forward has left its y there. */
-static ref gradient_oracle(tcase *t, int running)
+/* The oracle of a problem, which keeps what the library's forward or infer wrote: y, sum, mean and
+   rstd. Without gradients when that failed. */
+static ref gradient_oracle(problem *p, nrm_layout layout, int running)
 {
-    ref r = ref_new(&t->d, &t->a);
-    nrm_args a = t->a;
+    nrm_desc d;
+    nrm_args a;
+    ref r = oracle_of(p, &d, &a);
+    setup s = case_setup(p, NRM_AUTO, layout);
+    problem all = *p;
+    outcome *o;
     if (running) {
-        choose_running(t, &r);
-        ref_use_running(&r, t->old_mean, t->old_var);
+        choose_running(p, &r);
+        ref_use_running(&r, p->value[SLOT_RUNNING_MEAN], p->value[SLOT_RUNNING_VAR]);
     }
-    if (!forward_first(t, running)) return r;
-    a.dy = t->dy;
-    a.dsum = t->options & OPT_DSUM ? t->dsum : NULL;
-    a.dgamma = t->dgamma;
-    a.dbeta = t->dbeta;
-    ref_backward(&r, &a, t->y, running);
+    all.given |= GIVEN(SLOT_SUM);
+    o = run(&all, running ? VERB_INFER : VERB_FORWARD, &s);
+    if (judge_call(p, o, &s, NRM_OK)) {
+        problem_keep(p, o, SLOT_X);
+        ref_backward(&r, &a, p->value[SLOT_Y], running);
+        if (p->d.act == NRM_RELU) check_mask(p, &r);
+    }
+    outcome_free(o);
     return r;
+}
+
+/* Makes a backward call of it. x is sum, or both originals come back; in place dx lies over dy,
+   x or dsum. All of it is decided by the seed, so that every instruction set does the same. */
+static setup backward_setup(problem *p, nrm_layout layout)
+{
+    setup s = case_setup(p, NRM_AUTO, layout);
+    gen g = p->g;
+    size_t over = gen_below(&g, 3);
+    if (gen_one_in(&g, 2)) {
+        memcpy(p->value[SLOT_X], p->value[SLOT_SUM], problem_volume(&p->d) * sizeof(float));
+        p->given &= ~GIVEN(SLOT_RESIDUAL);
+    }
+    if (p->options & OPT_PARTIAL) {
+        if (gen_one_in(&g, 2)) p->given &= ~GIVEN(SLOT_DGAMMA);
+        if (gen_one_in(&g, 2)) p->given &= ~GIVEN(SLOT_DBETA);
+        if (p->given & (GIVEN(SLOT_DGAMMA) | GIVEN(SLOT_DBETA)) && gen_one_in(&g, 2))
+            p->given &= ~GIVEN(SLOT_DX);
+    }
+    if (p->options & OPT_IN_PLACE && p->given & GIVEN(SLOT_DX))
+        s.dx_is = over == 0 ? SLOT_DY
+                            : over == 1 || !(p->given & GIVEN(SLOT_DSUM)) ? SLOT_X : SLOT_DSUM;
+    return s;
 }
 
 static void run_gradient(const shape *sh, nrm_kind kind, nrm_layout layout, unsigned options,
                          gen_dist dist, gen_dist dy, uint64_t seed, int running)
 {
-    tcase t = case_new(sh, kind, layout, options & ~(unsigned)OPT_RUNNING, dist, dy, seed);
-    ref r = gradient_oracle(&t, running);
+    problem *p = problem_case(sh, kind, options & ~(unsigned)OPT_RUNNING, dist, dy, seed);
+    ref r = gradient_oracle(p, layout, running);
+    setup s = backward_setup(p, layout);
     size_t i;
-    if (r.dx && t.d.act == NRM_RELU) check_mask(&t, &r);
     for (i = 0; r.dx && i < COUNT_OF(isas); ++i) {
-        nrm_args a = backward_args(&t, running);
-        nrm_status status;
-        a.isa = isas[i];
-        status = running ? nrm_infer_backward(&t.d, &a) : nrm_backward(&t.d, &a);
-        if (check(status == NRM_OK, "%s (%s: %s)", nrm_status_string(status),
-                  nrm_isa_name(isas[i]), t.label))
-            check_gradients(&t, &r, &a, nrm_isa_name(isas[i]), running);
+        outcome *o;
+        s.isa = isas[i];
+        o = run(p, running ? VERB_INFER_BACKWARD : VERB_BACKWARD, &s);
+        judge_backward(p, &r, o, &s, running);
+        outcome_free(o);
     }
     ref_free(&r);
-    case_free(&t);
+    problem_free(p);
 }
 
 /* ---- Central differences -------------------------------------------------------------------- */
@@ -173,30 +118,31 @@ static void run_gradient(const shape *sh, nrm_kind kind, nrm_layout layout, unsi
 
 /* What backward differentiates is the sum of dy' * y and of dsum * z: here term by term, times
    `sign`. Differences of terms lose less than the difference of two sums. */
-static void add_loss(const tcase *t, const ref *r, long double sign, long double *terms)
+static void add_loss(const problem *p, const ref *r, long double sign, long double *terms)
 {
     size_t i, j, k;
-    REF_EACH(&t->d, i, j, k) {
-        size_t e = ref_own(&t->d, i, j, k);
+    REF_EACH(&p->d, i, j, k) {
+        size_t e = ref_own(&p->d, i, j, k);
         terms[e] += sign * r->dy[e] * ref_linear(r, i, j, k);
-        if (t->options & OPT_DSUM)
-            terms[r->count + e] += sign * t->dsum[ref_at(&t->d, t->d.x_pitch, i, j, k)] * r->z[e];
+        if (p->given & GIVEN(SLOT_DSUM))
+            terms[r->count + e] += sign * ((float *)p->value[SLOT_DSUM])[e] * r->z[e];
     }
 }
 
 /* The slope of the loss in *value, a number that the oracle `r` reads. */
-static long double slope(const tcase *t, ref *r, long double *value, long double step, int running)
+static long double slope(const problem *p, ref *r, long double *value, long double step,
+                         int running)
 {
     long double old = *value, sum = 0, width, *terms = ref_array(2 * r->count);
     size_t i;
     *value = old + step;
     width = *value;
     if (!running) ref_statistics(r);
-    add_loss(t, r, 1, terms);
+    add_loss(p, r, 1, terms);
     *value = old - step;
     width -= *value;
     if (!running) ref_statistics(r);
-    add_loss(t, r, -1, terms);
+    add_loss(p, r, -1, terms);
     *value = old;
     if (!running) ref_statistics(r);
     for (i = 0; i < 2 * r->count; ++i) sum += terms[i];
@@ -204,47 +150,51 @@ static long double slope(const tcase *t, ref *r, long double *value, long double
     return sum / width;
 }
 
-static void compare_slope(const tcase *t, const char *what, size_t at, long double slope_of,
+static void compare_slope(const problem *p, const char *what, size_t at, long double slope_of,
                           long double exact, float got, long double bound)
 {
     long double slack = bound / REF_ULPS * SLACK;
     check(fabsl(slope_of - exact) <= slack, "%s[%zu]: oracle %.9Lg, slope %.9Lg (%s)", what, at,
-          exact, slope_of, t->label);
+          exact, slope_of, problem_text(p));
     check(fabsl(slope_of - (long double)got) <= slack + bound,
-          "%s[%zu] is %.9g, the slope is %.9Lg (%s)", what, at, (double)got, slope_of, t->label);
+          "%s[%zu] is %.9g, the slope is %.9Lg (%s)", what, at, (double)got, slope_of,
+          problem_text(p));
 }
 
 static void run_slopes(const shape *sh, nrm_kind kind, nrm_layout layout, unsigned options,
                        gen_dist dist, uint64_t seed, int running)
 {
-    tcase t = case_new(sh, kind, layout, options & ~(unsigned)(OPT_RUNNING | OPT_PARTIAL), dist,
-                       GEN_NORMAL, seed);
+    problem *p = problem_case(sh, kind, options & ~(unsigned)(OPT_RUNNING | OPT_PARTIAL), dist,
+                              GEN_NORMAL, seed);
+    const float *old_g = (float *)p->value[SLOT_DGAMMA], *old_b = (float *)p->value[SLOT_DBETA];
     ref r;
-    nrm_args a;
-    size_t i, j, k, p;
-    if (t.d.eps < 1e-5) case_eps(&t, 1e-5); /* a single value's rstd must leave room for a step */
-    r = gradient_oracle(&t, running);
-    a = backward_args(&t, running);
-    if (!r.dx) return;
-    check((running ? nrm_infer_backward(&t.d, &a) : nrm_backward(&t.d, &a)) == NRM_OK, "status");
-    REF_EACH(&t.d, i, j, k) {
-        size_t e = ref_own(&t.d, i, j, k), q = ref_stat(&t.d, i, j, k);
-        long double step = (running ? 1 : STEP) / r.rstd[q]; /* frozen statistics: linear */
+    setup s;
+    outcome *o;
+    size_t i, j, k, q;
+    if (p->d.eps < 1e-5) p->d.eps = 1e-5; /* a single value's rstd must leave room for a step */
+    r = gradient_oracle(p, layout, running);
+    s = backward_setup(p, layout);
+    o = run(p, running ? VERB_INFER_BACKWARD : VERB_BACKWARD, &s);
+    if (!r.dx || !judge_call(p, o, &s, NRM_OK)) return;
+    REF_EACH(&p->d, i, j, k) {
+        size_t e = ref_own(&p->d, i, j, k), stat = ref_stat(&p->d, i, j, k);
+        long double step = (running ? 1 : STEP) / r.rstd[stat]; /* frozen statistics: linear */
         /* No slope where the variance is 0, none to be seen where the step is lost in z. */
-        if (r.rstd[q] == 0 || step < 0x1p-40L * fabsl(r.z[e])) continue;
-        compare_slope(&t, "dx", e, slope(&t, &r, &r.z[e], step, running), r.dx[e],
-                      t.dx[ref_at(&t.d, t.d.x_pitch, i, j, k)], r.dx_bound[e]);
+        if (r.rstd[stat] == 0 || step < 0x1p-40L * fabsl(r.z[e])) continue;
+        compare_slope(p, "dx", e, slope(p, &r, &r.z[e], step, running), r.dx[e],
+                      ((float *)o->value[SLOT_DX])[e], r.dx_bound[e]);
     }
-    for (p = 0; p < r.affines; ++p) {
-        long double old_g = a.accumulate ? t.old_dgamma[p] : 0;
-        long double old_b = a.accumulate ? t.old_dbeta[p] : 0;
-        compare_slope(&t, "dgamma", p, old_g + slope(&t, &r, &r.g[p], 1, running), r.dgamma[p],
-                      t.dgamma[p], r.dgamma_bound[p]);
-        compare_slope(&t, "dbeta", p, old_b + slope(&t, &r, &r.b[p], 1, running), r.dbeta[p],
-                      t.dbeta[p], r.dbeta_bound[p]);
+    for (q = 0; q < r.affines; ++q) {
+        compare_slope(p, "dgamma", q,
+                      (p->accumulate ? old_g[q] : 0) + slope(p, &r, &r.g[q], 1, running),
+                      r.dgamma[q], ((float *)o->value[SLOT_DGAMMA])[q], r.dgamma_bound[q]);
+        compare_slope(p, "dbeta", q,
+                      (p->accumulate ? old_b[q] : 0) + slope(p, &r, &r.b[q], 1, running),
+                      r.dbeta[q], ((float *)o->value[SLOT_DBETA])[q], r.dbeta_bound[q]);
     }
+    outcome_free(o);
     ref_free(&r);
-    case_free(&t);
+    problem_free(p);
 }
 
 static void test_slopes(nrm_kind kind, int running)

@@ -3,123 +3,80 @@
  */
 #include "../normalize.h"
 
-#include "support/shapes.h"
-#include "support/test.h"
+#include "support/cases.h"
+#include "support/oracle.h"
 
 static uint64_t next_seed = 1;
 
 static const nrm_layout layouts[] = {NRM_NCHW, NRM_NHWC};
 
-/* ---- 1 Everything that a case gives, in one order for both layouts -------------------------- */
+/* ---- 1 Running a case ----------------------------------------------------------------------- */
 
-typedef struct outcome {
-    nrm_status forward, backward;
-    size_t count, stats, affines;
-    float *y, *dx, *dgamma, *dbeta; /* y, dx: [n][c][s] */
-    double *mean, *rstd;
-} outcome;
-
-static float *gather(const nrm_desc *d, nrm_pitch pitch, const float *tensor)
+static float *floats(void *values)
 {
-    size_t i, j, k;
-    float *packed = canary_floats(d->n * d->c * d->s);
-    REF_EACH(d, i, j, k) packed[ref_own(d, i, j, k)] = tensor[ref_at(d, pitch, i, j, k)];
-    return packed;
+    return (float *)values;
 }
 
-static void *copy_of(const void *from, size_t bytes)
+static double *doubles(void *values)
 {
-    void *to = test_alloc(bytes, 1);
-    if (bytes) memcpy(to, from, bytes);
-    return to;
+    return (double *)values;
 }
 
-static nrm_args case_args(tcase *t)
+typedef struct both {
+    outcome *forward, *backward;
+} both;
+
+/* Forward, and backward from its statistics. Their outputs are only there if both are NRM_OK. */
+static both both_of(problem *p, const setup *s)
 {
-    nrm_args a = t->a;
-    case_reset(t);
-    a.y = t->y;
-    a.mean = t->mean;
-    a.rstd = t->rstd;
-    a.dy = t->dy;
-    a.dx = t->dx;
-    a.dgamma = t->dgamma;
-    a.dbeta = t->dbeta;
-    a.sum = t->options & OPT_SUM ? t->sum : NULL;
-    a.dsum = t->options & OPT_DSUM ? t->dsum : NULL;
-    return a;
+    both b;
+    int good;
+    b.forward = run(p, VERB_FORWARD, s);
+    good = judge_call(p, b.forward, s, NRM_OK);
+    problem_keep(p, b.forward, SLOT_MEAN);
+    b.backward = run(p, VERB_BACKWARD, s);
+    if (judge_call(p, b.backward, s, NRM_OK) && good) return b;
+    printf("Bail out! no outputs to compare\n");
+    exit(EXIT_FAILURE);
 }
 
-/* Forward and backward with these pointers, which lead into the buffers of the case. */
-static outcome outcome_of(tcase *t, const nrm_args *a)
+static both plain_both(problem *p, nrm_layout layout)
 {
-    outcome o;
-    const nrm_desc *d = &t->d;
-    o.count = d->n * d->c * d->s;
-    o.stats = ref_stats(d);
-    o.affines = ref_affines(d);
-    o.forward = nrm_forward(d, a);
-    o.y = gather(d, d->y_pitch, (const float *)a->y);
-    o.backward = nrm_backward(d, a);
-    o.dx = gather(d, d->x_pitch, (const float *)a->dx);
-    o.dgamma = (float *)copy_of(a->dgamma, o.affines * sizeof(float));
-    o.dbeta = (float *)copy_of(a->dbeta, o.affines * sizeof(float));
-    o.mean = (double *)copy_of(a->mean, o.stats * sizeof(double));
-    o.rstd = (double *)copy_of(a->rstd, o.stats * sizeof(double));
-    return o;
+    setup s = plain(NRM_AUTO, layout);
+    return both_of(p, &s);
 }
 
-static outcome plain_outcome(tcase *t)
+static void both_free(both *b)
 {
-    nrm_args a = case_args(t);
-    return outcome_of(t, &a);
+    outcome_free(b->forward);
+    outcome_free(b->backward);
 }
 
-static void outcome_free(outcome *o)
+static void check_same(const both *a, const both *b, const problem *p)
 {
-    free(o->y);
-    free(o->dx);
-    free(o->dgamma);
-    free(o->dbeta);
-    free(o->mean);
-    free(o->rstd);
+    difference at;
+    int same = same_outcome(a->forward, b->forward, &at);
+    check(same, "forward: %s[%zu] (%s)", slot_name[at.slot], at.index, problem_text(p));
+    same = same_outcome(a->backward, b->backward, &at);
+    check(same, "backward: %s[%zu] (%s)", slot_name[at.slot], at.index, problem_text(p));
 }
 
-static void check_same(const outcome *a, const outcome *b, const char *label)
+/* Forward and backward of a case against the oracle; the case keeps what they write. */
+static void check_oracle(problem *p, nrm_layout layout)
 {
-    size_t at = diff_f32(a->y, b->y, a->count);
-    check(a->forward == NRM_OK && b->forward == NRM_OK, "forward status (%s)", label);
-    check(a->backward == NRM_OK && b->backward == NRM_OK, "backward status (%s)", label);
-    check(at == a->count, "y[%zu] (%s)", at, label);
-    at = diff_f32(a->dx, b->dx, a->count);
-    check(at == a->count, "dx[%zu] (%s)", at, label);
-    check(same_bits_f64(a->mean, b->mean, a->stats), "mean (%s)", label);
-    check(same_bits_f64(a->rstd, b->rstd, a->stats), "rstd (%s)", label);
-    check(same_bits_f32(a->dgamma, b->dgamma, a->affines), "dgamma (%s)", label);
-    check(same_bits_f32(a->dbeta, b->dbeta, a->affines), "dbeta (%s)", label);
-}
-
-/* Forward and backward of a case against the oracle. */
-static void check_oracle(tcase *t)
-{
-    nrm_args a = case_args(t);
-    ref r = ref_new(&t->d, &a);
-    check(nrm_forward(&t->d, &a) == NRM_OK, "forward status (%s)", t->label);
-    check_worst(t, "y", "AUTO", ref_record(t->d.kind, 0, REF_Y, ref_compare_y(&r, t->y)));
-    if (t->d.kind != NRM_RMS)
-        check_worst(t, "mean", "AUTO",
-                    ref_record(t->d.kind, 0, REF_MEAN, ref_compare_mean(&r, t->mean)));
-    check_worst(t, "rstd", "AUTO",
-                ref_record(t->d.kind, 0, REF_RSTD, ref_compare_rstd(&r, t->rstd)));
-    ref_backward(&r, &a, t->y, 0);
-    check(nrm_backward(&t->d, &a) == NRM_OK, "backward status (%s)", t->label);
-    check_worst(t, "dx", "AUTO", ref_record(t->d.kind, 0, REF_DX, ref_compare_dx(&r, t->dx)));
-    check_worst(t, "dgamma", "AUTO",
-                ref_record(t->d.kind, 0, REF_DGAMMA,
-                           ref_compare(t->dgamma, r.dgamma, r.dgamma_bound, r.affines)));
-    check_worst(t, "dbeta", "AUTO",
-                ref_record(t->d.kind, 0, REF_DBETA,
-                           ref_compare(t->dbeta, r.dbeta, r.dbeta_bound, r.affines)));
+    setup s = plain(NRM_AUTO, layout);
+    nrm_desc d;
+    nrm_args a;
+    ref r = oracle_of(p, &d, &a);
+    outcome *o = run(p, VERB_FORWARD, &s);
+    judge_forward(p, &r, &a, o, &s, 0);
+    problem_keep(p, o, SLOT_X);
+    outcome_free(o);
+    ref_backward(&r, &a, p->value[SLOT_Y], 0);
+    o = run(p, VERB_BACKWARD, &s);
+    judge_backward(p, &r, o, &s, 0);
+    problem_keep(p, o, SLOT_X);
+    outcome_free(o);
     ref_free(&r);
 }
 
@@ -127,14 +84,14 @@ static void run_oracle(size_t n, size_t c, size_t s, size_t groups, nrm_kind kin
                        nrm_layout layout, gen_dist dist, gen_dist dy)
 {
     shape sh = {"", 0, 0, 0, 0};
-    tcase t;
+    problem *p;
     sh.n = n;
     sh.c = c;
     sh.s = s;
     sh.groups = groups;
-    t = case_new(&sh, kind, layout, 0, dist, dy, next_seed++);
-    check_oracle(&t);
-    case_free(&t);
+    p = problem_case(&sh, kind, 0, dist, dy, next_seed++);
+    check_oracle(p, layout);
+    problem_free(p);
 }
 
 /* A shape that puts m values into every statistics group of the kind. */
@@ -167,27 +124,30 @@ static shape shape_of_group(nrm_kind kind, size_t m, int turn)
 
 /* ---- 2 The table "what input gets what" ----------------------------------------------------- */
 
-static void check_constant(tcase *t, float value, const float *beta)
+static void check_constant(problem *p, nrm_layout layout, float value)
 {
-    size_t i, j, k, q, wrong = 0, wrong_dx = 0;
-    nrm_args a = case_args(t);
-    for (i = 0; i < t->x_len; ++i) t->x[i] = value;
-    a.beta = beta;
-    check(nrm_forward(&t->d, &a) == NRM_OK && nrm_backward(&t->d, &a) == NRM_OK, "status (%s)",
-          t->label);
-    REF_EACH(&t->d, i, j, k) {
-        size_t at = ref_at(&t->d, t->d.y_pitch, i, j, k);
-        wrong += !same_f32(t->y[at], beta ? beta[j] : 0.0f);
-        wrong_dx += is_nan_f32(t->dx[at]) || (t->d.eps == 0 && t->dx[at] != 0);
+    size_t i, j, k, q, wrong = 0, wrong_dx = 0, count = problem_volume(&p->d);
+    const float *beta = p->given & GIVEN(SLOT_BETA) ? floats(p->value[SLOT_BETA]) : NULL;
+    both b;
+    for (i = 0; i < count; ++i) floats(p->value[SLOT_X])[i] = value;
+    b = plain_both(p, layout);
+    REF_EACH(&p->d, i, j, k) {
+        size_t e = ref_own(&p->d, i, j, k);
+        float dx = floats(b.backward->value[SLOT_DX])[e];
+        wrong += !same_f32(floats(b.forward->value[SLOT_Y])[e], beta ? beta[j] : 0.0f);
+        wrong_dx += is_nan_f32(dx) || (p->d.eps == 0 && dx != 0);
     }
-    check(wrong == 0, "%zu of %zu values of y are not beta: %g (%s)", wrong, t->y_len,
-          (double)t->y[0], t->label);
-    check(wrong_dx == 0, "%zu values of dx (%s)", wrong_dx, t->label);
-    for (q = 0; q < ref_stats(&t->d); ++q) {
-        check(t->d.kind == NRM_RMS || t->mean[q] == (double)value, "mean is %.17g, not %.9g (%s)",
-              t->mean[q], (double)value, t->label);
-        check(t->d.eps > 0 || t->rstd[q] == 0, "rstd is %g (%s)", t->rstd[q], t->label);
+    check(wrong == 0, "%zu of %zu values of y are not beta: %g (%s)", wrong, count,
+          (double)floats(b.forward->value[SLOT_Y])[0], problem_text(p));
+    check(wrong_dx == 0, "%zu values of dx (%s)", wrong_dx, problem_text(p));
+    for (q = 0; q < problem_stats(&p->d); ++q) {
+        double rstd = doubles(b.forward->value[SLOT_RSTD])[q];
+        check(p->d.kind == NRM_RMS ||
+                  doubles(b.forward->value[SLOT_MEAN])[q] == (double)value,
+              "mean is not %.9g (%s)", (double)value, problem_text(p));
+        check(p->d.eps > 0 || rstd == 0, "rstd is %g (%s)", rstd, problem_text(p));
     }
+    both_free(&b);
 }
 
 static void test_constants(void)
@@ -203,15 +163,16 @@ static void test_constants(void)
                 for (layout = 0; layout < 2; ++layout)
                     for (turn = 0; turn < 2; ++turn) {
                         shape sh = shape_of_group((nrm_kind)kind, sizes[m], turn);
-                        tcase t;
+                        problem *p;
                         if ((nrm_kind)kind == NRM_RMS && values[v] != 0) continue; /* no mean */
-                        t = case_new(&sh, (nrm_kind)kind, layouts[layout], turn ? OPT_NO_GAMMA : 0u,
-                                     GEN_CONSTANT, GEN_NORMAL, next_seed++);
-                        case_eps(&t, turn == 0 ? 0 : 1e-5);
-                        check_constant(&t, values[v], t.beta);
-                        case_eps(&t, turn == 0 ? 1e-5 : 0);
-                        check_constant(&t, values[v], NULL);
-                        case_free(&t);
+                        p = problem_case(&sh, (nrm_kind)kind, turn ? OPT_NO_GAMMA : 0u,
+                                         GEN_CONSTANT, GEN_NORMAL, next_seed++);
+                        p->d.eps = turn == 0 ? 0 : 1e-5;
+                        check_constant(p, layouts[layout], values[v]);
+                        p->d.eps = turn == 0 ? 1e-5 : 0;
+                        p->given &= ~GIVEN(SLOT_BETA);
+                        check_constant(p, layouts[layout], values[v]);
+                        problem_free(p);
                     }
     group_end();
 }
@@ -251,38 +212,40 @@ static void run_poison(nrm_kind kind, nrm_layout layout, unsigned options, float
 {
     static const shape shapes[] = {{"", 3, 24, 40, 4}, {"", 2, 6, 300, 3}, {"", 20, 4, 3, 2}};
     const shape *sh = &shapes[next_seed % COUNT_OF(shapes)];
-    tcase t = case_new(sh, kind, layout, options, GEN_OFFSET_1E2, GEN_NORMAL, next_seed++);
-    outcome clean = plain_outcome(&t), poisoned;
-    size_t pi = gen_below(&t.g, sh->n), pj = gen_below(&t.g, sh->c), pk = gen_below(&t.g, sh->s);
-    size_t spoiled = ref_stat(&t.d, pi, pj, pk), i, j, k, touched = 0, finite = 0, wrong_stat = 0;
-    (in_dy ? t.dy : t.x)[ref_at(&t.d, t.d.x_pitch, pi, pj, pk)] = poison;
-    poisoned = plain_outcome(&t);
-    REF_EACH(&t.d, i, j, k) {
-        size_t e = ref_own(&t.d, i, j, k);
-        int own = ref_stat(&t.d, i, j, k) == spoiled;
-        if (!own || in_dy) touched += !same_f32(clean.y[e], poisoned.y[e]);
-        else finite += !is_nan_f32(poisoned.y[e]);
-        if (!own) touched += !same_f32(clean.dx[e], poisoned.dx[e]);
+    problem *p = problem_case(sh, kind, options, GEN_OFFSET_1E2, GEN_NORMAL, next_seed++);
+    both clean = plain_both(p, layout), spoilt;
+    size_t pi = gen_below(&p->g, sh->n), pj = gen_below(&p->g, sh->c), pk = gen_below(&p->g, sh->s);
+    size_t spoiled = ref_stat(&p->d, pi, pj, pk), i, j, k, touched = 0, finite = 0, wrong_stat = 0;
+    int slot;
+    floats(p->value[in_dy ? SLOT_DY : SLOT_X])[ref_own(&p->d, pi, pj, pk)] = poison;
+    spoilt = plain_both(p, layout);
+    REF_EACH(&p->d, i, j, k) {
+        size_t e = ref_own(&p->d, i, j, k);
+        int own = ref_stat(&p->d, i, j, k) == spoiled;
+        float y = floats(spoilt.forward->value[SLOT_Y])[e];
+        float dx = floats(spoilt.backward->value[SLOT_DX])[e];
+        if (!own || in_dy) touched += !same_f32(floats(clean.forward->value[SLOT_Y])[e], y);
+        else finite += !is_nan_f32(y);
+        if (!own) touched += !same_f32(floats(clean.backward->value[SLOT_DX])[e], dx);
         /* An infinite dy leaves room for Inf in dx; anything else that is spoiled is NaN. */
-        else if (!in_dy || is_nan_f32(poison)) finite += !is_nan_f32(poisoned.dx[e]);
+        else if (!in_dy || is_nan_f32(poison)) finite += !is_nan_f32(dx);
     }
-    for (i = 0; i < clean.stats; ++i)
-        if (i == spoiled && !in_dy)
-            wrong_stat += !is_nan_f64(poisoned.rstd[i]) ||
-                          (kind != NRM_RMS && !is_nan_f64(poisoned.mean[i]));
-        else
-            wrong_stat += !same_f64(clean.mean[i], poisoned.mean[i]) ||
-                          !same_f64(clean.rstd[i], poisoned.rstd[i]);
-    check(poisoned.forward == NRM_OK && poisoned.backward == NRM_OK, "status (%s)", t.label);
+    for (slot = kind == NRM_RMS ? SLOT_RSTD : SLOT_MEAN; slot <= SLOT_RSTD; ++slot)
+        for (i = 0; i < problem_stats(&p->d); ++i) {
+            double stat = doubles(spoilt.forward->value[slot])[i];
+            wrong_stat += i == spoiled && !in_dy
+                              ? !is_nan_f64(stat)
+                              : !same_f64(doubles(clean.forward->value[slot])[i], stat);
+        }
     check(touched == 0, "%g in %s changed %zu values of other groups (%s)", (double)poison,
-          in_dy ? "dy" : "x", touched, t.label);
+          in_dy ? "dy" : "x", touched, problem_text(p));
     check(finite == 0, "%g in %s left %zu values of its group without NaN (%s)", (double)poison,
-          in_dy ? "dy" : "x", finite, t.label);
+          in_dy ? "dy" : "x", finite, problem_text(p));
     check(wrong_stat == 0, "%g in %s: %zu statistics (%s)", (double)poison, in_dy ? "dy" : "x",
-          wrong_stat, t.label);
-    outcome_free(&clean);
-    outcome_free(&poisoned);
-    case_free(&t);
+          wrong_stat, problem_text(p));
+    both_free(&clean);
+    both_free(&spoilt);
+    problem_free(p);
 }
 
 static void test_poison(void)
@@ -301,38 +264,39 @@ static void test_poison(void)
     group_end();
 }
 
+static outcome *infer(const problem *p, nrm_layout layout)
+{
+    setup s = plain(NRM_AUTO, layout);
+    outcome *o = run(p, VERB_INFER, &s);
+    if (judge_call(p, o, &s, NRM_OK)) return o;
+    printf("Bail out! no outputs to compare\n");
+    exit(EXIT_FAILURE);
+}
+
 /* In nrm_infer an element stands alone. */
 static void run_poison_infer(nrm_kind kind, nrm_layout layout, float poison)
 {
     static const shape sh = {"", 3, 20, 19, 1};
-    tcase t = case_new(&sh, kind, layout, 0, GEN_NORMAL, GEN_NORMAL, next_seed++);
-    nrm_args a = case_args(&t);
-    size_t at = gen_below(&t.g, t.x_len), i, channel = 7, j, k, wrong = 0;
-    float *clean;
-    a.running_mean = t.running_mean;
-    a.running_var = t.running_var;
-    check(nrm_infer(&t.d, &a) == NRM_OK, "status (%s)", t.label);
-    clean = (float *)copy_of(t.y, t.y_len * sizeof(float));
-    t.x[at] = poison;
-    check(nrm_infer(&t.d, &a) == NRM_OK, "status (%s)", t.label);
-    check(diff_f32(clean, t.y, t.y_len) == at &&
-              same_bits_f32(clean + at + 1, t.y + at + 1, t.y_len - at - 1),
-          "%g touched other elements (%s)", (double)poison, t.label);
-    check((bits_f32(t.y[at]) & 0x7f800000u) == 0x7f800000u, "%g became %g (%s)", (double)poison,
-          (double)t.y[at], t.label);
-    t.x[at] = 0;
-    a.y = t.dx; /* only the spoiled channel may differ now */
-    check(nrm_infer(&t.d, &a) == NRM_OK, "status (%s)", t.label);
-    a.y = t.y;
-    t.running_var[channel] = next_seed % 2 ? -3.0f : (float)NAN;
-    check(nrm_infer(&t.d, &a) == NRM_OK, "status (%s)", t.label);
-    REF_EACH(&t.d, i, j, k) {
-        size_t e = ref_at(&t.d, t.d.y_pitch, i, j, k);
-        wrong += j == channel ? !is_nan_f32(t.y[e]) : !same_f32(t.y[e], t.dx[e]);
+    problem *p = problem_case(&sh, kind, 0, GEN_NORMAL, GEN_NORMAL, next_seed++);
+    size_t count = problem_volume(&p->d), at = gen_below(&p->g, count), i, channel = 7, wrong = 0;
+    outcome *o[4]; /* clean; poisoned; the element 0; a variance without a root */
+    const float *y[4];
+    for (i = 0; i < 4; ++i) {
+        if (i) floats(p->value[SLOT_X])[at] = i == 1 ? poison : 0;
+        if (i == 3)
+            floats(p->value[SLOT_RUNNING_VAR])[channel] = next_seed % 2 ? -3.0f : (float)NAN;
+        o[i] = infer(p, layout), y[i] = floats(o[i]->value[SLOT_Y]);
     }
-    check(wrong == 0, "running variance without a root: %zu values (%s)", wrong, t.label);
-    free(clean);
-    case_free(&t);
+    check(diff_f32(y[0], y[1], count) == at &&
+              same_bits_f32(y[0] + at + 1, y[1] + at + 1, count - at - 1),
+          "%g touched other elements (%s)", (double)poison, problem_text(p));
+    check((bits_f32(y[1][at]) & 0x7f800000u) == 0x7f800000u, "%g became %g (%s)", (double)poison,
+          (double)y[1][at], problem_text(p));
+    for (i = 0; i < count; ++i)
+        wrong += i / sh.s % sh.c == channel ? !is_nan_f32(y[3][i]) : !same_f32(y[3][i], y[2][i]);
+    check(wrong == 0, "running variance without a root: %zu values (%s)", wrong, problem_text(p));
+    for (i = 0; i < 4; ++i) outcome_free(o[i]);
+    problem_free(p);
 }
 
 static void test_poison_infer(void)
@@ -352,44 +316,46 @@ static void test_poison_infer(void)
 /* How the new running values come to be other than finite numbers of their type. */
 enum { BAD_NAN, BAD_INF, BAD_OVERFLOW, BAD_OLD, BADS };
 
+/* The outputs are those without running values, and these stay. */
+static void check_nonfinite(const problem *p, enum verb verb, const setup *s, const outcome *want)
+{
+    outcome *o = run(p, verb, s);
+    difference at;
+    int slot, same;
+    judge_call(p, o, s, NRM_ERR_NONFINITE);
+    for (slot = SLOT_RUNNING_MEAN; slot <= SLOT_RUNNING_VAR; ++slot)
+        check(o->value[slot] && same_bits_f32(floats(o->value[slot]), floats(p->value[slot]),
+                                              p->d.c),
+              "%s moved %s (%s)", verb_name[verb], slot_name[slot], problem_text(p));
+    o->status = want->status;
+    same = same_outcome(want, o, &at);
+    check(same, "%s: another %s (%s)", verb_name[verb], slot_name[at.slot], problem_text(p));
+    outcome_free(o);
+}
+
 static void run_nonfinite(nrm_kind kind, nrm_layout layout, int bad)
 {
     static const shape sh = {"", 4, 6, 10, 1};
-    tcase t = case_new(&sh, kind, layout, 0, GEN_NORMAL, GEN_NORMAL, next_seed++);
-    nrm_args a;
-    nrm_moments moments[6];
-    size_t at = ref_at(&t.d, t.d.x_pitch, 2, 3, 4);
-    float *y;
-    if (bad == BAD_NAN) t.x[at] = NAN;
-    if (bad == BAD_INF) t.x[at] = INFINITY;
-    if (bad == BAD_OVERFLOW) t.x[at] = 3e38f; /* the variance is 1e75 */
-    if (bad == BAD_OLD) t.old_var[3] = NAN;
-    a = case_args(&t);
-    nrm_forward(&t.d, &a);
-    y = (float *)copy_of(t.y, t.y_len * sizeof(float));
-    a = case_args(&t);
-    a.running_mean = t.running_mean;
-    a.running_var = t.running_var;
-    a.running_rate = 0.5;
-    check(nrm_forward(&t.d, &a) == NRM_ERR_NONFINITE, "status of kind %d (%s)", bad, t.label);
-    check(same_bits_f32(t.running_mean, t.old_mean, sh.c) &&
-              same_bits_f32(t.running_var, t.old_var, sh.c),
-          "running values moved at kind %d (%s)", bad, t.label);
-    check(same_bits_f32(y, t.y, t.y_len), "y is not written as without them (%s)", t.label);
+    problem *p = problem_case(&sh, kind, 0, GEN_NORMAL, GEN_NORMAL, next_seed++);
+    setup s = plain(NRM_AUTO, layout);
+    float *value = &floats(p->value[SLOT_X])[ref_own(&p->d, 2, 3, 4)];
+    outcome *want, *parts;
+    if (bad == BAD_NAN) *value = NAN;
+    if (bad == BAD_INF) *value = INFINITY;
+    if (bad == BAD_OVERFLOW) *value = 3e38f; /* the variance is 1e75 */
+    if (bad == BAD_OLD) floats(p->value[SLOT_RUNNING_VAR])[3] = NAN;
+    want = run(p, VERB_FORWARD, &s);
+    p->given |= RUNNING;
+    p->running_rate = 0.5;
+    check_nonfinite(p, VERB_FORWARD, &s, want);
     if (kind == NRM_BATCH) {
-        a = case_args(&t);
-        a.running_mean = t.running_mean;
-        a.running_var = t.running_var;
-        a.running_rate = 0.5;
-        nrm_reduce(&t.d, &a, moments);
-        check(nrm_apply(&t.d, &a, moments) == NRM_ERR_NONFINITE, "apply, kind %d (%s)", bad,
-              t.label);
-        check(same_bits_f32(t.running_mean, t.old_mean, sh.c) &&
-                  same_bits_f32(t.running_var, t.old_var, sh.c) && same_bits_f32(y, t.y, t.y_len),
-              "apply, kind %d (%s)", bad, t.label);
+        parts = run(p, VERB_REDUCE, &s);
+        problem_keep(p, parts, SLOT_MOMENTS);
+        outcome_free(parts);
+        check_nonfinite(p, VERB_APPLY, &s, want);
     }
-    free(y);
-    case_free(&t);
+    outcome_free(want);
+    problem_free(p);
 }
 
 static void test_nonfinite(void)
@@ -470,38 +436,27 @@ static void test_empty(void)
 
 static void run_one_value(nrm_kind kind, nrm_layout layout, const shape *sh)
 {
-    tcase t = case_new(sh, kind, layout, 0, GEN_ANY_FINITE, GEN_NORMAL, next_seed++);
-    nrm_args a = case_args(&t);
-    size_t i, j, k;
-    check(nrm_forward(&t.d, &a) == NRM_OK && nrm_backward(&t.d, &a) == NRM_OK, "status (%s)",
-          t.label);
-    REF_EACH(&t.d, i, j, k) {
-        size_t at = ref_at(&t.d, t.d.y_pitch, i, j, k);
-        check(same_f32(t.y[at], t.beta[j]), "y is %g, beta %g (%s)", (double)t.y[at],
-              (double)t.beta[j], t.label);
-        check(t.dx[at] == 0, "dx is %g (%s)", (double)t.dx[at], t.label);
+    problem *p = problem_case(sh, kind, 0, GEN_ANY_FINITE, GEN_NORMAL, next_seed++);
+    setup s = plain(NRM_AUTO, layout);
+    both b = both_of(p, &s);
+    size_t i, count = problem_volume(&p->d);
+    for (i = 0; i < count; ++i) {
+        float y = floats(b.forward->value[SLOT_Y])[i], dx = floats(b.backward->value[SLOT_DX])[i];
+        float beta = floats(p->value[SLOT_BETA])[i / sh->s % sh->c];
+        check(same_f32(y, beta), "y is %g, beta %g (%s)", (double)y, (double)beta, problem_text(p));
+        check(dx == 0, "dx is %g (%s)", (double)dx, problem_text(p));
     }
-    if (kind == NRM_BATCH || kind == NRM_INSTANCE) {
-        size_t f32 = sizeof(float), stats = ref_stats(&t.d);
-        a = case_args(&t);
-        a.sum = t.sum;
-        a.running_var = t.running_var;
-        a.running_rate = 0.5;
-        check(nrm_forward(&t.d, &a) == NRM_ERR_SAMPLES, "status (%s)", t.label);
-        a.running_mean = t.running_mean;
-        check(nrm_forward(&t.d, &a) == NRM_ERR_SAMPLES, "status (%s)", t.label);
-        check(gen_intact(t.y, t.y_len * f32) && gen_intact(t.sum, t.x_len * f32) &&
-                  gen_intact(t.mean, stats * sizeof(double)) &&
-                  gen_intact(t.rstd, stats * sizeof(double)) &&
-                  same_bits_f32(t.running_mean, t.old_mean, sh->c) &&
-                  same_bits_f32(t.running_var, t.old_var, sh->c),
-              "NRM_ERR_SAMPLES wrote something (%s)", t.label);
-        a.running_var = NULL;
-        a.running_rate = 0;
-        check(nrm_forward(&t.d, &a) == NRM_OK, "running_mean alone needs no two values (%s)",
-              t.label);
+    both_free(&b);
+    for (i = 0; i < 3 && (kind == NRM_BATCH || kind == NRM_INSTANCE); ++i) {
+        outcome *o;
+        p->given |= GIVEN(SLOT_SUM) | (i == 0 ? GIVEN(SLOT_RUNNING_VAR) : RUNNING);
+        if (i == 2) p->given &= ~GIVEN(SLOT_RUNNING_VAR); /* the mean needs no two values */
+        p->running_rate = i == 2 ? 0 : 0.5;
+        o = run(p, VERB_FORWARD, &s);
+        judge_call(p, o, &s, i == 2 ? NRM_OK : NRM_ERR_SAMPLES); /* and nothing written */
+        outcome_free(o);
     }
-    case_free(&t);
+    problem_free(p);
 }
 
 static void test_one_value(void)
@@ -542,23 +497,19 @@ static void test_pilot(void)
     static const size_t sizes[] = {129, 200, 1000, 4096};
     static const float huge[] = {1e6f, -1e30f, 3e38f};
     unsigned place, i, turn = 0;
-    size_t kind, q, stat;
+    size_t kind;
     group("an outlier at each place that the pilot samples");
     for (place = 0; place < 32; ++place)
         for (i = 0; i < COUNT_OF(sizes); ++i)
             for (kind = 0; kind < 4; ++kind, ++turn) {
                 shape sh = shape_of_group((nrm_kind)kind, sizes[i], (int)(turn / 4 % 2));
-                tcase t = case_new(&sh, (nrm_kind)kind, layouts[turn / 8 % 2], 0, GEN_NORMAL,
-                                   GEN_NORMAL, next_seed++);
-                size_t a, j, k;
-                stat = gen_below(&t.g, ref_stats(&t.d));
-                REF_EACH(&t.d, a, j, k) {
-                    q = gen_pilot_place(place, sizes[i]);
-                    if (ref_stat(&t.d, a, j, k) == stat && list_place(&t.d, a, j, k) == q)
-                        t.x[ref_at(&t.d, t.d.x_pitch, a, j, k)] = huge[turn % COUNT_OF(huge)];
-                }
-                check_oracle(&t);
-                case_free(&t);
+                problem *p = problem_case(&sh, (nrm_kind)kind, 0, GEN_NORMAL, GEN_NORMAL,
+                                          next_seed++);
+                size_t stat = gen_below(&p->g, problem_stats(&p->d));
+                size_t at = list_place(&p->d, stat, gen_pilot_place(place, sizes[i]));
+                floats(p->value[SLOT_X])[at] = huge[turn % COUNT_OF(huge)];
+                check_oracle(p, layouts[turn / 8 % 2]);
+                problem_free(p);
             }
     group_end();
 }
@@ -569,23 +520,24 @@ static void test_pulled_pilot(void)
 {
     static const float pull[] = {0.3f, 0.7f, 1, 1.4f, 2, 3, 10, 1000};
     static const size_t sizes[] = {200, 1500, 6000};
-    size_t kind, i, p, n, j, k;
+    size_t kind, i, j, stat, at;
     unsigned place;
     group("pilots pulled off the mean");
     for (kind = 0; kind < 4; ++kind)
         for (i = 0; i < COUNT_OF(sizes); ++i)
-            for (p = 0; p < 2 * COUNT_OF(pull); ++p) {
-                shape sh = shape_of_group((nrm_kind)kind, sizes[i], (int)(i + p));
-                tcase t = case_new(&sh, (nrm_kind)kind, layouts[p % 2], 0, GEN_NORMAL, GEN_NORMAL,
-                                   next_seed++);
-                REF_EACH(&t.d, n, j, k) {
+            for (j = 0; j < 2 * COUNT_OF(pull); ++j) {
+                shape sh = shape_of_group((nrm_kind)kind, sizes[i], (int)(i + j));
+                problem *p = problem_case(&sh, (nrm_kind)kind, 0, GEN_NORMAL, GEN_NORMAL,
+                                          next_seed++);
+                for (at = 0; at < sizes[i]; ++at) {
                     int sampled = 0;
                     for (place = 0; place < 32; ++place)
-                        sampled |= gen_pilot_place(place, sizes[i]) == list_place(&t.d, n, j, k);
-                    if (sampled) t.x[ref_at(&t.d, t.d.x_pitch, n, j, k)] += pull[p / 2];
+                        sampled |= gen_pilot_place(place, sizes[i]) == at;
+                    for (stat = 0; stat < problem_stats(&p->d) && sampled; ++stat)
+                        floats(p->value[SLOT_X])[list_place(&p->d, stat, at)] += pull[j / 2];
                 }
-                check_oracle(&t);
-                case_free(&t);
+                check_oracle(p, layouts[j % 2]);
+                problem_free(p);
             }
     group_end();
 }
@@ -595,19 +547,20 @@ static void test_cancelled_gradients(void)
 {
     static const gen_dist dists[] = {GEN_NORMAL, GEN_OFFSET_1E4, GEN_OFFSET_1E6, GEN_UNIFORM,
                                      GEN_SIGN_1E30, GEN_DENORMAL, GEN_OUTLIER_ANY};
-    size_t i, j, kind, layout;
+    size_t i, kind, layout;
     group("dy = y, where dx cancels");
     for (kind = 0; kind < KINDS; ++kind)
         for (layout = 0; layout < 2; ++layout)
             for (i = 0; i < COUNT_OF(small_shapes); ++i) {
-                tcase t = case_new(&small_shapes[i], (nrm_kind)kind, layouts[layout],
-                                   OPT_NO_GAMMA | OPT_NO_BETA, dists[i % COUNT_OF(dists)],
-                                   GEN_ZERO, next_seed++);
-                nrm_args a = case_args(&t);
-                nrm_forward(&t.d, &a);
-                for (j = 0; j < t.y_len; ++j) t.dy[j] = t.y[j];
-                check_oracle(&t);
-                case_free(&t);
+                problem *p = problem_case(&small_shapes[i], (nrm_kind)kind,
+                                          OPT_NO_GAMMA | OPT_NO_BETA, dists[i % COUNT_OF(dists)],
+                                          GEN_ZERO, next_seed++);
+                both b = plain_both(p, layouts[layout]);
+                memcpy(p->value[SLOT_DY], b.forward->value[SLOT_Y],
+                       problem_volume(&p->d) * sizeof(float));
+                check_oracle(p, layouts[layout]);
+                both_free(&b);
+                problem_free(p);
             }
     group_end();
 }
@@ -654,12 +607,14 @@ static void test_huge_gradients(void)
             for (v = 0; v < COUNT_OF(values); ++v)
                 for (scale = 0; scale < COUNT_OF(scales); ++scale) {
                     shape sh = {"", 2, 6, 30, 2};
-                    tcase t = case_new(&sh, (nrm_kind)kind, layouts[layout], 0, GEN_NORMAL,
-                                       GEN_NORMAL, next_seed++);
-                    for (i = 0; i < t.x_len; ++i) t.x[i] *= scales[scale];
-                    for (i = 0; i < t.y_len; ++i) t.dy[i] = values[v];
-                    check_oracle(&t);
-                    case_free(&t);
+                    problem *p = problem_case(&sh, (nrm_kind)kind, 0, GEN_NORMAL, GEN_NORMAL,
+                                              next_seed++);
+                    for (i = 0; i < problem_volume(&p->d); ++i) {
+                        floats(p->value[SLOT_X])[i] *= scales[scale];
+                        floats(p->value[SLOT_DY])[i] = values[v];
+                    }
+                    check_oracle(p, layouts[layout]);
+                    problem_free(p);
                 }
     group_end();
 }
@@ -888,15 +843,16 @@ static void test_known_running(void)
 static void test_known_gradient(void)
 {
     shape sh = {"", 1, 4, 1, 1};
-    tcase t = case_new(&sh, NRM_RMS, NRM_NCHW, OPT_NO_GAMMA | OPT_NO_BETA, GEN_ZERO, GEN_ZERO, 1);
-    case_eps(&t, 1e-4);
-    t.x[0] = t.dy[0] = 1;
+    problem *p = problem_case(&sh, NRM_RMS, OPT_NO_GAMMA | OPT_NO_BETA, GEN_ZERO, GEN_ZERO, 1);
+    const float *dx = floats(p->value[SLOT_DX]);
+    p->d.eps = 1e-4;
+    floats(p->value[SLOT_X])[0] = floats(p->value[SLOT_DY])[0] = 1;
     group("RMS backward of x = dy = 1 0 0 0, eps 1e-4: 7.9952e-4");
-    check_oracle(&t);
-    check(fabs((double)t.dx[0] - 7.99520e-4) < 1e-6 && t.dx[1] == 0 && t.dx[3] == 0,
-          "dx is %g %g %g %g", (double)t.dx[0], (double)t.dx[1], (double)t.dx[2], (double)t.dx[3]);
+    check_oracle(p, NRM_NCHW);
+    check(fabs((double)dx[0] - 7.99520e-4) < 1e-6 && dx[1] == 0 && dx[3] == 0,
+          "dx is %g %g %g %g", (double)dx[0], (double)dx[1], (double)dx[2], (double)dx[3]);
     group_end();
-    case_free(&t);
+    problem_free(p);
 }
 
 /* ---- 6 Relations that hold to the bit ------------------------------------------------------- */
@@ -930,83 +886,70 @@ static void same_elsewhere(const shape *sh, nrm_kind kind, nrm_layout layout, ge
 {
     nrm_layout other = layout == NRM_NCHW ? NRM_NHWC : NRM_NCHW;
     unsigned options = (unsigned)seed % 2 ? OPT_RELU | OPT_DSUM : OPT_RESIDUAL | OPT_PER_SAMPLE;
-    tcase t = case_new(sh, kind, layout, options, dist, GEN_NORMAL, seed);
-    tcase u = case_new(sh, kind, other, options, dist, GEN_NORMAL, seed);
-    tcase v = case_new(sh, kind, layout, options | OPT_PITCH, dist, GEN_NORMAL, seed);
-    outcome a = plain_outcome(&t), b = plain_outcome(&u), c = plain_outcome(&v);
-    check_same(&a, &b, u.label);
-    check_same(&a, &c, v.label);
-    outcome_free(&a);
-    outcome_free(&b);
-    outcome_free(&c);
-    case_free(&t);
-    case_free(&u);
-    case_free(&v);
+    problem *p = problem_case(sh, kind, options, dist, GEN_NORMAL, seed);
+    problem *slice = problem_case(sh, kind, options | OPT_PITCH, dist, GEN_NORMAL, seed);
+    setup s = case_setup(slice, NRM_AUTO, layout);
+    both a = plain_both(p, layout), b = plain_both(p, other), c = both_of(slice, &s);
+    check_same(&a, &b, p);
+    check_same(&a, &c, slice);
+    both_free(&a);
+    both_free(&b);
+    both_free(&c);
+    problem_free(p);
+    problem_free(slice);
 }
 
-/* y over x or residual, sum over the other; dx over x, dy or dsum. */
+/* y over x or residual, sum over the other; dx over x, dy or dsum, where x is that sum. */
 static void same_in_place(const shape *sh, nrm_kind kind, nrm_layout layout, gen_dist dist,
                           uint64_t seed)
 {
-    tcase t = case_new(sh, kind, layout, OPT_RESIDUAL | OPT_SUM | OPT_DSUM | OPT_IN_PLACE |
-                       (seed % 3 ? 0u : OPT_PITCH), dist, GEN_NORMAL, seed);
-    size_t bytes = t.x_len * sizeof(float), way;
-    outcome apart = plain_outcome(&t);
-    float *sum = (float *)copy_of(t.sum, bytes), *dy = (float *)copy_of(t.dy, bytes);
-    float *dsum = (float *)copy_of(t.dsum, bytes), *x = (float *)copy_of(t.x, bytes);
-    float *residual = (float *)copy_of(t.residual, bytes);
+    static const enum slot under[][3] = {{SLOT_X, SLOT_RESIDUAL, SLOT_DY},
+                                         {SLOT_RESIDUAL, SLOT_X, SLOT_DSUM},
+                                         {SLOT_X, SLOT_NONE, SLOT_X}};
+    problem *p = problem_case(sh, kind, OPT_RESIDUAL | OPT_SUM | OPT_DSUM |
+                              (seed % 3 ? 0u : OPT_PITCH), dist, GEN_NORMAL, seed);
+    problem sum = *p;
+    setup s = case_setup(p, NRM_AUTO, layout);
+    both apart = both_of(p, &s), b;
+    size_t way;
+    sum.given &= ~GIVEN(SLOT_RESIDUAL);
+    sum.value[SLOT_X] = apart.forward->value[SLOT_SUM];
     for (way = 0; way < 3; ++way) {
-        nrm_args a = case_args(&t);
-        outcome o;
-        memcpy(t.x, x, bytes);
-        memcpy(t.residual, residual, bytes);
-        memcpy(t.dy, dy, bytes);
-        memcpy(t.dsum, dsum, bytes);
-        a.y = way == 1 ? t.residual : t.x;
-        a.sum = way == 0 ? t.residual : way == 1 ? t.x : t.sum;
-        check(nrm_forward(&t.d, &a) == NRM_OK, "status (%s)", t.label);
-        o = apart;
-        o.y = gather(&t.d, t.d.y_pitch, (const float *)a.y);
-        check(same_bits_f32((const float *)a.sum, sum, t.x_len), "sum (%s)", t.label);
-        a.x = a.sum;
-        a.residual = NULL;
-        a.sum = NULL;
-        a.dx = way == 0 ? t.dy : way == 1 ? t.dsum : t.sum;
-        check(nrm_backward(&t.d, &a) == NRM_OK, "status (%s)", t.label);
-        o.dx = gather(&t.d, t.d.x_pitch, (const float *)a.dx);
-        o.dgamma = t.dgamma;
-        o.dbeta = t.dbeta;
-        o.mean = t.mean;
-        o.rstd = t.rstd;
-        check_same(&apart, &o, t.label);
-        free(o.y);
-        free(o.dx);
+        s.y_is = under[way][0], s.sum_is = under[way][1], s.dx_is = under[way][2];
+        b.forward = run(p, VERB_FORWARD, &s);
+        b.backward = run(&sum, VERB_BACKWARD, &s);
+        judge_call(p, b.forward, &s, NRM_OK);
+        judge_call(p, b.backward, &s, NRM_OK);
+        check_same(&apart, &b, p);
+        both_free(&b);
     }
-    outcome_free(&apart);
-    free(sum);
-    free(dy);
-    free(dsum);
-    free(x);
-    free(residual);
-    case_free(&t);
+    both_free(&apart);
+    problem_free(p);
 }
 
 /* -x gives -y and -dgamma, and the same dx: up to the sign of zero. */
 static void same_negated(const shape *sh, nrm_kind kind, nrm_layout layout, gen_dist dist,
                          uint64_t seed)
 {
-    tcase t = case_new(sh, kind, layout, OPT_NO_BETA, dist, GEN_NORMAL, seed);
-    outcome a = plain_outcome(&t), b;
-    size_t i, wrong = 0;
-    for (i = 0; i < t.x_len; ++i) t.x[i] = -t.x[i];
-    b = plain_outcome(&t);
-    for (i = 0; i < a.count; ++i) wrong += a.y[i] != -b.y[i] || a.dx[i] != b.dx[i];
-    for (i = 0; i < a.affines; ++i)
-        wrong += a.dgamma[i] != -b.dgamma[i] || a.dbeta[i] != b.dbeta[i];
-    check(wrong == 0, "%zu values (%s)", wrong, t.label);
-    outcome_free(&a);
-    outcome_free(&b);
-    case_free(&t);
+    static const struct { enum slot slot; int negated; } result[] = {
+        {SLOT_Y, 1}, {SLOT_DX, 0}, {SLOT_DGAMMA, 1}, {SLOT_DBETA, 0}};
+    problem *p = problem_case(sh, kind, OPT_NO_BETA, dist, GEN_NORMAL, seed);
+    both a = plain_both(p, layout), b;
+    size_t i, j, wrong = 0;
+    for (i = 0; i < problem_volume(&p->d); ++i)
+        floats(p->value[SLOT_X])[i] = -floats(p->value[SLOT_X])[i];
+    b = plain_both(p, layout);
+    for (i = 0; i < COUNT_OF(result); ++i) {
+        enum slot slot = result[i].slot;
+        const float *v = floats((slot == SLOT_Y ? a.forward : a.backward)->value[slot]);
+        const float *w = floats((slot == SLOT_Y ? b.forward : b.backward)->value[slot]);
+        for (j = 0; j < slot_count(&p->d, slot); ++j)
+            wrong += v[j] != (result[i].negated ? -w[j] : w[j]);
+    }
+    check(wrong == 0, "%zu values (%s)", wrong, problem_text(p));
+    both_free(&a);
+    both_free(&b);
+    problem_free(p);
 }
 
 /* 2^k x with 4^k eps: the same y, dgamma and dbeta, and 2^-k dx. */
@@ -1014,63 +957,63 @@ static void same_scaled(const shape *sh, nrm_kind kind, nrm_layout layout, gen_d
                         uint64_t seed)
 {
     static const float scales[] = {0.5f, 2, 0x1p-9f, 0x1p8f};
-    tcase t = case_new(sh, kind, layout, 0, dist, GEN_NORMAL, seed);
-    float scale = scales[gen_below(&t.g, COUNT_OF(scales))];
-    outcome a, b;
-    size_t i, wrong = 0;
+    problem *p = problem_case(sh, kind, 0, dist, GEN_NORMAL, seed);
+    float scale = scales[gen_below(&p->g, COUNT_OF(scales))], *x = floats(p->value[SLOT_X]);
+    size_t i, count = problem_volume(&p->d), stats = problem_stats(&p->d), wrong = 0;
+    both a, b;
+    difference at;
     if (dist == GEN_HUGE)
-        for (i = 0; i < t.x_len; ++i) t.x[i] *= 0x1p-100f; /* to leave room */
-    case_eps(&t, 0x1p-17);
-    a = plain_outcome(&t);
-    case_eps(&t, t.d.eps * (double)scale * (double)scale);
-    for (i = 0; i < t.x_len; ++i) t.x[i] *= scale;
-    b = plain_outcome(&t);
-    for (i = 0; i < a.count; ++i) wrong += !same_f32(a.y[i], b.y[i]);
-    for (i = 0; i < a.count; ++i) wrong += !same_f32(a.dx[i], b.dx[i] * scale);
-    for (i = 0; i < a.stats; ++i) wrong += !same_f64(a.rstd[i], b.rstd[i] * (double)scale);
-    check(wrong == 0, "%zu values (%s, times %g)", wrong, t.label, (double)scale);
-    check(same_bits_f32(a.dgamma, b.dgamma, a.affines) &&
-              same_bits_f32(a.dbeta, b.dbeta, a.affines),
-          "dgamma or dbeta (%s, times %g)", t.label, (double)scale);
-    outcome_free(&a);
-    outcome_free(&b);
-    case_free(&t);
+        for (i = 0; i < count; ++i) x[i] *= 0x1p-100f; /* to leave room */
+    p->d.eps = 0x1p-17;
+    a = plain_both(p, layout);
+    p->d.eps *= (double)scale * (double)scale;
+    for (i = 0; i < count; ++i) x[i] *= scale;
+    b = plain_both(p, layout);
+    for (i = 0; i < count; ++i) floats(b.backward->value[SLOT_DX])[i] *= scale;
+    for (i = 0; i < stats; ++i)
+        wrong += !same_f64(doubles(a.forward->value[SLOT_RSTD])[i],
+                           doubles(b.forward->value[SLOT_RSTD])[i] * (double)scale);
+    wrong += !same_bits_f32(floats(a.forward->value[SLOT_Y]), floats(b.forward->value[SLOT_Y]),
+                            count);
+    check(wrong == 0, "y or %zu rstd (%s, times %g)", wrong, problem_text(p), (double)scale);
+    check(same_outcome(a.backward, b.backward, &at),
+          "gradients (%s, times %g)", problem_text(p), (double)scale);
+    both_free(&a);
+    both_free(&b);
+    problem_free(p);
+}
+
+/* 1 when the outputs of one sample are its share of those of all samples. */
+static int same_share(const outcome *all, const outcome *one, enum slot slot, size_t sample)
+{
+    size_t size = slot_size(all->dtype, slot), count = one->count[slot];
+    return !one->value[slot] ||
+           type_diff(slot_type(all->dtype, slot), one->value[slot],
+                     (unsigned char *)all->value[slot] + sample * count * size, count) == count;
 }
 
 /* One sample alone gives what it gives among others, wherever it stands. */
 static void same_alone(const shape *sh, nrm_kind kind, nrm_layout layout, gen_dist dist,
                        uint64_t seed)
 {
-    size_t sample, values = sh->c * sh->s, stats;
-    tcase t;
-    outcome a;
-    nrm_args one;
-    nrm_desc d;
-    int same;
+    problem *p, *one;
+    size_t sample;
+    both a, b;
     if (kind == NRM_BATCH) return; /* the one kind whose samples share statistics */
-    t = case_new(sh, kind, layout, seed % 2 ? OPT_RESIDUAL : OPT_RELU, dist, GEN_NORMAL, seed);
-    sample = gen_below(&t.g, sh->n);
-    stats = ref_stats(&t.d) / sh->n;
-    d = t.d;
-    a = plain_outcome(&t);
-    one = case_args(&t);
-    d.n = 1;
-    one.x = t.x + sample * values;
-    if (one.residual) one.residual = t.residual + sample * values;
-    one.dy = t.dy + sample * values;
-    same = nrm_forward(&d, &one) == NRM_OK && nrm_backward(&d, &one) == NRM_OK;
-    if (same) {
-        float *y = gather(&d, d.y_pitch, t.y), *dx = gather(&d, d.x_pitch, t.dx);
-        same = same_bits_f32(y, a.y + sample * values, values) &&
-               same_bits_f32(dx, a.dx + sample * values, values) &&
-               same_bits_f64(t.mean, a.mean + sample * stats, stats) &&
-               same_bits_f64(t.rstd, a.rstd + sample * stats, stats);
-        free(y);
-        free(dx);
-    }
-    check(same, "sample %zu (%s)", sample, t.label);
-    outcome_free(&a);
-    case_free(&t);
+    p = problem_case(sh, kind, seed % 2 ? OPT_RESIDUAL : OPT_RELU, dist, GEN_NORMAL, seed);
+    sample = gen_below(&p->g, sh->n);
+    a = plain_both(p, layout);
+    one = problem_share(p, sample, 1);
+    b = plain_both(one, layout);
+    check(same_share(a.forward, b.forward, SLOT_Y, sample) &&
+              same_share(a.backward, b.backward, SLOT_DX, sample) &&
+              same_share(a.forward, b.forward, SLOT_MEAN, sample) &&
+              same_share(a.forward, b.forward, SLOT_RSTD, sample),
+          "sample %zu (%s)", sample, problem_text(p));
+    both_free(&a);
+    both_free(&b);
+    problem_free(one);
+    problem_free(p);
 }
 
 /* beta NULL is beta of zeros, gamma NULL is ones, residual given is x + residual summed before;
@@ -1078,70 +1021,71 @@ static void same_alone(const shape *sh, nrm_kind kind, nrm_layout layout, gen_di
 static void same_written_otherwise(const shape *sh, nrm_kind kind, nrm_layout layout,
                                    gen_dist dist, uint64_t seed)
 {
-    tcase t = case_new(sh, kind, layout, OPT_NO_GAMMA | OPT_NO_BETA | OPT_RESIDUAL | OPT_SUM, dist,
-                       GEN_NORMAL, seed);
-    outcome a = plain_outcome(&t), b;
-    nrm_args args;
-    size_t i, affines = ref_affines(&t.d), at = seed % 2;
+    problem *p = problem_case(sh, kind, OPT_NO_GAMMA | OPT_NO_BETA | OPT_RESIDUAL | OPT_SUM, dist,
+                              GEN_NORMAL, seed);
+    both a = plain_both(p, layout), b;
+    size_t i, affines = slot_count(&p->d, SLOT_GAMMA), at = seed % 2;
     for (i = 0; i < affines; ++i) {
-        t.gamma[i] = 1 - (float)at * 0.5f;
-        t.beta[i] = 0;
-        t.old_dgamma[i] = t.old_dbeta[i] = 0;
+        floats(p->value[SLOT_GAMMA])[i] = 1 - (float)at * 0.5f;
+        floats(p->value[SLOT_BETA])[i] = 0;
+        floats(p->value[SLOT_DGAMMA])[i] = floats(p->value[SLOT_DBETA])[i] = 0;
     }
-    t.d.gamma_offset = (double)at * 0.5;
-    memcpy(t.x, t.sum, t.x_len * sizeof(float));
-    t.a.gamma = t.gamma;
-    t.a.beta = t.beta;
-    t.a.residual = NULL;
-    t.a.accumulate = 1;
-    args = case_args(&t);
-    b = outcome_of(&t, &args);
-    check_same(&a, &b, t.label);
-    outcome_free(&a);
-    outcome_free(&b);
-    case_free(&t);
+    p->d.gamma_offset = (double)at * 0.5;
+    memcpy(p->value[SLOT_X], a.forward->value[SLOT_SUM], problem_volume(&p->d) * sizeof(float));
+    p->given |= GIVEN(SLOT_GAMMA) | GIVEN(SLOT_BETA);
+    p->given &= ~GIVEN(SLOT_RESIDUAL);
+    p->accumulate = 1;
+    b = plain_both(p, layout);
+    check_same(&a, &b, p);
+    both_free(&a);
+    both_free(&b);
+    problem_free(p);
 }
 
 /* NRM_RELU changes y after everything else, and dy before. */
 static void same_relu(const shape *sh, nrm_kind kind, nrm_layout layout, gen_dist dist,
                       uint64_t seed)
 {
-    tcase t = case_new(sh, kind, layout, OPT_DSUM, dist, GEN_NORMAL, seed);
-    outcome a = plain_outcome(&t), b, c;
+    problem *p = problem_case(sh, kind, OPT_DSUM, dist, GEN_NORMAL, seed);
+    both a = plain_both(p, layout), b, c;
+    const float *y = floats(a.forward->value[SLOT_Y]);
     size_t i, wrong = 0;
-    t.d.act = NRM_RELU;
-    b = plain_outcome(&t);
-    for (i = 0; i < a.count; ++i) wrong += !same_f32(b.y[i], a.y[i] > 0 ? a.y[i] : 0.0f);
-    check(wrong == 0, "%zu values of y (%s)", wrong, t.label);
-    for (i = 0; i < t.y_len; ++i) t.dy[i] = t.y[i] > 0 ? t.dy[i] : 0.0f;
-    t.d.act = NRM_IDENTITY;
-    c = plain_outcome(&t);
-    check(same_bits_f32(b.dx, c.dx, b.count) && same_bits_f32(b.dgamma, c.dgamma, b.affines) &&
-              same_bits_f32(b.dbeta, c.dbeta, b.affines),
-          "gradients (%s)", t.label);
-    outcome_free(&a);
-    outcome_free(&b);
-    outcome_free(&c);
-    case_free(&t);
+    difference at;
+    int same;
+    p->d.act = NRM_RELU;
+    b = plain_both(p, layout);
+    for (i = 0; i < problem_volume(&p->d); ++i) {
+        wrong += !same_f32(floats(b.forward->value[SLOT_Y])[i], y[i] > 0 ? y[i] : 0.0f);
+        if (!(y[i] > 0)) floats(p->value[SLOT_DY])[i] = 0;
+    }
+    check(wrong == 0, "%zu values of y (%s)", wrong, problem_text(p));
+    p->d.act = NRM_IDENTITY;
+    c = plain_both(p, layout);
+    same = same_outcome(b.backward, c.backward, &at);
+    check(same, "%s[%zu] (%s)", slot_name[at.slot], at.index, problem_text(p));
+    both_free(&a);
+    both_free(&b);
+    both_free(&c);
+    problem_free(p);
 }
 
 /* One channel per group is instance norm; one group is the norm over an image. */
 static void same_groups(const shape *sh, nrm_kind kind, nrm_layout layout, gen_dist dist,
                         uint64_t seed)
 {
-    tcase t;
-    outcome a, b;
+    problem *p;
+    both a, b;
     if (kind != NRM_GROUP) return;
-    t = case_new(sh, NRM_INSTANCE, layout, seed % 2 ? OPT_RELU : OPT_PER_SAMPLE, dist, GEN_NORMAL,
-                 seed);
-    a = plain_outcome(&t);
-    t.d.kind = NRM_GROUP;
-    t.d.groups = sh->c;
-    b = plain_outcome(&t);
-    check_same(&a, &b, t.label);
-    outcome_free(&a);
-    outcome_free(&b);
-    case_free(&t);
+    p = problem_case(sh, NRM_INSTANCE, seed % 2 ? OPT_RELU : OPT_PER_SAMPLE, dist, GEN_NORMAL,
+                     seed);
+    a = plain_both(p, layout);
+    p->d.kind = NRM_GROUP;
+    p->d.groups = sh->c;
+    b = plain_both(p, layout);
+    check_same(&a, &b, p);
+    both_free(&a);
+    both_free(&b);
+    problem_free(p);
     run_oracle(sh->n, sh->c, sh->s, 1, NRM_GROUP, layout, dist, GEN_NORMAL);
 }
 

@@ -4,135 +4,72 @@
  */
 #include "../normalize.h"
 
-#include "support/shapes.h"
-#include "support/test.h"
+#include "support/cases.h"
+#include "support/oracle.h"
 
 static const nrm_isa isas[] = {NRM_AUTO, NRM_SCALAR};
 
 /* ---- One case ------------------------------------------------------------------------------- */
 
-/* The pointers of a forward call. In place: y over x, and sum over residual. */
-static nrm_args forward_args(tcase *t)
+/* Some outputs, decided by the seed, so that every instruction set does the same. */
+static void leave_out(problem *p)
 {
-    nrm_args a = t->a;
-    gen g = t->g;
-    case_reset(t);
-    a.y = t->y;
-    a.sum = t->options & OPT_SUM ? t->sum : NULL;
-    a.mean = t->mean;
-    a.rstd = t->rstd;
-    if (t->options & OPT_RUNNING) {
-        a.running_mean = t->running_mean;
-        a.running_var = t->running_var;
-    }
-    if (t->options & OPT_PARTIAL) {
-        if (gen_one_in(&g, 2)) a.mean = NULL;
-        if (gen_one_in(&g, 2)) a.rstd = NULL;
-        if (gen_one_in(&g, 2)) a.running_mean = NULL;
-        if (gen_one_in(&g, 2)) a.running_var = NULL;
-    }
-    if (t->options & OPT_IN_PLACE) {
-        memcpy(t->y, t->x, t->x_len * sizeof(float));
-        a.x = t->y;
-        if (a.residual && a.sum) {
-            memcpy(t->sum, t->residual, t->x_len * sizeof(float));
-            a.residual = t->sum;
-        }
-    }
-    return a;
+    static const enum slot optional[] = {SLOT_MEAN, SLOT_RSTD, SLOT_RUNNING_MEAN, SLOT_RUNNING_VAR};
+    gen g = p->g;
+    size_t i;
+    for (i = 0; i < COUNT_OF(optional) && p->options & OPT_PARTIAL; ++i)
+        if (gen_one_in(&g, 2)) p->given &= ~GIVEN(optional[i]);
 }
 
-/* Running statistics after the call; they must not have moved when one of them is not finite. */
-static void check_running(const tcase *t, const ref *r, const nrm_args *a, const char *isa,
-                          nrm_status status)
+/* In place: y over x, and sum over residual. What infer or RMS has no use for must stay. */
+static setup forward_setup(const problem *p, nrm_isa isa, nrm_layout layout)
 {
-    size_t j;
-    int finite = 1;
-    ref_worst w = REF_WORST_NONE;
-    const float *mean = t->running_mean, *var = t->running_var;
-    for (j = 0; j < t->d.c && (a->running_mean || a->running_var); ++j) {
-        ref_running e = ref_new_running(r, a, j, t->old_mean[j], t->old_var[j]);
-        if (a->running_mean && !(fabsl(e.mean) < REF_OVERFLOW)) finite = 0;
-        if (a->running_var && !(fabsl(e.var) < REF_OVERFLOW)) finite = 0;
-        if (a->running_mean)
-            ref_note(&w, j, mean[j], e.mean, e.mean_bound,
-                     ref_ratio(mean[j], e.mean, e.mean_bound));
-        if (a->running_var)
-            ref_note(&w, j, var[j], e.var, e.var_bound, ref_ratio(var[j], e.var, e.var_bound));
+    setup s = case_setup(p, isa, layout);
+    s.idle = 1;
+    if (p->options & OPT_IN_PLACE) {
+        s.y_is = SLOT_X;
+        if (p->given & GIVEN(SLOT_SUM) && p->given & GIVEN(SLOT_RESIDUAL)) s.sum_is = SLOT_RESIDUAL;
     }
-    check(status == (finite ? NRM_OK : NRM_ERR_NONFINITE), "%s (%s: %s)",
-          nrm_status_string(status), isa, t->label);
-    if (finite && w.ratio >= 0)
-        check_worst(t, "running", isa, ref_record(t->d.kind, 0, REF_RUNNING, w));
-    if (!finite || !a->running_mean)
-        check(same_bits_f32(mean, t->old_mean, t->d.c), "running_mean moved (%s: %s)", isa,
-              t->label);
-    if (!finite || !a->running_var)
-        check(same_bits_f32(var, t->old_var, t->d.c), "running_var moved (%s: %s)", isa, t->label);
+    return s;
 }
 
-static void check_statistics(const tcase *t, const ref *r, const nrm_args *a, const char *isa)
+static void run_isas(problem *p, const ref *r, const nrm_args *a, nrm_layout layout, int running)
 {
-    size_t bytes = r->stats * sizeof(double);
-    if (a->mean && t->d.kind != NRM_RMS)
-        check_worst(t, "mean", isa,
-                    ref_record(t->d.kind, 0, REF_MEAN, ref_compare_mean(r, t->mean)));
-    else
-        check(gen_intact(t->mean, bytes), "mean was written (%s: %s)", isa, t->label);
-    if (a->rstd)
-        check_worst(t, "rstd", isa,
-                    ref_record(t->d.kind, 0, REF_RSTD, ref_compare_rstd(r, t->rstd)));
-    else
-        check(gen_intact(t->rstd, bytes), "rstd was written (%s: %s)", isa, t->label);
-}
-
-static void check_tensors(const tcase *t, const ref *r, const nrm_args *a, const char *isa,
-                          int running)
-{
-    check_worst(t, "y", isa, ref_record(t->d.kind, running, REF_Y, ref_compare_y(r, t->y)));
-    check(gaps_intact(&t->d, t->d.y_pitch, t->y), "wrote between lines of y (%s: %s)", isa,
-          t->label);
-    if (!a->sum) return;
-    check(ref_diff_sum(r, t->sum) == r->count, "sum[%zu] is not x + residual (%s: %s)",
-          ref_diff_sum(r, t->sum), isa, t->label);
-    check(gaps_intact(&t->d, t->d.x_pitch, t->sum), "wrote between lines of sum (%s: %s)", isa,
-          t->label);
+    size_t i;
+    leave_out(p);
+    for (i = 0; i < COUNT_OF(isas); ++i) {
+        setup s = forward_setup(p, isas[i], layout);
+        outcome *o = run(p, running ? VERB_INFER : VERB_FORWARD, &s);
+        judge_forward(p, r, a, o, &s, running);
+        outcome_free(o);
+    }
 }
 
 static void run_forward(const shape *sh, nrm_kind kind, nrm_layout layout, unsigned options,
                         gen_dist dist, uint64_t seed)
 {
-    tcase t = case_new(sh, kind, layout, options, dist, GEN_ZERO, seed);
-    ref r = ref_new(&t.d, &t.a);
-    size_t i;
-    for (i = 0; i < COUNT_OF(isas); ++i) {
-        nrm_args a = forward_args(&t);
-        const char *isa = nrm_isa_name(isas[i]);
-        nrm_status status;
-        a.isa = isas[i];
-        status = nrm_forward(&t.d, &a);
-        check_running(&t, &r, &a, isa, status);
-        if (status != NRM_OK && status != NRM_ERR_NONFINITE) continue;
-        check_tensors(&t, &r, &a, isa, 0);
-        check_statistics(&t, &r, &a, isa);
-    }
+    problem *p = problem_case(sh, kind, options, dist, GEN_ZERO, seed);
+    nrm_desc d;
+    nrm_args a;
+    ref r = oracle_of(p, &d, &a);
+    run_isas(p, &r, &a, layout, 0);
     ref_free(&r);
-    case_free(&t);
+    problem_free(p);
 }
 
 /* Running statistics for inference: the data's own, unrelated ones, or some of any magnitude. */
-static void choose_running(tcase *t, const ref *r)
+static void choose_running(problem *p, const ref *r)
 {
+    float *mean = (float *)p->value[SLOT_RUNNING_MEAN], *var = (float *)p->value[SLOT_RUNNING_VAR];
     size_t j;
-    for (j = 0; j < t->d.c; ++j) {
-        size_t choice = gen_below(&t->g, 8);
+    for (j = 0; j < p->d.c; ++j) {
+        size_t choice = gen_below(&p->g, 8);
         if (choice < 4) {
-            t->old_mean[j] = (float)r->mean[j];
-            t->old_var[j] = r->var[j] < 3e38L ? (float)r->var[j] : 3e38f;
+            mean[j] = (float)r->mean[j];
+            var[j] = r->var[j] < 3e38L ? (float)r->var[j] : 3e38f;
         } else if (choice == 7) {
-            t->old_mean[j] = gen_value(&t->g, GEN_MIXED);
-            t->old_var[j] = fabsf(gen_value(&t->g, gen_one_in(&t->g, 2) ? GEN_MIXED
-                                                                        : GEN_ANY_FINITE));
+            mean[j] = gen_value(&p->g, GEN_MIXED);
+            var[j] = fabsf(gen_value(&p->g, gen_one_in(&p->g, 2) ? GEN_MIXED : GEN_ANY_FINITE));
         }
     }
 }
@@ -140,29 +77,16 @@ static void choose_running(tcase *t, const ref *r)
 static void run_infer(const shape *sh, nrm_kind kind, nrm_layout layout, unsigned options,
                       gen_dist dist, uint64_t seed)
 {
-    tcase t = case_new(sh, kind, layout, options & ~(unsigned)OPT_RUNNING, dist, GEN_ZERO, seed);
-    ref r = ref_new(&t.d, &t.a);
-    size_t i;
-    choose_running(&t, &r);
-    ref_use_running(&r, t.old_mean, t.old_var);
-    for (i = 0; i < COUNT_OF(isas); ++i) {
-        nrm_args a = forward_args(&t);
-        const char *isa = nrm_isa_name(isas[i]);
-        a.isa = isas[i];
-        a.running_mean = t.running_mean;
-        a.running_var = t.running_var;
-        a.running_rate = 77; /* not read: nothing is moved */
-        check(nrm_infer(&t.d, &a) == NRM_OK, "status (%s: %s)", isa, t.label);
-        check_tensors(&t, &r, &a, isa, 1);
-        check(same_bits_f32(t.running_mean, t.old_mean, t.d.c) &&
-                  same_bits_f32(t.running_var, t.old_var, t.d.c),
-              "running statistics moved (%s: %s)", isa, t.label);
-        check(gen_intact(t.mean, r.stats * sizeof(double)) &&
-                  gen_intact(t.rstd, r.stats * sizeof(double)),
-              "mean or rstd written (%s: %s)", isa, t.label);
-    }
+    problem *p = problem_case(sh, kind, options, dist, GEN_ZERO, seed);
+    nrm_desc d;
+    nrm_args a;
+    ref r = oracle_of(p, &d, &a);
+    choose_running(p, &r);
+    ref_use_running(&r, p->value[SLOT_RUNNING_MEAN], p->value[SLOT_RUNNING_VAR]);
+    p->running_rate = 77; /* not read: nothing is moved */
+    run_isas(p, &r, &a, layout, 1);
     ref_free(&r);
-    case_free(&t);
+    problem_free(p);
 }
 
 /* ---- Sets of cases -------------------------------------------------------------------------- */
@@ -261,24 +185,29 @@ static void test_rates(nrm_kind kind)
     size_t i, j;
     group("%s running statistics: rates, unbiased and population", kind_name[kind]);
     for (i = 0; i < COUNT_OF(rates) * 4; ++i) {
-        unsigned options = OPT_RUNNING | (i & 1 ? OPT_POPULATION : 0u);
-        tcase t = case_new(&sh, kind, i & 2 ? NRM_NHWC : NRM_NCHW, options, GEN_NORMAL, GEN_ZERO,
-                           next_seed++);
-        ref r = ref_new(&t.d, &t.a);
-        nrm_args a = forward_args(&t);
-        nrm_status status;
-        a.running_rate = rates[i / 4];
-        status = nrm_forward(&t.d, &a);
-        check_running(&t, &r, &a, "AUTO", status);
-        for (j = 0; j < sh.c && a.running_rate == 0; ++j)
-            check(same_f32(t.running_mean[j], t.old_mean[j]) &&
-                      same_f32(t.running_var[j], t.old_var[j]),
-                  "rate 0 must keep channel %zu (%s)", j, t.label);
-        for (j = 0; j < sh.c && a.running_rate == 1 && kind == NRM_BATCH; ++j)
-            check(same_f32(t.running_mean[j], (float)t.mean[j]),
-                  "rate 1 must take the mean of channel %zu (%s)", j, t.label);
+        problem *p = problem_case(&sh, kind, OPT_RUNNING | (i & 1 ? OPT_POPULATION : 0u),
+                                  GEN_NORMAL, GEN_ZERO, next_seed++);
+        const float *old_mean = (float *)p->value[SLOT_RUNNING_MEAN];
+        const float *old_var = (float *)p->value[SLOT_RUNNING_VAR], *mean, *var;
+        setup s = case_setup(p, NRM_AUTO, i & 2 ? NRM_NHWC : NRM_NCHW);
+        nrm_desc d;
+        nrm_args a;
+        ref r;
+        outcome *o;
+        p->running_rate = rates[i / 4];
+        r = oracle_of(p, &d, &a);
+        o = run(p, VERB_FORWARD, &s);
+        judge_running(p, &r, &a, o, &s);
+        mean = (float *)o->value[SLOT_RUNNING_MEAN], var = (float *)o->value[SLOT_RUNNING_VAR];
+        for (j = 0; j < sh.c && p->running_rate == 0; ++j)
+            check(same_f32(mean[j], old_mean[j]) && same_f32(var[j], old_var[j]),
+                  "rate 0 must keep channel %zu (%s)", j, problem_text(p));
+        for (j = 0; j < sh.c && p->running_rate == 1 && kind == NRM_BATCH; ++j)
+            check(same_f32(mean[j], (float)((double *)o->value[SLOT_MEAN])[j]),
+                  "rate 1 must take the mean of channel %zu (%s)", j, problem_text(p));
+        outcome_free(o);
         ref_free(&r);
-        case_free(&t);
+        problem_free(p);
     }
     group_end();
 }

@@ -3,109 +3,53 @@
  */
 #include "../normalize.h"
 
-#include "support/shapes.h"
-#include "support/test.h"
+#include "support/cases.h"
+#include "support/oracle.h"
 
 static uint64_t next_seed = 1;
 
 /* ---- One share: the bits of nrm_forward and nrm_backward ------------------------------------ */
 
-/* Everything that forward and backward write, for comparing two ways to it. */
-typedef struct results {
-    float *y, *sum, *dx, *dgamma, *dbeta, *running_mean, *running_var;
-    double *mean, *rstd;
-} results;
-
-static results results_new(const tcase *t)
+/* One call, whose outputs from this slot on the problem keeps for the next. */
+static outcome *step(problem *p, enum verb verb, const setup *s, enum slot keep)
 {
-    size_t affines = ref_affines(&t->d);
-    results o;
-    o.y = canary_floats(t->y_len);
-    o.sum = canary_floats(t->x_len);
-    o.dx = canary_floats(t->x_len);
-    o.dgamma = canary_floats(affines);
-    o.dbeta = canary_floats(affines);
-    o.running_mean = canary_floats(t->d.c);
-    o.running_var = canary_floats(t->d.c);
-    o.mean = (double *)test_alloc(t->d.c, sizeof(double));
-    o.rstd = (double *)test_alloc(t->d.c, sizeof(double));
-    memcpy(o.dgamma, t->old_dgamma, affines * sizeof(float));
-    memcpy(o.dbeta, t->old_dbeta, affines * sizeof(float));
-    memcpy(o.running_mean, t->old_mean, t->d.c * sizeof(float));
-    memcpy(o.running_var, t->old_var, t->d.c * sizeof(float));
+    outcome *o = run(p, verb, s);
+    judge_call(p, o, s, NRM_OK);
+    problem_keep(p, o, keep);
     return o;
 }
 
-static void results_free(results *o)
+static void check_parts(const problem *p, outcome *whole, outcome *part)
 {
-    void *all[] = {o->y, o->sum, o->dx, o->dgamma, o->dbeta, o->running_mean, o->running_var,
-                   o->mean, o->rstd};
-    size_t i;
-    for (i = 0; i < COUNT_OF(all); ++i) free(all[i]);
-}
-
-static nrm_args results_args(const tcase *t, results *o)
-{
-    nrm_args a = t->a;
-    a.y = o->y;
-    a.sum = t->options & OPT_SUM ? o->sum : NULL;
-    a.mean = o->mean;
-    a.rstd = o->rstd;
-    a.running_mean = t->options & OPT_RUNNING ? o->running_mean : NULL;
-    a.running_var = t->options & OPT_RUNNING ? o->running_var : NULL;
-    a.dy = t->dy;
-    a.dx = o->dx;
-    a.dsum = t->options & OPT_DSUM ? t->dsum : NULL;
-    a.dgamma = o->dgamma;
-    a.dbeta = o->dbeta;
-    return a;
-}
-
-static void compare_results(const tcase *t, const results *whole, const results *parts)
-{
-    size_t c = t->d.c, affines = ref_affines(&t->d);
-    const struct {
-        const char *name;
-        const float *a, *b;
-        size_t count;
-    } pair[] = {{"y", whole->y, parts->y, t->y_len},
-                {"sum", whole->sum, parts->sum, t->x_len},
-                {"dx", whole->dx, parts->dx, t->x_len},
-                {"dgamma", whole->dgamma, parts->dgamma, affines},
-                {"dbeta", whole->dbeta, parts->dbeta, affines},
-                {"running_mean", whole->running_mean, parts->running_mean, c},
-                {"running_var", whole->running_var, parts->running_var, c}};
-    size_t i;
-    for (i = 0; i < COUNT_OF(pair); ++i) {
-        size_t at = diff_f32(pair[i].a, pair[i].b, pair[i].count);
-        check(at == pair[i].count, "%s[%zu] differs (%s)", pair[i].name, at, t->label);
-    }
-    check(same_bits_f64(whole->mean, parts->mean, c), "mean differs (%s)", t->label);
-    check(same_bits_f64(whole->rstd, parts->rstd, c), "rstd differs (%s)", t->label);
+    difference at;
+    int same = same_outcome(whole, part, &at);
+    check(same, "%s[%zu] differs (%s)", slot_name[at.slot], at.index, problem_text(p));
 }
 
 static void run_one_share(const shape *sh, nrm_layout layout, unsigned options, gen_dist dist,
                           gen_dist dy)
 {
-    tcase t = case_new(sh, NRM_BATCH, layout, options, dist, dy, next_seed++);
-    results whole = results_new(&t), parts = results_new(&t);
-    nrm_args w = results_args(&t, &whole), p = results_args(&t, &parts);
-    nrm_moments *moments = (nrm_moments *)test_alloc(sh->c, sizeof *moments);
-    nrm_sums *sums = (nrm_sums *)test_alloc(sh->c, sizeof *sums);
-    nrm_status forward = nrm_forward(&t.d, &w);
-    check(nrm_reduce(&t.d, &p, moments) == NRM_OK, "reduce (%s)", t.label);
-    check(nrm_apply(&t.d, &p, moments) == forward, "apply (%s)", t.label);
-    check(nrm_backward(&t.d, &w) == NRM_OK, "backward (%s)", t.label);
-    check(nrm_backward_reduce(&t.d, &p, sums) == NRM_OK, "backward_reduce (%s)", t.label);
-    check(nrm_backward_apply(&t.d, &p, sums) == NRM_OK, "backward_apply (%s)", t.label);
-    check(moments[0].count == (double)(sh->n * sh->s) && sums[0].count == moments[0].count,
-          "counts (%s)", t.label);
-    compare_results(&t, &whole, &parts);
-    results_free(&whole);
-    results_free(&parts);
-    free(moments);
-    free(sums);
-    case_free(&t);
+    static const enum verb verbs[] = {VERB_FORWARD,  VERB_REDUCE,          VERB_APPLY,
+                                      VERB_BACKWARD, VERB_BACKWARD_REDUCE, VERB_BACKWARD_APPLY};
+    problem *p = problem_case(sh, NRM_BATCH, options, dist, dy, next_seed++);
+    setup s = case_setup(p, NRM_AUTO, layout);
+    outcome *o[COUNT_OF(verbs)];
+    double count = (double)(sh->n * sh->s);
+    size_t i;
+    for (i = 0; i < COUNT_OF(verbs); ++i) {
+        o[i] = run(p, verbs[i], &s);
+        judge_call(p, o[i], &s, i == 0 || verbs[i] == VERB_APPLY ? o[0]->status : NRM_OK);
+        problem_keep(p, o[i], SLOT_MEAN);
+    }
+    check(o[0]->value[SLOT_Y] && o[2]->value[SLOT_Y], "outputs (%s)", problem_text(p));
+    check(((nrm_moments *)o[1]->value[SLOT_MOMENTS])[0].count == count &&
+              ((nrm_sums *)o[4]->value[SLOT_SUMS])[0].count == count,
+          "counts (%s)", problem_text(p));
+    check_parts(p, o[0], o[2]);
+    check_parts(p, o[3], o[4]);
+    check_parts(p, o[3], o[5]);
+    for (i = 0; i < COUNT_OF(verbs); ++i) outcome_free(o[i]);
+    problem_free(p);
 }
 
 static void test_one_share(void)
@@ -154,32 +98,9 @@ static shares cut_batch(gen *g, size_t n)
     return cut;
 }
 
-static nrm_desc share_desc(const tcase *t, const shares *cut, size_t share)
+static problem *share_of(const problem *p, const shares *cut, size_t i)
 {
-    nrm_desc d = t->d;
-    d.n = cut->first[share + 1] - cut->first[share];
-    return d;
-}
-
-/* The pointers moved to the share's first sample. */
-static nrm_args share_args(const tcase *t, const shares *cut, size_t share, nrm_args a)
-{
-    size_t first = cut->first[share];
-    size_t x = ref_at(&t->d, t->d.x_pitch, first, 0, 0);
-    size_t y = ref_at(&t->d, t->d.y_pitch, first, 0, 0);
-    size_t p = t->d.affine_per_sample ? first * t->d.c : 0;
-    a.x = (const float *)a.x + x;
-    if (a.residual) a.residual = (const float *)a.residual + x;
-    if (a.sum) a.sum = (float *)a.sum + x;
-    if (a.dsum) a.dsum = (const float *)a.dsum + x;
-    a.dx = (float *)a.dx + x;
-    a.y = (float *)a.y + y;
-    a.dy = (const float *)a.dy + y;
-    if (a.gamma) a.gamma = (const float *)a.gamma + p;
-    if (a.beta) a.beta = (const float *)a.beta + p;
-    a.dgamma = (float *)a.dgamma + p;
-    a.dbeta = (float *)a.dbeta + p;
-    return a;
+    return problem_share(p, cut->first[i], cut->first[i + 1] - cut->first[i]);
 }
 
 /* Merges in a random binary tree: a random neighbour pair at a time. */
@@ -197,107 +118,118 @@ static void merge_any(gen *g, size_t count, size_t c, nrm_moments **moments, nrm
     }
 }
 
-/* Every share in turn, so that each call sees its part only; the running statistics move once. */
-static void forward_in_shares(tcase *t, const shares *cut, results *o)
+/* Every share in turn, so that each call sees its part only; the running statistics move once. They
+   are left in `running`, all else in the problem. */
+static void forward_in_shares(problem *p, const shares *cut, const setup *s, float *running[2])
 {
-    nrm_moments *store = (nrm_moments *)test_alloc(cut->count * t->d.c, sizeof *store);
+    const size_t c = p->d.c;
+    nrm_moments *store = (nrm_moments *)test_alloc(cut->count * c, sizeof *store);
     nrm_moments *turn[MOST_SHARES];
-    nrm_args a = results_args(t, o);
     size_t i, j;
+    int slot;
     for (i = 0; i < cut->count; ++i) {
-        nrm_desc d = share_desc(t, cut, i);
-        nrm_args part = share_args(t, cut, i, a);
-        turn[i] = store + i * t->d.c;
-        gen_canary(turn[i], t->d.c * sizeof *store);
-        check(nrm_reduce(&d, &part, turn[i]) == NRM_OK, "reduce (%s)", t->label);
-        for (j = 0; j < t->d.c && d.n == 0; ++j)
+        problem *part = share_of(p, cut, i);
+        turn[i] = store + i * c;
+        outcome_free(step(part, VERB_REDUCE, s, SLOT_MOMENTS));
+        memcpy(turn[i], p->value[SLOT_MOMENTS], c * sizeof *store);
+        for (j = 0; j < c && part->d.n == 0; ++j)
             check(turn[i][j].count == 0 && turn[i][j].mean == 0 && turn[i][j].m2 == 0,
-                  "an empty share has moments (%s)", t->label);
+                  "an empty share has moments (%s)", problem_text(p));
+        problem_free(part);
     }
-    merge_any(&t->g, cut->count, t->d.c, turn, NULL);
+    merge_any(&p->g, cut->count, c, turn, NULL);
+    memcpy(p->value[SLOT_MOMENTS], store, c * sizeof *store);
     for (i = 0; i < cut->count; ++i) {
-        nrm_desc d = share_desc(t, cut, i);
-        nrm_args part = share_args(t, cut, i, a);
-        nrm_status status;
-        gen_canary(o->mean, t->d.c * sizeof(double));
-        gen_canary(o->rstd, t->d.c * sizeof(double));
-        memcpy(o->running_mean, t->old_mean, t->d.c * sizeof(float));
-        memcpy(o->running_var, t->old_var, t->d.c * sizeof(float));
-        status = nrm_apply(&d, &part, turn[0]);
-        check(status == NRM_OK, "apply: %s (%s)", nrm_status_string(status), t->label);
-        check(!is_nan_f64(o->mean[0]) && !is_nan_f64(o->rstd[t->d.c - 1]),
-              "share %zu of %zu samples wrote no statistics (%s)", i, d.n, t->label);
+        problem *part = share_of(p, cut, i);
+        outcome *o = step(part, VERB_APPLY, s, SLOT_MEAN);
+        memcpy(part->value[SLOT_Y], o->value[SLOT_Y], o->count[SLOT_Y] * sizeof(float));
+        check(!is_nan_f64(((double *)o->value[SLOT_MEAN])[0]) &&
+                  !is_nan_f64(((double *)o->value[SLOT_RSTD])[c - 1]),
+              "share %zu of %zu samples wrote no statistics (%s)", i, part->d.n, problem_text(p));
+        for (slot = 0; slot < 2 && o->value[SLOT_RUNNING_MEAN]; ++slot)
+            memcpy(running[slot], o->value[SLOT_RUNNING_MEAN + slot], c * sizeof(float));
+        outcome_free(o);
+        problem_free(part);
     }
     free(store);
 }
 
-static void backward_in_shares(tcase *t, const shares *cut, results *o)
+static void backward_in_shares(problem *p, const shares *cut, const setup *s)
 {
-    nrm_sums *store = (nrm_sums *)test_alloc(cut->count * t->d.c, sizeof *store);
+    const size_t c = p->d.c;
+    nrm_sums *store = (nrm_sums *)test_alloc(cut->count * c, sizeof *store);
     nrm_sums *turn[MOST_SHARES];
-    nrm_args a = results_args(t, o);
     size_t i, j;
     for (i = 0; i < cut->count; ++i) {
-        nrm_desc d = share_desc(t, cut, i);
-        nrm_args part = share_args(t, cut, i, a);
+        problem *part = share_of(p, cut, i);
         /* The shares' dgamma add up, starting from nothing or from what was there. */
-        part.accumulate = t->a.accumulate || (i > 0 && !t->d.affine_per_sample);
-        turn[i] = store + i * t->d.c;
-        gen_canary(turn[i], t->d.c * sizeof *store);
-        check(nrm_backward_reduce(&d, &part, turn[i]) == NRM_OK, "backward_reduce (%s)", t->label);
-        for (j = 0; j < t->d.c && d.n == 0; ++j)
+        part->accumulate = p->accumulate || (i > 0 && !p->d.affine_per_sample);
+        turn[i] = store + i * c;
+        outcome_free(step(part, VERB_BACKWARD_REDUCE, s, SLOT_X));
+        memcpy(turn[i], p->value[SLOT_SUMS], c * sizeof *store);
+        for (j = 0; j < c && part->d.n == 0; ++j)
             check(turn[i][j].count == 0 && turn[i][j].dy == 0 && turn[i][j].dy_xhat == 0,
-                  "an empty share has sums (%s)", t->label);
+                  "an empty share has sums (%s)", problem_text(p));
+        problem_free(part);
     }
-    merge_any(&t->g, cut->count, t->d.c, NULL, turn);
+    merge_any(&p->g, cut->count, c, NULL, turn);
+    memcpy(p->value[SLOT_SUMS], store, c * sizeof *store);
     for (i = 0; i < cut->count; ++i) {
-        nrm_desc d = share_desc(t, cut, i);
-        nrm_args part = share_args(t, cut, i, a);
-        check(nrm_backward_apply(&d, &part, turn[0]) == NRM_OK, "backward_apply (%s)", t->label);
+        problem *part = share_of(p, cut, i);
+        outcome_free(step(part, VERB_BACKWARD_APPLY, s, SLOT_X));
+        problem_free(part);
     }
     free(store);
 }
 
 /* Each share's dgamma and dbeta are rounded to float on their way: up to MOST_SHARES roundings of
    a partial sum, which its scale bounds. */
-static void check_affine_sums(const tcase *t, const ref *r, const results *o)
+static void check_affine_sums(const problem *p, const ref *r)
 {
-    size_t p;
-    for (p = 0; p < r->affines; ++p) {
-        long double more = 1 + MOST_SHARES / 8.0L;
-        check(ref_ratio(o->dgamma[p], r->dgamma[p], r->dgamma_bound[p] * more) <= 1,
-              "dgamma[%zu] is %g, not %Lg (%s)", p, (double)o->dgamma[p], r->dgamma[p], t->label);
-        check(ref_ratio(o->dbeta[p], r->dbeta[p], r->dbeta_bound[p] * more) <= 1,
-              "dbeta[%zu] is %g, not %Lg (%s)", p, (double)o->dbeta[p], r->dbeta[p], t->label);
+    const float *dgamma = (float *)p->value[SLOT_DGAMMA], *dbeta = (float *)p->value[SLOT_DBETA];
+    long double more = 1 + MOST_SHARES / 8.0L;
+    size_t i;
+    for (i = 0; i < r->affines; ++i) {
+        check(ref_ratio(dgamma[i], r->dgamma[i], r->dgamma_bound[i] * more) <= 1,
+              "dgamma[%zu] is %g, not %Lg (%s)", i, (double)dgamma[i], r->dgamma[i],
+              problem_text(p));
+        check(ref_ratio(dbeta[i], r->dbeta[i], r->dbeta_bound[i] * more) <= 1,
+              "dbeta[%zu] is %g, not %Lg (%s)", i, (double)dbeta[i], r->dbeta[i], problem_text(p));
     }
 }
 
 static void run_shares(const shape *sh, nrm_layout layout, unsigned options, gen_dist dist)
 {
-    tcase t = case_new(sh, NRM_BATCH, layout, options, dist, GEN_NORMAL, next_seed++);
-    shares cut = cut_batch(&t.g, sh->n);
-    results o = results_new(&t);
-    nrm_args a = results_args(&t, &o);
-    ref r = ref_new(&t.d, &t.a);
+    problem *p = problem_case(sh, NRM_BATCH, options, dist, GEN_NORMAL, next_seed++);
+    shares cut = cut_batch(&p->g, sh->n);
+    setup s = case_setup(p, NRM_AUTO, layout);
+    const float *old_mean = (float *)p->value[SLOT_RUNNING_MEAN];
+    const float *old_var = (float *)p->value[SLOT_RUNNING_VAR];
+    float *running[2] = {(float *)test_alloc(sh->c, sizeof(float)),
+                         (float *)test_alloc(sh->c, sizeof(float))};
+    nrm_desc d;
+    nrm_args a;
+    ref r = oracle_of(p, &d, &a);
     size_t j;
-    forward_in_shares(&t, &cut, &o);
-    check_worst(&t, "y", "shares", ref_compare_y(&r, o.y));
-    check_worst(&t, "mean", "shares", ref_compare_mean(&r, o.mean));
-    check_worst(&t, "rstd", "shares", ref_compare_rstd(&r, o.rstd));
+    forward_in_shares(p, &cut, &s, running);
+    judge_worst(p, "y", &s, 0, REF_Y, ref_compare_y(&r, p->value[SLOT_Y]));
+    judge_worst(p, "mean", &s, 0, REF_MEAN, ref_compare_mean(&r, (double *)p->value[SLOT_MEAN]));
+    judge_worst(p, "rstd", &s, 0, REF_RSTD, ref_compare_rstd(&r, (double *)p->value[SLOT_RSTD]));
     for (j = 0; j < sh->c && options & OPT_RUNNING; ++j) {
-        ref_running e = ref_new_running(&r, &t.a, j, t.old_mean[j], t.old_var[j]);
-        check(ref_ratio(o.running_mean[j], e.mean, e.mean_bound) <= 1, "running_mean[%zu] (%s)", j,
-              t.label);
-        check(ref_ratio(o.running_var[j], e.var, e.var_bound) <= 1, "running_var[%zu] (%s)", j,
-              t.label);
+        ref_running e = ref_new_running(&r, &a, j, (double)old_mean[j], (double)old_var[j]);
+        check(ref_ratio(running[0][j], e.mean, e.mean_bound) <= 1, "running_mean[%zu] (%s)", j,
+              problem_text(p));
+        check(ref_ratio(running[1][j], e.var, e.var_bound) <= 1, "running_var[%zu] (%s)", j,
+              problem_text(p));
     }
-    ref_backward(&r, &a, o.y, 0);
-    backward_in_shares(&t, &cut, &o);
-    check_worst(&t, "dx", "shares", ref_compare_dx(&r, o.dx));
-    check_affine_sums(&t, &r, &o);
+    ref_backward(&r, &a, p->value[SLOT_Y], 0);
+    backward_in_shares(p, &cut, &s);
+    judge_worst(p, "dx", &s, 0, REF_DX, ref_compare_dx(&r, p->value[SLOT_DX]));
+    check_affine_sums(p, &r);
+    free(running[0]);
+    free(running[1]);
     ref_free(&r);
-    results_free(&o);
-    case_free(&t);
+    problem_free(p);
 }
 
 static void test_shares(void)
@@ -401,16 +333,16 @@ static void test_samples(void)
 
 /* ---- The short forms ------------------------------------------------------------------------ */
 
-static nrm_status short_form(const tcase *t, float *y, const float *x, const float *mean,
-                             const float *var, int infer)
+static nrm_status short_form(const bed *b, const float *mean, const float *var)
 {
-    const nrm_desc *d = &t->d;
-    const float *gamma = (const float *)t->a.gamma, *beta = (const float *)t->a.beta;
+    const nrm_desc *d = &b->d;
+    const float *x = (const float *)b->a.x;
+    const float *gamma = (const float *)b->a.gamma, *beta = (const float *)b->a.beta;
+    float *y = (float *)b->a.y;
     switch (d->kind) {
     case NRM_BATCH:
-        return infer ? nrm_batchnorm_infer(y, x, d->n, d->c, d->s, d->layout, mean, var, gamma,
-                                           beta, d->eps)
-                     : NRM_ERR_DESC;
+        return nrm_batchnorm_infer(y, x, d->n, d->c, d->s, d->layout, mean, var, gamma, beta,
+                                   d->eps);
     case NRM_LAYER: return nrm_layernorm(y, x, d->n, d->c, gamma, beta, d->eps);
     case NRM_RMS: return nrm_rmsnorm(y, x, d->n, d->c, gamma, d->eps);
     case NRM_INSTANCE:
@@ -420,36 +352,48 @@ static nrm_status short_form(const tcase *t, float *y, const float *x, const flo
     }
 }
 
+static outcome *run_short_form(const problem *p, enum verb verb, const setup *s)
+{
+    outcome *o = (outcome *)test_alloc(1, sizeof *o);
+    bed b;
+    bed_make(&b, p, verb, s);
+    o->status = short_form(&b, (float *)p->value[SLOT_RUNNING_MEAN],
+                           (float *)p->value[SLOT_RUNNING_VAR]);
+    bed_collect(&b, o);
+    o->clean &= bed_release(&b);
+    return o;
+}
+
 static void test_short_forms(void)
 {
     size_t i;
-    int kind, mix;
+    int kind, mix, in_place;
     group("the short forms give the bits of the described calls");
     for (kind = NRM_BATCH; kind < KINDS; ++kind)
         for (i = 0; i < COUNT_OF(small_shapes); ++i)
             for (mix = 0; mix < 8; ++mix) {
+                enum verb verb = kind == NRM_BATCH ? VERB_INFER : VERB_FORWARD;
                 shape sh = small_shapes[i];
                 unsigned options = (mix & 1 ? OPT_NO_GAMMA : 0u) | (mix & 2 ? OPT_NO_BETA : 0u);
-                tcase t;
-                nrm_args a;
-                nrm_status status;
+                setup s = plain(NRM_AUTO, mix & 4 ? NRM_NHWC : NRM_NCHW);
+                problem *p;
+                outcome *want, *o;
                 if (kind == NRM_LAYER || kind == NRM_RMS) sh.s = 1; /* rows and columns */
                 if (kind == NRM_RMS) options |= OPT_NO_BETA;
-                t = case_new(&sh, (nrm_kind)kind, mix & 4 ? NRM_NHWC : NRM_NCHW, options,
-                             GEN_OFFSET_1E3, GEN_ZERO, next_seed++);
-                a = t.a;
-                a.y = t.y;
-                a.running_mean = kind == NRM_BATCH ? t.old_mean : NULL;
-                a.running_var = kind == NRM_BATCH ? t.old_var : NULL;
-                status = kind == NRM_BATCH ? nrm_infer(&t.d, &a) : nrm_forward(&t.d, &a);
-                check(status == NRM_OK, "described (%s)", t.label);
-                check(short_form(&t, t.dx, t.x, t.old_mean, t.old_var, 1) == NRM_OK, "short (%s)",
-                      t.label);
-                check(same_bits_f32(t.dx, t.y, t.y_len), "differs (%s)", t.label);
-                check(short_form(&t, t.x, t.x, t.old_mean, t.old_var, 1) == NRM_OK, "short (%s)",
-                      t.label);
-                check(same_bits_f32(t.x, t.y, t.y_len), "differs in place (%s)", t.label);
-                case_free(&t);
+                p = problem_case(&sh, (nrm_kind)kind, options, GEN_OFFSET_1E3, GEN_ZERO,
+                                 next_seed++);
+                p->given &= ~(GIVEN(SLOT_MEAN) | GIVEN(SLOT_RSTD));
+                want = run(p, verb, &s);
+                judge_call(p, want, &s, NRM_OK);
+                for (in_place = 0; in_place < 2; ++in_place) {
+                    if (in_place) s.y_is = SLOT_X;
+                    o = run_short_form(p, verb, &s);
+                    judge_call(p, o, &s, NRM_OK);
+                    check_parts(p, want, o);
+                    outcome_free(o);
+                }
+                outcome_free(want);
+                problem_free(p);
             }
     group_end();
 }
@@ -461,6 +405,13 @@ typedef struct fold_case {
     float *weight, *bias, *mean, *var, *gamma, *beta, *weight_out, *bias_out;
     double eps;
 } fold_case;
+
+static float *canary_floats(size_t count)
+{
+    float *p = (float *)test_alloc(count, sizeof(float));
+    gen_canary(p, count * sizeof(float));
+    return p;
+}
 
 static fold_case fold_new(gen *g, size_t c, size_t k)
 {

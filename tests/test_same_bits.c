@@ -94,7 +94,7 @@ static void sample_alone(const problem *p, enum verb verb, const outcome *all, g
     outcome *o;
     if (p->d.kind == NRM_BATCH && verb != VERB_INFER && verb != VERB_INFER_BACKWARD) return;
     if (all->status != NRM_OK) return;
-    one = problem_sample(p, i);
+    one = problem_share(p, i, 1);
     one->given &= ~(1u << SLOT_RUNNING_MEAN | 1u << SLOT_RUNNING_VAR); /* shared by the samples */
     o = run(one, verb, &s);
     check(slice_same(p, all, o, i) && o->clean, "sample %zu alone, %s %s; %s", i,

@@ -136,7 +136,7 @@ static void test_paint(void)
 static struct {
     size_t bytes;
     unsigned long calls;
-    char text[320];
+    char text[500];
 } deepest;
 
 typedef struct one_call {

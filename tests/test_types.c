@@ -111,82 +111,6 @@ static problem *promised(uint64_t seed, nrm_dtype type, gen_dist dist, size_t vo
 
 /* ---- 2 Against the oracle -------------------------------------------------------------------- */
 
-/* The worst errors of a type are printed at its end. */
-static void within(const problem *p, const char *what, nrm_isa isa, int running, ref_result result,
-                   ref_worst w)
-{
-    ref_record(p->d.kind, running, result, w);
-    check(w.ratio <= 1, "%s[%zu] is %.17Lg, not %.17Lg: %.3Lg of the bound (%s; %s)", what, w.at,
-          w.got, w.exact, w.ratio, nrm_isa_name(isa), problem_text(p));
-}
-
-static void check_running(const problem *p, const ref *r, const nrm_args *a, const outcome *o,
-                          nrm_isa isa)
-{
-    const nrm_dtype held = type_of_parameters(p->d.dtype);
-    const void *new_mean = o->value[SLOT_RUNNING_MEAN], *new_var = o->value[SLOT_RUNNING_VAR];
-    const ref_real overflow = ref_precision_of(held).overflow;
-    size_t j;
-    int finite = 1;
-    ref_worst w = REF_WORST_NONE;
-    /* Of doubles whose variance is none a rate below 1 could make one again; not in double. */
-    for (j = 0; j < r->stats && p->d.dtype == NRM_F64 && new_var; ++j)
-        if (r->var[j] >= overflow / 4) return;
-    for (j = 0; j < p->d.c && (new_mean || new_var); ++j) {
-        ref_running e = ref_new_running(r, a, j, type_get(held, p->value[SLOT_RUNNING_MEAN], j),
-                                        type_get(held, p->value[SLOT_RUNNING_VAR], j));
-        double mean = new_mean ? type_get(held, new_mean, j) : 0;
-        double var = new_var ? type_get(held, new_var, j) : 0;
-        if (new_mean && !(ref_abs(e.mean) < overflow)) finite = 0;
-        if (new_var && !(ref_abs(e.var) < overflow)) finite = 0;
-        if (new_mean)
-            ref_note(&w, j, mean, e.mean, e.mean_bound,
-                     ref_ratio_to(mean, e.mean, e.mean_bound, overflow));
-        if (new_var)
-            ref_note(&w, j, var, e.var, e.var_bound,
-                     ref_ratio_to(var, e.var, e.var_bound, overflow));
-    }
-    check(o->status == (finite ? NRM_OK : NRM_ERR_NONFINITE), "status %d (%s; %s)",
-          (int)o->status, nrm_isa_name(isa), problem_text(p));
-    if (finite && w.ratio >= 0) within(p, "running", isa, 0, REF_RUNNING, w);
-    if (finite) return;
-    check((!new_mean || type_diff(held, new_mean, p->value[SLOT_RUNNING_MEAN], p->d.c) == p->d.c) &&
-              (!new_var || type_diff(held, new_var, p->value[SLOT_RUNNING_VAR], p->d.c) == p->d.c),
-          "running statistics moved (%s; %s)", nrm_isa_name(isa), problem_text(p));
-}
-
-static void check_forward(const problem *p, const ref *r, const nrm_args *a, const outcome *o,
-                          nrm_isa isa, int running)
-{
-    if (!running) check_running(p, r, a, o, isa);
-    if (!o->value[SLOT_Y]) return;
-    within(p, "y", isa, running, REF_Y, ref_compare_y(r, o->value[SLOT_Y]));
-    if (o->value[SLOT_SUM])
-        check(ref_diff_sum(r, o->value[SLOT_SUM]) == r->count, "sum[%zu] (%s; %s)",
-              ref_diff_sum(r, o->value[SLOT_SUM]), nrm_isa_name(isa), problem_text(p));
-    if (o->value[SLOT_MEAN])
-        within(p, "mean", isa, 0, REF_MEAN, ref_compare_mean(r, (double *)o->value[SLOT_MEAN]));
-    if (o->value[SLOT_RSTD])
-        within(p, "rstd", isa, 0, REF_RSTD, ref_compare_rstd(r, (double *)o->value[SLOT_RSTD]));
-}
-
-static void check_backward(const problem *p, const ref *r, const outcome *o, nrm_isa isa,
-                           int running)
-{
-    const nrm_dtype held = type_of_parameters(p->d.dtype);
-    check(o->status == NRM_OK, "status %d (%s; %s)", (int)o->status, nrm_isa_name(isa),
-          problem_text(p));
-    if (o->value[SLOT_DX])
-        within(p, "dx", isa, running, REF_DX, ref_compare_dx(r, o->value[SLOT_DX]));
-    if (o->value[SLOT_DGAMMA])
-        within(p, "dgamma", isa, running, REF_DGAMMA,
-               ref_compare_as(held, o->value[SLOT_DGAMMA], r->dgamma, r->dgamma_bound,
-                              r->affines));
-    if (o->value[SLOT_DBETA])
-        within(p, "dbeta", isa, running, REF_DBETA,
-               ref_compare_as(held, o->value[SLOT_DBETA], r->dbeta, r->dbeta_bound, r->affines));
-}
-
 static setup setup_of(const problem *p, nrm_isa isa, unsigned turn)
 {
     setup s = plain(isa, (nrm_layout)((p->seed + turn) & 1));
@@ -218,15 +142,14 @@ static void against_oracle(problem *p)
         for (i = 0; i < COUNT(isas); ++i) {
             setup s = setup_of(p, isas[i], (unsigned)i);
             outcome *o = run(p, running ? VERB_INFER : VERB_FORWARD, &s);
-            check_forward(p, &r, &a, o, isas[i], running);
-            check(o->clean, "wrote around (%s)", problem_text(p));
+            judge_forward(p, &r, &a, o, &s, running);
             outcome_free(o);
         }
         if (!running || fits_running(p)) oracle_backward(p, &r, &a, running);
         for (i = 0; i < COUNT(isas) && r.dx; ++i) {
             setup s = setup_of(p, isas[i], (unsigned)i);
             outcome *o = run(p, running ? VERB_INFER_BACKWARD : VERB_BACKWARD, &s);
-            check_backward(p, &r, o, isas[i], running);
+            judge_backward(p, &r, o, &s, running);
             outcome_free(o);
         }
         ref_free(&r);
@@ -317,12 +240,12 @@ static void test_parts(void)
         problem_prepare(p);
         r = oracle_of(p, &d, &a);
         o = run(p, VERB_APPLY, &s);
-        check_forward(p, &r, &a, o, NRM_AUTO, 1);
+        judge_forward(p, &r, &a, o, &s, 1);
         outcome_free(o);
         oracle_backward(p, &r, &a, 0);
-        o = run(p, VERB_BACKWARD_REDUCE, &s), check_backward(p, &r, o, NRM_AUTO, 0);
+        o = run(p, VERB_BACKWARD_REDUCE, &s), judge_backward(p, &r, o, &s, 0);
         outcome_free(o);
-        o = run(p, VERB_BACKWARD_APPLY, &s), check_backward(p, &r, o, NRM_AUTO, 0);
+        o = run(p, VERB_BACKWARD_APPLY, &s), judge_backward(p, &r, o, &s, 0);
         outcome_free(o);
         ref_free(&r);
         problem_free(p);

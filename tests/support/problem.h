@@ -10,7 +10,7 @@
  *   outcome_free(o); problem_free(p);
  *
  * problem_draw gives float data, problem_draw_as any storage type, problem_as the same values in
- * another one.
+ * another one. cases.h makes problems to order.
  */
 #ifndef PROBLEM_H
 #define PROBLEM_H
@@ -68,6 +68,9 @@ typedef struct problem {
     int running_population, accumulate;
     void *value[SLOTS];            /* canonical contents before a call */
     int borrowed;                  /* the values belong to another problem */
+    unsigned options;              /* of a case of cases.h */
+    gen g;                         /* of a case: for what else is drawn from its seed */
+    char note[200];                /* of a case: its distributions and options in words */
 } problem;
 
 typedef struct setup {
@@ -76,6 +79,8 @@ typedef struct setup {
     size_t shift;                  /* 0: all buffers 64-byte aligned; 1 to 63: at odd addresses */
     enum slot y_is, sum_is, dx_is; /* output shares the buffer of this slot */
     int zero_s;                    /* one position is passed as s = 0 */
+    int full_pitch;                /* pitches of packed tensors are passed as well */
+    int idle;                      /* what is given but not for this call leads to canaries */
     const nrm_pool *pool;
     size_t workspace_size;
 } setup;
@@ -366,8 +371,12 @@ static inline void bed_describe(bed *b, const problem *p, enum verb verb, const 
     line = shares && (p->d.n > 1 || line_count(&b->d) > 1) ? 0 : 1;
     b->d.x_pitch = gap_pitch(p, &b->d, 0, 0);
     b->d.y_pitch = gap_pitch(p, &b->d, line, sample);
-    for (slot = SLOT_X; slot < SLOTS; ++slot)
+    if (s->full_pitch) b->d.x_pitch = full_pitch(&b->d, SLOT_X);
+    if (s->full_pitch) b->d.y_pitch = full_pitch(&b->d, SLOT_Y);
+    for (slot = SLOT_X; slot < SLOTS; ++slot) {
         b->role[slot] = slot_role(p, verb, (enum slot)slot);
+        if (s->idle && b->role[slot] == '.' && p->given >> slot & 1) b->role[slot] = '-';
+    }
 }
 
 /* Lays a problem out for one call. */
@@ -746,6 +755,16 @@ static inline void draw_options(gen *g, problem *p)
     }
 }
 
+/* Outputs, from this slot on, become the contents before the next call. */
+static inline void problem_keep(problem *p, const outcome *o, enum slot first)
+{
+    int slot;
+    for (slot = first; slot < SLOTS; ++slot)
+        if (o->value[slot])
+            memcpy(p->value[slot], o->value[slot],
+                   slot_size(o->dtype, (enum slot)slot) * o->count[slot]);
+}
+
 /* What backward and apply read is what the library itself wrote, in scalar code. */
 static inline void problem_prepare(problem *p)
 {
@@ -753,16 +772,13 @@ static inline void problem_prepare(problem *p)
     const setup s = plain(NRM_SCALAR, NRM_NCHW);
     unsigned given = p->given;
     size_t i;
-    int slot;
     for (i = 0; i < sizeof chain / sizeof *chain && verb_fits(chain[i], p->d.kind); ++i) {
         outcome *o;
         p->given = given | 1u << SLOT_MEAN | 1u << SLOT_RSTD;
         p->given &= ~(1u << SLOT_RUNNING_MEAN | 1u << SLOT_RUNNING_VAR | 1u << SLOT_DGAMMA |
                       1u << SLOT_DBETA);
         o = run(p, chain[i], &s);
-        for (slot = SLOT_MEAN; slot < SLOTS; ++slot)
-            if (o->value[slot])
-                memcpy(p->value[slot], o->value[slot], sizeof(double) * o->count[slot]);
+        problem_keep(p, o, SLOT_MEAN);
         outcome_free(o);
     }
     p->given = given;
@@ -811,32 +827,31 @@ static inline problem *problem_as(const problem *p, nrm_dtype dtype)
     return other;
 }
 
-/* Sample i of a problem as a problem of its own, on the same values. */
-static inline problem *problem_sample(const problem *p, size_t i)
+/* Some samples of a problem as a problem of their own, on the same values. */
+static inline problem *problem_share(const problem *p, size_t first, size_t count)
 {
-    problem *one = (problem *)test_alloc(1, sizeof *one);
+    problem *share = (problem *)test_alloc(1, sizeof *share);
     int slot;
-    *one = *p;
-    one->borrowed = 1;
-    one->d.n = 1;
-    for (slot = SLOT_X; slot < SLOTS; ++slot) {
-        size_t all = slot_count(&p->d, (enum slot)slot);
-        size_t mine = slot_count(&one->d, (enum slot)slot);
-        if (all == p->d.n * mine)
-            one->value[slot] = (unsigned char *)p->value[slot] +
-                               i * mine * slot_size(p->d.dtype, (enum slot)slot);
-    }
-    return one;
+    *share = *p;
+    share->borrowed = 1;
+    share->d.n = 0; /* no samples: no values in what belongs to samples */
+    for (slot = SLOT_X; slot < SLOTS; ++slot)
+        if (!slot_count(&share->d, (enum slot)slot))
+            share->value[slot] = (unsigned char *)p->value[slot] +
+                                 slot_count(&p->d, (enum slot)slot) / p->d.n * first *
+                                     slot_size(p->d.dtype, (enum slot)slot);
+    share->d.n = count;
+    return share;
 }
 
 static inline const char *problem_text(const problem *p)
 {
-    static char text[200];
+    static char text[400];
     snprintf(text, sizeof text,
-             "seed %llu: %s %s %zux%zux%zu groups %zu act %d eps %g%s given %x",
+             "seed %llu: %s %s %zux%zux%zu groups %zu act %d eps %g%s given %x%s",
              (unsigned long long)p->seed, type_name[p->d.dtype], kind_name[p->d.kind], p->d.n,
              p->d.c, p->d.s, p->d.groups, (int)p->d.act, p->d.eps,
-             p->d.affine_per_sample ? " per sample" : "", p->given);
+             p->d.affine_per_sample ? " per sample" : "", p->given, p->note);
     return text;
 }
 
