@@ -4011,7 +4011,7 @@ typedef struct nrmi_stretch {
 /* Lanes of a stretch of `lanes` lanes in all: pieces that differ little. */
 static size_t nrmi_stretch_lanes(const nrmi_job *j, size_t lanes)
 {
-    const size_t shared = NRMI_SHARED, pieces = (lanes + shared - 1) / shared;
+    const size_t shared = NRMI_SHARED, pieces = 1 + (lanes - 1) / shared;
     return j->w.fold > 1 ? (lanes / pieces + 15) / 16 * 16 : (size_t)NRMI_LANES;
 }
 

@@ -161,37 +161,47 @@ static void compare_slope(const problem *p, const char *what, size_t at, long do
           problem_text(p));
 }
 
+static void compare_slopes(const problem *p, const outcome *o, ref *r, int running)
+{
+    const float *old_g = (float *)p->value[SLOT_DGAMMA], *old_b = (float *)p->value[SLOT_DBETA];
+    const float *dx = (float *)o->value[SLOT_DX], *dgamma = (float *)o->value[SLOT_DGAMMA];
+    const float *dbeta = (float *)o->value[SLOT_DBETA];
+    size_t i, j, k, q;
+    if (!dx || !dgamma || !dbeta) {
+        check(0, "all gradients are asked for");
+        return;
+    }
+    REF_EACH(&p->d, i, j, k) {
+        size_t e = ref_own(&p->d, i, j, k), stat = ref_stat(&p->d, i, j, k);
+        long double step = (running ? 1 : STEP) / r->rstd[stat]; /* frozen statistics: linear */
+        /* No slope where the variance is 0, none to be seen where the step is lost in z. */
+        if (r->rstd[stat] == 0 || step < 0x1p-40L * fabsl(r->z[e])) continue;
+        compare_slope(p, "dx", e, slope(p, r, &r->z[e], step, running), r->dx[e],
+                      dx[e], r->dx_bound[e]);
+    }
+    for (q = 0; q < r->affines; ++q) {
+        compare_slope(p, "dgamma", q,
+                      (p->accumulate ? old_g[q] : 0) + slope(p, r, &r->g[q], 1, running),
+                      r->dgamma[q], dgamma[q], r->dgamma_bound[q]);
+        compare_slope(p, "dbeta", q,
+                      (p->accumulate ? old_b[q] : 0) + slope(p, r, &r->b[q], 1, running),
+                      r->dbeta[q], dbeta[q], r->dbeta_bound[q]);
+    }
+}
+
 static void run_slopes(const shape *sh, nrm_kind kind, nrm_layout layout, unsigned options,
                        gen_dist dist, uint64_t seed, int running)
 {
     problem *p = problem_case(sh, kind, options & ~(unsigned)(OPT_RUNNING | OPT_PARTIAL), dist,
                               GEN_NORMAL, seed);
-    const float *old_g = (float *)p->value[SLOT_DGAMMA], *old_b = (float *)p->value[SLOT_DBETA];
     ref r;
     setup s;
     outcome *o;
-    size_t i, j, k, q;
     if (p->d.eps < 1e-5) p->d.eps = 1e-5; /* a single value's rstd must leave room for a step */
     r = gradient_oracle(p, layout, running);
     s = backward_setup(p, layout);
     o = run(p, running ? VERB_INFER_BACKWARD : VERB_BACKWARD, &s);
-    if (!r.dx || !judge_call(p, o, &s, NRM_OK)) return;
-    REF_EACH(&p->d, i, j, k) {
-        size_t e = ref_own(&p->d, i, j, k), stat = ref_stat(&p->d, i, j, k);
-        long double step = (running ? 1 : STEP) / r.rstd[stat]; /* frozen statistics: linear */
-        /* No slope where the variance is 0, none to be seen where the step is lost in z. */
-        if (r.rstd[stat] == 0 || step < 0x1p-40L * fabsl(r.z[e])) continue;
-        compare_slope(p, "dx", e, slope(p, &r, &r.z[e], step, running), r.dx[e],
-                      ((float *)o->value[SLOT_DX])[e], r.dx_bound[e]);
-    }
-    for (q = 0; q < r.affines; ++q) {
-        compare_slope(p, "dgamma", q,
-                      (p->accumulate ? old_g[q] : 0) + slope(p, &r, &r.g[q], 1, running),
-                      r.dgamma[q], ((float *)o->value[SLOT_DGAMMA])[q], r.dgamma_bound[q]);
-        compare_slope(p, "dbeta", q,
-                      (p->accumulate ? old_b[q] : 0) + slope(p, &r, &r.b[q], 1, running),
-                      r.dbeta[q], ((float *)o->value[SLOT_DBETA])[q], r.dbeta_bound[q]);
-    }
+    if (r.dx && judge_call(p, o, &s, NRM_OK)) compare_slopes(p, o, &r, running);
     outcome_free(o);
     ref_free(&r);
     problem_free(p);
