@@ -575,11 +575,5 @@ for cc in gcc clang; do
 done
 [ $quick = 1 ] || job "g++ c++20: the examples" examples_as_cxx20
 job "the manual quotes tests/test_manual.c" quotes
-levels="-O0 -O1 -Os -O3" # -O2 is with the other tests
-[ $quick = 0 ] || levels=-O0
-for cc in gcc clang; do
-    for level in $levels; do job "$cc $level: stack in use" stack_painted $cc $level; done
-    job "$cc, NRM_TILE=128: rooms on the stack" stack_rooms $cc
-done
 
 report
