@@ -6924,6 +6924,9 @@ static NRMI_INLINE nrmi_two NRMI_OP(nrmi_both)(nrmi_two x, nrmi_two y)
 static NRMI_NOINLINE void NRMI_OP(nrmi_totals)(nrmi_a (*s)[16], size_t lines, nrmi_a *to)
 {
     size_t i;
+    for (; lines % NRMI_W; lines++) /* nobody reads these totals */
+        for (i = 0; i < 16; i += NRMI_W)
+            nrmi_store(s[lines] + i, nrmi_load(s[0] + i));
     for (i = 0; i < lines; i += NRMI_W)
         nrmi_store(to + i, NRMI_FOLD(i));
 }
@@ -6978,15 +6981,12 @@ static NRMI_NOINLINE void NRMI_OP(nrmi_row_totals)(nrmi_chunk *given)
     const nrmi_chunk chunk = *given, *const c = &chunk;
     nrmi_a s[16][16], total[16];
     nrmi_stats none;
-    size_t line, lines, k, i;
+    size_t line, lines, k;
     none.mh = none.ml = none.r = none.k = nrmi_set1(0);
     for (line = 0; line < c->lines; line += lines) {
         lines = nrmi_least(c->lines - line, 16);
         for (k = 0; k < lines; k++)
             NRMI_OP(nrmi_row_block)(c, NRMI_TOTAL, &none, line + k, 0, c->n, s[k], s[k]);
-        for (; k % NRMI_W; k++)
-            for (i = 0; i < 16; i += NRMI_W)
-                nrmi_store(s[k] + i, nrmi_load(s[0] + i));
         NRMI_OP(nrmi_totals)(s, lines, total);
         for (k = 0; k < lines; k++)
             c->first[line + k] = (double)total[k];
@@ -7157,9 +7157,6 @@ static NRMI_NOINLINE void NRMI_OP(nrmi_row_pilots)(nrmi_chunk *c)
             nrmi_store(s[line] + h,
                        nrmi_pairs(nrmi_mul(nrmi_load(x[line] + 2 * h), down),
                                   nrmi_mul(nrmi_load(x[line] + 2 * h + NRMI_W), down)));
-    for (; line % NRMI_W; line++) /* nobody reads these totals */
-        for (h = 0; h < 16; h += NRMI_W)
-            nrmi_store(s[line] + h, nrmi_load(s[0] + h));
     NRMI_OP(nrmi_totals)(s, lines, (nrmi_a *)c->out);
 }
 static NRMI_NOINLINE void NRMI_OP(nrmi_column_pilots)(nrmi_chunk *c)
