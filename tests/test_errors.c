@@ -34,13 +34,7 @@ static problem *problem_of(nrm_dtype type, nrm_kind kind, size_t c, size_t s)
     p->d.kind = kind, p->d.n = 3, p->d.c = c, p->d.s = s, p->d.groups = 2;
     p->d.act = NRM_RELU, p->d.dtype = type, p->d.eps = 1e-5, p->running_rate = 0.1;
     p->given = ~0u;
-    problem_alloc(p);
-    draw_tensor(&g, &p->d, 0, p->value[SLOT_X]);
-    draw_tensor(&g, &p->d, 0, p->value[SLOT_RESIDUAL]);
-    draw_tensor(&g, &p->d, 0, p->value[SLOT_DY]);
-    draw_tensor(&g, &p->d, 0, p->value[SLOT_DSUM]);
-    draw_parameters(&g, p, 0);
-    problem_prepare(p);
+    problem_ordinary(&g, p);
     return p;
 }
 

@@ -249,13 +249,7 @@ static problem *large_problem(nrm_kind kind)
     gen g = gen_seed(9);
     p->d.kind = kind, p->d.n = 8, p->d.c = 64, p->d.s = 1024, p->d.groups = 8;
     p->d.eps = 1e-5, p->running_rate = 0.1, p->given = ~0u;
-    problem_alloc(p);
-    draw_tensor(&g, &p->d, 0, p->value[SLOT_X]);
-    draw_tensor(&g, &p->d, 0, p->value[SLOT_RESIDUAL]);
-    draw_tensor(&g, &p->d, 0, p->value[SLOT_DY]);
-    draw_tensor(&g, &p->d, 0, p->value[SLOT_DSUM]);
-    draw_parameters(&g, p, 0);
-    problem_prepare(p);
+    problem_ordinary(&g, p);
     return p;
 }
 

@@ -784,6 +784,18 @@ static inline void problem_prepare(problem *p)
     p->given = given;
 }
 
+/* Ordinary values for all that a problem holds, whose sizes and options are set. */
+static inline void problem_ordinary(gen *g, problem *p)
+{
+    problem_alloc(p);
+    draw_tensor(g, &p->d, 0, p->value[SLOT_X]);
+    draw_tensor(g, &p->d, 0, p->value[SLOT_RESIDUAL]);
+    draw_tensor(g, &p->d, 0, p->value[SLOT_DY]);
+    draw_tensor(g, &p->d, 0, p->value[SLOT_DSUM]);
+    draw_parameters(g, p, 0);
+    problem_prepare(p);
+}
+
 /* One seed has the same shape and options in every storage type, and values of the same kind. */
 static inline problem *problem_draw_as(uint64_t seed, nrm_dtype dtype)
 {
