@@ -1,4 +1,4 @@
-/* peers.c - normalize.h beside oneDNN and PyTorch, and beside the limit of memory, in one opt.
+/* peers.c - normalize.h beside oneDNN and PyTorch, and beside the limit of memory, in one run.
  *
  *     make bench-peers                       all cases, one thread, some minutes
  *     make bench-peers ARGS="--only 'layer backward' --isa avx2"
@@ -10,10 +10,8 @@
  * median of the ratios is what counts, with its quartiles. Working sets of 12 to 26 MB vary up to
  * 1.8 times between processes all the same: run it several times.
  *
- * A sample is one call that is not timed, so that everyone starts with its own data in the caches,
- * and then as many as last a millisecond. With threads, which rest before a sample, 5 ms of calls
- * are not timed. Who computes something else than ours, by more than one in a thousand of the
- * largest value, is not timed.
+ * How they take turns and what a sample is: turns.h. Who computes something else than ours, by more
+ * than one in a thousand of the largest value, is not timed.
  *
  * The rows of the blocked layout have both in what suits them: oneDNN in nChw16c, ours in the
  * faster of NCHW and NHWC.
@@ -24,26 +22,14 @@
  *
  * build/bench/peers.txt gets the same in columns, a line for each case and peer.
  */
-#ifndef _POSIX_C_SOURCE
-#define _POSIX_C_SOURCE 200112L /* clock_gettime, nanosleep */
-#endif
-#include "move.h"
-#include "peers.h"
-#include "pool.h"
+#include "turns.h"
 
 #include <ctype.h>
-#include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <time.h>
 #ifdef __GLIBC__
 #include <malloc.h>
 #endif
 
-#define SAMPLE_SECONDS 1e-3
-#define WARM_SECONDS 5e-3 /* after a rest of 8 ms the first calls were up to 1.8 times slower */
-#define MAX_ROUNDS 1001
 #define MAX_CASES 128
 #define TOLERANCE 1e-3
 #define COLUMNS_FILE "build/bench/peers.txt" /* from the top of the tree */
@@ -115,10 +101,10 @@ static void case_name(const struct problem *p, char *name, size_t size)
 static struct {
     const char *only, *names;
     nrm_isa isa;
-    int threads, rounds, strict, skipped;
+    int strict, skipped;
     const struct peer *peer[PEERS];
     int peers;
-} opt = {"", "onednn,torch", NRM_AUTO, 1, 15, 0, 0, {NULL}, 0};
+} opt = {"", "onednn,torch", NRM_AUTO, 0, 0, {NULL}, 0};
 
 /* ---- Ours ---------------------------------------------------------------------------------- */
 
@@ -162,8 +148,8 @@ static struct our_call our_setup(const struct problem *p, const struct inputs *i
     } else {
         call.args.y = out->y;
     }
-    if (opt.threads > 1) {
-        call.args.workspace_size = nrm_workspace_size(&call.desc, (size_t)opt.threads);
+    if (turns.threads > 1) {
+        call.args.workspace_size = nrm_workspace_size(&call.desc, (size_t)turns.threads);
         call.args.workspace = peers_get(call.args.workspace_size + 1, 1);
     }
     return call;
@@ -191,98 +177,6 @@ static struct our_call our_prepare(const struct problem *p, const struct inputs 
     return our_setup(p, in, out, mean, rstd);
 }
 
-/* ---- The limit ----------------------------------------------------------------------------- */
-
-struct limit_call {
-    void *tensors[3];
-    move what;
-    int stream;
-    size_t lines;
-};
-
-static void limit_task(void *user, size_t index)
-{
-    const struct limit_call *call = (const struct limit_call *)user;
-    size_t threads = crew_pool.threads;
-    move_lines(call->what, call->stream, call->tensors, call->lines * index / threads,
-               call->lines * (index + 1) / threads);
-}
-
-static void limit_run(void *user)
-{
-    if (crew_pool.threads > 1) crew_run(NULL, crew_pool.threads, limit_task, user);
-    else limit_task(user, 0);
-}
-
-/* ---- Timing -------------------------------------------------------------------------------- */
-
-struct contender {
-    void (*run)(void *user);
-    void *user;
-    void (*drop)(void *user);
-    size_t loops; /* timed calls in a sample */
-    double median, seconds[MAX_ROUNDS];
-};
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-static double sample(const struct contender *k)
-{
-    double start = now();
-    size_t i;
-    do k->run(k->user);
-    while (opt.threads > 1 && now() - start < WARM_SECONDS);
-    start = now();
-    for (i = 0; i < k->loops; ++i) k->run(k->user);
-    return (now() - start) / (double)k->loops;
-}
-
-/* Doubles the calls of a sample until it lasts long enough. */
-static void calibrate(struct contender *k)
-{
-    k->loops = 1;
-    sample(k);
-    while (sample(k) * (double)k->loops < SAMPLE_SECONDS) k->loops *= 2;
-}
-
-/* OpenMP's threads spin for milliseconds after a call, on the processors of the next in turn. */
-static void rest(void)
-{
-    struct timespec t = {0, 8000000};
-    if (opt.threads > 1) nanosleep(&t, NULL);
-}
-
-static int by_value(const void *a, const void *b)
-{
-    double d = *(const double *)a - *(const double *)b;
-    return (d > 0) - (d < 0);
-}
-
-/* The quantile q of v, between its neighbours. */
-static double quantile(const double *v, int count, double q)
-{
-    static double sorted[MAX_ROUNDS];
-    double at = q * (count - 1);
-    int i = (int)at;
-    memcpy(sorted, v, (size_t)count * sizeof *v);
-    qsort(sorted, (size_t)count, sizeof *sorted, by_value);
-    return sorted[i] + (i + 1 < count ? (at - i) * (sorted[i + 1] - sorted[i]) : 0);
-}
-
-static void take_turns(struct contender *k, int count)
-{
-    int i, round;
-    for (i = 0; i < count; ++i) rest(), calibrate(&k[i]);
-    for (round = 0; round < opt.rounds; ++round)
-        for (i = 0; i < count; ++i) rest(), k[i].seconds[round] = sample(&k[i]);
-    for (i = 0; i < count; ++i) k[i].median = quantile(k[i].seconds, opt.rounds, 0.5);
-}
-
 /* ---- One case ------------------------------------------------------------------------------ */
 
 /* All that is timed reads the inputs; the peers have outputs of their own. */
@@ -300,101 +194,51 @@ struct result {
     int best; /* the fastest peer; -1: none */
 };
 
-/* The largest difference of the two results, as a fraction of the largest value. */
-static double difference(const float *a, const float *b, size_t count)
-{
-    double worst = 0, scale = 0;
-    size_t i;
-    for (i = 0; i < count; ++i) {
-        double d = fabs((double)a[i] - (double)b[i]);
-        if (isnan(d)) return HUGE_VAL;
-        if (d > worst) worst = d;
-        if (fabs((double)a[i]) > scale) scale = fabs((double)a[i]);
-    }
-    return scale > 0 ? worst / scale : worst;
-}
+/* What a peer is asked for. */
+struct asked {
+    const struct problem *p;
+    const char *name;
+};
 
-static int agrees(const struct peer *peer, void *call, const struct problem *p, const char *name)
+static int agrees(const struct peer *peer, void *call, void *user)
 {
+    const struct asked *asked = (const struct asked *)user;
+    const struct problem *p = asked->p;
     double d;
     peer->run(call);
     peer->results(call, &data.theirs);
-    d = difference(data.ours.y, data.theirs.y, peers_size(p));
+    d = turns_difference(data.ours.y, data.theirs.y, peers_size(p));
     if (p->pass == BACKWARD) {
-        d = fmax(d, difference(data.ours.dgamma, data.theirs.dgamma, p->c));
-        if (p->kind != NRM_RMS) d = fmax(d, difference(data.ours.dbeta, data.theirs.dbeta, p->c));
+        d = fmax(d, turns_difference(data.ours.dgamma, data.theirs.dgamma, p->c));
+        if (p->kind != NRM_RMS)
+            d = fmax(d, turns_difference(data.ours.dbeta, data.theirs.dbeta, p->c));
     }
     if (d < TOLERANCE) return 1;
-    printf("SKIP %s: %s is off by %.1e, not timed\n", peer->name, name, d);
+    printf("SKIP %s: %s is off by %.1e, not timed\n", peer->name, asked->name, d);
     ++opt.skipped;
     return 0;
-}
-
-/* The least of a few samples, to choose between ways of one contender. */
-static double quick(struct contender *k)
-{
-    rest();
-    calibrate(k);
-    return fmin(sample(k), fmin(sample(k), sample(k)));
-}
-
-/* Makes the fastest way of a peer a contender. Returns 0 where it has none. */
-static int enter(struct contender *k, const struct peer *peer, const struct problem *p,
-                 const char *name)
-{
-    double best = 0;
-    int way;
-    k->user = NULL;
-    for (way = 0; way < PEERS_WAYS; ++way) {
-        struct contender trial = {peer->run, NULL, peer->drop, 1, 0, {0}};
-        double seconds;
-        trial.user = peer->prepare(p, &data.in, way);
-        if (!trial.user) continue;
-        if (!agrees(peer, trial.user, p, name)) {
-            peer->drop(trial.user);
-            continue;
-        }
-        seconds = quick(&trial);
-        if (k->user && seconds >= best) {
-            peer->drop(trial.user);
-            continue;
-        }
-        if (k->user) peer->drop(k->user);
-        best = seconds, *k = trial;
-    }
-    return k->user != NULL;
 }
 
 static void compare(struct result *r, const struct contender *ours, const struct contender *k,
                     int peer)
 {
-    static double ratios[MAX_ROUNDS];
-    int i;
-    for (i = 0; i < opt.rounds; ++i) ratios[i] = ours->seconds[i] / k->seconds[i];
     r->peer[peer] = 1e6 * k->median;
-    r->ratio[peer] = quantile(ratios, opt.rounds, 0.5);
-    r->low[peer] = quantile(ratios, opt.rounds, 0.25);
-    r->high[peer] = quantile(ratios, opt.rounds, 0.75);
+    r->ratio[peer] = turns_ratio(ours, k, 0.5);
+    r->low[peer] = turns_ratio(ours, k, 0.25);
+    r->high[peer] = turns_ratio(ours, k, 0.75);
     if (r->best < 0 || r->peer[peer] < r->peer[r->best]) r->best = peer;
 }
 
-/* With streaming stores or without, whatever is faster. */
-static struct limit_call limit_setup(const struct problem *p)
+static struct limit limit_setup(const struct problem *p)
 {
-    struct limit_call call = {{NULL, NULL, NULL}, MOVE_FORWARD, 0, 0};
-    struct contender k = {limit_run, NULL, NULL, 1, 0, {0}};
-    double plain;
-    call.tensors[0] = data.limit;
-    call.tensors[1] = (void *)(uintptr_t)data.in.x;
-    call.tensors[2] = (void *)(uintptr_t)data.in.dy;
-    if (p->pass == BACKWARD) call.what = MOVE_BACKWARD;
-    call.lines = peers_size(p) * sizeof(float) / MOVE_LINE;
-    k.user = &call;
-    plain = quick(&k);
-    if (!move_can_stream) return call;
-    call.stream = 1;
-    call.stream = quick(&k) < plain;
-    return call;
+    struct limit limit = {{NULL, NULL, NULL, NULL}, MOVE_FORWARD, 0, 0};
+    limit.tensors[0] = data.limit;
+    limit.tensors[1] = (void *)(uintptr_t)data.in.x;
+    limit.tensors[2] = (void *)(uintptr_t)data.in.dy;
+    if (p->pass == BACKWARD) limit.what = MOVE_BACKWARD;
+    limit.lines = peers_size(p) * sizeof(float) / MOVE_LINE;
+    turns_limit_choose(&limit);
+    return limit;
 }
 
 /* The layout in which ours is faster. */
@@ -409,7 +253,7 @@ static nrm_layout faster_layout(const struct problem *p)
         q.layout = layout ? NRM_NHWC : NRM_NCHW;
         call = our_prepare(&q, &data.in, &data.ours, data.mean, data.rstd);
         k.user = &call;
-        seconds[layout] = quick(&k);
+        seconds[layout] = turns_quick(&k);
         free(call.args.workspace);
     }
     return seconds[1] < seconds[0] ? NRM_NHWC : NRM_NCHW;
@@ -420,7 +264,8 @@ static void run_case(const struct problem *asked, struct result *r)
     static struct contender k[2 + PEERS];
     struct problem p = *asked;
     struct our_call ours;
-    struct limit_call limit;
+    struct limit limit;
+    struct asked question;
     int who[2 + PEERS], count = 2, i;
 
     memset(r, 0, sizeof *r);
@@ -429,13 +274,15 @@ static void run_case(const struct problem *asked, struct result *r)
     if (p.blocked) p.layout = faster_layout(&p);
     ours = our_prepare(&p, &data.in, &data.ours, data.mean, data.rstd);
     our_run(&ours);
+    question.p = &p, question.name = r->name;
     limit = limit_setup(&p);
     k[0].run = our_run, k[0].user = &ours;
-    k[1].run = limit_run, k[1].user = &limit;
+    k[1].run = turns_limit_run, k[1].user = &limit;
     for (i = 0; i < opt.peers; ++i)
-        if (enter(&k[count], opt.peer[i], &p, r->name)) who[count++] = i;
+        if (turns_enter(&k[count], opt.peer[i], &p, &data.in, agrees, &question))
+            who[count++] = i;
 
-    take_turns(k, count);
+    turns_take(k, count);
     r->ours = 1e6 * k[0].median;
     r->limit = 1e6 * k[1].median;
     for (i = 2; i < count; ++i) {
@@ -512,7 +359,7 @@ static void write_columns(const struct result *r, size_t count)
     int k;
     if (!f) peers_die(COLUMNS_FILE, "cannot be written; run from the top of the tree");
     fprintf(f, "# case ours_us limit_us peer peer_us ratio low high; normalize.h %s, threads %d\n",
-            nrm_isa_name(opt.isa == NRM_AUTO ? nrm_best_isa() : opt.isa), opt.threads);
+            nrm_isa_name(opt.isa == NRM_AUTO ? nrm_best_isa() : opt.isa), turns.threads);
     for (i = 0; i < count; ++i)
         for (k = 0; k < opt.peers; ++k) {
             char name[64], *c;
@@ -528,26 +375,6 @@ static void write_columns(const struct result *r, size_t count)
 
 /* ---- Main ---------------------------------------------------------------------------------- */
 
-/* About N(0, 1): the sum of four uniform numbers. */
-static float normal(void)
-{
-    static uint64_t state = 1;
-    int i, sum = 0;
-    for (i = 0; i < 4; ++i) {
-        state = state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-        sum += (int)(state >> 48) - 32768;
-    }
-    return (float)sum * (1.7320508f / 65536);
-}
-
-static float *random_floats(size_t count, float scale, float shift)
-{
-    float *v = (float *)peers_get(count, sizeof *v);
-    size_t i;
-    for (i = 0; i < count; ++i) v[i] = scale * normal() + shift;
-    return v;
-}
-
 static void make_data(const struct problem *cases, size_t count)
 {
     size_t i, most = 0, channels = 0, statistics = 0;
@@ -559,12 +386,12 @@ static void make_data(const struct problem *cases, size_t count)
         if (p->c > channels) channels = p->c;
         if (stats > statistics) statistics = stats;
     }
-    data.in.x = random_floats(most, 1, 0.5f);
-    data.in.dy = random_floats(most, 1, 0);
-    data.in.gamma = random_floats(channels, 0.1f, 1);
-    data.in.beta = random_floats(channels, 0.1f, 0);
-    data.in.running_mean = random_floats(channels, 0.1f, 0.5f);
-    data.in.running_var = random_floats(channels, 0.1f, 1);
+    data.in.x = turns_floats(most, 1, 0.5f);
+    data.in.dy = turns_floats(most, 1, 0);
+    data.in.gamma = turns_floats(channels, 0.1f, 1);
+    data.in.beta = turns_floats(channels, 0.1f, 0);
+    data.in.running_mean = turns_floats(channels, 0.1f, 0.5f);
+    data.in.running_var = turns_floats(channels, 0.1f, 1);
     data.ours.y = (float *)peers_get(most, sizeof(float));
     data.ours.dgamma = (float *)peers_get(channels, sizeof(float));
     data.ours.dbeta = (float *)peers_get(channels, sizeof(float));
@@ -600,7 +427,7 @@ static void read_options(int argc, char **argv)
 {
     const char *env = getenv("ROUNDS");
     int arg;
-    if (env && *env) opt.rounds = atoi(env);
+    if (env && *env) turns.rounds = atoi(env);
     env = getenv("STRICT");
     opt.strict = env && *env && strcmp(env, "0");
     for (arg = 1; arg < argc; arg += 2) {
@@ -608,13 +435,13 @@ static void read_options(int argc, char **argv)
         if (!value) peers_die(name, "unknown, or its value is missing");
         if (!strcmp(name, "--only")) opt.only = value;
         else if (!strcmp(name, "--isa")) set_isa(value);
-        else if (!strcmp(name, "--threads")) opt.threads = atoi(value);
-        else if (!strcmp(name, "--rounds")) opt.rounds = atoi(value);
+        else if (!strcmp(name, "--threads")) turns.threads = atoi(value);
+        else if (!strcmp(name, "--rounds")) turns.rounds = atoi(value);
         else if (!strcmp(name, "--peers")) opt.names = value;
         else peers_die(name, "unknown: --only --isa --threads --rounds --peers");
     }
-    if (opt.rounds < 1 || opt.rounds > MAX_ROUNDS) peers_die("rounds", "1 to 1001, please");
-    if (opt.threads < 1 || opt.threads > 1024) peers_die("--threads", "1 to 1024, please");
+    if (turns.rounds < 1 || turns.rounds > MAX_ROUNDS) peers_die("rounds", "1 to 1001, please");
+    if (turns.threads < 1 || turns.threads > 1024) peers_die("--threads", "1 to 1024, please");
 }
 
 static void start_peers(void)
@@ -624,9 +451,9 @@ static void start_peers(void)
     printf("normalize.h %d.%d.%d (%s)", NRM_VERSION_MAJOR, NRM_VERSION_MINOR, NRM_VERSION_PATCH,
            nrm_isa_name(opt.isa == NRM_AUTO ? nrm_best_isa() : opt.isa));
     for (i = 0; i < opt.peers; ++i)
-        printf(", %s %s", opt.peer[i]->name, opt.peer[i]->start(opt.threads, opt.isa));
-    printf("; float, %d thread%s, medians of %d rounds\n", opt.threads,
-           opt.threads > 1 ? "s" : "", opt.rounds);
+        printf(", %s %s", opt.peer[i]->name, opt.peer[i]->start(turns.threads, opt.isa));
+    printf("; float, %d thread%s, medians of %d rounds\n", turns.threads,
+           turns.threads > 1 ? "s" : "", turns.rounds);
     fflush(stdout);
 }
 
@@ -643,7 +470,7 @@ int main(int argc, char **argv)
     mallopt(M_TRIM_THRESHOLD, 0x7fffffff);
 #endif
     read_options(argc, argv);
-    if (!crew_start((size_t)opt.threads)) peers_die("--threads", "so many are not to be had");
+    if (!crew_start((size_t)turns.threads)) peers_die("--threads", "so many are not to be had");
     start_peers();
     make_data(cases, count);
     print_head();

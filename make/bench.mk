@@ -126,15 +126,35 @@ build/bench/load.o: bench/load.c bench/peers.h normalize.h
 	$(CC) -std=c99 -O2 $(WARNINGS) -o $@ -c $<
 
 PEERS_OBJECTS := $(addprefix build/bench/,normalize.o move.o load.o)
-build/bench/peers: bench/peers.c bench/peers.h bench/move.h bench/pool.h $(PEERS_OBJECTS)
+build/bench/peers: bench/peers.c bench/turns.h bench/peers.h bench/move.h bench/pool.h \
+    $(PEERS_OBJECTS)
 	$(CC) -std=gnu99 -O2 $(WARNINGS) -pthread -rdynamic -o $@ $< $(PEERS_OBJECTS) -ldl -lm
+
+# Those that are here; $(1): the program that takes them.
+with_peers = @rm -f $(patsubst %,build/bench/peer_%.so,$(filter-out $(HAS_PEERS),onednn torch)); \
+    $(MAKE) $(if $(2),-s) $(1) $(patsubst %,build/bench/peer_%.so,$(HAS_PEERS))
 
 .PHONY: FORCE bench-peers
 FORCE:
 bench-peers: ## Beside oneDNN and PyTorch, in turn: a minute; ROUNDS=15 DNNL_DIR= ARGS='--threads 2'
-	@rm -f $(patsubst %,build/bench/peer_%.so,$(filter-out $(HAS_PEERS),onednn torch))
-	@$(MAKE) build/bench/peers $(patsubst %,build/bench/peer_%.so,$(HAS_PEERS))
+	$(call with_peers,build/bench/peers)
 	@ROUNDS=$(ROUNDS) build/bench/peers $(ARGS)
+
+# ---- One layer of your own ----------------------------------------------------------------------
+
+CASE ?=
+
+TIME_OBJECTS := $(PEERS_OBJECTS) $(addprefix build/bench/,naive_narrow.o naive_wide.o)
+build/bench/time: bench/time.c bench/turns.h $(HEADERS) $(TIME_OBJECTS)
+	@echo "gcc -O2 bench/time.c (2 s)"
+	@$(CC) -std=gnu99 -O2 $(WARNINGS) -pthread -rdynamic -o $@ $< $(TIME_OBJECTS) -ldl -lm
+
+.PHONY: time check-time
+check-time: build/bench/time
+	@$(PROVE) 'bench/time.sh $<'
+time: ## Your layer: NCHW or NHWC, the limit, who else is fast: CASE="batch train 8x96x28x28"
+	$(call with_peers,build/bench/time,quiet)
+	@build/bench/time '$(CASE)'
 
 # ---- Accuracy -----------------------------------------------------------------------------------
 #
@@ -147,8 +167,7 @@ build/bench/accuracy: bench/accuracy.c bench/textbook.h bench/peers.h $(HEADERS)
 
 .PHONY: accuracy
 accuracy: ## Worst errors of ours (above the bound: fails), oneDNN, PyTorch: docs/ACCURACY.md
-	@rm -f $(patsubst %,build/bench/peer_%.so,$(filter-out $(HAS_PEERS),onednn torch))
-	@$(MAKE) build/bench/accuracy $(patsubst %,build/bench/peer_%.so,$(HAS_PEERS))
+	$(call with_peers,build/bench/accuracy)
 	@status=0; \
 	build/bench/accuracy $(ARGS) || status=1; \
 	perl bench/accuracy.pl || status=1; \
