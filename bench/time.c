@@ -63,8 +63,8 @@ static void refuse(const char *format, ...)
     vfprintf(stderr, format, args);
     va_end(args);
     fputs("\n\nA case is a norm (batch, layer, instance, group, rms), a pass (infer, train or\n"
-          "forward, backward) and a shape (NxCxHxW or NxC), and may have nchw, nhwc, bf16, f16, f64, relu,\n"
-          "residual, groups=32, threads=2, off=4 (elements past a line of the cache):\n\n"
+          "forward, backward) and a shape (NxCxHxW or NxC), and may have nchw, nhwc, bf16, f16,\n"
+          "f64, relu, residual, groups=32, threads=2, off=4 (elements past a cache line):\n\n"
           "    make time CASE=\"batch train 8x96x28x28\"\n"
           "    make time CASE=\"layer backward 4096x768 bf16 threads=2\"\n",
           stderr);

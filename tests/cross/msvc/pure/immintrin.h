@@ -184,6 +184,7 @@ double _mm_cvtsd_f64(__m128d);
 unsigned _mm_getcsr(void);
 __m128 _mm_loadu_ps(const float *);
 __m128i _mm_loadu_si128(const __m128i *);
+__m128 _mm_set_ps(float, float, float, float);
 __m128d _mm_set_sd(double);
 void _mm_setcsr(unsigned);
 void _mm_sfence(void);
