@@ -2447,12 +2447,13 @@ static int nrmi_same_pitch(const nrm_pitch *a, const nrm_pitch *b)
 static int nrmi_clash(const nrm_desc *d, const nrmi_buffer *a, const nrmi_buffer *b)
 {
     const uintptr_t pa = (uintptr_t)a->p, pb = (uintptr_t)b->p;
-    const int equal = nrmi_same_pitch(a->pitch, b->pitch);
+    int equal;
+    if (pb - pa >= a->bytes && pa - pb >= b->bytes) /* neither begins in the other: most pairs */
+        return 0;
+    equal = nrmi_same_pitch(a->pitch, b->pitch);
     if ((!a->out && !b->out) || a->bytes == 0 || b->bytes == 0)
         return 0;
     if (pa == pb && equal && ((a->same & b->id) || (b->same & a->id)))
-        return 0;
-    if (pa < pb ? pb - pa >= a->bytes : pa - pb >= b->bytes)
         return 0;
     return !equal || nrmi_elements_meet(d, a->pitch, pa < pb ? pb - pa : pa - pb);
 }
@@ -5973,12 +5974,11 @@ typedef struct nrmi_slopes {
         to_q[NRMI_ROWS], o[NRMI_ROWS];
 } nrmi_slopes;
 
-static int nrmi_goes_back_by_rows(const nrmi_job *j, const nrmi_channels *c)
+static int nrmi_goes_back_by_rows(const nrmi_job *j)
 {
     const size_t fold = j->w.fold, most = fold > 1 ? NRMI_TWICE / 2 / fold : NRMI_FIRST_CACHE / 2;
-    return nrmi_plain_rows(j) && j->kind != NRM_BATCH && fold <= NRMI_ROWS && c->sums && j->t.out &&
-           j->t.apart && !j->t.dsum && !j->q->d->affine_per_sample && j->stat_step == 1 &&
-           j->w.len <= most / j->t.size;
+    return nrmi_plain_rows(j) && j->kind != NRM_BATCH && fold <= NRMI_ROWS && j->t.out &&
+           j->t.apart && !j->t.dsum && !j->q->d->affine_per_sample && j->w.len <= most / j->t.size;
 }
 
 static void nrmi_open_slopes(nrmi_slopes *s, const nrmi_job *j)
@@ -6097,7 +6097,7 @@ static void nrmi_channel_rows(const nrmi_job *j, const nrmi_channels *c, size_t 
                               size_t count, double *kp, double *kq)
 {
     const size_t end = g + count, from = g, each = c->collect ? c->each : 0;
-    if (!nrmi_goes_back_by_rows(j, c)) {
+    if (!nrmi_goes_back_by_rows(j)) {
         nrmi_channel_groups(j, c, o, g, count, kp, kq);
         return;
     }
