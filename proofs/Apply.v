@@ -116,7 +116,8 @@ destruct (rnd_ex Float Rc) as [d3 [B3 E3]]. rewrite E3.
 destruct (rnd_ex Float (deviation z mc * (Rc * (1 + d3)))) as [d4 [B4 E4]]. rewrite E4.
 destruct (rnd_ex Float (deviation z mc * (Rc * (1 + d3)) * (1 + d4) * (g * (1 + o))))
   as [d5 [B5 E5]]. rewrite E5.
-match goal with |- context [rnd Float (?p + b)] => destruct (rnd_ex Float (p + b)) as [d6 [B6 E6]] end.
+match goal with |- context [rnd Float (?p + b)] =>
+  destruct (rnd_ex Float (p + b)) as [d6 [B6 E6]] end.
 rewrite E6, Erho. simpl unit in *.
 exists A, l, d3, d4, d5, d6. repeat (split; [assumption|]).
 replace (deviation z mc * (Rs * (1 + rho) * (1 + d3)) * (1 + d4) * (g * (1 + o)) * (1 + d5))
@@ -138,7 +139,8 @@ destruct (rnd_ex Double (g * (1 + o) * Rc)) as [d2 [B2 E2]]. rewrite E2.
 destruct (rnd_ex Float (g * (1 + o) * Rc * (1 + d2))) as [d3 [B3 E3]]. rewrite E3.
 destruct (rnd_ex Float (deviation z mc * (g * (1 + o) * Rc * (1 + d2) * (1 + d3))))
   as [d4 [B4 E4]]. rewrite E4.
-match goal with |- context [rnd Float (?p + b)] => destruct (rnd_ex Float (p + b)) as [d6 [B6 E6]] end.
+match goal with |- context [rnd Float (?p + b)] =>
+  destruct (rnd_ex Float (p + b)) as [d6 [B6 E6]] end.
 rewrite E6, Erho. simpl unit in *.
 exists A, l, d2, d3, d4, d6. repeat (split; [assumption|]).
 replace (deviation z mc * (g * (1 + o) * (Rs * (1 + rho)) * (1 + d2) * (1 + d3)) * (1 + d4))
@@ -218,4 +220,70 @@ channels s o b.
 Qed.
 
 End Given.
+
+(* In double, with one rounding at the end. One double holds the mean. *)
+Lemma double : forall g o b, Rabs ((M - mc) * Rs) <= 18 / 16777216 -> Rabs rho <= er ->
+  Rabs o <= w ->
+  Rabs (y_double z mc Rc (g * (1 + o)) b - (X * g + b)) <=
+  311 / 268435456 * (Rabs g * (1 + Rabs X) + Rabs b).
+Proof.
+unfold em, er, y_double. intros g o b Hem Hr Bo.
+destruct (rnd_ex Double (z - mc)) as [d1 [B1 E1]]. rewrite E1.
+destruct (rnd_ex Double ((z - mc) * (1 + d1) * Rc)) as [d2 [B2 E2]]. rewrite E2.
+destruct (rnd_ex Double ((z - mc) * (1 + d1) * Rc * (1 + d2) * (g * (1 + o)))) as [d3 [B3 E3]].
+rewrite E3. set (p := (z - mc) * (1 + d1) * Rc * (1 + d2) * (g * (1 + o)) * (1 + d3)).
+destruct (rnd_ex Double (p + b)) as [d4 [B4 E4]]. rewrite E4.
+destruct (rnd_ex Float ((p + b) * (1 + d4))) as [d5 [B5 E5]]. rewrite E5. simpl unit in *.
+assert (E : (p + b) * (1 + d4) * (1 + d5) - (X * g + b) =
+  g * X * ((1 + rho) * (1 + o) * (1 + d1) * (1 + d2) * (1 + d3) * (1 + d4) * (1 + d5) - 1)
+  + g * ((M - mc) * Rs *
+         ((1 + rho) * (1 + o) * (1 + d1) * (1 + d2) * (1 + d3) * (1 + d4) * (1 + d5)))
+  + b * ((1 + d4) * (1 + d5) - 1)) by (unfold p, X; rewrite Erho; ring).
+rewrite E. clear E E1 E2 E3 E4 E5 p. generalize dependent ((M - mc) * Rs). intros c Hem.
+apply combine; [lra | | |]; gappa.
+Qed.
+
+(* RMS: z has no mean taken off, and M is 0. *)
+Lemma rms_shape : forall g o b, exists d3 d4 d5 d6,
+  Rabs d3 <= u /\ Rabs d4 <= u /\ Rabs d5 <= u /\ Rabs d6 <= u /\
+  y_rms z Rc (g * (1 + o)) b - (z * Rs * g + b) =
+    g * (z * Rs) * ((1 + rho) * (1 + d3) * (1 + d4) * (1 + o) * (1 + d5) * (1 + d6) - 1)
+    + g * 0 + b * d6.
+Proof.
+intros g o b. unfold y_rms. destruct (rnd_ex Float Rc) as [d3 [B3 E3]]. rewrite E3.
+destruct (rnd_ex Float (z * (Rc * (1 + d3)))) as [d4 [B4 E4]]. rewrite E4.
+destruct (rnd_ex Float (z * (Rc * (1 + d3)) * (1 + d4) * (g * (1 + o)))) as [d5 [B5 E5]].
+rewrite E5.
+match goal with |- context [rnd Float (?p + b)] =>
+  destruct (rnd_ex Float (p + b)) as [d6 [B6 E6]] end.
+rewrite E6, Erho. simpl unit in *. exists d3, d4, d5, d6. repeat (split; [assumption|]). ring.
+Qed.
+
+Definition er_rms := 257 / 1073741824.
+
+Lemma rms : forall g b, Rabs rho <= er_rms ->
+  Rabs (y_rms z Rc g b - (z * Rs * g + b)) <=
+  129 / 268435456 * (Rabs g * (1 + Rabs (z * Rs)) + Rabs b).
+Proof.
+unfold er_rms. intros g b Hr. replace g with (g * (1 + 0)) at 1 by ring.
+destruct (rms_shape g 0 b) as [d3 [d4 [d5 [d6 [B3 [B4 [B5 [B6 E]]]]]]]]. rewrite E.
+apply combine; [lra | | rewrite Rabs_R0; lra | lra]. clear E. gappa.
+Qed.
+
+Lemma rms_offset : forall s b, Rabs rho <= er_rms ->
+  Rabs (y_rms z Rc (with_offset s) b - (z * Rs * s + b)) <=
+  145 / 268435456 * (Rabs s * (1 + Rabs (z * Rs)) + Rabs b).
+Proof.
+unfold er_rms. intros s b Hr. destruct (with_offset_error s) as [o [Bo Eo]]. rewrite Eo.
+destruct (rms_shape s o b) as [d3 [d4 [d5 [d6 [B3 [B4 [B5 [B6 E]]]]]]]]. rewrite E.
+apply combine; [lra | | rewrite Rabs_R0; lra | lra]. clear E. gappa.
+Qed.
+
 End Y.
+
+(* ---- y of doubles ----------------------------------------------------------------------------- *)
+
+Definition y_rows_f64 z mc Rc g b :=
+  rnd Double (rnd Double (rnd Double (rnd Double (z - mc) * Rc) * g) + b).
+Definition y_channels_f64 z mc Rc g b :=
+  rnd Double (rnd Double (rnd Double (z - mc) * rnd Double (g * Rc)) + b).
