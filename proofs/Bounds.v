@@ -8,7 +8,7 @@ Open Scope R_scope.
 Definition e := 2 * u.
 Definition y_bound c g xhat b := c * e * (Rabs g * (1 + Rabs xhat) + Rabs b).
 
-(* ---- A list of float values, its totals in double --------------------------------------------- *)
+(* ---- A list of float values, its totals in double -------------------------------------------- *)
 
 (* n additions in double lie above one another at most: planes, runs of a plane, blocks of a run. *)
 Definition float_list (planes : list (list (list (tree R)))) (n : nat) :=
@@ -24,7 +24,8 @@ assert (1 <= (1 + w) ^ n) by (apply pow_R1_Rle; lra).
 assert (A : 1 <= (1 + u) ^ 7 <= 1 + 70001 / 10000 * u) by (simpl; lra).
 split.
 - generalize dependent ((1 + w) ^ n). intros x G X. clear - A X. nra.
-- apply Rle_trans with ((1 + 70001 / 10000 * u) * (1 + u / 127)); [apply Rmult_le_compat; lra | lra].
+- apply Rle_trans with ((1 + 70001 / 10000 * u) * (1 + u / 127)); [|lra].
+  apply Rmult_le_compat; lra.
 Qed.
 
 Lemma summed_list : forall planes n f, float_list planes n ->
@@ -110,7 +111,8 @@ generalize (mean Float L K eps (growth_of n) S1 S2 Hm Heps g_small (summed_list 
   (summed_list _ _ _ HL) var_eps_pos (proj2 Hacc)). fold m.
 generalize (sqrt_lt_R0 _ P). unfold exact_rstd, exact_mean. set (q := sqrt (x_var L + eps)).
 intros Pq H. rewrite Rabs_minus_sym.
-apply Rmult_le_reg_r with q; [exact Pq|]. unfold Rdiv. rewrite Rmult_assoc, Rmult_1_l, Rinv_l by lra.
+apply Rmult_le_reg_r with q; [exact Pq|].
+unfold Rdiv. rewrite Rmult_assoc, Rmult_1_l, Rinv_l by lra.
 rewrite Rmult_1_r. eapply Rle_trans; [exact H|]. apply Rmult_le_compat_r; [lra|].
 destruct HL as [_ [_ HN]]. generalize (growth_of_list n HN).
 unfold mean_limit_of_list. simpl unit. lra.
@@ -125,7 +127,8 @@ destruct (rnd_ex Double (mean_of * (exact_rstd * (1 + rho)))) as [d [Bd Ed]]. re
 unfold mean_limit in Hcom. unfold er in Hr. simpl unit in Bd. apply abs_le in Bd, Hr.
 rewrite !Rabs_mult, (Rabs_right exact_rstd), (Rabs_right (1 + rho)), (Rabs_right (1 + d)) in Hcom
   by lra.
-set (p := Rabs mean_of * exact_rstd). assert (0 <= p) by (apply Rmult_le_pos; [apply Rabs_pos | lra]).
+set (p := Rabs mean_of * exact_rstd).
+assert (0 <= p) by (apply Rmult_le_pos; [apply Rabs_pos | lra]).
 assert (p * ((1 + rho) * (1 + d)) <= 33554432) by (unfold p; lra).
 assert (999 / 1000 <= (1 + rho) * (1 + d) /\ 1 - 14 * u <= (1 + rho) * (1 + d)) by (split; nra).
 assert (p * (1 - 14 * u) <= p * ((1 + rho) * (1 + d))) by (apply Rmult_le_compat_l; lra).
@@ -167,23 +170,27 @@ Ltac close lemma :=
   generalize (Rabs_pos (xhat z)) (Rabs_pos b); intros; unfold xhat in *;
   match goal with |- 0 <= Rabs ?g * _ + _ => generalize (Rabs_pos g); intros; nra end.
 
-(* BOUND y of LAYER | 9.75 | y_layer | *)
+(* BOUND y of LAYER | 9.75 | y_layer |
+   2^22 additions, accepted, |mean| * rstd <= 2^25 *)
 Theorem y_layer : forall g,
   Rabs (y_rows z mean_of rstd_of g b - (xhat z * g + b)) <= y_bound (39 / 4) g (xhat z) b.
 Proof. intros g. unfold y_bound. close rows. Qed.
 
-(* BOUND y of LAYER, with gamma_offset | 10.25 | y_layer_offset | *)
+(* BOUND y of LAYER, with gamma_offset | 10.25 | y_layer_offset |
+   2^22 additions, accepted, |mean| * rstd <= 2^25 *)
 Theorem y_layer_offset : forall s,
   Rabs (y_rows z mean_of rstd_of (with_offset s) b - (xhat z * s + b)) <=
   y_bound (41 / 4) s (xhat z) b.
 Proof. intros s. unfold y_bound. close rows_offset. Qed.
 
-(* BOUND y of BATCH, INSTANCE, GROUP | 9.25 | y_batch | *)
+(* BOUND y of BATCH, INSTANCE, GROUP | 9.25 | y_batch |
+   2^22 additions, accepted, |mean| * rstd <= 2^25 *)
 Theorem y_batch : forall g,
   Rabs (y_channels z mean_of rstd_of g b - (xhat z * g + b)) <= y_bound (37 / 4) g (xhat z) b.
 Proof. intros g. unfold y_bound. close channels. Qed.
 
-(* BOUND y of BATCH, INSTANCE, GROUP, with gamma_offset | 9.75 | y_batch_offset | *)
+(* BOUND y of BATCH, INSTANCE, GROUP, with gamma_offset | 9.75 | y_batch_offset |
+   2^22 additions, accepted, |mean| * rstd <= 2^25 *)
 Theorem y_batch_offset : forall s,
   Rabs (y_channels z mean_of rstd_of (with_offset s) b - (xhat z * s + b)) <=
   y_bound (39 / 4) s (xhat z) b.
@@ -191,7 +198,7 @@ Proof. intros s. unfold y_bound. close channels_offset. Qed.
 
 End Statistics_of.
 
-(* ---- RMS --------------------------------------------------------------------------------------- *)
+(* ---- RMS ------------------------------------------------------------------------------------- *)
 
 Section Rms.
 Variables (planes : list (list (list (tree R)))) (n : nat) (eps : R).
@@ -228,12 +235,14 @@ Ltac close lemma :=
   generalize (Rabs_pos (z * exact_rms)) (Rabs_pos b); intros;
   match goal with |- 0 <= Rabs ?g * _ + _ => generalize (Rabs_pos g); intros; nra end.
 
-(* BOUND y of RMS | 4.1 | y_of_rms | *)
+(* BOUND y of RMS | 4.1 | y_of_rms |
+   2^22 additions, var + eps >= 2^-100 *)
 Theorem y_of_rms : forall g,
   Rabs (y_rms z rms_of g b - (z * exact_rms * g + b)) <= y_bound (41 / 10) g (z * exact_rms) b.
 Proof. intros g. unfold y_bound. close rms. Qed.
 
-(* BOUND y of RMS, with gamma_offset | 4.6 | y_of_rms_offset | *)
+(* BOUND y of RMS, with gamma_offset | 4.6 | y_of_rms_offset |
+   2^22 additions, var + eps >= 2^-100 *)
 Theorem y_of_rms_offset : forall s,
   Rabs (y_rms z rms_of (with_offset s) b - (z * exact_rms * s + b)) <=
   y_bound (46 / 10) s (z * exact_rms) b.
@@ -241,7 +250,7 @@ Proof. intros s. unfold y_bound. close rms_offset. Qed.
 
 End Rms.
 
-(* ---- Statistics that are given: nrm_infer, nrm_apply ------------------------------------------- *)
+(* ---- Statistics that are given: nrm_infer, nrm_apply ----------------------------------------- *)
 
 Section Given.
 Variables mean var eps : R.
@@ -295,12 +304,14 @@ Ltac close lemma :=
   generalize (Rabs_pos x) (Rabs_pos b); intros; unfold x in *;
   match goal with |- 0 <= Rabs ?g * _ + _ => generalize (Rabs_pos g); intros; nra end.
 
-(* BOUND y of given statistics | 2.6 | y_given | *)
+(* BOUND y of given statistics | 2.6 | y_given |
+   |mean| * rstd <= 2^25 *)
 Theorem y_given : forall g,
   Rabs (y_channels z mean given_rstd g b - (x * g + b)) <= y_bound (26 / 10) g x b.
 Proof. intros g. unfold y_bound. close given. Qed.
 
-(* BOUND y of given statistics, with gamma_offset | 3.1 | y_given_offset | *)
+(* BOUND y of given statistics, with gamma_offset | 3.1 | y_given_offset |
+   |mean| * rstd <= 2^25 *)
 Theorem y_given_offset : forall s,
   Rabs (y_channels z mean given_rstd (with_offset s) b - (x * s + b)) <= y_bound (31 / 10) s x b.
 Proof. intros s. unfold y_bound. close given_offset. Qed.

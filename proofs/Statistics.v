@@ -20,7 +20,7 @@ eapply Rle_trans; [|exact H].
 apply Rmult_le_compat; try apply pow2_ge_0; assumption.
 Qed.
 
-(* ---- From the errors of two sums to that of the variance ------------------------------------ *)
+(* ---- From the errors of two sums to that of the variance ------------------------------------- *)
 
 (* All per value. s1 and s2 are computed, Dh, Qh and Ah the exact sums of the differences d as they
    were rounded, of d*d and |d|; D and Q those of the differences without rounding. k is the unit of
@@ -174,7 +174,8 @@ generalize small s1_Ah Qh_T. intros K S [P H].
 replace (s1 ^ 2 - Dh ^ 2) with ((s1 - Dh) * (2 * s1 - (s1 - Dh))) by ring.
 rewrite Rabs_mult.
 assert (B : Rabs (2 * s1 - (s1 - Dh)) <= 2 * Rabs s1 + e1 * Ah).
-{ eapply Rle_trans; [apply Rabs_triang|]. rewrite Rabs_Ropp, Rabs_mult, (Rabs_right 2) by lra. lra. }
+{ eapply Rle_trans; [apply Rabs_triang|].
+  rewrite Rabs_Ropp, Rabs_mult, (Rabs_right 2) by lra. lra. }
 eapply Rle_trans; [apply Rmult_le_compat; [apply Rabs_pos | apply Rabs_pos | exact H1 | exact B]|].
 replace (e1 * Ah * (2 * Rabs s1 + e1 * Ah)) with (e1 * (2 * (Rabs s1 * Ah) + e1 * Ah ^ 2)) by ring.
 replace (17321 / 10000 * e1 * T) with (e1 * (17321 / 10000 * T)) by ring.
@@ -450,7 +451,8 @@ rewrite <- sum_scal. apply sum_le, every_all. intros v.
 destruct (d_K v) as [e [B E]]. rewrite E. apply abs_le in B.
 generalize k_small. intros S.
 assert (1 <= (1 + 3 * u) * (1 + e) ^ 2) by nra.
-replace ((1 + 3 * u) * ((v - K) * (1 + e)) ^ 2) with ((1 + 3 * u) * (1 + e) ^ 2 * (v - K) ^ 2) by ring.
+replace ((1 + 3 * u) * ((v - K) * (1 + e)) ^ 2)
+  with ((1 + 3 * u) * (1 + e) ^ 2 * (v - K) ^ 2) by ring.
 generalize (pow2_ge_0 (v - K)). nra.
 Qed.
 
@@ -493,10 +495,11 @@ assert (EQ : Qh - Dh ^ 2 - V = 2 * C + (W - E ^ 2)).
 assert (PW : 0 <= W) by apply square_mean_pos.
 assert (PQ : 0 <= Q) by exact (square_mean_pos (fun v => v - K)).
 assert (WE : 0 <= E ^ 2 <= W).
-{ split; [apply pow2_ge_0|]. unfold E, W. 
+{ split; [apply pow2_ge_0|]. unfold E, W.
   eapply Rle_trans; [|exact (square_mean h)]. rewrite <- (pow2_abs (sum h L / m)).
   apply pow_incr. split; [apply Rabs_pos|].
-  unfold Rdiv. rewrite Rabs_mult, (Rabs_right (/ m)) by (apply Rle_ge, Rlt_le, Rinv_0_lt_compat, Hm).
+  unfold Rdiv.
+  rewrite Rabs_mult, (Rabs_right (/ m)) by (apply Rle_ge, Rlt_le, Rinv_0_lt_compat, Hm).
   apply Rmult_le_compat_r; [apply Rlt_le, Rinv_0_lt_compat, Hm|].
   apply sum_abs, every_all. intros v. lra. }
 assert (HC : Rabs C <= k * sqrt (V * Q)).
@@ -550,7 +553,8 @@ assert (EM : Rmax 0 ((S2 - p) * (1 + t1)) / m = Rmax 0 X * (1 + t1)).
 { apply abs_le in B1. unfold X. replace ((S2 - p) * (1 + t1)) with ((S2 - p) / m * (m * (1 + t1)))
     by (field; lra).
   unfold Rmax. assert (0 < m * (1 + t1)) by (apply Rmult_lt_0_compat; lra).
-  destruct (Rle_dec 0 ((S2 - p) / m * (m * (1 + t1)))) as [P | P], (Rle_dec 0 ((S2 - p) / m)) as [P' | P'].
+  destruct (Rle_dec 0 ((S2 - p) / m * (m * (1 + t1)))) as [P | P],
+    (Rle_dec 0 ((S2 - p) / m)) as [P' | P'].
   - field. lra.
   - exfalso. apply P'. apply Rmult_le_reg_r with (m * (1 + t1)); [assumption | lra].
   - exfalso. apply P. apply Rmult_le_pos; lra.
@@ -638,7 +642,7 @@ Qed.
 
 End List.
 
-(* ---- RMS: around 0, and nothing to accept ----------------------------------------------------- *)
+(* ---- RMS: around 0, and nothing to accept ---------------------------------------------------- *)
 
 Definition f_rms_var_eps S2 m eps := rnd Double (rnd Double (S2 / m) + eps).
 Definition f_rms_rstd S2 m eps := rnd Double (1 / rnd Double (sqrt (f_rms_var_eps S2 m eps))).
