@@ -1,0 +1,583 @@
+(* The gradients of nrm_backward and nrm_infer_backward (NUMERICS, "Gradient"): dx, dgamma, dbeta.
+   Modelled is every rounding of the float path, from dy and the statistics to what is stored: t and
+   the terms of P and Q, their trees in float and totals in double, p and q, dx. Powers of two (v, u
+   and 2^24 of NUMERICS; here v, lift and bpow radix2 24) scale exactly and are written as such.
+   Exact is the same formula of real numbers with the exact mean and rstd:
+     xhat = (z - M) * R     dx = R * (t - p - xhat * q)     p = mean t     q = mean (t * xhat). *)
+From Coq Require Import Reals Psatz List.
+From Flocq Require Import Core.
+From Gappa Require Import Gappa_tactic.
+Require Import Float Sum.
+Open Scope R_scope.
+
+(* ---- Factors near 1, and what is close to an exact value ---- *)
+
+(* a is 1, give or take K - 1. Factors multiply, and so do their K. *)
+Definition near (K a : R) := Rabs (a - 1) <= K - 1.
+
+Lemma near_ge1 : forall K a, near K a -> 1 <= K.
+Proof. unfold near. intros K a H. generalize (Rabs_pos (a - 1)). lra. Qed.
+
+Lemma near_abs : forall K a, near K a -> Rabs a <= K.
+Proof.
+unfold near. intros K a H. replace a with ((a - 1) + 1) by ring.
+eapply Rle_trans; [apply Rabs_triang|]. rewrite Rabs_R1. lra.
+Qed.
+
+Lemma near_mul : forall K L a b, near K a -> near L b -> near (K * L) (a * b).
+Proof.
+intros K L a b Ha Hb. generalize (near_ge1 _ _ Ha) (near_abs _ _ Hb). unfold near in *. intros HK HB.
+replace (a * b - 1) with ((a - 1) * b + (b - 1)) by ring.
+eapply Rle_trans; [apply Rabs_triang|]. rewrite Rabs_mult.
+assert (Rabs (a - 1) * Rabs b <= (K - 1) * L)
+  by (apply Rmult_le_compat; try apply Rabs_pos; assumption).
+lra.
+Qed.
+
+Lemma rnd_near : forall t x, exists f, near (1 + unit t) f /\ rnd t x = x * f.
+Proof.
+intros t x. destruct (rnd_ex t x) as [d [B E]]. exists (1 + d). split; [|exact E].
+unfold near. replace (1 + d - 1) with d by ring. lra.
+Qed.
+
+(* c is x, give or take (K - 1) * B + b * T, where B is at least |x|. *)
+Definition close (K b B T c x : R) :=
+  Rabs (c - x) <= (K - 1) * B + b * T /\ Rabs x <= B /\ 1 <= K /\ 0 <= b /\ 0 <= T.
+
+Lemma close_refl : forall x, close 1 0 (Rabs x) 0 x x.
+Proof. intros x. unfold close. rewrite Rminus_eq_0, Rabs_R0. lra. Qed.
+
+Lemma close_mul : forall K b B T c x L f, close K b B T c x -> near L f ->
+  close (K * L) (b * L) B T (c * f) x.
+Proof.
+intros K b B T c x L f [H [HB [HK [Hb HT]]]] Hf.
+generalize (near_ge1 _ _ Hf) (near_abs _ _ Hf). unfold near in Hf. intros HL Hf'.
+unfold close. split; [|repeat split; nra || assumption].
+replace (c * f - x) with ((c - x) * f + x * (f - 1)) by ring.
+eapply Rle_trans; [apply Rabs_triang|]. rewrite !Rabs_mult.
+assert (Rabs (c - x) * Rabs f <= ((K - 1) * B + b * T) * L)
+  by (apply Rmult_le_compat; try apply Rabs_pos; assumption).
+assert (Rabs x * Rabs (f - 1) <= B * (L - 1))
+  by (apply Rmult_le_compat; try apply Rabs_pos; assumption).
+lra.
+Qed.
+
+Lemma close_factor : forall x K f, near K f -> close K 0 (Rabs x) (Rabs x) (x * f) x.
+Proof.
+intros x K f H. assert (HK := near_ge1 _ _ H). generalize (Rabs_pos x). intros X0. unfold near in H.
+unfold close. repeat split; try lra. replace (x * f - x) with ((f - 1) * x) by ring.
+rewrite Rabs_mult. assert (Rabs (f - 1) * Rabs x <= (K - 1) * Rabs x)
+  by (now apply Rmult_le_compat_r). lra.
+Qed.
+
+Lemma close_rnd : forall t K b B T c x, close K b B T c x ->
+  close (K * (1 + unit t)) (b * (1 + unit t)) B T (rnd t c) x.
+Proof.
+intros t K b B T c x H. destruct (rnd_near t c) as [f [Hf E]]. rewrite E. now apply close_mul.
+Qed.
+
+Lemma close_scale : forall k K b B T c x, 0 <= k -> close K b B T c x ->
+  close K b (B * k) (T * k) (c * k) (x * k).
+Proof.
+intros k K b B T c x Hk [H [HB [HK [Hb HT]]]]. unfold close.
+replace (c * k - x * k) with ((c - x) * k) by ring. rewrite !Rabs_mult, (Rabs_pos_eq k) by exact Hk.
+repeat split; try assumption.
+- replace ((K - 1) * (B * k) + b * (T * k)) with (((K - 1) * B + b * T) * k) by ring.
+  now apply Rmult_le_compat_r.
+- now apply Rmult_le_compat_r.
+- now apply Rmult_le_pos.
+Qed.
+
+(* Times an exact factor of either sign. *)
+Lemma close_times : forall g K b B T c x, close K b B T c x ->
+  close K b (Rabs g * B) (Rabs g * T) (g * c) (g * x).
+Proof.
+intros g K b B T c x [H [HB [HK [Hb HT]]]]. generalize (Rabs_pos g). intros Hg. unfold close.
+replace (g * c - g * x) with (g * (c - x)) by ring. rewrite !Rabs_mult.
+repeat split; try assumption.
+- replace ((K - 1) * (Rabs g * B) + b * (Rabs g * T)) with (Rabs g * ((K - 1) * B + b * T)) by ring.
+  now apply Rmult_le_compat_l.
+- now apply Rmult_le_compat_l.
+- now apply Rmult_le_pos.
+Qed.
+
+Lemma close_weaken : forall K b K' b' B T c x, close K b B T c x -> K <= K' -> b <= b' ->
+  close K' b' B T c x.
+Proof.
+intros K b K' b' B T c x [H [HB [HK [Hb HT]]]] H1 H2. unfold close.
+assert (0 <= B) by (generalize (Rabs_pos x); lra).
+assert ((K - 1) * B <= (K' - 1) * B) by (apply Rmult_le_compat_r; lra).
+assert (b * T <= b' * T) by (apply Rmult_le_compat_r; lra).
+repeat split; lra.
+Qed.
+
+(* A sum of what is close is close. *)
+Lemma close_comp : forall A (s : tree A) K b G B T c x, 1 <= K -> 0 <= b ->
+  every (fun v => close K b (B v) (T v) (c v) (x v)) s -> growth s <= G ->
+  close (K * G) (b * G) (sum B s) (sum T s) (comp c s) (sum x s).
+Proof.
+intros A s K b G B T c x HK Hb H HG.
+assert (G1 : 1 <= growth s) by apply growth_ge1.
+assert (X : every (fun v => Rabs (c v - x v) <= (K - 1) * B v + b * T v) s)
+  by (eapply every_impl; [|exact H]; now intros v [V _]).
+assert (Y : every (fun v => Rabs (x v) <= B v) s)
+  by (eapply every_impl; [|exact H]; now intros v [_ [V _]]).
+assert (HT : 0 <= sum T s)
+  by (apply sum_pos; eapply every_impl; [|exact H]; now intros v [_ [_ [_ [_ V]]]]).
+assert (Z : every (fun v => Rabs (c v) <= K * B v + b * T v) s).
+{ eapply every_impl; [|exact H]. intros v [V1 [V2 _]].
+  replace (c v) with ((c v - x v) + x v) by ring. eapply Rle_trans; [apply Rabs_triang|]. lra. }
+assert (E1 : Rabs (comp c s - sum c s) <= ((1 + 0) * growth s - 1) * sum (fun v => Rabs (c v)) s).
+{ apply tree_error; [lra|]. apply every_all. intros v. rewrite Rminus_eq_0, Rabs_R0. lra. }
+assert (E2 : sum (fun v => Rabs (c v)) s <= K * sum B s + b * sum T s).
+{ rewrite <- !sum_scal, <- sum_plus. now apply sum_le. }
+assert (E3 : Rabs (sum c s - sum x s) <= (K - 1) * sum B s + b * sum T s).
+{ rewrite <- sum_minus, <- !sum_scal, <- sum_plus. now apply sum_abs. }
+assert (E4 : Rabs (sum x s) <= sum B s) by now apply sum_abs.
+assert (HB : 0 <= sum B s) by (generalize (Rabs_pos (sum x s)); lra).
+unfold close. repeat split; try assumption; try nra.
+replace (comp c s - sum x s) with ((comp c s - sum c s) + (sum c s - sum x s)) by ring.
+eapply Rle_trans; [apply Rabs_triang|].
+assert (((1 + 0) * growth s - 1) * sum (fun v => Rabs (c v)) s <=
+        (G - 1) * (K * sum B s + b * sum T s)).
+{ apply Rmult_le_compat; try lra. apply sum_pos, every_all. intros v. apply Rabs_pos. }
+lra.
+Qed.
+
+Lemma sum_scal_r : forall A k f (s : tree A), sum (fun v => f v * k) s = sum f s * k.
+Proof.
+intros A k f s. rewrite Rmult_comm, <- sum_scal. apply sum_ext, every_all. intros v. ring.
+Qed.
+
+(* The same of terms that are computed times a power of two. *)
+Lemma close_comp_scaled : forall A (s : tree A) k K b G B T c x, 0 < k -> 1 <= K -> 0 <= b ->
+  (forall v, close K b (B v) (T v) (c v * k) (x v)) -> growth s <= G ->
+  close (K * G) (b * G) (sum B s) (sum T s) (comp c s * k) (sum x s).
+Proof.
+intros A s k K b G B T c x Hk HK Hb H HG.
+assert (Hi : 0 < / k) by now apply Rinv_0_lt_compat.
+replace (sum B s) with (sum (fun v => B v * / k) s * k) by (rewrite sum_scal_r; field; lra).
+replace (sum T s) with (sum (fun v => T v * / k) s * k) by (rewrite sum_scal_r; field; lra).
+replace (sum x s) with (sum (fun v => x v * / k) s * k) by (rewrite sum_scal_r; field; lra).
+apply close_scale; [lra|]. apply close_comp; try assumption. apply every_all. intros v.
+replace (c v) with (c v * k * / k) by (field; lra).
+apply close_scale; [lra | apply H].
+Qed.
+
+(* The mean of f over the values of a tree. *)
+Definition average {A} (f : A -> R) (s : tree A) := sum f s / size s.
+
+Lemma close_average : forall A (s : tree A) K b B T c x, 0 < size s ->
+  close K b (sum B s) (sum T s) c (sum x s) ->
+  close K b (average B s) (average T s) (c / size s) (average x s).
+Proof.
+intros A s K b B T c x Hm H. unfold average, Rdiv. apply close_scale; [|exact H].
+apply Rlt_le, Rinv_0_lt_compat, Hm.
+Qed.
+
+(* ---- ((z - mh) - ml) ---- *)
+
+(* What statistics give: the exact mean and rstd = 1 / sqrt(var + eps), and the computed ones. The
+   computed rstd is v * rho, and v is 2^exponent. Of RMS both means are 0. *)
+Record statistic := Statistic {
+  exact_mean : R; exact_rstd : R; mean : R; rstd : R; exponent : Z }.
+
+Definition v (s : statistic) := bpow radix2 (exponent s).
+Definition rho (s : statistic) := rstd s / v s.
+Definition mh (s : statistic) := rnd Float (mean s).
+Definition ml (s : statistic) := rnd Float (rnd Double (mean s - mh s)).
+Definition xhat (s : statistic) (z : R) := (z - exact_mean s) * exact_rstd s.
+Definition centred (s : statistic) (z : R) := rnd Float (rnd Float (z - mh s) - ml s).
+Definition h (s : statistic) (z : R) := centred s z * v s.
+
+(* em is the error of the mean, of a deviation 1 / rstd; er the relative one of rstd. |mean| * rstd
+   is at most 2^25, or the code takes double (NUMERICS, "Double"). *)
+Definition fair (em er : R) (s : statistic) :=
+  0 < exact_rstd s /\ 0 <= em /\
+  Rabs ((exact_mean s - mean s) * exact_rstd s) <= em /\
+  (exists f, near (1 + er) f /\ rstd s = exact_rstd s * f) /\
+  Rabs (mean s) * exact_rstd s <= 33556000.
+
+(* What the two subtractions lose, relatively, and what is lost of ml beside it. *)
+Notation sub := (129 / 64 * u).
+
+Lemma double_error : forall m, exists dm dl, Rabs dm <= u /\ Rabs dl <= 16777217 / 281474976710656 /\
+  rnd Float m = m * (1 + dm) /\ rnd Float (rnd Double (m - rnd Float m)) = - (m * dm) * (1 + dl).
+Proof.
+intros m. destruct (rnd_ex Float m) as [dm [Bm Em]]. rewrite Em.
+destruct (rnd_ex Double (m - m * (1 + dm))) as [dw [Bw Ew]]. rewrite Ew.
+destruct (rnd_ex Float ((m - m * (1 + dm)) * (1 + dw))) as [dl [Bl El]]. rewrite El.
+exists dm, ((1 + dw) * (1 + dl) - 1). simpl in *. repeat split; try assumption.
+- clear - Bw Bl. replace ((1 + dw) * (1 + dl) - 1) with (dw + dl + dw * dl) by ring. gappa.
+- ring.
+Qed.
+
+Lemma centred_error : forall s z, format Float z -> 0 < exact_rstd s ->
+  Rabs (mean s) * exact_rstd s <= 33556000 -> exists a l, near (1 + sub) a /\ Rabs l <= sub /\
+  centred s z * exact_rstd s = (z - mean s) * exact_rstd s * a + l.
+Proof.
+intros s z Hz HR Hm. unfold centred, ml, mh, near.
+destruct (double_error (mean s)) as [dm [dl [Bm [Bl [Em El]]]]]. rewrite El.
+set (m := mean s) in *. set (R := exact_rstd s) in *. 
+destruct (rnd_ex Float (rnd Float (z - rnd Float m) - - (m * dm) * (1 + dl))) as [d [Bd Ed]].
+simpl in Bd. rewrite Ed.
+destruct (Rle_or_lt (Rabs (z - m)) (Rabs m / 4)) as [HS|HS].
+- (* Near the mean z - mh is exact. *)
+  assert (Ex : rnd Float (z - rnd Float m) = z - rnd Float m).
+  { apply exact_sub; [exact Hz | apply rnd_format |]. rewrite Em. revert HS Bm. unfold Rabs.
+    destruct (Rcase_abs m), (Rcase_abs (z - m)), (Rcase_abs dm); intros;
+      (left; nra) || (right; nra). }
+  exists (1 + d), (m * R * dm * dl * (1 + d)). split; [|split].
+  + replace (1 + d - 1) with d by ring. lra.
+  + assert (Hq : Rabs (m * R) <= 33556000) by (rewrite Rabs_mult, (Rabs_right R); lra).
+    clear - Hq Bm Bl Bd. revert Hq. generalize (m * R). intros q Hq. gappa.
+  + rewrite Ex, Em. ring.
+- (* Far from it the mean's own rounding is small beside z - mean. *)
+  destruct (rnd_ex Float (z - rnd Float m)) as [d1 [B1 E1]]. simpl in B1.
+  assert (Hv : z - m <> 0). { intros H. rewrite H, Rabs_R0 in HS. generalize (Rabs_pos m); lra. }
+  set (n := m / (z - m)).
+  assert (Hn : Rabs n <= 4).
+  { unfold n, Rdiv. rewrite Rabs_mult, Rabs_inv.
+    apply Rmult_le_reg_r with (Rabs (z - m)); [now apply Rabs_pos_lt|].
+    rewrite Rmult_assoc, Rinv_l by now apply Rabs_no_R0. lra. }
+  exists ((1 + d1 - n * dm * (d1 - dl)) * (1 + d)), 0. split; [|split].
+  + clear - Hn Bm Bl Bd B1. revert Hn. generalize n. intros q Hn.
+    replace ((1 + d1 - q * dm * (d1 - dl)) * (1 + d) - 1)
+      with (d1 + d + d1 * d - q * dm * (d1 - dl) * (1 + d)) by ring.
+    apply Rle_trans with (129 / 1073741824); [gappa | lra].
+  + rewrite Rabs_R0. lra.
+  + rewrite E1, Em. unfold n. field. exact Hv.
+Qed.
+
+(* The error of h that is not in proportion to it. *)
+Definition shift (em : R) := em * (1 + sub) + sub.
+
+(* h as xhat, but for the power of two and rho. *)
+Lemma h_error : forall em er s z, format Float z -> fair em er s -> exists a c,
+  near (1 + sub) a /\ Rabs c <= shift em /\
+  h s z * (exact_rstd s / v s) = xhat s z * a + c.
+Proof.
+intros em er s z Hz [HR [Hem [Hm [_ Hx]]]].
+destruct (centred_error s z Hz HR Hx) as [a [l [Ha [Hl E]]]].
+exists a, ((exact_mean s - mean s) * exact_rstd s * a + l). split; [exact Ha|]. split.
+- unfold shift. eapply Rle_trans; [apply Rabs_triang|]. rewrite Rabs_mult.
+  apply Rplus_le_compat; [|exact Hl].
+  apply Rmult_le_compat; try apply Rabs_pos; [exact Hm | now apply near_abs].
+- assert (0 < v s) by apply bpow_gt_0. unfold h, xhat.
+  replace (centred s z * v s * (exact_rstd s / v s)) with (centred s z * exact_rstd s)
+    by (field; lra).
+  rewrite E. ring.
+Qed.
+
+(* RMS has no mean: nothing is lost. *)
+Definition fair_rms (er : R) (s : statistic) :=
+  0 < exact_rstd s /\ exact_mean s = 0 /\ mean s = 0 /\
+  (exists f, near (1 + er) f /\ rstd s = exact_rstd s * f).
+
+Lemma h_rms : forall er s z, format Float z -> fair_rms er s -> exists a c,
+  near 1 a /\ Rabs c <= 0 /\ h s z * (exact_rstd s / v s) = xhat s z * a + c.
+Proof.
+intros er s z Hz [_ [E0 [E1 _]]]. exists 1, 0. unfold near. rewrite Rminus_eq_0, Rabs_R0.
+repeat split; try lra. assert (0 < v s) by apply bpow_gt_0.
+assert (F0 : forall t, format t 0) by (intros; apply generic_format_0).
+unfold h, xhat, centred, ml, mh. rewrite E0, E1, (rnd_id Float 0), !Rminus_0_r, (rnd_id Double 0),
+  (rnd_id Float 0), Rminus_0_r, !(rnd_id Float z) by auto. field. lra.
+Qed.
+
+(* A value that h multiplies. *)
+Lemma close_xhat : forall t x a l K c, near K a -> Rabs l <= c ->
+  close K c (Rabs (t * x)) (Rabs t) (t * (x * a + l)) (t * x).
+Proof.
+intros t x a l K c Ha Hl. assert (HK := near_ge1 _ _ Ha). unfold near in Ha.
+generalize (Rabs_pos t) (Rabs_pos l). intros T0 L0. unfold close. repeat split; try lra.
+replace (t * (x * a + l) - t * x) with ((a - 1) * (t * x) + l * t) by ring.
+eapply Rle_trans; [apply Rabs_triang|]. rewrite (Rabs_mult (a - 1)), (Rabs_mult l).
+apply Rplus_le_compat; apply Rmult_le_compat_r; try apply Rabs_pos; assumption.
+Qed.
+
+(* ---- dx from p and q ---- *)
+
+Definition o_of (s : statistic) (lift : R) := rnd Float (rnd Double (rstd s / lift)).
+
+(* ((t - (float)(p * u)) - h * (float)(q * rho * u)) * o *)
+Definition dx (s : statistic) (lift that p q z : R) :=
+  rnd Float (rnd Float (rnd Float (that - rnd Float (p * lift)) -
+    rnd Float (h s z * rnd Float (rnd Double (q * rho s) * lift))) * o_of s lift).
+
+Definition exact_dx (s : statistic) (t p q z : R) := exact_rstd s * (t - p - xhat s z * q).
+
+(* By what dx is measured: T0 is mean |t|, T1 is mean |t * xhat|. *)
+Definition dx_scale (s : statistic) (t T0 T1 z : R) :=
+  exact_rstd s * (1 + Rabs (xhat s z)) * (Rabs t + T0 + T1).
+
+(* What rounds after both differences: the second of them, rstd, o twice, the product. *)
+Definition tail (er : R) := (1 + u) * (1 + er) * (1 + w) * (1 + u) * (1 + u).
+(* What rounds q besides: rho, q * rho, its float, the product with h. *)
+Definition q_tail (er : R) := (1 + er) * (1 + w) * (1 + u) * (1 + u) * tail er.
+
+(* Kt, Kp, Kq with bq: how close t, p and q are. Kd: the first difference. Ka and c: h. C holds if
+   it is at least what multiplies |t|, mean |t|, |xhat| mean |t xhat|, |xhat| mean |t| and
+   mean |t xhat|. *)
+Definition dx_constant (Kt Kp Kq bq Kd Ka c er C : R) :=
+  Kt * Kd * tail er - 1 <= C /\
+  Kp * (1 + u) * Kd * tail er - 1 + c * bq * q_tail er <= C /\
+  Kq * Ka * q_tail er - 1 <= C /\
+  bq * Ka * q_tail er <= C /\
+  c * Kq * q_tail er <= C.
+
+Theorem dx_error : forall Kt Kp Kq bq Kd Ka c er C s lift t that p P q Q T0 T1 z,
+  0 < exact_rstd s -> (exists f, near (1 + er) f /\ rstd s = exact_rstd s * f) -> 0 < lift ->
+  (exists a l, near Ka a /\ Rabs l <= c /\ h s z * (exact_rstd s / v s) = xhat s z * a + l) ->
+  (exists f, near Kd f /\
+    rnd Float (that - rnd Float (p * lift)) = (that - rnd Float (p * lift)) * f) ->
+  close Kt 0 (Rabs t) (Rabs t) (that / lift) t ->
+  close Kp 0 T0 T0 p P ->
+  close Kq bq T1 T0 q Q ->
+  dx_constant Kt Kp Kq bq Kd Ka c er C ->
+  Rabs (dx s lift that p q z - exact_dx s t P Q z) <= C * dx_scale s t T0 T1 z.
+Proof.
+intros Kt Kp Kq bq Kd Ka c er C s lift t that p P q Q T0 T1 z HR [r [Hr Er]] Hl
+  [a [l [Ha [Hc Eh]]]] [f2 [F2 E2]] Ht Hp Hq [C1 [C2 [C3 [C4 C5]]]].
+assert (Hv : 0 < v s) by apply bpow_gt_0.
+(* Every rounding as a factor. *)
+unfold dx, o_of. rewrite E2. clear E2.
+destruct (rnd_near Float (p * lift)) as [f1 [F1 ->]].
+destruct (rnd_near Double (q * rho s)) as [f3 [F3 ->]].
+destruct (rnd_near Float (q * rho s * f3 * lift)) as [f4 [F4 ->]].
+destruct (rnd_near Float (h s z * (q * rho s * f3 * lift * f4))) as [f5 [F5 ->]].
+set (left := (that - p * lift * f1) * f2).
+set (right := h s z * (q * rho s * f3 * lift * f4) * f5).
+destruct (rnd_near Float (left - right)) as [f6 [F6 ->]].
+destruct (rnd_near Double (rstd s / lift)) as [f7 [F7 ->]].
+destruct (rnd_near Float (rstd s / lift * f7)) as [f8 [F8 ->]].
+destruct (rnd_near Float ((left - right) * f6 * (rstd s / lift * f7 * f8))) as [f9 [F9 ->]].
+simpl unit in *.
+set (out := f6 * r * f7 * f8 * f9).
+assert (Fo : near (tail er) out) by (unfold tail, out; repeat apply near_mul; assumption).
+set (fr := r * f3 * f4 * f5 * out).
+assert (Fr : near (q_tail er) fr) by (unfold q_tail, fr; repeat apply near_mul; assumption).
+set (L := q_tail er) in *. set (X := xhat s z) in *. set (R0 := exact_rstd s) in *.
+replace ((left - right) * f6 * (rstd s / lift * f7 * f8) * f9 - exact_dx s t P Q z) with
+  (R0 * ((that / lift * (f2 * out) - t) - (p * (f1 * f2 * out) - P)
+         - X * (q * (a * fr) - Q) - l * (q * fr))).
+2: { unfold exact_dx. fold X R0. replace (left - right) with
+       (lift * (that / lift * f2 - p * f1 * f2 - (X * a + l) * q * (r * f3 * f4 * f5))).
+     - unfold fr, out. rewrite Er. field. lra.
+     - rewrite <- Eh. unfold left, right, rho. rewrite Er. field. lra. }
+destruct (close_mul _ _ _ _ _ _ _ _ Ht (near_mul _ _ _ _ F2 Fo)) as [G1 _].
+destruct (close_mul _ _ _ _ _ _ _ _ Hp (near_mul _ _ _ _ (near_mul _ _ _ _ F1 F2) Fo)) as [G2 _].
+destruct (close_mul _ _ _ _ _ _ _ _ Hq (near_mul _ _ _ _ Ha Fr)) as [G3 _].
+destruct (close_mul _ _ _ _ _ _ _ _ Hq Fr) as [G4 [B4 _]].
+destruct Hp as [_ [BP _]]. destruct Hq as [_ [_ [HKq [Hbq HT0]]]].
+assert (HT1 : 0 <= T1) by (generalize (Rabs_pos Q); lra).
+assert (HL : 1 <= L) by (eapply near_ge1; exact Fr).
+assert (Hsh : 0 <= c) by (generalize (Rabs_pos l); lra).
+assert (G5 : Rabs (q * fr) <= Kq * L * T1 + bq * L * T0).
+{ replace (q * fr) with ((q * fr - Q) + Q) by ring. eapply Rle_trans; [apply Rabs_triang|]. lra. }
+assert (G6 : Rabs (l * (q * fr)) <= c * (Kq * L * T1 + bq * L * T0)).
+{ rewrite Rabs_mult. apply Rmult_le_compat; try apply Rabs_pos; assumption. }
+assert (G7 : Rabs (X * (q * (a * fr) - Q)) <=
+             Rabs X * ((Kq * (Ka * L) - 1) * T1 + bq * (Ka * L) * T0)).
+{ rewrite Rabs_mult. apply Rmult_le_compat_l; [apply Rabs_pos | exact G3]. }
+unfold dx_scale. fold X R0. rewrite Rabs_mult, (Rabs_pos_eq R0) by lra.
+replace (C * (R0 * (1 + Rabs X) * (Rabs t + T0 + T1)))
+  with (R0 * (C * ((1 + Rabs X) * (Rabs t + T0 + T1)))) by ring.
+apply Rmult_le_compat_l; [lra|].
+unfold Rminus at 1. eapply Rle_trans; [apply Rabs_triang|]. rewrite Rabs_Ropp.
+unfold Rminus at 1. eapply Rle_trans; [apply Rplus_le_compat_r, Rabs_triang|]. rewrite Rabs_Ropp.
+unfold Rminus at 1. eapply Rle_trans; [apply Rplus_le_compat_r, Rplus_le_compat_r, Rabs_triang|].
+rewrite Rabs_Ropp.
+generalize (Rabs_pos X) (Rabs_pos t). intros X0 t0.
+assert (Q1 : (Kt * (Kd * tail er) - 1) * Rabs t <= C * Rabs t) by (apply Rmult_le_compat_r; lra).
+assert (Q2 : (Kp * ((1 + u) * Kd * tail er) - 1 + c * bq * L) * T0 <= C * T0)
+  by (apply Rmult_le_compat_r; lra).
+assert (Q3 : (Kq * (Ka * L) - 1) * (Rabs X * T1) <= C * (Rabs X * T1))
+  by (apply Rmult_le_compat_r; [now apply Rmult_le_pos | lra]).
+assert (Q4 : bq * (Ka * L) * (Rabs X * T0) <= C * (Rabs X * T0))
+  by (apply Rmult_le_compat_r; [now apply Rmult_le_pos | lra]).
+assert (Q5 : c * Kq * L * T1 <= C * T1) by (apply Rmult_le_compat_r; lra).
+assert (Q6 : 0 <= C * (Rabs X * Rabs t)).
+{ apply Rmult_le_pos; [|now apply Rmult_le_pos]. eapply Rle_trans; [|exact C5].
+  apply Rmult_le_pos; [apply Rmult_le_pos|]; lra. }
+lra.
+Qed.
+
+(* The differences of kinds with a mean; and RMS, of which p is 0. *)
+Lemma difference : forall that p lift, exists f, near (1 + u) f /\
+  rnd Float (that - rnd Float (p * lift)) = (that - rnd Float (p * lift)) * f.
+Proof. intros. exact (rnd_near Float _). Qed.
+
+Lemma difference_rms : forall that lift, format Float that -> exists f, near 1 f /\
+  rnd Float (that - rnd Float (0 * lift)) = (that - rnd Float (0 * lift)) * f.
+Proof.
+intros that lift H. exists 1. split; [unfold near; rewrite Rminus_eq_0, Rabs_R0; lra|].
+rewrite Rmult_0_l, rnd_0, Rminus_0_r, rnd_id by exact H. ring.
+Qed.
+
+(* ---- Rows: LAYER and RMS ---- *)
+
+Section Rows.
+Variable value : Type.
+Variables z dy : value -> R.        (* dy' of NUMERICS: what the activation left of dy *)
+Variables gamma g : value -> R.     (* exact: gamma + gamma_offset; and g, its float *)
+Variable row : tree value.          (* the list of the row's sums *)
+Variable s : statistic.
+Variable lift : R.                  (* u of NUMERICS *)
+Variable Kg : R.                    (* 1 where there is no gamma_offset *)
+Hypothesis Hg : forall k, exists f, near Kg f /\ g k = gamma k * f.
+Hypothesis Hlift : 0 < lift.
+Hypothesis Hm : 0 < size row.
+
+Definition t_row (k : value) := rnd Float (dy k * (g k * lift)).
+Definition Q_term (k : value) := rnd Float (t_row k * h s (z k)).
+Definition P_row := comp t_row row.
+Definition Q_row := comp Q_term row.
+Definition p_row := rnd Double (P_row / lift / size row).
+Definition q_row := rnd Double (rnd Double (Q_row * rho s) / lift / size row).
+Definition dx_row (k : value) := dx s lift (t_row k) p_row q_row (z k).
+Definition dx_rms (k : value) := dx s lift (t_row k) 0 q_row (z k).
+
+Definition t (k : value) := dy k * gamma k.
+Definition tx (k : value) := t k * xhat s (z k).
+Definition scale_row (k : value) :=
+  dx_scale s (t k) (average (fun k => Rabs (t k)) row) (average (fun k => Rabs (tx k)) row) (z k).
+
+Lemma t_row_factor : forall k, exists f, near (Kg * (1 + u)) f /\ t_row k = t k * lift * f.
+Proof.
+intros k. unfold t_row, t. destruct (rnd_near Float (dy k * (g k * lift))) as [f1 [F1 ->]].
+destruct (Hg k) as [f2 [F2 ->]]. exists (f2 * f1). split; [now apply near_mul | ring].
+Qed.
+
+Lemma t_row_close : forall k,
+  close (Kg * (1 + u)) 0 (Rabs (t k)) (Rabs (t k)) (t_row k / lift) (t k).
+Proof.
+intros k. destruct (t_row_factor k) as [f [F ->]].
+replace (t k * lift * f / lift) with (t k * f) by (field; lra). now apply close_factor.
+Qed.
+
+Lemma p_row_close : forall G, 1 <= Kg -> growth row <= G ->
+  close (Kg * (1 + u) * G * (1 + w)) 0 (average (fun k => Rabs (t k)) row)
+    (average (fun k => Rabs (t k)) row) p_row (average t row).
+Proof.
+intros G HK HG. unfold p_row, P_row.
+apply close_weaken with (Kg * (1 + u) * G * (1 + w)) (0 * G * (1 + w)); try lra.
+apply (close_rnd Double), close_average; [exact Hm|].
+apply close_comp_scaled; try lra; [now apply Rinv_0_lt_compat | exact t_row_close].
+Qed.
+
+(* Ka and c: how close h is. *)
+Lemma q_row_close : forall Ka c er G, 1 <= Kg -> 1 <= Ka -> 0 <= c -> 0 < exact_rstd s ->
+  (forall k, exists a l, near Ka a /\ Rabs l <= c /\
+     h s (z k) * (exact_rstd s / v s) = xhat s (z k) * a + l) ->
+  (exists f, near (1 + er) f /\ rstd s = exact_rstd s * f) -> growth row <= G ->
+  close (Ka * (Kg * (1 + u) * (1 + u)) * G * ((1 + er) * (1 + w) * (1 + w)))
+        (c * (Kg * (1 + u) * (1 + u)) * G * ((1 + er) * (1 + w) * (1 + w)))
+    (average (fun k => Rabs (tx k)) row) (average (fun k => Rabs (t k)) row)
+    q_row (average tx row).
+Proof.
+intros Ka c er G HKg HKa Hc HR Hh [r [Hr Er]] HG.
+assert (Hv : 0 < v s) by apply bpow_gt_0. unfold q_row.
+destruct (rnd_near Double (Q_row * rho s)) as [f1 [F1 ->]].
+destruct (rnd_near Double (Q_row * rho s * f1 / lift / size row)) as [f2 [F2 ->]].
+replace (Q_row * rho s * f1 / lift / size row * f2)
+  with (Q_row * (exact_rstd s / v s / lift) / size row * (r * f1 * f2))
+  by (unfold rho; rewrite Er; field; lra).
+apply close_mul; [|repeat apply near_mul; assumption].
+apply close_average; [exact Hm|]. unfold Q_row.
+apply close_comp_scaled; try exact HG; try nra.
+- apply Rdiv_lt_0_compat; [now apply Rdiv_lt_0_compat | exact Hlift].
+- intros k. destruct (Hh k) as [a [l [Ha [Hl E]]]]. unfold Q_term.
+  destruct (t_row_factor k) as [f3 [F3 ->]].
+  destruct (rnd_near Float (t k * lift * f3 * h s (z k))) as [f4 [F4 ->]].
+  replace (t k * lift * f3 * h s (z k) * f4 * (exact_rstd s / v s / lift))
+    with (t k * (h s (z k) * (exact_rstd s / v s)) * (f3 * f4)) by (field; lra).
+  rewrite E. apply close_mul; [now apply close_xhat | now apply near_mul].
+Qed.
+
+Theorem dx_row_error : forall em er G C k, (forall k, format Float (z k)) -> 1 <= Kg ->
+  fair em er s -> growth row <= G -> 
+  dx_constant (Kg * (1 + u)) (Kg * (1 + u) * G * (1 + w))
+    ((1 + sub) * (Kg * (1 + u) * (1 + u)) * G * ((1 + er) * (1 + w) * (1 + w)))
+    (shift em * (Kg * (1 + u) * (1 + u)) * G * ((1 + er) * (1 + w) * (1 + w)))
+    (1 + u) (1 + sub) (shift em) er C ->
+  Rabs (dx_row k - exact_dx s (t k) (average t row) (average tx row) (z k)) <= C * scale_row k.
+Proof.
+intros em er G C k Hz HK Hs HG HC. assert (HS := Hs). destruct HS as [HR [Hem [_ [Hr _]]]].
+eapply dx_error; try eassumption.
+- exact (h_error em er s (z k) (Hz k) Hs).
+- apply difference.
+- apply t_row_close.
+- now apply p_row_close.
+- apply q_row_close; try assumption; try lra.
+  + unfold shift. nra.
+  + intros j. exact (h_error em er s (z j) (Hz j) Hs).
+Qed.
+
+Theorem dx_rms_error : forall er G C k, (forall k, format Float (z k)) -> 1 <= Kg ->
+  fair_rms er s -> growth row <= G ->
+  dx_constant (Kg * (1 + u)) 1 (1 * (Kg * (1 + u) * (1 + u)) * G * ((1 + er) * (1 + w) * (1 + w)))
+    (0 * (Kg * (1 + u) * (1 + u)) * G * ((1 + er) * (1 + w) * (1 + w))) 1 1 0 er C ->
+  Rabs (dx_rms k - exact_dx s (t k) 0 (average tx row) (z k)) <= C * scale_row k.
+Proof.
+intros er G C k Hz HK Hs HG HC. assert (HS := Hs). destruct HS as [HR [_ [_ Hr]]].
+eapply dx_error; try eassumption.
+- exact (h_rms er s (z k) (Hz k) Hs).
+- apply difference_rms. apply rnd_format.
+- apply t_row_close.
+- assert (H : 0 <= average (fun k => Rabs (t k)) row).
+  { unfold average, Rdiv. apply Rmult_le_pos.
+    - apply sum_pos, every_all. intros j. apply Rabs_pos.
+    - apply Rlt_le, Rinv_0_lt_compat, Hm. }
+  unfold close. rewrite Rminus_eq_0, Rabs_R0. lra.
+- apply q_row_close; try assumption; try lra. intros j. exact (h_rms er s (z j) (Hz j) Hs).
+Qed.
+End Rows.
+
+(* ---- Channels: BATCH, INSTANCE, GROUP ---- *)
+
+(* The sums of one plane: P, and Q * rho / 2^24. *)
+Section Plane.
+Variable value : Type.
+Variables z dy : value -> R.
+Variable plane : tree value.
+Variable s : statistic.
+
+Definition Q_plane_term (k : value) := rnd Float (dy k * (h s (z k) * bpow radix2 24)).
+Definition P_plane := comp dy plane.
+Definition Q_plane := rnd Double (comp Q_plane_term plane * rho s) / bpow radix2 24.
+
+Lemma P_plane_close : forall G, growth plane <= G ->
+  close (1 * G) 0 (sum (fun k => Rabs (dy k)) plane) (sum (fun k => Rabs (dy k)) plane)
+    P_plane (sum dy plane).
+Proof.
+intros G HG. apply close_weaken with (1 * G) (0 * G); try lra.
+apply close_comp; try lra. apply every_all. intros k.
+generalize (close_refl (dy k)) (Rabs_pos (dy k)). unfold close. intuition lra.
+Qed.
+
+Lemma Q_plane_close : forall em er G, (forall k, format Float (z k)) -> fair em er s ->
+  growth plane <= G ->
+  close ((1 + sub) * (1 + u) * G * ((1 + er) * (1 + w)))
+        (shift em * (1 + u) * G * ((1 + er) * (1 + w)))
+    (sum (fun k => Rabs (dy k * xhat s (z k))) plane) (sum (fun k => Rabs (dy k)) plane)
+    Q_plane (sum (fun k => dy k * xhat s (z k)) plane).
+Proof.
+intros em er G Hz Hs HG. assert (HS := Hs). destruct HS as [HR [Hem [_ [[r [Hr Er]] _]]]].
+assert (Hv : 0 < v s) by apply bpow_gt_0.
+assert (Hb : 0 < bpow radix2 24) by apply bpow_gt_0.
+assert (Hc : 0 <= shift em) by (unfold shift; nra).
+unfold Q_plane. destruct (rnd_near Double (comp Q_plane_term plane * rho s)) as [f1 [F1 ->]].
+replace (comp Q_plane_term plane * rho s * f1 / bpow radix2 24)
+  with (comp Q_plane_term plane * (exact_rstd s / v s / bpow radix2 24) * (r * f1))
+  by (unfold rho; rewrite Er; field; lra).
+apply close_mul; [|now apply near_mul].
+apply close_comp_scaled; try exact HG; try nra.
+- apply Rdiv_lt_0_compat; [now apply Rdiv_lt_0_compat | exact Hb].
+- intros k. destruct (h_error em er s (z k) (Hz k) Hs) as [a [l [Ha [Hl E]]]].
+  unfold Q_plane_term.
+  destruct (rnd_near Float (dy k * (h s (z k) * bpow radix2 24))) as [f2 [F2 ->]].
+  replace (dy k * (h s (z k) * bpow radix2 24) * f2 * (exact_rstd s / v s / bpow radix2 24))
+    with (dy k * (h s (z k) * (exact_rstd s / v s)) * f2) by (field; lra).
+  rewrite E. apply close_mul; [now apply close_xhat | exact F2].
+Qed.
+End Plane.
