@@ -581,3 +581,398 @@ apply close_comp_scaled; try exact HG; try nra.
   rewrite E. apply close_mul; [now apply close_xhat | exact F2].
 Qed.
 End Plane.
+
+Arguments P_plane {value} _ _.
+Arguments Q_plane {value} _ _ _ _.
+
+(* dx where the channel has gamma, from p and q. *)
+Lemma dx_channel_error : forall em er Kp Kq bq C Kg s lift dy gamma g p P q Q T0 T1 z,
+  format Float z -> fair em er s -> 0 < lift ->
+  (exists f, near Kg f /\ g = gamma * f) ->
+  close Kp 0 T0 T0 p P -> close Kq bq T1 T0 q Q ->
+  dx_constant (Kg * (1 + u)) Kp Kq bq (1 + u) (1 + sub) (shift em) er C ->
+  Rabs (dx s lift (rnd Float (dy * (g * lift))) p q z - exact_dx s (dy * gamma) P Q z)
+    <= C * dx_scale s (dy * gamma) T0 T1 z.
+Proof.
+intros em er Kp Kq bq C Kg s lift dy gamma g p P q Q T0 T1 z Hz Hs Hl [f [F ->]] Hp Hq HC.
+assert (HS := Hs). destruct HS as [HR [_ [_ [Hr _]]]].
+eapply dx_error; try eassumption.
+- exact (h_error em er s z Hz Hs).
+- apply difference.
+- destruct (rnd_near Float (dy * (gamma * f * lift))) as [f1 [F1 ->]].
+  replace (dy * (gamma * f * lift) * f1 / lift) with (dy * gamma * (f * f1)) by (field; lra).
+  now apply close_factor, near_mul.
+Qed.
+
+(* Sums of dy * gamma and of dy * gamma * xhat are gamma times those without. *)
+Lemma sum_gamma : forall A (f : A -> R) gamma s, sum (fun k => f k * gamma) s = gamma * sum f s.
+Proof. intros A f gamma s. rewrite sum_scal_r. ring. Qed.
+
+Lemma sum_abs_gamma : forall A (f : A -> R) gamma s,
+  sum (fun k => Rabs (f k * gamma)) s = Rabs gamma * sum (fun k => Rabs (f k)) s.
+Proof.
+intros A f gamma s. rewrite <- sum_scal. apply sum_ext, every_all. intros k.
+rewrite Rabs_mult. ring.
+Qed.
+
+Lemma sum_gamma_x : forall A (f x : A -> R) gamma s,
+  sum (fun k => f k * gamma * x k) s = gamma * sum (fun k => f k * x k) s.
+Proof. intros A f x gamma s. rewrite <- sum_scal. apply sum_ext, every_all. intros k. ring. Qed.
+
+Lemma sum_abs_gamma_x : forall A (f x : A -> R) gamma s,
+  sum (fun k => Rabs (f k * gamma * x k)) s = Rabs gamma * sum (fun k => Rabs (f k * x k)) s.
+Proof.
+intros A f x gamma s. rewrite <- sum_scal. apply sum_ext, every_all. intros k.
+rewrite <- Rabs_mult. f_equal. ring.
+Qed.
+
+Lemma average_scaled : forall A (f g : A -> R) k s, sum f s = k * sum g s ->
+  average f s = k * average g s.
+Proof. intros A f g k s H. unfold average. rewrite H. unfold Rdiv. ring. Qed.
+
+(* g is gamma + gamma_offset, rounded or not. *)
+Lemma close_gamma : forall K b B T c x gamma g Kg, close K b B T c x ->
+  (exists f, near Kg f /\ g = gamma * f) ->
+  close (K * Kg) (b * Kg) (Rabs gamma * B) (Rabs gamma * T) (g * c) (gamma * x).
+Proof.
+intros K b B T c x gamma g Kg H [f [F ->]].
+replace (gamma * f * c) with (gamma * c * f) by ring.
+apply close_mul; [now apply close_times | exact F].
+Qed.
+
+(* BATCH without affine_per_sample: p = g * (P / m), q = g * (Q / m). *)
+Section Batch.
+Variable value : Type.
+Variables z dy : value -> R.
+Variable list : tree value.
+Variable s : statistic.
+Variables gamma g lift Kg : R.
+Hypothesis Hg : exists f, near Kg f /\ g = gamma * f.
+Hypothesis Hlift : 0 < lift.
+Hypothesis Hm : 0 < size list.
+
+Definition p_batch := rnd Double (g * rnd Double (P_plane dy list / size list)).
+Definition q_batch := rnd Double (g * rnd Double (Q_plane z dy list s / size list)).
+Definition dx_batch (k : value) := dx s lift (rnd Float (dy k * (g * lift))) p_batch q_batch (z k).
+
+Definition t_batch (k : value) := dy k * gamma.
+Definition tx_batch (k : value) := dy k * gamma * xhat s (z k).
+Definition scale_batch (k : value) := dx_scale s (t_batch k)
+  (average (fun k => Rabs (t_batch k)) list) (average (fun k => Rabs (tx_batch k)) list) (z k).
+
+Theorem dx_batch_error : forall em er G C k, (forall k, format Float (z k)) -> fair em er s ->
+  growth list <= G ->
+  dx_constant (Kg * (1 + u)) (1 * G * (1 + w) * Kg * (1 + w))
+    ((1 + sub) * (1 + u) * G * ((1 + er) * (1 + w)) * (1 + w) * Kg * (1 + w))
+    (shift em * (1 + u) * G * ((1 + er) * (1 + w)) * (1 + w) * Kg * (1 + w))
+    (1 + u) (1 + sub) (shift em) er C ->
+  Rabs (dx_batch k - exact_dx s (t_batch k) (average t_batch list) (average tx_batch list) (z k))
+    <= C * scale_batch k.
+Proof.
+intros em er G C k Hz Hs HG HC. unfold dx_batch, scale_batch.
+eapply dx_channel_error; try eassumption; [now apply Hz | |].
+- unfold p_batch, t_batch.
+  rewrite (average_scaled _ _ _ _ _ (sum_gamma _ dy gamma list)),
+    (average_scaled _ _ _ _ _ (sum_abs_gamma _ dy gamma list)).
+  apply close_weaken with (1 * G * (1 + w) * Kg * (1 + w)) (0 * (1 + w) * Kg * (1 + w)); try lra.
+  apply (close_rnd Double), close_gamma; [|exact Hg].
+  apply (close_rnd Double), close_average; [exact Hm|]. now apply P_plane_close.
+- unfold q_batch, t_batch, tx_batch.
+  rewrite (average_scaled _ _ _ _ _ (sum_gamma_x _ dy (fun k => xhat s (z k)) gamma list)),
+    (average_scaled _ _ _ _ _ (sum_abs_gamma_x _ dy (fun k => xhat s (z k)) gamma list)),
+    (average_scaled _ _ _ _ _ (sum_abs_gamma _ dy gamma list)).
+  apply (close_rnd Double), close_gamma; [|exact Hg].
+  apply (close_rnd Double), close_average; [exact Hm|]. now apply Q_plane_close.
+Qed.
+End Batch.
+
+(* INSTANCE and GROUP, and BATCH with affine_per_sample: each plane's P and Q are multiplied by its
+   g, and these are added in order and in double. A plane is a channel of the group, or a sample. *)
+Section Weighted.
+Variables value plane : Type.
+Variables z dy : value -> R.
+Variable values : plane -> tree value.
+Variable group : tree plane.
+Variable s : statistic.
+Variables gamma g : plane -> R.
+Variables lift Kg : R.
+Hypothesis Hg : forall c, exists f, near Kg f /\ g c = gamma c * f.
+Hypothesis Hlift : 0 < lift.
+
+Definition m_group := sum (fun c => size (values c)) group.
+Definition p_group :=
+  rnd Double (comp (fun c => rnd Double (g c * P_plane dy (values c))) group / m_group).
+Definition q_group :=
+  rnd Double (comp (fun c => rnd Double (g c * Q_plane z dy (values c) s)) group / m_group).
+Definition dx_group (c : plane) (k : value) :=
+  dx s lift (rnd Float (dy k * (g c * lift))) p_group q_group (z k).
+
+Definition t_group (c : plane) (k : value) := dy k * gamma c.
+Definition tx_group (c : plane) (k : value) := dy k * gamma c * xhat s (z k).
+Definition average_group (f : plane -> value -> R) := sum (fun c => sum (f c) (values c)) group / m_group.
+Definition scale_group (c : plane) (k : value) := dx_scale s (t_group c k)
+  (average_group (fun c k => Rabs (t_group c k))) (average_group (fun c k => Rabs (tx_group c k)))
+  (z k).
+
+Theorem dx_group_error : forall em er G H C c k, (forall k, format Float (z k)) -> fair em er s ->
+  0 < m_group -> 1 <= Kg -> 1 <= G -> (forall c, growth (values c) <= G) -> growth group <= H ->
+  dx_constant (Kg * (1 + u)) (1 * G * Kg * (1 + w) * H * (1 + w))
+    ((1 + sub) * (1 + u) * G * ((1 + er) * (1 + w)) * Kg * (1 + w) * H * (1 + w))
+    (shift em * (1 + u) * G * ((1 + er) * (1 + w)) * Kg * (1 + w) * H * (1 + w))
+    (1 + u) (1 + sub) (shift em) er C ->
+  Rabs (dx_group c k -
+        exact_dx s (t_group c k) (average_group t_group) (average_group tx_group) (z k))
+    <= C * scale_group c k.
+Proof.
+intros em er G H C c k Hz Hs Hm HK G1 HG HH HC. unfold dx_group, scale_group.
+assert (Hi : 0 <= / m_group) by (apply Rlt_le, Rinv_0_lt_compat, Hm).
+assert (HS := Hs). destruct HS as [_ [Hem [_ [[r [Hr _]] _]]]]. assert (Er := near_ge1 _ _ Hr).
+assert (Hc : 0 <= shift em) by (unfold shift; nra).
+assert (Ge : 0 <= G * ((1 + er) * (1 + w))) by (apply Rmult_le_pos; nra).
+eapply dx_channel_error; try eassumption; [now apply Hz | now apply Hg | |].
+- unfold p_group, average_group, Rdiv.
+  apply close_weaken with (1 * G * Kg * (1 + w) * H * (1 + w)) (0 * G * Kg * (1 + w) * H * (1 + w)); try lra.
+  apply (close_rnd Double), close_scale; [exact Hi|].
+  apply close_comp; [nra | lra | | exact HH]. apply every_all. intros d.
+  unfold t_group. rewrite sum_gamma, sum_abs_gamma.
+  apply close_weaken with (1 * G * Kg * (1 + w)) (0 * Kg * (1 + w)); try lra.
+  apply (close_rnd Double), close_gamma; [|now apply Hg]. now apply P_plane_close.
+- unfold q_group, average_group, Rdiv.
+  apply (close_rnd Double), close_scale; [exact Hi|].
+  apply close_comp; [ | | | exact HH].
+  + assert (1 <= G * ((1 + er) * (1 + w))) by nra.
+    assert (1 <= (1 + sub) * (1 + u) * (G * ((1 + er) * (1 + w)))) by nra.
+    assert (1 <= (1 + sub) * (1 + u) * (G * ((1 + er) * (1 + w))) * Kg) by nra. nra.
+  + repeat apply Rmult_le_pos; nra.
+  + apply every_all. intros d. unfold t_group, tx_group.
+    rewrite (sum_gamma_x _ dy (fun k => xhat s (z k))),
+      (sum_abs_gamma_x _ dy (fun k => xhat s (z k))), sum_abs_gamma.
+    apply (close_rnd Double), close_gamma; [|now apply Hg]. now apply Q_plane_close.
+Qed.
+End Weighted.
+
+(* ---- dgamma and dbeta ---- *)
+
+(* The stored float: of the sum, or of old + sum with accumulate. *)
+Definition store (x : R) := rnd Float x.
+Definition accumulate (old x : R) := rnd Float (rnd Double (old + x)).
+
+Lemma close_accumulate : forall K b B T c x old, close K b B T c x ->
+  close (K * (1 + w) * (1 + u)) (b * (1 + w) * (1 + u)) (B + Rabs old) T (accumulate old c) (old + x).
+Proof.
+intros K b B T c x old [H1 [H2 [H3 [H4 H5]]]]. unfold accumulate.
+apply (close_rnd Float), (close_rnd Double). unfold close. generalize (Rabs_pos old). intros O.
+replace (old + c - (old + x)) with (c - x) by ring. repeat split; try assumption.
+- assert (0 <= (K - 1) * Rabs old) by nra. lra.
+- eapply Rle_trans; [apply Rabs_triang | lra].
+Qed.
+
+(* A bound on the scale B + T, with B at least |x|. *)
+Lemma close_bound : forall K b B T c x C, close K b B T c x -> K - 1 <= C -> b <= C ->
+  Rabs (c - x) <= C * (B + T).
+Proof.
+intros K b B T c x C [H1 [H2 [H3 [H4 H5]]]] HK Hb.
+assert (0 <= B) by (generalize (Rabs_pos x); lra). 
+assert ((K - 1) * B <= C * B) by now apply Rmult_le_compat_r.
+assert (b * T <= C * T) by now apply Rmult_le_compat_r. lra.
+Qed.
+
+Lemma close_alone : forall K B T c x, close K 0 B T c x -> close K 0 B 0 c x.
+Proof. intros K B T c x. unfold close. intuition lra. Qed.
+
+Theorem store_error : forall K b B T c x C, close K b B T c x ->
+  K * (1 + w) * (1 + u) - 1 <= C -> b * (1 + w) * (1 + u) <= C ->
+  Rabs (store c - x) <= C * (B + T) /\
+  forall old, Rabs (accumulate old c - (old + x)) <= C * (B + T + Rabs old).
+Proof.
+intros K b B T c x C H HK Hb. assert (H' := H). destruct H' as [_ [_ [K1 [b0 _]]]]. split.
+- eapply close_bound; [apply (close_rnd Float); exact H | |]; simpl unit; nra.
+- intros old. replace (B + T + Rabs old) with (B + Rabs old + T) by ring.
+  eapply close_bound; [apply close_accumulate; exact H | exact HK | exact Hb].
+Qed.
+
+(* dbeta of all kinds, dgamma of channels: planes in order and in double. Of a list that is one sum
+   the outer tree is a leaf. Each plane has its own statistic. *)
+Section Planes.
+Variables value plane : Type.
+Variables z dy : value -> R.
+Variable values : plane -> tree value.
+Variable samples : tree plane.
+Variable s : plane -> statistic.
+
+Definition over (f : plane -> value -> R) := sum (fun c => sum (f c) (values c)) samples.
+Definition dbeta_sum := comp (fun c => P_plane dy (values c)) samples.
+Definition dgamma_sum := comp (fun c => Q_plane z dy (values c) (s c)) samples.
+Definition exact_dbeta := over (fun _ k => dy k).
+Definition exact_dgamma := over (fun c k => dy k * xhat (s c) (z k)).
+Definition dbeta_scale := over (fun _ k => Rabs (dy k)).
+Definition dgamma_scale := over (fun c k => Rabs (dy k) * (1 + Rabs (xhat (s c) (z k)))).
+
+Lemma over_split :
+  dgamma_scale = over (fun c k => Rabs (dy k * xhat (s c) (z k))) + dbeta_scale.
+Proof.
+unfold dgamma_scale, dbeta_scale, over. rewrite <- sum_plus. apply sum_ext, every_all. intros c.
+rewrite <- sum_plus. apply sum_ext, every_all. intros k. rewrite Rabs_mult. ring.
+Qed.
+
+Lemma dbeta_close : forall G H, 1 <= G -> (forall c, growth (values c) <= G) ->
+  growth samples <= H ->
+  close (1 * G * H) 0 dbeta_scale dbeta_scale dbeta_sum exact_dbeta.
+Proof.
+intros G H G1 HG HH. apply close_weaken with (1 * G * H) (0 * H); try lra.
+apply close_comp; try lra. apply every_all. intros c. now apply P_plane_close.
+Qed.
+
+Lemma dgamma_close : forall em er G H, (forall k, format Float (z k)) -> 0 <= er -> 1 <= G ->
+  0 <= em -> (forall c, fair em er (s c)) -> (forall c, growth (values c) <= G) -> growth samples <= H ->
+  close ((1 + sub) * (1 + u) * G * ((1 + er) * (1 + w)) * H)
+        (shift em * (1 + u) * G * ((1 + er) * (1 + w)) * H)
+    (over (fun c k => Rabs (dy k * xhat (s c) (z k)))) dbeta_scale dgamma_sum exact_dgamma.
+Proof.
+intros em er G H Hz Her G1 Hem Hs HG HH.
+assert (Hc : 0 <= shift em) by (unfold shift; nra).
+assert (1 <= (1 + er) * (1 + w)) by nra.
+assert (1 <= G * ((1 + er) * (1 + w))) by nra.
+apply close_comp; [nra | | | exact HH].
+- repeat apply Rmult_le_pos; nra.
+- apply every_all. intros c. now apply Q_plane_close.
+Qed.
+
+Theorem dbeta_error : forall G H C, 1 <= G -> (forall c, growth (values c) <= G) ->
+  growth samples <= H -> 1 * G * H * (1 + w) * (1 + u) - 1 <= C ->
+  Rabs (store dbeta_sum - exact_dbeta) <= C * dbeta_scale /\
+  forall old, Rabs (accumulate old dbeta_sum - (old + exact_dbeta)) <= C * (dbeta_scale + Rabs old).
+Proof.
+intros G H C G1 HG HH HC. replace dbeta_scale with (dbeta_scale + 0) by ring.
+assert (E := close_alone _ _ _ _ _ (dbeta_close G H G1 HG HH)).
+apply store_error with (1 := E); [exact HC|]. destruct E as [_ [_ [E _]]]. nra.
+Qed.
+
+Theorem dgamma_error : forall em er G H C, (forall k, format Float (z k)) -> 0 <= er -> 0 <= em ->
+  1 <= G -> (forall c, fair em er (s c)) -> (forall c, growth (values c) <= G) ->
+  growth samples <= H ->
+  (1 + sub) * (1 + u) * G * ((1 + er) * (1 + w)) * H * (1 + w) * (1 + u) - 1 <= C ->
+  shift em * (1 + u) * G * ((1 + er) * (1 + w)) * H * (1 + w) * (1 + u) <= C ->
+  Rabs (store dgamma_sum - exact_dgamma) <= C * dgamma_scale /\
+  forall old, Rabs (accumulate old dgamma_sum - (old + exact_dgamma)) <=
+    C * (dgamma_scale + Rabs old).
+Proof.
+intros em er G H C Hz Her Hem G1 Hs HG HH C1 C2. rewrite over_split.
+eapply store_error; [now apply dgamma_close with (em := em) (er := er) (G := G) (H := H) | |];
+  assumption.
+Qed.
+End Planes.
+
+(* dgamma of LAYER and RMS: the values are of many rows, each with its statistic. *)
+Section Dgamma_rows.
+Variable value : Type.
+Variables z dy : value -> R.
+Variable s : value -> statistic.
+Variable list : tree value.
+
+Definition dgamma_term (k : value) := rnd Float (dy k * rnd Float (centred (s k) (z k) * rnd Float (rstd (s k)))).
+Definition dgamma_row := comp dgamma_term list.
+Definition exact_dgamma_row := sum (fun k => dy k * xhat (s k) (z k)) list.
+Definition dgamma_row_scale := sum (fun k => Rabs (dy k) * (1 + Rabs (xhat (s k) (z k)))) list.
+
+Lemma dgamma_row_split : dgamma_row_scale =
+  sum (fun k => Rabs (dy k * xhat (s k) (z k))) list + sum (fun k => Rabs (dy k)) list.
+Proof.
+unfold dgamma_row_scale. rewrite <- sum_plus. apply sum_ext, every_all. intros k.
+rewrite Rabs_mult. ring.
+Qed.
+
+Theorem dgamma_row_error : forall Ka c er G C, 1 <= Ka -> 0 <= c -> 0 <= er -> 1 <= G ->
+  (forall k, 0 < exact_rstd (s k) /\
+    (exists a l, near Ka a /\ Rabs l <= c /\
+      h (s k) (z k) * (exact_rstd (s k) / v (s k)) = xhat (s k) (z k) * a + l) /\
+    (exists f, near (1 + er) f /\ rstd (s k) = exact_rstd (s k) * f)) ->
+  growth list <= G ->
+  Ka * ((1 + er) * (1 + u) * (1 + u) * (1 + u)) * G * (1 + w) * (1 + u) - 1 <= C ->
+  c * ((1 + er) * (1 + u) * (1 + u) * (1 + u)) * G * (1 + w) * (1 + u) <= C ->
+  Rabs (store dgamma_row - exact_dgamma_row) <= C * dgamma_row_scale /\
+  forall old, Rabs (accumulate old dgamma_row - (old + exact_dgamma_row)) <=
+    C * (dgamma_row_scale + Rabs old).
+Proof.
+intros Ka c er G C HKa Hc Her G1 Hs HG C1 C2. rewrite dgamma_row_split.
+eapply store_error; [|exact C1|exact C2].
+assert (1 <= (1 + er) * (1 + u) * (1 + u) * (1 + u)) by nra.
+apply close_comp; [nra | nra | | exact HG]. apply every_all. intros k.
+destruct (Hs k) as [HR [[a [l [Ha [Hl E]]]] [r [Hr Er]]]]. unfold dgamma_term.
+destruct (rnd_near Float (rstd (s k))) as [f1 [F1 ->]].
+destruct (rnd_near Float (centred (s k) (z k) * (rstd (s k) * f1))) as [f2 [F2 ->]].
+destruct (rnd_near Float (dy k * (centred (s k) (z k) * (rstd (s k) * f1) * f2))) as [f3 [F3 ->]].
+assert (Hv : 0 < v (s k)) by apply bpow_gt_0.
+replace (dy k * (centred (s k) (z k) * (rstd (s k) * f1) * f2) * f3)
+  with (dy k * (h (s k) (z k) * (exact_rstd (s k) / v (s k))) * (r * f1 * f2 * f3))
+  by (unfold h; rewrite Er; field; lra).
+rewrite E. apply close_mul; [now apply close_xhat | repeat apply near_mul; assumption].
+Qed.
+End Dgamma_rows.
+
+(* ---- dx + dsum, and dx of nrm_infer_backward ---- *)
+
+Lemma average_abs : forall A (f : A -> R) s, 0 < size s ->
+  Rabs (average f s) <= average (fun k => Rabs (f k)) s.
+Proof.
+intros A f s H. assert (0 < / size s) by now apply Rinv_0_lt_compat.
+unfold average, Rdiv. rewrite Rabs_mult, (Rabs_pos_eq (/ size s)) by lra.
+apply Rmult_le_compat_r; [lra|]. apply sum_abs, every_all. intros k. lra.
+Qed.
+
+(* The exact dx is within its scale. *)
+Lemma exact_dx_scale : forall s t p q T0 T1 z, 0 <= exact_rstd s -> Rabs p <= T0 -> Rabs q <= T1 ->
+  Rabs (exact_dx s t p q z) <= dx_scale s t T0 T1 z.
+Proof.
+intros s t p q T0 T1 z HR Hp Hq. unfold exact_dx, dx_scale. set (X := xhat s z).
+rewrite Rabs_mult, (Rabs_pos_eq (exact_rstd s)), Rmult_assoc by exact HR.
+apply Rmult_le_compat_l; [exact HR|].
+unfold Rminus. eapply Rle_trans; [apply Rabs_triang|]. rewrite Rabs_Ropp, Rabs_mult.
+eapply Rle_trans; [apply Rplus_le_compat_r, Rabs_triang|]. rewrite Rabs_Ropp.
+generalize (Rabs_pos X) (Rabs_pos t) (Rabs_pos p) (Rabs_pos q). intros.
+assert (Rabs X * Rabs q <= Rabs X * T1) by now apply Rmult_le_compat_l.
+assert (0 <= Rabs X * (Rabs t + T0)) by (apply Rmult_le_pos; lra). lra.
+Qed.
+
+(* Adding dsum rounds once more: e / 2 of it, and as much of dx. *)
+Theorem dsum_error : forall d x S C dsum, Rabs (d - x) <= C * S -> Rabs x <= S ->
+  Rabs (rnd Float (d + dsum) - (x + dsum)) <= ((1 + C) * (1 + u) - 1) * S + u * Rabs dsum.
+Proof.
+intros d x S C dsum H HS. 
+replace (rnd Float (d + dsum) - (x + dsum))
+  with ((rnd Float (d + dsum) - (d + dsum)) + (d - x)) by ring.
+eapply Rle_trans; [apply Rabs_triang|].
+assert (E := rnd_error Float (d + dsum)). simpl in E.
+assert (Rabs (d + dsum) <= C * S + S + Rabs dsum).
+{ replace (d + dsum) with ((d - x) + x + dsum) by ring.
+  eapply Rle_trans; [apply Rabs_triang|]. apply Rplus_le_compat_r.
+  eapply Rle_trans; [apply Rabs_triang | lra]. }
+lra.
+Qed.
+
+(* (dy' * r) * w, with r = (float)(a * 2^n), w = 2^-n, a = g * rstd in double: n is 0 or 100. The
+   rstd is in double from the running variance, which is what it is. *)
+Definition dx_frozen (dy g rstd : R) (n : Z) :=
+  rnd Float (rnd Float (dy * rnd Float (rnd Double (g * rstd) * bpow radix2 n)) * bpow radix2 (- n)).
+
+Theorem dx_frozen_error : forall dy gamma g R0 rstd er Kg n C,
+  0 <= R0 -> (exists f, near Kg f /\ g = gamma * f) ->
+  (exists f, near (1 + er) f /\ rstd = R0 * f) ->
+  Kg * (1 + er) * (1 + w) * (1 + u) * (1 + u) - 1 <= C ->
+  Rabs (dx_frozen dy g rstd n - R0 * (dy * gamma)) <= C * (R0 * Rabs (dy * gamma)).
+Proof.
+intros dy gamma g R0 rstd er Kg n C HR [f [F ->]] [r [Fr ->]] HC. unfold dx_frozen.
+rewrite rnd_scale, (rnd_id Float (rnd Float _)) by apply rnd_format.
+destruct (rnd_near Double (gamma * f * (R0 * r))) as [f1 [F1 ->]].
+destruct (rnd_near Float (gamma * f * (R0 * r) * f1 * bpow radix2 n)) as [f2 [F2 ->]].
+destruct (rnd_near Float (dy * (gamma * f * (R0 * r) * f1 * bpow radix2 n * f2))) as [f3 [F3 ->]].
+replace (dy * (gamma * f * (R0 * r) * f1 * bpow radix2 n * f2) * f3 * bpow radix2 (- n))
+  with (R0 * (dy * gamma) * (f * r * f1 * f2 * f3) * (bpow radix2 n * bpow radix2 (- n))) by ring.
+rewrite <- bpow_plus, Z.add_opp_diag_r. simpl (bpow radix2 0). rewrite Rmult_1_r.
+assert (N : near (Kg * (1 + er) * (1 + w) * (1 + u) * (1 + u)) (f * r * f1 * f2 * f3))
+  by (repeat apply near_mul; assumption).
+unfold near in N. set (x := R0 * (dy * gamma)). set (k := f * r * f1 * f2 * f3) in *.
+replace (x * k - x) with ((k - 1) * x) by ring. rewrite Rabs_mult. unfold x.
+rewrite (Rabs_mult R0), (Rabs_pos_eq R0) by exact HR.
+apply Rmult_le_compat_r; [apply Rmult_le_pos; [exact HR | apply Rabs_pos] | lra].
+Qed.
