@@ -1,0 +1,615 @@
+(* From the values of a list to mean and rstd (NUMERICS, "Statistics"), by sums in float around a
+   pilot that the acceptance test let pass. *)
+From Coq Require Import Reals Psatz List.
+Require Import Constants Float Sum.
+Open Scope R_scope.
+
+Lemma abs_le : forall x y, Rabs x <= y -> - y <= x <= y.
+Proof. intros x y. unfold Rabs. destruct (Rcase_abs x); lra. Qed.
+
+Lemma sqr_le : forall x y, 0 <= y -> x ^ 2 <= y ^ 2 -> x <= y.
+Proof. intros x y Hy H. destruct (Rle_or_lt x y); [assumption | exfalso; nra]. Qed.
+
+(* x^2 <= a, y^2 <= b: x*y <= c where a*b <= c^2. *)
+Lemma mul_sqr_le : forall x y a b c, 0 <= x -> 0 <= y -> 0 <= c ->
+  x ^ 2 <= a -> y ^ 2 <= b -> a * b <= c ^ 2 -> x * y <= c.
+Proof.
+intros x y a b c Hx Hy Hc Ha Hb H. apply sqr_le; [exact Hc|].
+replace ((x * y) ^ 2) with (x ^ 2 * y ^ 2) by ring.
+eapply Rle_trans; [|exact H].
+apply Rmult_le_compat; try apply pow2_ge_0; assumption.
+Qed.
+
+(* ---- From the errors of two sums to that of the variance ------------------------------------ *)
+
+(* All per value. s1 and s2 are computed, Dh, Qh and Ah the exact sums of the differences d as they
+   were rounded, of d*d and |d|; D and Q those of the differences without rounding. k is the unit of
+   the sums, wd that of what follows. T is var + eps as it is computed. *)
+Section Variance.
+Variables k e1 e2 wd : R.
+Hypothesis Hk : 0 < k <= u.
+Hypothesis He1 : 0 <= e1 <= 16 * k.
+Hypothesis He2 : 0 <= e2 <= 16 * k.
+Hypothesis Hwd : 0 <= wd <= k.
+Variables s1 s2 Dh Qh Ah D Q V eps X Y T t1 t2 t3 t4 r : R.
+Hypothesis H1 : Rabs (s1 - Dh) <= e1 * Ah.
+Hypothesis HA : 0 <= Ah.
+Hypothesis HAQ : Ah ^ 2 <= Qh.
+Hypothesis H2 : Rabs (s2 - Qh) <= e2 * Qh.
+Hypothesis HV : 0 <= V <= Q.
+Hypothesis HQ : Q <= Qh * (1 + 3 * k).
+Hypothesis Hr : 0 <= r.
+Hypothesis HrV : r ^ 2 <= V * Q.
+Hypothesis H3 : Rabs (Qh - Dh ^ 2 - V) <= 2 * k * r + k ^ 2 * Q.
+Hypothesis Heps : 0 <= eps.
+Hypothesis HX : Rabs (X - (s2 - s1 ^ 2)) <= (2 * wd + wd ^ 2) * s1 ^ 2.
+Hypothesis HY : Y = Rmax 0 X.
+Hypothesis HT : T = (Y * (1 + t1) * (1 + t2) + eps) * (1 + t3).
+Hypothesis B1 : Rabs t1 <= wd.
+Hypothesis B2 : Rabs t2 <= wd.
+Hypothesis B3 : Rabs t3 <= wd.
+Hypothesis HTpos : 0 < T.
+Hypothesis Hacc : s1 ^ 2 * (1 - wd) ^ 3 <= accept * T.
+
+Lemma small : 0 < k <= 6 / 100000000.
+Proof. lra. Qed.
+
+Lemma s1_T : s1 ^ 2 <= (1 / 2 + 2 * wd) * T.
+Proof.
+generalize small. intros K. unfold accept in Hacc.
+assert (0 <= s1 ^ 2) by apply pow2_ge_0.
+assert (C : 1 - 3 * wd <= (1 - wd) ^ 3) by nra.
+assert (s1 ^ 2 * (1 - 3 * wd) <= 1 / 2 * T) by nra.
+assert (F : 1 / 2 <= (1 / 2 + 2 * wd) * (1 - 3 * wd)) by nra.
+apply Rmult_le_reg_r with (1 - 3 * wd); [lra|].
+assert (T * (1 / 2) <= T * ((1 / 2 + 2 * wd) * (1 - 3 * wd))) by (apply Rmult_le_compat_l; lra).
+lra.
+Qed.
+
+Lemma Y_pos : 0 <= Y.
+Proof. rewrite HY. apply Rmax_l. Qed.
+
+Lemma T_Y : Rabs (T - (Y + eps)) <= 301 / 100 * wd * T /\ Y + eps <= (1 + 4 * wd) * T.
+Proof.
+generalize small Y_pos. intros K PY.
+apply abs_le in B1, B2, B3.
+assert (C : (1 - wd) * (1 - wd) * (1 - wd) * (Y + eps) <= T).
+{ rewrite HT. assert ((1 - wd) * (1 - wd) <= (1 + t1) * (1 + t2)) by nra.
+  assert (Y * ((1 - wd) * (1 - wd)) <= Y * ((1 + t1) * (1 + t2))) by (apply Rmult_le_compat_l; lra).
+  assert (eps * ((1 - wd) * (1 - wd)) <= eps * 1) by (apply Rmult_le_compat_l; nra).
+  replace ((1 - wd) * (1 - wd) * (1 - wd) * (Y + eps))
+    with ((Y * ((1 - wd) * (1 - wd)) + eps * ((1 - wd) * (1 - wd))) * (1 - wd)) by ring.
+  apply Rmult_le_compat; try lra.
+  assert (0 <= (1 - wd) * (1 - wd)) by nra. nra. }
+assert (C' : T <= (1 + wd) * (1 + wd) * (1 + wd) * (Y + eps)).
+{ rewrite HT. assert ((1 + t1) * (1 + t2) <= (1 + wd) * (1 + wd)) by nra.
+  assert (Y * ((1 + t1) * (1 + t2)) <= Y * ((1 + wd) * (1 + wd))) by (apply Rmult_le_compat_l; lra).
+  assert (eps * 1 <= eps * ((1 + wd) * (1 + wd))) by (apply Rmult_le_compat_l; nra).
+  replace ((1 + wd) * (1 + wd) * (1 + wd) * (Y + eps))
+    with ((Y * ((1 + wd) * (1 + wd)) + eps * ((1 + wd) * (1 + wd))) * (1 + wd)) by ring.
+  apply Rmult_le_compat; try lra.
+  assert (0 <= (1 + t1) * (1 + t2)) by nra. nra. }
+set (Z := Y + eps) in *. assert (0 <= Z) by (unfold Z; lra).
+assert (wd * wd <= wd / 1000000) by nra.
+assert (G1 : 1 - 3 * wd <= (1 - wd) * (1 - wd) * (1 - wd)) by nra.
+assert (G2 : (1 + wd) * (1 + wd) * (1 + wd) <= 1 + 3001 / 1000 * wd) by nra.
+assert (G3 : (1 - 3 * wd) * Z <= T) by nra.
+assert (G4 : T <= (1 + 3001 / 1000 * wd) * Z) by nra.
+assert (G5 : Z <= (1 + 3001 / 1000 * wd) * T).
+{ apply Rmult_le_reg_l with (1 - 3 * wd); [lra|]. eapply Rle_trans; [exact G3|].
+  assert (1 <= (1 - 3 * wd) * (1 + 3001 / 1000 * wd)) by nra. nra. }
+split; [|nra]. apply Rabs_le. split; [nra|].
+assert (wd * Z <= wd * ((1 + 3001 / 1000 * wd) * T)) by (apply Rmult_le_compat_l; lra).
+assert (wd * ((1 + 3001 / 1000 * wd) * T) <= 1001 / 1000 * (wd * T)) by nra. nra.
+Qed.
+
+Lemma s2_T : s2 + eps <= (3 / 2 + 12 * wd) * T.
+Proof.
+generalize small s1_T. intros K S. destruct T_Y as [_ HYT]. apply abs_le in HX.
+assert (X <= Y) by (rewrite HY; apply Rmax_r).
+assert (0 <= s1 ^ 2) by apply pow2_ge_0.
+assert ((2 * wd + wd ^ 2) * s1 ^ 2 <= 3 * wd * s1 ^ 2) by (apply Rmult_le_compat_r; nra).
+assert (3 * wd * s1 ^ 2 <= 3 * wd * ((1 / 2 + 2 * wd) * T)) by (apply Rmult_le_compat_l; lra).
+assert (wd * wd * T <= wd * T) by (assert (wd * wd <= wd) by nra; nra).
+nra.
+Qed.
+
+Lemma Qh_T : 0 <= Qh <= (3 / 2 + 40 * k) * T.
+Proof.
+generalize small s2_T. intros K S. apply abs_le in H2.
+assert (P : 0 <= Qh) by (generalize (pow2_ge_0 Ah); lra).
+split; [exact P|].
+assert (Qh * (1 - 16 * k) <= (3 / 2 + 12 * k) * T).
+{ assert (e2 * Qh <= 16 * k * Qh) by (apply Rmult_le_compat_r; lra). nra. }
+apply Rmult_le_reg_r with (1 - 16 * k); [lra|]. eapply Rle_trans; [exact H|].
+assert (3 / 2 + 12 * k <= (3 / 2 + 40 * k) * (1 - 16 * k)) by nra. nra.
+Qed.
+
+Lemma Q_T : 0 <= Q <= (3 / 2 + 46 * k) * T.
+Proof.
+generalize small Qh_T. intros K [P H]. split; [lra|].
+eapply Rle_trans; [exact HQ|].
+assert (Qh * (1 + 3 * k) <= (3 / 2 + 40 * k) * T * (1 + 3 * k)) by (apply Rmult_le_compat_r; lra).
+assert ((3 / 2 + 40 * k) * (1 + 3 * k) <= 3 / 2 + 46 * k) by nra. nra.
+Qed.
+
+Lemma s2_error : Rabs (s2 - Qh) <= 150001 / 100000 * e2 * T.
+Proof.
+generalize small Qh_T. intros K [P H]. eapply Rle_trans; [exact H2|].
+assert (e2 * Qh <= e2 * ((3 / 2 + 40 * k) * T)) by (apply Rmult_le_compat_l; lra).
+assert (e2 * ((3 / 2 + 40 * k) * T) <= e2 * (150001 / 100000 * T))
+  by (apply Rmult_le_compat_l; nra).
+lra.
+Qed.
+
+Lemma s1_Ah : Rabs s1 * Ah <= 86603 / 100000 * T.
+Proof.
+generalize small s1_T Qh_T. intros K S [P H].
+apply mul_sqr_le with (a := (1 / 2 + 2 * wd) * T) (b := (3 / 2 + 40 * k) * T);
+  try apply Rabs_pos; try lra.
+- now rewrite pow2_abs.
+- replace ((86603 / 100000 * T) ^ 2) with ((86603 / 100000) ^ 2 * (T * T)) by ring.
+  replace ((1 / 2 + 2 * wd) * T * ((3 / 2 + 40 * k) * T))
+    with ((1 / 2 + 2 * wd) * (3 / 2 + 40 * k) * (T * T)) by ring.
+  apply Rmult_le_compat_r; nra.
+Qed.
+
+Lemma s1_error : Rabs (s1 ^ 2 - Dh ^ 2) <= 17321 / 10000 * e1 * T.
+Proof.
+generalize small s1_Ah Qh_T. intros K S [P H].
+replace (s1 ^ 2 - Dh ^ 2) with ((s1 - Dh) * (2 * s1 - (s1 - Dh))) by ring.
+rewrite Rabs_mult.
+assert (B : Rabs (2 * s1 - (s1 - Dh)) <= 2 * Rabs s1 + e1 * Ah).
+{ eapply Rle_trans; [apply Rabs_triang|]. rewrite Rabs_Ropp, Rabs_mult, (Rabs_right 2) by lra. lra. }
+eapply Rle_trans; [apply Rmult_le_compat; [apply Rabs_pos | apply Rabs_pos | exact H1 | exact B]|].
+replace (e1 * Ah * (2 * Rabs s1 + e1 * Ah)) with (e1 * (2 * (Rabs s1 * Ah) + e1 * Ah ^ 2)) by ring.
+replace (17321 / 10000 * e1 * T) with (e1 * (17321 / 10000 * T)) by ring.
+apply Rmult_le_compat_l; [lra|].
+assert (e1 * Ah ^ 2 <= 1 / 1000000 * (2 * T)) by (apply Rmult_le_compat; try apply pow2_ge_0; nra).
+lra.
+Qed.
+
+Lemma X_error : Rabs (X - V) <=
+  (150001 / 100000 * e2 + 17321 / 10000 * e1 + 101 / 100 * wd + 2 * k ^ 2) * T + 2 * k * r.
+Proof.
+generalize small s1_error s2_error s1_T Q_T. intros K E1 E2 S [P H].
+replace (X - V) with ((X - (s2 - s1 ^ 2)) + (s2 - Qh) - (s1 ^ 2 - Dh ^ 2) + (Qh - Dh ^ 2 - V))
+  by ring.
+apply abs_le in HX, E1, E2, H3.
+assert (0 <= s1 ^ 2) by apply pow2_ge_0.
+assert (G : (2 * wd + wd ^ 2) * s1 ^ 2 <= 101 / 100 * wd * T).
+{ assert ((2 * wd + wd ^ 2) * s1 ^ 2 <= 2001 / 1000 * wd * ((1 / 2 + 2 * wd) * T))
+    by (apply Rmult_le_compat; nra).
+  assert (wd * ((1 / 2 + 2 * wd) * T) <= wd * (501 / 1000 * T)) by (apply Rmult_le_compat_l; nra).
+  nra. }
+assert (k ^ 2 * Q <= k ^ 2 * (2 * T)) by (apply Rmult_le_compat_l; [apply pow2_ge_0 | nra]).
+apply Rabs_le. lra.
+Qed.
+
+Lemma Y_error : Rabs (Y - V) <= Rabs (X - V).
+Proof.
+rewrite HY. unfold Rmax. destruct (Rle_dec 0 X); [lra|].
+unfold Rabs. destruct (Rcase_abs (0 - V)), (Rcase_abs (X - V)); lra.
+Qed.
+
+Lemma r_T : r <= 122475 / 100000 * T.
+Proof.
+generalize small Q_T X_error Y_error. intros K [PQ HQT] EX EY. destruct T_Y as [_ HYT].
+assert (R1 : r <= 2 * T).
+{ apply sqr_le; [lra|]. eapply Rle_trans; [exact HrV|].
+  assert (k * T <= 1 / 1000000 * T) by (apply Rmult_le_compat_r; lra).
+  assert (V * Q <= 2 * T * (2 * T)) by (apply Rmult_le_compat; lra). lra. }
+assert (VT : V <= (1 + 65 * k) * T).
+{ assert (Rabs (Y - V) <= 60 * k * T).
+  { eapply Rle_trans; [exact EY|]. eapply Rle_trans; [exact EX|].
+    assert (2 * k * r <= 2 * k * (2 * T)) by (apply Rmult_le_compat_l; lra).
+    assert ((150001 / 100000 * e2 + 17321 / 10000 * e1 + 101 / 100 * wd + 2 * k ^ 2) * T <=
+            55 * k * T) by (apply Rmult_le_compat_r; nra).
+    assert (0 <= k * T) by (apply Rmult_le_pos; lra). lra. }
+  apply abs_le in H. assert (0 <= k * T) by (apply Rmult_le_pos; lra).
+  assert (wd * T <= k * T) by (apply Rmult_le_compat_r; lra). lra. }
+apply sqr_le; [lra|]. eapply Rle_trans; [exact HrV|].
+assert (V * Q <= (1 + 65 * k) * T * ((3 / 2 + 46 * k) * T)) by (apply Rmult_le_compat; lra).
+eapply Rle_trans; [exact H|].
+replace ((1 + 65 * k) * T * ((3 / 2 + 46 * k) * T)) with ((1 + 65 * k) * (3 / 2 + 46 * k) * (T * T))
+  by ring.
+replace ((122475 / 100000 * T) ^ 2) with ((122475 / 100000) ^ 2 * (T * T)) by ring.
+apply Rmult_le_compat_r; [apply Rmult_le_pos; lra|]. clear -K. nra.
+Qed.
+
+Definition variance_error :=
+  15001 / 10000 * e2 + 17321 / 10000 * e1 + 24496 / 10000 * k + 403 / 100 * wd.
+
+Theorem variance : Rabs (T - (V + eps)) <= variance_error * T.
+Proof.
+generalize small r_T X_error Y_error. intros K R EX EY. destruct T_Y as [HYT _].
+replace (T - (V + eps)) with ((T - (Y + eps)) + (Y - V)) by ring.
+eapply Rle_trans; [apply Rabs_triang|].
+assert (2 * k * r <= 2 * k * (122475 / 100000 * T)) by (apply Rmult_le_compat_l; lra).
+assert (k ^ 2 * T <= 1 / 1000000 * k * T) by (apply Rmult_le_compat_r; [lra | clear -K; nra]).
+assert (0 <= e2 * T) by (apply Rmult_le_pos; lra).
+assert (0 <= wd * T) by (apply Rmult_le_pos; lra).
+assert (0 <= k * T) by (apply Rmult_le_pos; lra).
+unfold variance_error. lra.
+Qed.
+
+End Variance.
+
+(* ---- From the variance to rstd --------------------------------------------------------------- *)
+
+Lemma sqrt_ratio : forall c x, 0 <= c <= 1 / 100000 -> 0 <= x -> Rabs (x ^ 2 - 1) <= c ->
+  Rabs (x - 1) <= c * (5001 / 10000).
+Proof.
+intros c x Hc Hx H. apply abs_le in H. apply Rabs_le. split.
+- destruct (Rle_or_lt (1 - c * (5001 / 10000)) x) as [P | P]; [lra|]. exfalso.
+  assert (x ^ 2 < (1 - c * (5001 / 10000)) ^ 2) by nra.
+  assert (c * c <= c / 100000) by nra. nra.
+- destruct (Rle_or_lt x (1 + c * (5001 / 10000))) as [P | P]; [lra|]. exfalso.
+  assert ((1 + c * (5001 / 10000)) ^ 2 < x ^ 2) by nra. nra.
+Qed.
+
+(* T is var + eps as it is computed, S the exact one. *)
+Lemma rstd_error : forall c T S, 0 <= c <= 1 / 100000 -> 0 < T -> Rabs (T - S) <= c * T ->
+  0 < S /\ exists rho, Rabs rho <= c * (5002 / 10000) + 201 / 100 * w /\
+  rnd Double (1 / rnd Double (sqrt T)) = 1 / sqrt S * (1 + rho).
+Proof.
+intros c T S Hc HT H. apply abs_le in H.
+assert (PS : 0 < S) by nra. split; [exact PS|].
+generalize (sqrt_lt_R0 T HT) (sqrt_lt_R0 S PS). intros QT QS.
+destruct (rnd_ex Double (sqrt T)) as [a [Ba Ea]].
+destruct (rnd_ex Double (1 / rnd Double (sqrt T))) as [b [Bb Eb]].
+simpl unit in Ba, Bb. apply abs_le in Ba, Bb.
+set (x := sqrt S / sqrt T).
+assert (Px : 0 <= x) by (apply Rlt_le, Rdiv_lt_0_compat; assumption).
+assert (Hx : Rabs (x - 1) <= c * (5001 / 10000)).
+{ apply sqrt_ratio; [exact Hc | exact Px |].
+  assert (E : x ^ 2 = S / T).
+  { unfold x. replace ((sqrt S / sqrt T) ^ 2) with ((sqrt S * sqrt S) / (sqrt T * sqrt T))
+      by (field; lra). now rewrite !sqrt_sqrt by lra. }
+  rewrite E. replace (S / T - 1) with ((S - T) * / T) by (field; lra).
+  rewrite Rabs_mult, (Rabs_right (/ T)) by (apply Rle_ge, Rlt_le, Rinv_0_lt_compat, HT).
+  apply Rmult_le_reg_r with T; [exact HT|]. rewrite Rmult_assoc, Rinv_l by lra.
+  rewrite Rmult_1_r. apply Rabs_le. lra. }
+exists (x * ((1 + b) / (1 + a)) - 1). split.
+- apply abs_le in Hx. set (y := (1 + b) / (1 + a)).
+  assert (Hy : Rabs (y - 1) <= 2001 / 1000 * w).
+  { unfold y. replace ((1 + b) / (1 + a) - 1) with ((b - a) * / (1 + a)) by (field; lra).
+    rewrite Rabs_mult.
+    assert (Rabs (b - a) <= 2 * w) by (apply Rabs_le; lra).
+    assert (Rabs (/ (1 + a)) <= 20001 / 20000).
+    { rewrite Rabs_right by (apply Rle_ge, Rlt_le, Rinv_0_lt_compat; lra).
+      apply Rmult_le_reg_r with (1 + a); [lra|]. rewrite Rinv_l by lra. lra. }
+    replace (2001 / 1000 * w) with (2 * w * (2001 / 2000)) by lra.
+    apply Rmult_le_compat; try apply Rabs_pos; lra. }
+  apply abs_le in Hy. replace (x * y - 1) with ((x - 1) + x * (y - 1)) by ring.
+  eapply Rle_trans; [apply Rabs_triang|].
+  assert (Rabs (x - 1) <= c * (5001 / 10000)) by (apply Rabs_le; lra).
+  assert (Rabs (x * (y - 1)) <= 100001 / 100000 * (2001 / 1000 * w)).
+  { rewrite Rabs_mult. apply Rmult_le_compat; try apply Rabs_pos; apply Rabs_le; lra. }
+  lra.
+- rewrite Eb, Ea. unfold x. field. repeat split; lra.
+Qed.
+
+(* ---- A list ---------------------------------------------------------------------------------- *)
+
+(* S is computed from what f computes for each value; whatever these errors are, its own multiply
+   them by g at most. *)
+Definition summed (L : tree R) (g : R) (f : R -> R) (S : R) : Prop :=
+  forall x a k, 0 <= k ->
+  every (fun v => Rabs (f v - x v) <= k * a v /\ Rabs (x v) <= a v) L ->
+  Rabs (S - sum x L) <= ((1 + k) * g - 1) * sum a L.
+
+(* As the code computes them from the sums S1 and S2 of m values around K. *)
+Section Formulas.
+Variables S1 S2 m K eps : R.
+Definition f_dm := rnd Double (S1 / m).
+Definition f_m2 := Rmax 0 (rnd Double (S2 - rnd Double (S1 * f_dm))).
+Definition f_var_eps := rnd Double (rnd Double (f_m2 / m) + eps).
+Definition f_mean := rnd Double (K + f_dm).
+Definition f_rstd := rnd Double (1 / rnd Double (sqrt f_var_eps)).
+Definition f_accepted := rnd Double (f_dm * f_dm) <= f_var_eps * accept.
+End Formulas.
+
+Section Exact.
+Variable L : tree R.
+Definition x_mean := sum (fun v => v) L / size L.
+Definition x_var := sum (fun v => (v - x_mean) ^ 2) L / size L.
+End Exact.
+
+Section List.
+Variable t : type.
+Variables (L : tree R) (K eps g S1 S2 : R).
+Let k := unit t.
+Let m := size L.
+Let d v := rnd t (v - K).
+Hypothesis Hm : 0 < m.
+Hypothesis Heps : 0 <= eps.
+Hypothesis Hg : 1 <= g <= 1 + 14 * k.
+Hypothesis HS1 : summed L g d S1.
+Hypothesis HS2 : summed L g (fun v => rnd t (d v * d v)) S2.
+
+Let s1 := S1 / m.
+Let s2 := S2 / m.
+Let Dh := sum d L / m.
+Let Qh := sum (fun v => d v ^ 2) L / m.
+Let Ah := sum (fun v => Rabs (d v)) L / m.
+Let D := sum (fun v => v - K) L / m.
+Let Q := sum (fun v => (v - K) ^ 2) L / m.
+Let V := x_var L.
+
+Lemma k_small : 0 < k <= u.
+Proof. unfold k. split; [apply unit_pos | apply unit_small]. Qed.
+
+Lemma over_m : forall x y, x <= y * m -> x / m <= y.
+Proof.
+intros x y H. apply Rmult_le_reg_r with m; [exact Hm|].
+unfold Rdiv. rewrite Rmult_assoc, Rinv_l by lra. lra.
+Qed.
+
+Lemma abs_over_m : forall x y a b, Rabs (x - y) <= a * b -> Rabs (x / m - y / m) <= a * (b / m).
+Proof.
+intros x y a b H. replace (x / m - y / m) with ((x - y) * / m) by (field; lra).
+rewrite Rabs_mult, (Rabs_right (/ m)) by (apply Rle_ge, Rlt_le, Rinv_0_lt_compat, Hm).
+replace (a * (b / m)) with (a * b * / m) by (field; lra).
+apply Rmult_le_compat_r; [apply Rlt_le, Rinv_0_lt_compat, Hm | exact H].
+Qed.
+
+Lemma s1_Dh : Rabs (s1 - Dh) <= (g - 1) * Ah.
+Proof.
+apply abs_over_m. replace (g - 1) with ((1 + 0) * g - 1) by ring. apply HS1; [lra|].
+apply every_all. intros v. rewrite Rminus_diag_eq, Rabs_R0 by reflexivity. lra.
+Qed.
+
+Lemma s2_Qh : Rabs (s2 - Qh) <= ((1 + k) * g - 1) * Qh.
+Proof.
+apply abs_over_m. apply HS2; [generalize k_small; lra|].
+apply every_all. intros v. replace (d v ^ 2) with (d v * d v) by ring. split.
+- eapply Rle_trans; [apply rnd_error|]. fold k. rewrite (Rabs_right (d v * d v)) by nra. lra.
+- rewrite Rabs_right by nra. lra.
+Qed.
+
+Lemma s1_D : Rabs (s1 - D) <= ((1 + k) * g - 1) * (sum (fun v => Rabs (v - K)) L / m).
+Proof.
+apply abs_over_m. apply HS1; [generalize k_small; lra|].
+apply every_all. intros v. split; [apply rnd_error | lra].
+Qed.
+
+Lemma square_mean : forall f, (sum (fun v => Rabs (f v)) L / m) ^ 2 <= sum (fun v => f v ^ 2) L / m.
+Proof.
+intros f. generalize (cauchy_schwarz_1 R f L). fold m. intros H.
+replace ((sum (fun v => Rabs (f v)) L / m) ^ 2)
+  with (sum (fun v => Rabs (f v)) L ^ 2 / m / m) by (field; lra).
+apply over_m, over_m.
+replace (sum (fun v => f v ^ 2) L / m * m * m) with (m * sum (fun v => f v ^ 2) L) by (field; lra).
+exact H.
+Qed.
+
+Lemma abs_mean_pos : forall f, 0 <= sum (fun v => Rabs (f v)) L / m.
+Proof.
+intros f. apply Rmult_le_pos; [|apply Rlt_le, Rinv_0_lt_compat, Hm].
+apply sum_pos, every_all. intros v. apply Rabs_pos.
+Qed.
+
+Lemma square_mean_pos : forall f, 0 <= sum (fun v => f v ^ 2) L / m.
+Proof.
+intros f. apply Rmult_le_pos; [apply sum_square_pos | apply Rlt_le, Rinv_0_lt_compat, Hm].
+Qed.
+
+Lemma D_mean : D = x_mean L - K.
+Proof. unfold D, x_mean. rewrite sum_minus, sum_const. fold m. field. lra. Qed.
+
+(* Of any f and constant: the second moment around f's own mean. *)
+Lemma shift : forall f a, sum (fun v => (f v - a) ^ 2) L =
+  sum (fun v => f v ^ 2) L - 2 * a * sum f L + a ^ 2 * m.
+Proof.
+intros f a. unfold m. rewrite <- sum_const, <- sum_scal, <- sum_minus, <- sum_plus.
+apply sum_ext, every_all. intros v. ring.
+Qed.
+
+Lemma V_Q : V = Q - D ^ 2.
+Proof.
+unfold V, x_var. fold m.
+replace (sum (fun v => (v - x_mean L) ^ 2) L) with (sum (fun v => (v - K - D) ^ 2) L).
+- rewrite (shift (fun v => v - K) D). unfold Q, D. field. lra.
+- apply sum_ext, every_all. intros v. rewrite D_mean. ring.
+Qed.
+
+Lemma V_pos : 0 <= V.
+Proof. exact (square_mean_pos (fun v => v - x_mean L)). Qed.
+
+Lemma d_K : forall v, exists e, Rabs e <= k /\ d v = (v - K) * (1 + e).
+Proof. intros v. exact (rnd_ex t (v - K)). Qed.
+
+Lemma Q_Qh : Q <= Qh * (1 + 3 * k).
+Proof.
+apply over_m. unfold Qh.
+replace (sum (fun v => d v ^ 2) L / m * (1 + 3 * k) * m)
+  with ((1 + 3 * k) * sum (fun v => d v ^ 2) L) by (field; lra).
+rewrite <- sum_scal. apply sum_le, every_all. intros v.
+destruct (d_K v) as [e [B E]]. rewrite E. apply abs_le in B.
+generalize k_small. intros S.
+assert (1 <= (1 + 3 * k) * (1 + e) ^ 2) by nra.
+replace ((1 + 3 * k) * ((v - K) * (1 + e)) ^ 2) with ((1 + 3 * k) * (1 + e) ^ 2 * (v - K) ^ 2) by ring.
+generalize (pow2_ge_0 (v - K)). nra.
+Qed.
+
+(* What the rounding of the differences does to the variance: their own moves are h. *)
+Let h v := d v - (v - K).
+
+Lemma h_Q : sum (fun v => h v ^ 2) L / m <= k ^ 2 * Q.
+Proof.
+apply over_m. unfold Q. replace (k ^ 2 * (sum (fun v => (v - K) ^ 2) L / m) * m)
+  with (k ^ 2 * sum (fun v => (v - K) ^ 2) L) by (field; lra).
+rewrite <- sum_scal. apply sum_le, every_all. intros v.
+replace (k ^ 2 * (v - K) ^ 2) with ((k * (v - K)) ^ 2) by ring.
+rewrite <- (pow2_abs (h v)), <- (pow2_abs (k * (v - K))).
+apply pow_incr. split; [apply Rabs_pos|].
+unfold h. eapply Rle_trans; [apply rnd_error|]. fold k.
+rewrite Rabs_mult, (Rabs_right k) by (generalize k_small; lra). lra.
+Qed.
+
+Lemma V_hat : Rabs (Qh - Dh ^ 2 - V) <= 2 * k * sqrt (V * Q) + k ^ 2 * Q.
+Proof.
+set (C := sum (fun v => (v - x_mean L) * h v) L / m).
+set (E := sum h L / m). set (W := sum (fun v => h v ^ 2) L / m).
+assert (EQ : Qh - Dh ^ 2 - V = 2 * C + (W - E ^ 2)).
+{ rewrite V_Q.
+  assert (Dh = D + E).
+  { unfold Dh, D, E. replace (sum d L) with (sum (fun v => (v - K) + h v) L).
+    - rewrite sum_plus. field. lra.
+    - apply sum_ext, every_all. intros v. unfold h. ring. }
+  assert (Qh = Q + 2 * (sum (fun v => (v - K) * h v) L / m) + W).
+  { unfold Qh, Q, W. replace (sum (fun v => d v ^ 2) L) with
+      (sum (fun v => ((v - K) ^ 2 + 2 * ((v - K) * h v)) + h v ^ 2) L).
+    - rewrite 2!sum_plus, sum_scal. field. lra.
+    - apply sum_ext, every_all. intros v. unfold h. ring. }
+  assert (C = sum (fun v => (v - K) * h v) L / m - D * E).
+  { unfold C. replace (sum (fun v => (v - x_mean L) * h v) L) with
+      (sum (fun v => (v - K) * h v - D * h v) L).
+    - rewrite sum_minus, sum_scal. unfold E. field. lra.
+    - apply sum_ext, every_all. intros v. rewrite D_mean. ring. }
+  rewrite H, H0, H1. ring. }
+assert (PW : 0 <= W) by apply square_mean_pos.
+assert (PQ : 0 <= Q) by exact (square_mean_pos (fun v => v - K)).
+assert (WE : 0 <= E ^ 2 <= W).
+{ split; [apply pow2_ge_0|]. unfold E, W. 
+  eapply Rle_trans; [|exact (square_mean h)]. rewrite <- (pow2_abs (sum h L / m)).
+  apply pow_incr. split; [apply Rabs_pos|].
+  unfold Rdiv. rewrite Rabs_mult, (Rabs_right (/ m)) by (apply Rle_ge, Rlt_le, Rinv_0_lt_compat, Hm).
+  apply Rmult_le_compat_r; [apply Rlt_le, Rinv_0_lt_compat, Hm|].
+  apply sum_abs, every_all. intros v. lra. }
+assert (HC : Rabs C <= k * sqrt (V * Q)).
+{ generalize k_small. intros S.
+  apply sqr_le; [apply Rmult_le_pos; [lra | apply sqrt_pos]|]. rewrite pow2_abs.
+  replace ((k * sqrt (V * Q)) ^ 2) with (k ^ 2 * (sqrt (V * Q) * sqrt (V * Q))) by ring.
+  rewrite sqrt_sqrt by (apply Rmult_le_pos; [apply V_pos | exact PQ]).
+  apply Rle_trans with (V * W).
+  - unfold C, V, x_var, W. fold m.
+    replace ((sum (fun v => (v - x_mean L) * h v) L / m) ^ 2) with
+      (sum (fun v => (v - x_mean L) * h v) L ^ 2 / m / m) by (field; lra).
+    apply over_m, over_m.
+    eapply Rle_trans; [apply (cauchy_schwarz R (fun v => v - x_mean L) h L)|].
+    right. field. lra.
+  - generalize h_Q V_pos. fold W. intros. replace (k ^ 2 * (V * Q)) with (V * (k ^ 2 * Q)) by ring.
+    now apply Rmult_le_compat_l. }
+rewrite EQ. generalize h_Q. fold W. intros HW. apply abs_le in HC. apply Rabs_le. lra.
+Qed.
+
+Let T := f_var_eps S1 S2 m eps.
+Hypothesis HT : 0 < T.
+Hypothesis Hacc : f_accepted S1 S2 m eps.
+
+Let e1 := g - 1.
+Let e2 := (1 + k) * g - 1.
+
+Lemma e_small : 0 <= e1 <= 16 * k /\ 0 <= e2 <= 16 * k.
+Proof. generalize k_small. unfold e1, e2. intros S. split; [lra | nra]. Qed.
+
+Lemma w_k : 0 <= w <= k.
+Proof. unfold k. destruct t; simpl; lra. Qed.
+
+Lemma moments : Rabs (T - (V + eps)) <= variance_error k e1 e2 w * T /\
+  Q <= (3 / 2 + 46 * k) * T /\ s1 ^ 2 <= (1 / 2 + 2 * w) * T.
+Proof.
+destruct e_small as [S1e S2e]. generalize w_k k_small. intros Hw Hk.
+unfold f_accepted in Hacc. fold T in Hacc.
+assert (ET : T = rnd Double (rnd Double (f_m2 S1 S2 m / m) + eps)) by reflexivity.
+revert ET Hacc. unfold f_m2, f_dm.
+destruct (rnd_ex Double (S1 / m)) as [a [Ba Ea]]. rewrite Ea.
+destruct (rnd_ex Double (S1 * (S1 / m * (1 + a)))) as [b [Bb Eb]]. rewrite Eb.
+set (p := S1 * (S1 / m * (1 + a)) * (1 + b)).
+destruct (rnd_ex Double (S2 - p)) as [t1 [B1 E1]]. rewrite E1.
+destruct (rnd_ex Double (Rmax 0 ((S2 - p) * (1 + t1)) / m)) as [t2 [B2 E2]]. rewrite E2.
+destruct (rnd_ex Double (Rmax 0 ((S2 - p) * (1 + t1)) / m * (1 + t2) + eps)) as [t3 [B3 E3]].
+rewrite E3.
+destruct (rnd_ex Double (S1 / m * (1 + a) * (S1 / m * (1 + a)))) as [c [Bc Ec]]. rewrite Ec.
+fold s1. simpl unit in *. intros ET HA.
+set (X := (S2 - p) / m).
+assert (EM : Rmax 0 ((S2 - p) * (1 + t1)) / m = Rmax 0 X * (1 + t1)).
+{ apply abs_le in B1. unfold X. replace ((S2 - p) * (1 + t1)) with ((S2 - p) / m * (m * (1 + t1)))
+    by (field; lra).
+  unfold Rmax. assert (0 < m * (1 + t1)) by (apply Rmult_lt_0_compat; lra).
+  destruct (Rle_dec 0 ((S2 - p) / m * (m * (1 + t1)))) as [P | P], (Rle_dec 0 ((S2 - p) / m)) as [P' | P'].
+  - field. lra.
+  - exfalso. apply P'. apply Rmult_le_reg_r with (m * (1 + t1)); [assumption | lra].
+  - exfalso. apply P. apply Rmult_le_pos; lra.
+  - field. lra. }
+rewrite EM in ET.
+assert (HX : Rabs (X - (s2 - s1 ^ 2)) <= (2 * w + w ^ 2) * s1 ^ 2).
+{ unfold X, p. fold s1. replace ((S2 - S1 * (s1 * (1 + a)) * (1 + b)) / m - (s2 - s1 ^ 2))
+    with ((- (a + b + a * b)) * s1 ^ 2) by (unfold s1, s2; field; lra).
+  rewrite Rabs_mult, (Rabs_right (s1 ^ 2)) by (apply Rle_ge, pow2_ge_0).
+  apply Rmult_le_compat_r; [apply pow2_ge_0|]. rewrite Rabs_Ropp.
+  eapply Rle_trans; [apply Rabs_triang|].
+  assert (Rabs (a * b) <= w ^ 2)
+    by (rewrite Rabs_mult; replace (w ^ 2) with (w * w) by ring;
+        apply Rmult_le_compat; try apply Rabs_pos; assumption).
+  assert (Rabs (a + b) <= 2 * w) by (eapply Rle_trans; [apply Rabs_triang | lra]). lra. }
+assert (HA' : s1 ^ 2 * (1 - w) ^ 3 <= accept * T).
+{ apply Rle_trans with (s1 * (1 + a) * (s1 * (1 + a)) * (1 + c)); [|lra].
+  replace (s1 * (1 + a) * (s1 * (1 + a)) * (1 + c)) with (s1 ^ 2 * ((1 + a) ^ 2 * (1 + c))) by ring.
+  apply Rmult_le_compat_l; [apply pow2_ge_0|]. apply abs_le in Ba, Bc.
+  replace ((1 - w) ^ 3) with ((1 - w) ^ 2 * (1 - w)) by ring.
+  apply Rmult_le_compat; try apply pow2_ge_0; try lra. apply pow_incr. lra. }
+assert (HV : 0 <= V <= Q) by (split; [apply V_pos | rewrite V_Q; generalize (pow2_ge_0 D); lra]).
+assert (HR : sqrt (V * Q) ^ 2 <= V * Q).
+{ replace (sqrt (V * Q) ^ 2) with (sqrt (V * Q) * sqrt (V * Q)) by ring.
+  rewrite sqrt_sqrt; [lra | apply Rmult_le_pos; lra]. }
+assert (HAQ : Ah ^ 2 <= Qh) by apply square_mean.
+assert (PA : 0 <= Ah) by apply abs_mean_pos.
+generalize s1_Dh s2_Qh Q_Qh V_hat (sqrt_pos (V * Q)). fold e1 e2. intros F1 F2 F3 F4 F5.
+split; [|split].
+- exact (variance k e1 e2 w Hk S1e S2e Hw s1 s2 Dh Qh Ah Q V eps X (Rmax 0 X) T t1 t2 t3
+    (sqrt (V * Q)) F1 PA HAQ F2 HV F3 HR F4 Heps HX eq_refl ET B1 B2 B3 HT HA').
+- exact (proj2 (Q_T k e1 e2 w Hk S1e S2e Hw s1 s2 Qh Ah Q V eps X (Rmax 0 X) T t1 t2 t3
+    HAQ F2 HV F3 Heps HX eq_refl ET B1 B2 B3 HT HA')).
+- exact (s1_T k e2 w Hk S2e Hw s1 eps (Rmax 0 X) T t1 t2 t3 ET HT HA').
+Qed.
+
+Definition rstd_limit := variance_error k e1 e2 w * (5002 / 10000) + 201 / 100 * w.
+Definition mean_limit_of_list := 122476 / 100000 * e2 + 70712 / 100000 * w.
+
+Lemma variance_small : 0 <= variance_error k e1 e2 w <= 1 / 100000.
+Proof.
+destruct e_small as [S1e S2e]. generalize w_k k_small. intros Hw Hk. unfold variance_error. lra.
+Qed.
+
+Theorem rstd : 0 < V + eps /\ exists rho, Rabs rho <= rstd_limit /\
+  f_rstd S1 S2 m eps = 1 / sqrt (V + eps) * (1 + rho).
+Proof. destruct moments as [H _]. exact (rstd_error _ T _ variance_small HT H). Qed.
+
+Theorem mean : Rabs (K + f_dm S1 m - x_mean L) <= mean_limit_of_list * sqrt (V + eps).
+Proof.
+destruct moments as [HTV [HQ Hs]]. destruct rstd as [HP _].
+generalize variance_small w_k k_small. destruct e_small as [S1e S2e]. intros Hv Hw Hk.
+apply abs_le in HTV. set (c := variance_error k e1 e2 w) in *.
+assert (Hc : c <= 80 * k) by (unfold c, variance_error; lra).
+set (S := V + eps) in *. set (q := sqrt S).
+assert (Pq : 0 < q) by (apply sqrt_lt_R0; exact HP).
+assert (Eq : q * q = S) by (apply sqrt_sqrt; lra).
+assert (TS : T <= (1 + 81 * k) * S).
+{ apply Rmult_le_reg_l with (1 - c); [lra|]. apply Rle_trans with S; [lra|].
+  assert (1 <= (1 - c) * (1 + 81 * k)) by nra.
+  replace ((1 - c) * ((1 + 81 * k) * S)) with ((1 - c) * (1 + 81 * k) * S) by ring. nra. }
+set (A := sum (fun v => Rabs (v - K)) L / m).
+assert (HA : A <= 122476 / 100000 * q).
+{ apply sqr_le; [lra|]. eapply Rle_trans; [exact (square_mean (fun v => v - K))|].
+  fold Q. eapply Rle_trans; [exact HQ|].
+  apply Rle_trans with ((3 / 2 + 46 * k) * ((1 + 81 * k) * S)); [apply Rmult_le_compat_l; lra|].
+  replace ((122476 / 100000 * q) ^ 2) with ((122476 / 100000) ^ 2 * S) by (rewrite <- Eq; ring).
+  rewrite <- Rmult_assoc. apply Rmult_le_compat_r; [lra|]. clear - Hk. nra. }
+assert (Hs1 : Rabs s1 <= 70712 / 100000 * q).
+{ apply sqr_le; [lra|]. rewrite pow2_abs. eapply Rle_trans; [exact Hs|].
+  apply Rle_trans with ((1 / 2 + 2 * w) * ((1 + 81 * k) * S)); [apply Rmult_le_compat_l; lra|].
+  replace ((70712 / 100000 * q) ^ 2) with ((70712 / 100000) ^ 2 * S) by (rewrite <- Eq; ring).
+  rewrite <- Rmult_assoc. apply Rmult_le_compat_r; [lra|]. clear - Hk Hw. nra. }
+unfold f_dm. fold s1. destruct (rnd_ex Double s1) as [a [Ba Ea]]. rewrite Ea. simpl unit in Ba.
+replace (K + s1 * (1 + a) - x_mean L) with ((s1 - D) + s1 * a) by (rewrite D_mean; ring).
+eapply Rle_trans; [apply Rabs_triang|]. generalize s1_D. fold e2 A. intros HD.
+assert (e2 * A <= e2 * (122476 / 100000 * q)) by (apply Rmult_le_compat_l; lra).
+assert (Rabs (s1 * a) <= 70712 / 100000 * q * w)
+  by (rewrite Rabs_mult; apply Rmult_le_compat; try apply Rabs_pos; assumption).
+unfold mean_limit_of_list. fold q. lra.
+Qed.
+
+End List.
