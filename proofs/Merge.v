@@ -1,0 +1,377 @@
+(* nrm_merge and nrm_merge_sums (NUMERICS, "Merge"): what k merges of shares add to the errors of
+   mean and m2, and so of rstd. Modelled is every rounding of nrm_merge, in double; counts are
+   integers below 2^53, whose sum is exact. Shares are merged in any order, as a tree; of two the
+   one with more values is a. No share is empty: one of count 0 leaves the other as it is. *)
+From Coq Require Import Reals Psatz List.
+From Gappa Require Import Gappa_tactic.
+Require Import Float Sum.
+Open Scope R_scope.
+
+Record moments := Moments { count : R; mean : R; m2 : R }.
+
+(* b has no more values than a. *)
+Definition join (a b : moments) : moments :=
+  let d := rnd Double (mean b - mean a) in
+  let n := count a + count b in
+  let part := rnd Double (count b / n) in
+  Moments n (rnd Double (mean a + rnd Double (d * part)))
+    (rnd Double (rnd Double (m2 a + m2 b) +
+                 rnd Double (rnd Double (d * d) * rnd Double (count a * part)))).
+
+Definition merge (into from : moments) : moments :=
+  if Rlt_dec (count into) (count from) then join from into else join into from.
+
+(* The sums of (z - c) and of (z - c)^2 over all values, from the moments: these of two shares add
+   up, exactly, whatever c is. *)
+Definition first (c : R) (a : moments) := count a * (mean a - c).
+Definition second (c : R) (a : moments) := m2 a + count a * (mean a - c) ^ 2.
+
+(* ---- One merge ---- *)
+
+(* In units of the deviation D, of which |c| is l times as much: what one merge adds to the mean,
+   and to m2 / n in units of D^2. *)
+Definition phi (l : R) := w * (l + 41 / 10).
+Definition gam (l : R) := w * (202 / 100 * l + 153 / 10).
+
+Lemma sq_le : forall x y, 0 <= y -> x ^ 2 <= y ^ 2 -> Rabs x <= y.
+Proof.
+intros x y Hy H. rewrite <- (Rabs_pos_eq y Hy). apply Rsqr_le_abs_0.
+unfold Rsqr. simpl in H. lra.
+Qed.
+
+(* The mean, from exact parts: x is the exact mean, s the step from a's mean to it, both no more
+   than r away from c or 0. *)
+Lemma mean_step : forall f1 f2 f3 f4 ma s c r, 0 <= r ->
+  Rabs f1 <= w -> Rabs f2 <= w -> Rabs f3 <= w -> Rabs f4 <= w ->
+  Rabs (ma + s - c) <= r -> Rabs s <= r ->
+  Rabs ((ma + s * ((1 + f1) * (1 + f2) * (1 + f3))) * (1 + f4) - (ma + s)) <=
+    w * (Rabs c + 401 / 100 * r).
+Proof.
+intros f1 f2 f3 f4 ma s c r Hr H1 H2 H3 H4 Hx Hs.
+set (g := (1 + f1) * (1 + f2) * (1 + f3) - 1).
+assert (Hg : Rabs g <= 3001 / 1000 * w).
+{ unfold g. replace ((1 + f1) * (1 + f2) * (1 + f3) - 1)
+    with (f1 + f2 + f3 + f1 * f2 + f1 * f3 + f2 * f3 + f1 * f2 * f3) by ring.
+  clear - H1 H2 H3. apply Rle_trans with (6145 / 2048 * w); [gappa | lra]. }
+replace ((ma + s * ((1 + f1) * (1 + f2) * (1 + f3))) * (1 + f4) - (ma + s))
+  with ((c + (ma + s - c)) * f4 + s * (g * (1 + f4))) by (unfold g; ring).
+eapply Rle_trans; [apply Rabs_triang|]. rewrite !Rabs_mult.
+assert (Rabs (c + (ma + s - c)) <= Rabs c + r) by (eapply Rle_trans; [apply Rabs_triang | lra]).
+assert (Rabs (1 + f4) <= 1001 / 1000).
+{ eapply Rle_trans; [apply Rabs_triang|]. rewrite Rabs_R1. lra. }
+assert (Rabs (c + (ma + s - c)) * Rabs f4 <= (Rabs c + r) * w)
+  by (apply Rmult_le_compat; try apply Rabs_pos; assumption).
+assert (Rabs g * Rabs (1 + f4) <= 3001 / 1000 * w * (1001 / 1000))
+  by (apply Rmult_le_compat; try apply Rabs_pos; assumption).
+assert (Rabs s * (Rabs g * Rabs (1 + f4)) <= r * (3001 / 1000 * w * (1001 / 1000))).
+{ apply Rmult_le_compat; try apply Rabs_pos; try assumption.
+  apply Rmult_le_pos; apply Rabs_pos. }
+lra.
+Qed.
+
+(* m2: seven roundings of what is not negative. *)
+Lemma m2_step : forall f1 f2 f3 f4 f5 f6 f7 q b, 0 <= q -> 0 <= b ->
+  Rabs f1 <= w -> Rabs f2 <= w -> Rabs f3 <= w -> Rabs f4 <= w -> Rabs f5 <= w -> Rabs f6 <= w ->
+  Rabs f7 <= w ->
+  Rabs ((q * (1 + f5) + b * ((1 + f1) * (1 + f1) * (1 + f2) * (1 + f3) * (1 + f4) * (1 + f6))) *
+        (1 + f7) - (q + b)) <= 701 / 100 * w * (q + b).
+Proof.
+intros f1 f2 f3 f4 f5 f6 f7 q b Hq Hb H1 H2 H3 H4 H5 H6 H7.
+assert (P : forall f, Rabs f <= w -> 1 - w <= 1 + f <= 1 + w)
+  by (intros f H; unfold Rabs in H; destruct (Rcase_abs f); lra).
+assert (M : forall a b x y, 0 <= a -> 0 <= b -> a <= x <= 2 -> b <= y <= 2 -> a * b <= x * y)
+  by (intros; apply Rmult_le_compat; lra).
+replace ((q * (1 + f5) + b * ((1 + f1) * (1 + f1) * (1 + f2) * (1 + f3) * (1 + f4) * (1 + f6))) *
+        (1 + f7) - (q + b))
+  with (q * ((1 + f5) * (1 + f7) - 1) +
+        b * ((1 + f1) * (1 + f1) * (1 + f2) * (1 + f3) * (1 + f4) * (1 + f6) * (1 + f7) - 1)) by ring.
+assert (E1 : Rabs ((1 + f5) * (1 + f7) - 1) <= 701 / 100 * w).
+{ replace ((1 + f5) * (1 + f7) - 1) with (f5 + f7 + f5 * f7) by ring. clear - H5 H7.
+  apply Rle_trans with (3 * w); [gappa | lra]. }
+assert (E2 : Rabs ((1 + f1) * (1 + f1) * (1 + f2) * (1 + f3) * (1 + f4) * (1 + f6) * (1 + f7) - 1)
+             <= 701 / 100 * w).
+{ assert (N : forall K x f, Rabs (x - 1) <= K * w -> 0 <= K <= 7 -> Rabs f <= w ->
+      Rabs (x * (1 + f) - 1) <= (K + 1001 / 1000) * w).
+  { intros K x f Hx HK Hf. replace (x * (1 + f) - 1) with ((x - 1) + f + (x - 1) * f) by ring.
+    eapply Rle_trans; [apply Rabs_triang|]. 
+    assert (Rabs ((x - 1) + f) <= K * w + w) by (eapply Rle_trans; [apply Rabs_triang | lra]).
+    assert (Rabs ((x - 1) * f) <= K * w * w).
+    { rewrite Rabs_mult. apply Rmult_le_compat; try apply Rabs_pos; assumption. }
+    assert (K * w * w <= 1 / 1000 * w) by nra. lra. }
+  assert (N1 : Rabs ((1 + f1) - 1) <= 1 * w) by (replace (1 + f1 - 1) with f1 by ring; lra).
+  assert (N2 := N _ _ _ N1 ltac:(lra) H1). assert (N3 := N _ _ _ N2 ltac:(lra) H2).
+  assert (N4 := N _ _ _ N3 ltac:(lra) H3). assert (N5 := N _ _ _ N4 ltac:(lra) H4).
+  assert (N6 := N _ _ _ N5 ltac:(lra) H6). assert (N7 := N _ _ _ N6 ltac:(lra) H7).
+  eapply Rle_trans; [exact N7 | lra]. }
+eapply Rle_trans; [apply Rabs_triang|]. rewrite !Rabs_mult, (Rabs_pos_eq q), (Rabs_pos_eq b) by assumption.
+assert (q * Rabs ((1 + f5) * (1 + f7) - 1) <= q * (701 / 100 * w)) by now apply Rmult_le_compat_l.
+set (F := (1 + f1) * (1 + f1) * (1 + f2) * (1 + f3) * (1 + f4) * (1 + f6) * (1 + f7) - 1) in *.
+assert (b * Rabs F <= b * (701 / 100 * w)) by now apply Rmult_le_compat_l.
+lra.
+Qed.
+
+Lemma join_step : forall a b c N D l, 0 < D -> 0 <= l -> l * w <= 1 / 1000 -> Rabs c <= l * D ->
+  0 < count b <= count a -> count a + count b <= N -> 0 <= m2 a -> 0 <= m2 b ->
+  second c a + second c b <= 101 / 100 * (N * D ^ 2) ->
+  0 <= m2 (join a b) /\
+  Rabs (first c (join a b) - (first c a + first c b)) <= phi l * (N * D) /\
+  Rabs (second c (join a b) - (second c a + second c b)) <= gam l * (N * D ^ 2).
+Proof.
+intros [na ma qa] [nb mb qb] c N D l HD Hl Hlw Hc Hn HN Ha Hb HW.
+unfold first, second, join in *; cbn [count mean m2] in *.
+set (n := na + nb) in *. assert (Pn : 0 < n) by (unfold n; lra).
+set (d := mb - ma). set (s := d * (nb / n)). set (x := ma + s).
+set (b := d * d * (na * (nb / n))).
+(* r^2 is the second moment about c for each value: of it are the exact mean, and the step to it. *)
+set (W := qa + na * (ma - c) ^ 2 + (qb + nb * (mb - c) ^ 2)) in *.
+assert (EW : W = (qa + qb) + b + n * (x - c) ^ 2) by (unfold W, b, x, s, d, n; field; lra).
+assert (Hb0 : 0 <= b).
+{ unfold b. apply Rmult_le_pos; [nra|]. apply Rmult_le_pos; [lra|]. apply Rlt_le, Rdiv_lt_0_compat; lra. }
+assert (HW0 : 0 <= W / n).
+{ apply Rmult_le_pos; [|now apply Rlt_le, Rinv_0_lt_compat]. rewrite EW.
+  assert (0 <= n * (x - c) ^ 2) by (apply Rmult_le_pos; [lra | apply pow2_ge_0]). lra. }
+set (r := sqrt (W / n)). assert (Pr : 0 <= r) by apply sqrt_pos.
+assert (Er : n * r ^ 2 = W) by (unfold r; rewrite pow2_sqrt by exact HW0; field; lra).
+assert (Hx : Rabs (x - c) <= r).
+{ apply sq_le; [exact Pr|]. apply Rmult_le_reg_l with n; [exact Pn|]. rewrite Er, EW. lra. }
+assert (Hs : Rabs s <= r).
+{ apply sq_le; [exact Pr|]. apply Rmult_le_reg_l with n; [exact Pn|]. rewrite Er.
+  assert (n * s ^ 2 <= b).
+  { unfold b, s. replace (n * (d * (nb / n)) ^ 2) with (d * d * (nb * (nb / n))) by (field; lra).
+    apply Rmult_le_compat_l; [nra|]. apply Rmult_le_compat_r; [|lra].
+    apply Rlt_le, Rdiv_lt_0_compat; lra. }
+  rewrite EW. assert (0 <= n * (x - c) ^ 2) by (apply Rmult_le_pos; [lra | apply pow2_ge_0]). lra. }
+(* The computed mean is x + eta, and m2 is q. *)
+destruct (rnd_ex Double d) as [f1 [F1 ->]].
+destruct (rnd_ex Double (nb / n)) as [f2 [F2 ->]].
+destruct (rnd_ex Double (d * (1 + f1) * (nb / n * (1 + f2)))) as [f3 [F3 ->]].
+destruct (rnd_ex Double (ma + d * (1 + f1) * (nb / n * (1 + f2)) * (1 + f3))) as [f4 [F4 ->]].
+destruct (rnd_ex Double (qa + qb)) as [f5 [F5 ->]].
+destruct (rnd_ex Double (d * (1 + f1) * (d * (1 + f1)))) as [f6 [F6 ->]].
+destruct (rnd_ex Double (na * (nb / n * (1 + f2)))) as [f7 [F7 ->]].
+destruct (rnd_ex Double (d * (1 + f1) * (d * (1 + f1)) * (1 + f6) *
+  (na * (nb / n * (1 + f2)) * (1 + f7)))) as [f8 [F8 ->]].
+replace (d * (1 + f1) * (d * (1 + f1)) * (1 + f6) * (na * (nb / n * (1 + f2)) * (1 + f7)) * (1 + f8))
+  with (b * ((1 + f1) * (1 + f1) * (1 + f2) * (1 + f6) * (1 + f7) * (1 + f8))) by (unfold b; ring).
+destruct (rnd_ex Double ((qa + qb) * (1 + f5) +
+  b * ((1 + f1) * (1 + f1) * (1 + f2) * (1 + f6) * (1 + f7) * (1 + f8)))) as [f9 [F9 ->]].
+replace (ma + d * (1 + f1) * (nb / n * (1 + f2)) * (1 + f3))
+  with (ma + s * ((1 + f1) * (1 + f2) * (1 + f3))) by (unfold s; ring).
+change (unit Double) with w in *.
+assert (Heta := mean_step f1 f2 f3 f4 ma s c r Pr F1 F2 F3 F4 Hx Hs). fold x in Heta.
+assert (Hq := m2_step f1 f2 f6 f7 f5 f8 f9 (qa + qb) b ltac:(lra) Hb0 F1 F2 F6 F7 F5 F8 F9).
+set (eta := (ma + s * ((1 + f1) * (1 + f2) * (1 + f3))) * (1 + f4) - x) in *.
+replace ((ma + s * ((1 + f1) * (1 + f2) * (1 + f3))) * (1 + f4)) with (x + eta) by (unfold eta; ring).
+set (q := ((qa + qb) * (1 + f5) + b * ((1 + f1) * (1 + f1) * (1 + f2) * (1 + f6) * (1 + f7) * (1 + f8)))
+          * (1 + f9)) in *.
+clearbody eta q. clear f1 f2 f3 f4 f5 f6 f7 f8 f9 F1 F2 F3 F4 F5 F6 F7 F8 F9.
+(* n * r is at most N * D, but for the hundredth; n * r^2 likewise. *)
+assert (HN2 : 0 <= N * D ^ 2) by (apply Rmult_le_pos; [lra | apply pow2_ge_0]).
+assert (R2 : n * r ^ 2 <= 101 / 100 * (N * D ^ 2)) by (rewrite Er; exact HW).
+assert (R1 : n * r <= 1005 / 1000 * (N * D)).
+{ assert (0 <= n * r) by (apply Rmult_le_pos; lra). assert (0 <= N * D) by (apply Rmult_le_pos; lra).
+  rewrite <- (Rabs_pos_eq (n * r)) by assumption. apply sq_le; [lra|].
+  replace ((n * r) ^ 2) with (n * (n * r ^ 2)) by ring.
+  apply Rle_trans with (N * (101 / 100 * (N * D ^ 2))).
+  - apply Rmult_le_compat; try lra. apply Rmult_le_pos; [lra | apply pow2_ge_0].
+  - replace (N * (101 / 100 * (N * D ^ 2))) with (101 / 100 * (N * D) ^ 2) by ring.
+    generalize (pow2_ge_0 (N * D)). intros. rewrite (Rpow_mult_distr (1005 / 1000)). lra. }
+assert (HNc : n * Rabs c <= l * (N * D)).
+{ apply Rle_trans with (N * (l * D)); [|right; ring]. generalize (Rabs_pos c). intros.
+  apply Rmult_le_compat; lra. }
+split; [|split].
+- assert (0 <= (qa + qb) + b) by lra. unfold Rabs in Hq. destruct (Rcase_abs (q - (qa + qb + b))); lra.
+- replace (n * (x + eta - c) - (na * (ma - c) + nb * (mb - c))) with (n * eta)
+    by (unfold x, s, d, n; field; lra).
+  rewrite Rabs_mult, (Rabs_pos_eq n) by lra.
+  apply Rle_trans with (n * (w * (Rabs c + 401 / 100 * r))); [apply Rmult_le_compat_l; lra|].
+  unfold phi. assert (0 <= N * D) by (apply Rmult_le_pos; lra). lra.
+- rewrite EW.
+  replace (q + n * (x + eta - c) ^ 2 - (qa + qb + b + n * (x - c) ^ 2))
+    with ((q - (qa + qb + b)) + (2 * (n * ((x - c) * eta)) + n * eta ^ 2)) by ring.
+  eapply Rle_trans; [apply Rabs_triang|].
+  assert (V1 : Rabs (q - (qa + qb + b)) <= 701 / 100 * w * (101 / 100 * (N * D ^ 2))).
+  { eapply Rle_trans; [exact Hq|]. apply Rmult_le_compat_l; [lra|].
+    assert (0 <= n * (x - c) ^ 2) by (apply Rmult_le_pos; [lra | apply pow2_ge_0]). lra. }
+  assert (V2 : Rabs (n * ((x - c) * eta)) <= w * ((n * r) * Rabs c + 401 / 100 * (n * r ^ 2))).
+  { rewrite !Rabs_mult, (Rabs_pos_eq n) by lra.
+    replace (w * ((n * r) * Rabs c + 401 / 100 * (n * r ^ 2)))
+      with (n * (r * (w * (Rabs c + 401 / 100 * r)))) by ring.
+    apply Rmult_le_compat_l; [lra|]. apply Rmult_le_compat; try apply Rabs_pos; assumption. }
+  assert (V3 : (n * r) * Rabs c <= 1005 / 1000 * (l * (N * D ^ 2))).
+  { apply Rle_trans with (1005 / 1000 * (N * D) * (l * D)); [|right; ring].
+    apply Rmult_le_compat; try apply Rabs_pos; try lra. apply Rmult_le_pos; lra. }
+  assert (V4 : n * eta ^ 2 <= w * w * (2 * l * l * (N * D ^ 2) + 2 * (1609 / 100) * (n * r ^ 2))).
+  { apply Rle_trans with (n * (w * (Rabs c + 401 / 100 * r)) ^ 2).
+    - apply Rmult_le_compat_l; [lra|]. rewrite <- (pow2_abs eta). apply pow_incr. split; [apply Rabs_pos | exact Heta].
+    - assert (U1 : (Rabs c + 401 / 100 * r) ^ 2 <= 2 * Rabs c ^ 2 + 2 * (1609 / 100) * r ^ 2)
+        by (generalize (pow2_ge_0 (Rabs c - 401 / 100 * r)) (pow2_ge_0 r); nra).
+      assert (U2 : Rabs c ^ 2 <= (l * D) ^ 2) by (apply pow_incr; split; [apply Rabs_pos | exact Hc]).
+      assert (U3 : n * (l * D) ^ 2 <= N * (l * D) ^ 2) by (apply Rmult_le_compat_r; [apply pow2_ge_0 | lra]).
+      assert (U4 : n * (Rabs c + 401 / 100 * r) ^ 2 <=
+        2 * l * l * (N * D ^ 2) + 2 * (1609 / 100) * (n * r ^ 2)).
+      { apply Rle_trans with (n * (2 * (l * D) ^ 2 + 2 * (1609 / 100) * r ^ 2)).
+        - apply Rmult_le_compat_l; lra.
+        - lra. }
+      replace (n * (w * (Rabs c + 401 / 100 * r)) ^ 2)
+        with (w * w * (n * (Rabs c + 401 / 100 * r) ^ 2)) by ring.
+      apply Rmult_le_compat_l; lra. }
+  assert (V5 : l * w * (l * (N * D ^ 2)) <= 1 / 1000 * (l * (N * D ^ 2))).
+  { apply Rmult_le_compat_r; [|exact Hlw]. now apply Rmult_le_pos. }
+  assert (V6 : 0 <= n * eta ^ 2) by (apply Rmult_le_pos; [lra | apply pow2_ge_0]).
+  assert (V7 : Rabs (2 * (n * ((x - c) * eta)) + n * eta ^ 2) <=
+    2 * Rabs (n * ((x - c) * eta)) + n * eta ^ 2).
+  { eapply Rle_trans; [apply Rabs_triang|]. rewrite Rabs_mult, (Rabs_pos_eq 2), (Rabs_pos_eq (n * eta ^ 2)) by lra. lra. }
+  assert (V8 : 0 <= l * (N * D ^ 2)) by now apply Rmult_le_pos.
+  unfold gam. set (Y := N * D ^ 2) in *. set (lY := l * Y) in *.
+  replace (w * (202 / 100 * l + 153 / 10) * Y) with (w * (202 / 100 * lY + 153 / 10 * Y)) by (unfold lY; ring).
+  replace (w * w * (2 * l * l * Y + 2 * (1609 / 100) * (n * r ^ 2)))
+    with (w * (2 * (l * w * lY)) + w * w * (2 * (1609 / 100) * (n * r ^ 2))) in V4 by (unfold lY; ring).
+  lra.
+Qed.
+
+(* ---- k merges ---- *)
+
+Section Merges.
+Variable share : Type.
+Variable given : share -> moments.
+
+Fixpoint merged (s : tree share) : moments :=
+  match s with
+  | Empty => Moments 0 0 0
+  | Leaf a => given a
+  | Node _ l r => merge (merged l) (merged r)
+  end.
+
+(* k: how many merges there are. *)
+Fixpoint merges (s : tree share) : R :=
+  match s with Node _ l r => merges l + merges r + 1 | _ => 0 end.
+
+Fixpoint full (s : tree share) : Prop :=
+  match s with Empty => False | Leaf _ => True | Node _ l r => full l /\ full r end.
+
+Hypothesis Hcount : forall a, 0 < count (given a).
+Hypothesis Hm2 : forall a, 0 <= m2 (given a).
+
+(* The exact moments of all shares. *)
+Definition N (s : tree share) := sum (fun a => count (given a)) s.
+Definition M (s : tree share) := sum (fun a => count (given a) * mean (given a)) s / N s.
+Definition V (s : tree share) := sum (fun a => second (M s) (given a)) s.
+
+Lemma merges_pos : forall s, 0 <= merges s.
+Proof. induction s; simpl; lra. Qed.
+
+Lemma N_pos : forall s, full s -> 0 < N s.
+Proof.
+unfold N. induction s as [| a | t l IHl r IHr]; simpl; intros H; [easy | apply Hcount |].
+destruct H as [H1 H2]. specialize (IHl H1). specialize (IHr H2). lra.
+Qed.
+
+Lemma second_pos : forall c a, 0 <= second c (given a).
+Proof.
+intros c a. unfold second. generalize (Hm2 a) (Hcount a) (pow2_ge_0 (mean (given a) - c)). intros.
+assert (0 <= count (given a) * (mean (given a) - c) ^ 2) by (apply Rmult_le_pos; lra). lra.
+Qed.
+
+Lemma merge_step : forall a b c N D l, 0 < D -> 0 <= l -> l * w <= 1 / 1000 -> Rabs c <= l * D ->
+  0 < count a -> 0 < count b -> count a + count b <= N -> 0 <= m2 a -> 0 <= m2 b ->
+  second c a + second c b <= 101 / 100 * (N * D ^ 2) ->
+  count (merge a b) = count a + count b /\ 0 <= m2 (merge a b) /\
+  Rabs (first c (merge a b) - (first c a + first c b)) <= phi l * (N * D) /\
+  Rabs (second c (merge a b) - (second c a + second c b)) <= gam l * (N * D ^ 2).
+Proof.
+intros a b c N' D l HD Hl Hlw Hc Ha Hb HN Ma Mb HW. unfold merge.
+destruct (Rlt_dec (count a) (count b)) as [L | L].
+- rewrite (Rplus_comm (first c a)), (Rplus_comm (second c a)).
+  split; [simpl; ring|]. apply join_step; try assumption; lra.
+- split; [reflexivity|]. apply join_step; try assumption; lra.
+Qed.
+
+Lemma merges_error : forall c Nall D l s, 0 < D -> 0 <= l -> l * w <= 1 / 1000 ->
+  Rabs c <= l * D -> full s -> N s <= Nall -> 0 <= Nall ->
+  sum (fun a => second c (given a)) s <= Nall * D ^ 2 -> merges s * gam l <= 1 / 100 ->
+  count (merged s) = N s /\ 0 <= m2 (merged s) /\
+  Rabs (first c (merged s) - sum (fun a => first c (given a)) s) <= merges s * (phi l * (Nall * D)) /\
+  Rabs (second c (merged s) - sum (fun a => second c (given a)) s) <=
+    merges s * (gam l * (Nall * D ^ 2)).
+Proof.
+intros c Nall D l s HD Hl Hlw Hc. 
+assert (Pg : 0 <= gam l) by (unfold gam; lra).
+induction s as [| a | t x IHx y IHy]; intros Hf HN HN0 HW Hk.
+- easy.
+- simpl. rewrite !Rminus_eq_0, !Rabs_R0. repeat split; try lra; try apply Hm2.
+- destruct Hf as [Fx Fy]. cbn [sum merged merges] in *.
+  change (N (Node t x y)) with (N x + N y) in *.
+  assert (Nx := N_pos x Fx). assert (Ny := N_pos y Fy).
+  assert (Wx : 0 <= sum (fun a => second c (given a)) x) by (apply sum_pos, every_all; intros; apply second_pos).
+  assert (Wy : 0 <= sum (fun a => second c (given a)) y) by (apply sum_pos, every_all; intros; apply second_pos).
+  assert (Kx := merges_pos x). assert (Ky := merges_pos y).
+  assert (Kxg : 0 <= merges x * gam l) by now apply Rmult_le_pos.
+  assert (Kyg : 0 <= merges y * gam l) by now apply Rmult_le_pos.
+  destruct (IHx Fx ltac:(lra) HN0 ltac:(lra) ltac:(lra)) as [Cx [Mx [Sx Tx]]].
+  destruct (IHy Fy ltac:(lra) HN0 ltac:(lra) ltac:(lra)) as [Cy [My [Sy Ty]]].
+  clear IHx IHy.
+  assert (HY : 0 <= Nall * D ^ 2) by (apply Rmult_le_pos; [lra | apply pow2_ge_0]).
+  destruct (merge_step (merged x) (merged y) c Nall D l) as [E1 [E2 [E3 E4]]]; try assumption; try lra.
+  { assert ((merges x * gam l + merges y * gam l) * (Nall * D ^ 2) <= 1 / 100 * (Nall * D ^ 2))
+      by (apply Rmult_le_compat_r; lra).
+    set (Y := Nall * D ^ 2) in *. unfold Rabs in Tx, Ty.
+    destruct (Rcase_abs (second c (merged x) - sum (fun a => second c (given a)) x)),
+      (Rcase_abs (second c (merged y) - sum (fun a => second c (given a)) y)); lra. }
+  repeat split; try assumption.
+  + rewrite E1, Cx, Cy. reflexivity.
+  + set (a := first c (merged x)) in *. set (b := first c (merged y)) in *.
+    replace (first c (merge (merged x) (merged y)) - _) with
+      ((first c (merge (merged x) (merged y)) - (a + b)) +
+       ((a - sum (fun a => first c (given a)) x) + (b - sum (fun a => first c (given a)) y))) by ring.
+    eapply Rle_trans; [apply Rabs_triang|].
+    eapply Rle_trans; [apply Rplus_le_compat_l, Rabs_triang|]. lra.
+  + set (a := second c (merged x)) in *. set (b := second c (merged y)) in *.
+    replace (second c (merge (merged x) (merged y)) - _) with
+      ((second c (merge (merged x) (merged y)) - (a + b)) +
+       ((a - sum (fun a => second c (given a)) x) + (b - sum (fun a => second c (given a)) y))) by ring.
+    eapply Rle_trans; [apply Rabs_triang|].
+    eapply Rle_trans; [apply Rplus_le_compat_l, Rabs_triang|]. lra.
+Qed.
+
+(* What k merges add to the mean, and to m2. D is the deviation, l * D the largest |mean|: of float
+   l is at most 2^25, of doubles l * w is d of NUMERICS. *)
+Theorem merges_add : forall s D l, full s -> 0 < D -> 0 <= l -> l * w <= 1 / 1000 ->
+  Rabs (M s) <= l * D -> V s <= N s * D ^ 2 -> merges s * gam l <= 1 / 100 ->
+  count (merged s) = N s /\
+  Rabs (mean (merged s) - M s) <= merges s * phi l * D /\
+  Rabs (m2 (merged s) - V s) <= merges s * (101 / 100 * gam l) * (N s * D ^ 2).
+Proof.
+intros s D l Hf HD Hl Hlw HM HV Hk.
+assert (PN := N_pos s Hf). assert (Pk := merges_pos s).
+destruct (merges_error (M s) (N s) D l s) as [E1 [E2 [E3 E4]]]; try assumption; try lra.
+assert (Z : sum (fun a => first (M s) (given a)) s = 0).
+{ unfold first. 
+  replace (sum (fun a => count (given a) * (mean (given a) - M s)) s) with
+    (sum (fun a => count (given a) * mean (given a)) s - M s * N s).
+  - unfold M. field. lra.
+  - unfold N. rewrite <- sum_scal, <- sum_minus. apply sum_ext, every_all. intros a. ring. }
+rewrite Z, Rminus_0_r in E3. fold (V s) in E4. unfold first in E3. rewrite E1 in E3.
+set (eps := mean (merged s) - M s) in *.
+assert (E5 : Rabs eps <= merges s * phi l * D).
+{ apply Rmult_le_reg_l with (N s); [exact PN|]. rewrite Rabs_mult, (Rabs_pos_eq (N s)) in E3 by lra. lra. }
+split; [exact E1|]. split; [exact E5|].
+unfold second in E4. rewrite E1 in E4. fold eps in E4.
+replace (m2 (merged s) - V s) with ((m2 (merged s) + N s * eps ^ 2 - V s) + - (N s * eps ^ 2)) by ring.
+eapply Rle_trans; [apply Rabs_triang|]. rewrite Rabs_Ropp.
+assert (Pphi : 0 <= phi l) by (unfold phi; lra).
+assert (Hpg : phi l <= gam l) by (unfold phi, gam; lra).
+assert (Hkp : 0 <= merges s * phi l) by now apply Rmult_le_pos.
+assert (Hkg : merges s * phi l <= merges s * gam l) by now apply Rmult_le_compat_l.
+assert (G : Rabs (N s * eps ^ 2) <= 1 / 100 * (merges s * gam l) * (N s * D ^ 2)).
+{ rewrite Rabs_pos_eq by (apply Rmult_le_pos; [lra | apply pow2_ge_0]).
+  apply Rle_trans with (N s * (merges s * phi l * D) ^ 2).
+  - apply Rmult_le_compat_l; [lra|]. rewrite <- (pow2_abs eps). apply pow_incr.
+    split; [apply Rabs_pos | exact E5].
+  - replace (N s * (merges s * phi l * D) ^ 2) with
+      (merges s * phi l * (merges s * phi l) * (N s * D ^ 2)) by ring.
+    apply Rmult_le_compat_r; [apply Rmult_le_pos; [lra | apply pow2_ge_0]|].
+    apply Rmult_le_compat; lra. }
+lra.
+Qed.
+End Merges.
