@@ -533,7 +533,7 @@ eapply dx_error; try eassumption.
 Qed.
 End Rows.
 
-(* ---- Channels: BATCH, INSTANCE, GROUP ---- *)
+(* ---- Channels: dbeta of all kinds; BATCH, INSTANCE, GROUP ---- *)
 
 (* The sums of one plane: P, and Q * rho / 2^24. *)
 Section Plane.
@@ -584,174 +584,6 @@ End Plane.
 
 Arguments P_plane {value} _ _.
 Arguments Q_plane {value} _ _ _ _.
-
-(* dx where the channel has gamma, from p and q. *)
-Lemma dx_channel_error : forall em er Kp Kq bq C Kg s lift dy gamma g p P q Q T0 T1 z,
-  format Float z -> fair em er s -> 0 < lift ->
-  (exists f, near Kg f /\ g = gamma * f) ->
-  close Kp 0 T0 T0 p P -> close Kq bq T1 T0 q Q ->
-  dx_constant (Kg * (1 + u)) Kp Kq bq (1 + u) (1 + sub) (shift em) er C ->
-  Rabs (dx s lift (rnd Float (dy * (g * lift))) p q z - exact_dx s (dy * gamma) P Q z)
-    <= C * dx_scale s (dy * gamma) T0 T1 z.
-Proof.
-intros em er Kp Kq bq C Kg s lift dy gamma g p P q Q T0 T1 z Hz Hs Hl [f [F ->]] Hp Hq HC.
-assert (HS := Hs). destruct HS as [HR [_ [_ [Hr _]]]].
-eapply dx_error; try eassumption.
-- exact (h_error em er s z Hz Hs).
-- apply difference.
-- destruct (rnd_near Float (dy * (gamma * f * lift))) as [f1 [F1 ->]].
-  replace (dy * (gamma * f * lift) * f1 / lift) with (dy * gamma * (f * f1)) by (field; lra).
-  now apply close_factor, near_mul.
-Qed.
-
-(* Sums of dy * gamma and of dy * gamma * xhat are gamma times those without. *)
-Lemma sum_gamma : forall A (f : A -> R) gamma s, sum (fun k => f k * gamma) s = gamma * sum f s.
-Proof. intros A f gamma s. rewrite sum_scal_r. ring. Qed.
-
-Lemma sum_abs_gamma : forall A (f : A -> R) gamma s,
-  sum (fun k => Rabs (f k * gamma)) s = Rabs gamma * sum (fun k => Rabs (f k)) s.
-Proof.
-intros A f gamma s. rewrite <- sum_scal. apply sum_ext, every_all. intros k.
-rewrite Rabs_mult. ring.
-Qed.
-
-Lemma sum_gamma_x : forall A (f x : A -> R) gamma s,
-  sum (fun k => f k * gamma * x k) s = gamma * sum (fun k => f k * x k) s.
-Proof. intros A f x gamma s. rewrite <- sum_scal. apply sum_ext, every_all. intros k. ring. Qed.
-
-Lemma sum_abs_gamma_x : forall A (f x : A -> R) gamma s,
-  sum (fun k => Rabs (f k * gamma * x k)) s = Rabs gamma * sum (fun k => Rabs (f k * x k)) s.
-Proof.
-intros A f x gamma s. rewrite <- sum_scal. apply sum_ext, every_all. intros k.
-rewrite <- Rabs_mult. f_equal. ring.
-Qed.
-
-Lemma average_scaled : forall A (f g : A -> R) k s, sum f s = k * sum g s ->
-  average f s = k * average g s.
-Proof. intros A f g k s H. unfold average. rewrite H. unfold Rdiv. ring. Qed.
-
-(* g is gamma + gamma_offset, rounded or not. *)
-Lemma close_gamma : forall K b B T c x gamma g Kg, close K b B T c x ->
-  (exists f, near Kg f /\ g = gamma * f) ->
-  close (K * Kg) (b * Kg) (Rabs gamma * B) (Rabs gamma * T) (g * c) (gamma * x).
-Proof.
-intros K b B T c x gamma g Kg H [f [F ->]].
-replace (gamma * f * c) with (gamma * c * f) by ring.
-apply close_mul; [now apply close_times | exact F].
-Qed.
-
-(* BATCH without affine_per_sample: p = g * (P / m), q = g * (Q / m). *)
-Section Batch.
-Variable value : Type.
-Variables z dy : value -> R.
-Variable list : tree value.
-Variable s : statistic.
-Variables gamma g lift Kg : R.
-Hypothesis Hg : exists f, near Kg f /\ g = gamma * f.
-Hypothesis Hlift : 0 < lift.
-Hypothesis Hm : 0 < size list.
-
-Definition p_batch := rnd Double (g * rnd Double (P_plane dy list / size list)).
-Definition q_batch := rnd Double (g * rnd Double (Q_plane z dy list s / size list)).
-Definition dx_batch (k : value) := dx s lift (rnd Float (dy k * (g * lift))) p_batch q_batch (z k).
-
-Definition t_batch (k : value) := dy k * gamma.
-Definition tx_batch (k : value) := dy k * gamma * xhat s (z k).
-Definition scale_batch (k : value) := dx_scale s (t_batch k)
-  (average (fun k => Rabs (t_batch k)) list) (average (fun k => Rabs (tx_batch k)) list) (z k).
-
-Theorem dx_batch_error : forall em er G C k, (forall k, format Float (z k)) -> fair em er s ->
-  growth list <= G ->
-  dx_constant (Kg * (1 + u)) (1 * G * (1 + w) * Kg * (1 + w))
-    ((1 + sub) * (1 + u) * G * ((1 + er) * (1 + w)) * (1 + w) * Kg * (1 + w))
-    (shift em * (1 + u) * G * ((1 + er) * (1 + w)) * (1 + w) * Kg * (1 + w))
-    (1 + u) (1 + sub) (shift em) er C ->
-  Rabs (dx_batch k - exact_dx s (t_batch k) (average t_batch list) (average tx_batch list) (z k))
-    <= C * scale_batch k.
-Proof.
-intros em er G C k Hz Hs HG HC. unfold dx_batch, scale_batch.
-eapply dx_channel_error; try eassumption; [now apply Hz | |].
-- unfold p_batch, t_batch.
-  rewrite (average_scaled _ _ _ _ _ (sum_gamma _ dy gamma list)),
-    (average_scaled _ _ _ _ _ (sum_abs_gamma _ dy gamma list)).
-  apply close_weaken with (1 * G * (1 + w) * Kg * (1 + w)) (0 * (1 + w) * Kg * (1 + w)); try lra.
-  apply (close_rnd Double), close_gamma; [|exact Hg].
-  apply (close_rnd Double), close_average; [exact Hm|]. now apply P_plane_close.
-- unfold q_batch, t_batch, tx_batch.
-  rewrite (average_scaled _ _ _ _ _ (sum_gamma_x _ dy (fun k => xhat s (z k)) gamma list)),
-    (average_scaled _ _ _ _ _ (sum_abs_gamma_x _ dy (fun k => xhat s (z k)) gamma list)),
-    (average_scaled _ _ _ _ _ (sum_abs_gamma _ dy gamma list)).
-  apply (close_rnd Double), close_gamma; [|exact Hg].
-  apply (close_rnd Double), close_average; [exact Hm|]. now apply Q_plane_close.
-Qed.
-End Batch.
-
-(* INSTANCE and GROUP, and BATCH with affine_per_sample: each plane's P and Q are multiplied by its
-   g, and these are added in order and in double. A plane is a channel of the group, or a sample. *)
-Section Weighted.
-Variables value plane : Type.
-Variables z dy : value -> R.
-Variable values : plane -> tree value.
-Variable group : tree plane.
-Variable s : statistic.
-Variables gamma g : plane -> R.
-Variables lift Kg : R.
-Hypothesis Hg : forall c, exists f, near Kg f /\ g c = gamma c * f.
-Hypothesis Hlift : 0 < lift.
-
-Definition m_group := sum (fun c => size (values c)) group.
-Definition p_group :=
-  rnd Double (comp (fun c => rnd Double (g c * P_plane dy (values c))) group / m_group).
-Definition q_group :=
-  rnd Double (comp (fun c => rnd Double (g c * Q_plane z dy (values c) s)) group / m_group).
-Definition dx_group (c : plane) (k : value) :=
-  dx s lift (rnd Float (dy k * (g c * lift))) p_group q_group (z k).
-
-Definition t_group (c : plane) (k : value) := dy k * gamma c.
-Definition tx_group (c : plane) (k : value) := dy k * gamma c * xhat s (z k).
-Definition average_group (f : plane -> value -> R) := sum (fun c => sum (f c) (values c)) group / m_group.
-Definition scale_group (c : plane) (k : value) := dx_scale s (t_group c k)
-  (average_group (fun c k => Rabs (t_group c k))) (average_group (fun c k => Rabs (tx_group c k)))
-  (z k).
-
-Theorem dx_group_error : forall em er G H C c k, (forall k, format Float (z k)) -> fair em er s ->
-  0 < m_group -> 1 <= Kg -> 1 <= G -> (forall c, growth (values c) <= G) -> growth group <= H ->
-  dx_constant (Kg * (1 + u)) (1 * G * Kg * (1 + w) * H * (1 + w))
-    ((1 + sub) * (1 + u) * G * ((1 + er) * (1 + w)) * Kg * (1 + w) * H * (1 + w))
-    (shift em * (1 + u) * G * ((1 + er) * (1 + w)) * Kg * (1 + w) * H * (1 + w))
-    (1 + u) (1 + sub) (shift em) er C ->
-  Rabs (dx_group c k -
-        exact_dx s (t_group c k) (average_group t_group) (average_group tx_group) (z k))
-    <= C * scale_group c k.
-Proof.
-intros em er G H C c k Hz Hs Hm HK G1 HG HH HC. unfold dx_group, scale_group.
-assert (Hi : 0 <= / m_group) by (apply Rlt_le, Rinv_0_lt_compat, Hm).
-assert (HS := Hs). destruct HS as [_ [Hem [_ [[r [Hr _]] _]]]]. assert (Er := near_ge1 _ _ Hr).
-assert (Hc : 0 <= shift em) by (unfold shift; nra).
-assert (Ge : 0 <= G * ((1 + er) * (1 + w))) by (apply Rmult_le_pos; nra).
-eapply dx_channel_error; try eassumption; [now apply Hz | now apply Hg | |].
-- unfold p_group, average_group, Rdiv.
-  apply close_weaken with (1 * G * Kg * (1 + w) * H * (1 + w)) (0 * G * Kg * (1 + w) * H * (1 + w)); try lra.
-  apply (close_rnd Double), close_scale; [exact Hi|].
-  apply close_comp; [nra | lra | | exact HH]. apply every_all. intros d.
-  unfold t_group. rewrite sum_gamma, sum_abs_gamma.
-  apply close_weaken with (1 * G * Kg * (1 + w)) (0 * Kg * (1 + w)); try lra.
-  apply (close_rnd Double), close_gamma; [|now apply Hg]. now apply P_plane_close.
-- unfold q_group, average_group, Rdiv.
-  apply (close_rnd Double), close_scale; [exact Hi|].
-  apply close_comp; [ | | | exact HH].
-  + assert (1 <= G * ((1 + er) * (1 + w))) by nra.
-    assert (1 <= (1 + sub) * (1 + u) * (G * ((1 + er) * (1 + w)))) by nra.
-    assert (1 <= (1 + sub) * (1 + u) * (G * ((1 + er) * (1 + w))) * Kg) by nra. nra.
-  + repeat apply Rmult_le_pos; nra.
-  + apply every_all. intros d. unfold t_group, tx_group.
-    rewrite (sum_gamma_x _ dy (fun k => xhat s (z k))),
-      (sum_abs_gamma_x _ dy (fun k => xhat s (z k))), sum_abs_gamma.
-    apply (close_rnd Double), close_gamma; [|now apply Hg]. now apply Q_plane_close.
-Qed.
-End Weighted.
-
-(* ---- dgamma and dbeta ---- *)
 
 (* The stored float: of the sum, or of old + sum with accumulate. *)
 Definition store (x : R) := rnd Float x.
@@ -862,6 +694,185 @@ eapply store_error; [now apply dgamma_close with (em := em) (er := er) (G := G) 
   assumption.
 Qed.
 End Planes.
+
+(* dx where the channel has gamma, from p and q. *)
+Lemma dx_channel_error : forall em er Kp Kq bq C Kg s lift dy gamma g p P q Q T0 T1 z,
+  format Float z -> fair em er s -> 0 < lift ->
+  (exists f, near Kg f /\ g = gamma * f) ->
+  close Kp 0 T0 T0 p P -> close Kq bq T1 T0 q Q ->
+  dx_constant (Kg * (1 + u)) Kp Kq bq (1 + u) (1 + sub) (shift em) er C ->
+  Rabs (dx s lift (rnd Float (dy * (g * lift))) p q z - exact_dx s (dy * gamma) P Q z)
+    <= C * dx_scale s (dy * gamma) T0 T1 z.
+Proof.
+intros em er Kp Kq bq C Kg s lift dy gamma g p P q Q T0 T1 z Hz Hs Hl [f [F ->]] Hp Hq HC.
+assert (HS := Hs). destruct HS as [HR [_ [_ [Hr _]]]].
+eapply dx_error; try eassumption.
+- exact (h_error em er s z Hz Hs).
+- apply difference.
+- destruct (rnd_near Float (dy * (gamma * f * lift))) as [f1 [F1 ->]].
+  replace (dy * (gamma * f * lift) * f1 / lift) with (dy * gamma * (f * f1)) by (field; lra).
+  now apply close_factor, near_mul.
+Qed.
+
+(* Sums of dy * gamma and of dy * gamma * xhat are gamma times those without. *)
+Lemma sum_gamma : forall A (f : A -> R) gamma s, sum (fun k => f k * gamma) s = gamma * sum f s.
+Proof. intros A f gamma s. rewrite sum_scal_r. ring. Qed.
+
+Lemma sum_abs_gamma : forall A (f : A -> R) gamma s,
+  sum (fun k => Rabs (f k * gamma)) s = Rabs gamma * sum (fun k => Rabs (f k)) s.
+Proof.
+intros A f gamma s. rewrite <- sum_scal. apply sum_ext, every_all. intros k.
+rewrite Rabs_mult. ring.
+Qed.
+
+Lemma sum_gamma_x : forall A (f x : A -> R) gamma s,
+  sum (fun k => f k * gamma * x k) s = gamma * sum (fun k => f k * x k) s.
+Proof. intros A f x gamma s. rewrite <- sum_scal. apply sum_ext, every_all. intros k. ring. Qed.
+
+Lemma sum_abs_gamma_x : forall A (f x : A -> R) gamma s,
+  sum (fun k => Rabs (f k * gamma * x k)) s = Rabs gamma * sum (fun k => Rabs (f k * x k)) s.
+Proof.
+intros A f x gamma s. rewrite <- sum_scal. apply sum_ext, every_all. intros k.
+rewrite <- Rabs_mult. f_equal. ring.
+Qed.
+
+(* g is gamma + gamma_offset, rounded or not. *)
+Lemma close_gamma : forall K b B T c x gamma g Kg, close K b B T c x ->
+  (exists f, near Kg f /\ g = gamma * f) ->
+  close (K * Kg) (b * Kg) (Rabs gamma * B) (Rabs gamma * T) (g * c) (gamma * x).
+Proof.
+intros K b B T c x gamma g Kg H [f [F ->]].
+replace (gamma * f * c) with (gamma * c * f) by ring.
+apply close_mul; [now apply close_times | exact F].
+Qed.
+
+(* BATCH without affine_per_sample: p = g * (P / m), q = g * (Q / m). P and Q are those of one list,
+   or of nrm_merge_sums over shares. *)
+Section Batch.
+Variables value share : Type.
+Variables z dy : value -> R.
+Variable values : share -> tree value.
+Variable shares : tree share.      (* a leaf, if there is one list *)
+Variable s : statistic.
+Variables gamma g lift Kg : R.
+Hypothesis Hg : exists f, near Kg f /\ g = gamma * f.
+Hypothesis Hlift : 0 < lift.
+
+Definition m_batch := over value share values shares (fun _ _ => 1).
+Definition p_batch := rnd Double (g * rnd Double (dbeta_sum value share dy values shares / m_batch)).
+Definition q_batch :=
+  rnd Double (g * rnd Double (dgamma_sum value share z dy values shares (fun _ => s) / m_batch)).
+Definition dx_batch (k : value) := dx s lift (rnd Float (dy k * (g * lift))) p_batch q_batch (z k).
+
+Definition t_batch (k : value) := dy k * gamma.
+Definition tx_batch (k : value) := dy k * gamma * xhat s (z k).
+Definition average_batch (f : value -> R) := over value share values shares (fun _ => f) / m_batch.
+Definition scale_batch (k : value) := dx_scale s (t_batch k)
+  (average_batch (fun k => Rabs (t_batch k))) (average_batch (fun k => Rabs (tx_batch k))) (z k).
+
+Lemma average_batch_scaled : forall f g k, (forall s, sum f s = k * sum g s) ->
+  average_batch f = k * (over value share values shares (fun _ => g) * / m_batch).
+Proof.
+intros f h k H. unfold average_batch, over, Rdiv. rewrite <- Rmult_assoc. f_equal.
+rewrite <- sum_scal. apply sum_ext, every_all. intros c. apply H.
+Qed.
+
+Theorem dx_batch_error : forall em er G H C k, (forall k, format Float (z k)) -> fair em er s ->
+  0 <= er -> 1 <= G -> 0 < m_batch -> (forall c, growth (values c) <= G) -> growth shares <= H ->
+  dx_constant (Kg * (1 + u)) (1 * G * H * (1 + w) * Kg * (1 + w))
+    ((1 + sub) * (1 + u) * G * ((1 + er) * (1 + w)) * H * (1 + w) * Kg * (1 + w))
+    (shift em * (1 + u) * G * ((1 + er) * (1 + w)) * H * (1 + w) * Kg * (1 + w))
+    (1 + u) (1 + sub) (shift em) er C ->
+  Rabs (dx_batch k - exact_dx s (t_batch k) (average_batch t_batch) (average_batch tx_batch) (z k))
+    <= C * scale_batch k.
+Proof.
+intros em er G H C k Hz Hs Her G1 Hm HG HH HC. unfold dx_batch, scale_batch.
+assert (Hi : 0 <= / m_batch) by (apply Rlt_le, Rinv_0_lt_compat, Hm).
+assert (Hem : 0 <= em) by (destruct Hs as [_ [Hem _]]; exact Hem).
+eapply dx_channel_error; try eassumption; [now apply Hz | |].
+- unfold p_batch, t_batch.
+  rewrite (average_batch_scaled _ _ _ (sum_gamma _ dy gamma)),
+    (average_batch_scaled _ _ _ (sum_abs_gamma _ dy gamma)).
+  apply close_weaken with (1 * G * H * (1 + w) * Kg * (1 + w)) (0 * (1 + w) * Kg * (1 + w)); try lra.
+  apply (close_rnd Double), close_gamma; [|exact Hg].
+  apply (close_rnd Double), close_scale; [exact Hi|].
+  now apply (dbeta_close value share dy values shares).
+- unfold q_batch, t_batch, tx_batch.
+  rewrite (average_batch_scaled _ _ _ (sum_gamma_x _ dy (fun k => xhat s (z k)) gamma)),
+    (average_batch_scaled _ _ _ (sum_abs_gamma_x _ dy (fun k => xhat s (z k)) gamma)),
+    (average_batch_scaled _ _ _ (sum_abs_gamma _ dy gamma)).
+  apply (close_rnd Double), close_gamma; [|exact Hg].
+  apply (close_rnd Double), close_scale; [exact Hi|].
+  now apply (dgamma_close value share z dy values shares (fun _ => s)).
+Qed.
+End Batch.
+
+(* INSTANCE and GROUP, and BATCH with affine_per_sample: each plane's P and Q are multiplied by its
+   g, and these are added in order and in double. A plane is a channel of the group, or a sample. *)
+Section Weighted.
+Variables value plane : Type.
+Variables z dy : value -> R.
+Variable values : plane -> tree value.
+Variable group : tree plane.
+Variable s : statistic.
+Variables gamma g : plane -> R.
+Variables lift Kg : R.
+Hypothesis Hg : forall c, exists f, near Kg f /\ g c = gamma c * f.
+Hypothesis Hlift : 0 < lift.
+
+Definition m_group := sum (fun c => size (values c)) group.
+Definition p_group :=
+  rnd Double (comp (fun c => rnd Double (g c * P_plane dy (values c))) group / m_group).
+Definition q_group :=
+  rnd Double (comp (fun c => rnd Double (g c * Q_plane z dy (values c) s)) group / m_group).
+Definition dx_group (c : plane) (k : value) :=
+  dx s lift (rnd Float (dy k * (g c * lift))) p_group q_group (z k).
+
+Definition t_group (c : plane) (k : value) := dy k * gamma c.
+Definition tx_group (c : plane) (k : value) := dy k * gamma c * xhat s (z k).
+Definition average_group (f : plane -> value -> R) := sum (fun c => sum (f c) (values c)) group / m_group.
+Definition scale_group (c : plane) (k : value) := dx_scale s (t_group c k)
+  (average_group (fun c k => Rabs (t_group c k))) (average_group (fun c k => Rabs (tx_group c k)))
+  (z k).
+
+Theorem dx_group_error : forall em er G H C c k, (forall k, format Float (z k)) -> fair em er s ->
+  0 < m_group -> 1 <= Kg -> 1 <= G -> (forall c, growth (values c) <= G) -> growth group <= H ->
+  dx_constant (Kg * (1 + u)) (1 * G * Kg * (1 + w) * H * (1 + w))
+    ((1 + sub) * (1 + u) * G * ((1 + er) * (1 + w)) * Kg * (1 + w) * H * (1 + w))
+    (shift em * (1 + u) * G * ((1 + er) * (1 + w)) * Kg * (1 + w) * H * (1 + w))
+    (1 + u) (1 + sub) (shift em) er C ->
+  Rabs (dx_group c k -
+        exact_dx s (t_group c k) (average_group t_group) (average_group tx_group) (z k))
+    <= C * scale_group c k.
+Proof.
+intros em er G H C c k Hz Hs Hm HK G1 HG HH HC. unfold dx_group, scale_group.
+assert (Hi : 0 <= / m_group) by (apply Rlt_le, Rinv_0_lt_compat, Hm).
+assert (HS := Hs). destruct HS as [_ [Hem [_ [[r [Hr _]] _]]]]. assert (Er := near_ge1 _ _ Hr).
+assert (Hc : 0 <= shift em) by (unfold shift; nra).
+assert (Ge : 0 <= G * ((1 + er) * (1 + w))) by (apply Rmult_le_pos; nra).
+eapply dx_channel_error; try eassumption; [now apply Hz | now apply Hg | |].
+- unfold p_group, average_group, Rdiv.
+  apply close_weaken with (1 * G * Kg * (1 + w) * H * (1 + w)) (0 * G * Kg * (1 + w) * H * (1 + w)); try lra.
+  apply (close_rnd Double), close_scale; [exact Hi|].
+  apply close_comp; [nra | lra | | exact HH]. apply every_all. intros d.
+  unfold t_group. rewrite sum_gamma, sum_abs_gamma.
+  apply close_weaken with (1 * G * Kg * (1 + w)) (0 * Kg * (1 + w)); try lra.
+  apply (close_rnd Double), close_gamma; [|now apply Hg]. now apply P_plane_close.
+- unfold q_group, average_group, Rdiv.
+  apply (close_rnd Double), close_scale; [exact Hi|].
+  apply close_comp; [ | | | exact HH].
+  + assert (1 <= G * ((1 + er) * (1 + w))) by nra.
+    assert (1 <= (1 + sub) * (1 + u) * (G * ((1 + er) * (1 + w)))) by nra.
+    assert (1 <= (1 + sub) * (1 + u) * (G * ((1 + er) * (1 + w))) * Kg) by nra. nra.
+  + repeat apply Rmult_le_pos; nra.
+  + apply every_all. intros d. unfold t_group, tx_group.
+    rewrite (sum_gamma_x _ dy (fun k => xhat s (z k))),
+      (sum_abs_gamma_x _ dy (fun k => xhat s (z k))), sum_abs_gamma.
+    apply (close_rnd Double), close_gamma; [|now apply Hg]. now apply Q_plane_close.
+Qed.
+End Weighted.
+
+(* ---- Sums over rows ---- *)
 
 (* dgamma of LAYER and RMS: the values are of many rows, each with its statistic. *)
 Section Dgamma_rows.
