@@ -7,7 +7,8 @@
 From Coq Require Import Reals Psatz List.
 From Flocq Require Import Core.
 From Gappa Require Import Gappa_tactic.
-Require Import Float Sum.
+Require Import Constants Float Sum.
+Require Statistics.
 Open Scope R_scope.
 
 (* ---- Factors near 1, and what is close to an exact value ---- *)
@@ -986,4 +987,466 @@ unfold near in N. set (x := R0 * (dy * gamma)). set (k := f * r * f1 * f2 * f3) 
 replace (x * k - x) with ((k - 1) * x) by ring. rewrite Rabs_mult. unfold x.
 rewrite (Rabs_mult R0), (Rabs_pos_eq R0) by exact HR.
 apply Rmult_le_compat_r; [apply Rmult_le_pos; [exact HR | apply Rabs_pos] | lra].
+Qed.
+
+(* ---- Joined: from the lists to what is stored ----------------------------------------------- *)
+
+(* A list as the code sums it: blocks are trees in float, of them 2^22 additions in double above one
+   another at most (runs, planes; a plane may have 2^32 values). Blocks of 8 are lower. *)
+Definition usual {A} (planes : list (list (list (tree A)))) :=
+  every_block (within Float block_height) planes /\
+  exists n, INR n <= 4194304 /\ additions_within n planes.
+
+(* What is in double alone: samples, channels of a group, shares. *)
+Definition in_double {A} (s : tree A) := exists n, INR n <= 4194304 /\ within Double n s.
+
+Definition list_growth := (1 + u) ^ block_height * (1 + u / 127).
+
+Lemma usual_growth : forall A (planes : list (list (list (tree A)))), usual planes ->
+  growth (total Double planes) <= list_growth.
+Proof.
+intros A planes [HB [n [Hn HA]]]. eapply Rle_trans; [exact (total_growth A Float Double block_height n planes HB HA)|].
+apply Rmult_le_compat_l; [|now apply double_growth].
+apply Rle_trans with 1; [lra|]. apply pow_R1_Rle. simpl. lra.
+Qed.
+
+Lemma double_tree_growth : forall A (s : tree A), in_double s -> growth s <= 1 + u / 127.
+Proof.
+intros A s [n [Hn H]]. eapply Rle_trans; [exact (growth_within A Double n s H)|].
+now apply double_growth.
+Qed.
+
+(* A single list is a leaf; in order is a chain. *)
+Lemma leaf_in_double : forall A (a : A), in_double (Leaf a).
+Proof. intros A a. exists O. simpl. lra. Qed.
+
+Lemma chain_in_double : forall A (l : list A), INR (length l) <= 4194304 ->
+  in_double (chain Double (map Leaf l)).
+Proof.
+intros A l H. exists (length l). split; [exact H|]. clear H. unfold chain.
+assert (G : forall (l : list A) n s, within Double n s ->
+  within Double (n + length l) (fold_left (Node Double) (map Leaf l) s)).
+{ clear l. induction l as [| a l IH]; intros n s Hs; simpl; [now rewrite Nat.add_0_r|].
+  replace (n + S (length l))%nat with (S n + length l)%nat by lia. apply IH. repeat split; [exact Hs | destruct n; exact I]. }
+apply (G l O Empty). exact I.
+Qed.
+
+(* Statistics: float sums around a pilot K, and the acceptance test lets them stand. *)
+Definition S1 (K : R) (L : tree R) := comp (fun z => rnd Float (z - K)) L.
+Definition S2 (K : R) (L : tree R) := comp (fun z => rnd Float (rnd Float (z - K) * rnd Float (z - K))) L.
+
+Definition measured (L : tree R) (K eps : R) (exponent : Z) : statistic :=
+  Statistic (Statistics.x_mean L) (1 / sqrt (Statistics.x_var L + eps))
+    (Statistics.f_mean (S1 K L) (size L) K) (Statistics.f_rstd (S1 K L) (S2 K L) (size L) eps)
+    exponent.
+
+Definition accepted (L : tree R) (K eps : R) :=
+  0 < size L /\ 0 <= eps /\ 0 < Statistics.f_var_eps (S1 K L) (S2 K L) (size L) eps /\
+  Statistics.f_accepted (S1 K L) (S2 K L) (size L) eps.
+
+(* Float is taken where |mean| * rstd, in double, is at most 2^25. *)
+Definition comfortable (s : statistic) := rnd Double (Rabs (mean s) * rstd s) <= mean_limit.
+
+Notation em := (99 / 10 * u).
+Notation er := (1331 / 100 * u).
+
+Theorem measured_fair : forall planes K eps e, usual planes -> let L := total Double planes in
+  accepted L K eps -> comfortable (measured L K eps e) -> fair em er (measured L K eps e).
+Proof.
+intros planes K eps e HU L [Hm [Heps [HT Ha]]] Hc.
+assert (Hg : 1 <= list_growth <= 1 + 14 * unit Float)
+  by (unfold list_growth, block_height; simpl; lra).
+assert (HS : forall f, Statistics.summed L list_growth f (comp f L)).
+{ intros f x a k Hk H. eapply Rle_trans; [now apply tree_error with (a := a) (k := k)|].
+  apply Rmult_le_compat_r.
+  - apply sum_pos. eapply every_impl; [|exact H]. intros y [_ Hy]. generalize (Rabs_pos (x y)). lra.
+  - assert (growth L <= list_growth) by now apply usual_growth. nra. }
+assert (H1 := HS (fun z => rnd Float (z - K))).
+assert (H2 := HS (fun z => rnd Float (rnd Float (z - K) * rnd Float (z - K)))).
+destruct (Statistics.rstd Float L K eps list_growth _ _ Hm Heps Hg H1 H2 HT Ha) as [HP [r [Hr Er]]].
+assert (Hd := Statistics.mean Float L K eps list_growth _ _ Hm Heps Hg H1 H2 HT Ha).
+fold (S1 K L) in *. fold (S2 K L) in *. 
+set (V := Statistics.x_var L + eps) in *. assert (Pq := sqrt_lt_R0 V HP).
+assert (Br : Rabs r <= er).
+{ eapply Rle_trans; [exact Hr|].
+  unfold Statistics.rstd_limit, Statistics.variance_error, list_growth, block_height. simpl. lra. }
+assert (Bm : Statistics.mean_limit_of_list Float list_growth <= 981 / 100 * u).
+{ unfold Statistics.mean_limit_of_list, list_growth, block_height. simpl. lra. }
+unfold fair, measured, comfortable in *. cbn [exact_mean exact_rstd mean rstd exponent] in *.
+fold V. set (q := sqrt V) in *. assert (Pr : 0 < 1 / q) by (apply Rdiv_lt_0_compat; lra).
+set (mc := Statistics.f_mean (S1 K L) (size L) K) in *.
+(* |mean| times the exact rstd, from what was tested. *)
+assert (HM : Rabs mc * (1 / q) <= 33556000).
+{ rewrite Er in Hc. destruct (rnd_ex Double (Rabs mc * (1 / q * (1 + r)))) as [d [Bd Ed]].
+  rewrite Ed in Hc. simpl unit in Bd. apply Statistics.abs_le in Bd, Br.
+  unfold mean_limit in Hc. set (a := Rabs mc * (1 / q)) in *.
+  replace (Rabs mc * (1 / q * (1 + r)) * (1 + d)) with (a * ((1 + r) * (1 + d))) in Hc
+    by (unfold a; ring).
+  assert (0 <= a) by (apply Rmult_le_pos; [apply Rabs_pos | lra]).
+  assert (1 - 14 * u <= (1 + r) * (1 + d)) by nra.
+  assert (a * (1 - 14 * u) <= a * ((1 + r) * (1 + d))) by now apply Rmult_le_compat_l. lra. }
+repeat split; try lra.
+- (* The rounding of the mean to a double is at most u / 15. *)
+  set (x := K + Statistics.f_dm (S1 K L) (size L)) in *.
+  destruct (rnd_ex Double x) as [d [Bd Ed]]. simpl unit in Bd.
+  assert (Em : mc = x * (1 + d)) by exact Ed.
+  replace (Statistics.x_mean L - mc) with ((Statistics.x_mean L - x) - x * d) by (rewrite Em; ring).
+  assert (Hx : Rabs x * (1 / q) <= 33557000).
+  { assert (Rabs mc = Rabs x * Rabs (1 + d)) by (rewrite Em; apply Rabs_mult).
+    assert (1 - w <= Rabs (1 + d)).
+    { apply Statistics.abs_le in Bd. rewrite Rabs_pos_eq; lra. }
+    assert (Rabs x * (1 - w) <= Rabs mc)
+      by (rewrite H; apply Rmult_le_compat_l; [apply Rabs_pos | assumption]).
+    assert (Rabs x * (1 - w) * (1 / q) <= Rabs mc * (1 / q)) by (apply Rmult_le_compat_r; lra). lra. }
+  rewrite Rabs_mult, (Rabs_pos_eq (1 / q)) by lra.
+  assert (T1 : Rabs (Statistics.x_mean L - x) <= 981 / 100 * u * q).
+  { rewrite Rabs_minus_sym. eapply Rle_trans; [exact Hd|]. apply Rmult_le_compat_r; lra. }
+  assert (T2 : Rabs (x * d) <= Rabs x * w)
+    by (rewrite Rabs_mult; apply Rmult_le_compat_l; [apply Rabs_pos | exact Bd]).
+  assert (T3 : Rabs (Statistics.x_mean L - x - x * d) <= 981 / 100 * u * q + Rabs x * w).
+  { unfold Rminus at 1. eapply Rle_trans; [apply Rabs_triang|]. rewrite Rabs_Ropp. lra. }
+  apply Rle_trans with ((981 / 100 * u * q + Rabs x * w) * (1 / q)); [apply Rmult_le_compat_r; lra|].
+  replace ((981 / 100 * u * q + Rabs x * w) * (1 / q))
+    with (981 / 100 * u + w * (Rabs x * (1 / q))) by (field; lra).
+  lra.
+- exists (1 + r). split; [|exact Er]. unfold near. replace (1 + r - 1) with r by ring. lra.
+Qed.
+
+(* RMS: the mean square alone, K and dm are 0. *)
+Definition S2_rms (L : tree R) := comp (fun z => rnd Float (z * z)) L.
+Definition var_eps_rms (L : tree R) (eps : R) := rnd Double (rnd Double (S2_rms L / size L) + eps).
+Definition measured_rms (L : tree R) (eps : R) (exponent : Z) : statistic :=
+  Statistic 0 (1 / sqrt (sum (fun z => z ^ 2) L / size L + eps)) 0
+    (rnd Double (1 / rnd Double (sqrt (var_eps_rms L eps)))) exponent.
+
+Notation er_rms := (401 / 100 * u).
+
+Theorem measured_rms_fair : forall planes eps e, usual planes -> let L := total Double planes in
+  0 < size L -> 0 <= eps -> 0 < var_eps_rms L eps -> fair_rms er_rms (measured_rms L eps e).
+Proof.
+intros planes eps e HU L Hm Heps HT.
+assert (Hg : growth L <= list_growth) by now apply usual_growth.
+set (Q := sum (fun z => z ^ 2) L / size L).
+assert (PQ : 0 <= Q).
+{ apply Rmult_le_pos; [apply sum_square_pos | apply Rlt_le, Rinv_0_lt_compat, Hm]. }
+assert (C1 : close ((1 + u) * list_growth) (0 * list_growth)
+  (sum (fun z => z ^ 2) L) (sum (fun z => z ^ 2) L) (S2_rms L) (sum (fun z => z ^ 2) L)).
+{ apply close_comp; try lra. apply every_all. intros z.
+  destruct (rnd_near Float (z * z)) as [f [F ->]].
+  assert (Z := close_factor (z ^ 2) _ _ F). rewrite Rabs_pos_eq in Z by apply pow2_ge_0.
+  replace (z * z) with (z ^ 2) by ring. exact Z. }
+assert (C2 := close_rnd Double _ _ _ _ _ _ (close_average _ L _ _ (fun z => z ^ 2) (fun z => z ^ 2) _ (fun z => z ^ 2) Hm C1)).
+unfold average in C2. fold Q in C2. destruct C2 as [C2 _]. simpl unit in C2.
+set (K := (1 + u) * list_growth * (1 + w)) in *.
+set (c := rnd Double (S2_rms L / size L)) in *.
+assert (HK : 1 <= K <= 1 + 8009 / 1000 * u) by (unfold K, list_growth, block_height; simpl; lra).
+assert (T1 : Rabs (c + eps - (Q + eps)) <= (K - 1) * (Q + eps)).
+{ replace (c + eps - (Q + eps)) with (c - Q) by ring. nra. }
+destruct (rnd_ex Double (c + eps)) as [d [Bd Ed]]. simpl unit in Bd.
+assert (T2 : Rabs (var_eps_rms L eps - (Q + eps)) <= 801 / 100 * u * var_eps_rms L eps).
+{ unfold var_eps_rms in *. fold c. fold c in HT. rewrite Ed in *.
+  apply Statistics.abs_le in T1, Bd. set (S := Q + eps) in *.
+  assert (PS : 0 <= S) by (unfold S; lra).
+  assert (A1 : (K - 1) * S <= 8009 / 1000 * u * S) by (apply Rmult_le_compat_r; lra).
+  apply Rabs_le. split; nra. }
+destruct (Statistics.rstd_error (801 / 100 * u) _ _ ltac:(lra) HT T2) as [PS [r [Hr Er]]].
+unfold fair_rms, measured_rms. cbn [exact_mean exact_rstd mean rstd exponent]. fold Q.
+repeat split; try lra.
+- apply Rdiv_lt_0_compat; [lra | now apply sqrt_lt_R0].
+- exists (1 + r). split; [|exact Er]. unfold near. replace (1 + r - 1) with r by ring. lra.
+Qed.
+
+(* The bounds, in units of e. *)
+Notation e := (1 / 8388608).
+
+(* g is gamma itself, or the float of gamma + gamma_offset, added in double. *)
+Definition plain (gamma g : R) := g = gamma.
+Definition with_offset (gamma g : R) := g = rnd Float (rnd Double gamma).
+
+Lemma plain_near : forall gamma g, plain gamma g -> exists f, near 1 f /\ g = gamma * f.
+Proof. unfold plain. intros gamma g ->. exists 1. unfold near. rewrite Rminus_eq_0, Rabs_R0. lra. Qed.
+
+Lemma offset_near : forall gamma g, with_offset gamma g ->
+  exists f, near ((1 + w) * (1 + u)) f /\ g = gamma * f.
+Proof.
+unfold with_offset. intros gamma g ->. destruct (rnd_near Double gamma) as [f [F ->]].
+destruct (rnd_near Float (gamma * f)) as [h [H ->]]. exists (f * h). split; [now apply near_mul | ring].
+Qed.
+
+Ltac constant := unfold dx_constant, q_tail, tail, shift, list_growth, block_height; simpl pow; lra.
+
+(* The statistics are float sums that the acceptance test let stand; or the mean squares of RMS. *)
+Definition stands (s : statistic) := exists planes K eps exponent,
+  usual planes /\ accepted (total Double planes) K eps /\
+  s = measured (total Double planes) K eps exponent /\ comfortable s.
+Definition stands_rms (s : statistic) := exists planes eps exponent,
+  usual planes /\ 0 < size (total Double planes) /\ 0 <= eps /\
+  0 < var_eps_rms (total Double planes) eps /\
+  s = measured_rms (total Double planes) eps exponent.
+
+Lemma stands_fair : forall s, stands s -> fair em er s.
+Proof. intros s [p [K [eps [x [U [A [-> C]]]]]]]. now apply measured_fair. Qed.
+
+Lemma stands_rms_fair : forall s, stands_rms s -> fair_rms er_rms s.
+Proof. intros s [p [eps [x [U [M [E [T ->]]]]]]]. now apply measured_rms_fair. Qed.
+
+Section Bounds.
+Variable value : Type.
+Variables z dy : value -> R.
+Hypothesis z_float : forall k, format Float (z k).
+
+(* LAYER. *)
+Theorem dx_rows : forall gamma g planes s lift k, let row := total Double planes in
+  (forall k, plain (gamma k) (g k)) -> 0 < lift -> 0 < size row -> usual planes -> stands s ->
+  Rabs (dx_row value z dy g row s lift k -
+        exact_dx s (t value dy gamma k) (average (t value dy gamma) row)
+          (average (tx value z dy gamma s) row) (z k)) <=
+  29 * e * scale_row value z dy gamma row s k.
+Proof.
+intros gamma g planes s lift k row Hg Hl Hm HU Hs.
+apply dx_row_error with (Kg := 1) (em := em) (er := er) (G := list_growth); try assumption; try lra.
+- intros j. apply plain_near, Hg.
+- now apply stands_fair.
+- now apply usual_growth.
+- constant.
+Qed.
+
+Theorem dx_rows_offset : forall gamma g planes s lift k, let row := total Double planes in
+  (forall k, with_offset (gamma k) (g k)) -> 0 < lift -> 0 < size row -> usual planes -> stands s ->
+  Rabs (dx_row value z dy g row s lift k -
+        exact_dx s (t value dy gamma k) (average (t value dy gamma) row)
+          (average (tx value z dy gamma s) row) (z k)) <=
+  59 / 2 * e * scale_row value z dy gamma row s k.
+Proof.
+intros gamma g planes s lift k row Hg Hl Hm HU Hs.
+apply dx_row_error with (Kg := (1 + w) * (1 + u)) (em := em) (er := er) (G := list_growth);
+  try assumption; try lra.
+- intros j. apply offset_near, Hg.
+- now apply stands_fair.
+- now apply usual_growth.
+- constant.
+Qed.
+
+(* RMS. *)
+Theorem dx_rms_rows : forall gamma g planes s lift k, let row := total Double planes in
+  (forall k, plain (gamma k) (g k)) -> 0 < lift -> 0 < size row -> usual planes -> stands_rms s ->
+  Rabs (dx_rms value z dy g row s lift k -
+        exact_dx s (t value dy gamma k) 0 (average (tx value z dy gamma s) row) (z k)) <=
+  27 / 2 * e * scale_row value z dy gamma row s k.
+Proof.
+intros gamma g planes s lift k row Hg Hl Hm HU Hs.
+apply dx_rms_error with (Kg := 1) (er := er_rms) (G := list_growth); try assumption; try lra.
+- intros j. apply plain_near, Hg.
+- now apply stands_rms_fair.
+- now apply usual_growth.
+- constant.
+Qed.
+
+Theorem dx_rms_rows_offset : forall gamma g planes s lift k, let row := total Double planes in
+  (forall k, with_offset (gamma k) (g k)) -> 0 < lift -> 0 < size row -> usual planes ->
+  stands_rms s ->
+  Rabs (dx_rms value z dy g row s lift k -
+        exact_dx s (t value dy gamma k) 0 (average (tx value z dy gamma s) row) (z k)) <=
+  14 * e * scale_row value z dy gamma row s k.
+Proof.
+intros gamma g planes s lift k row Hg Hl Hm HU Hs.
+apply dx_rms_error with (Kg := (1 + w) * (1 + u)) (er := er_rms) (G := list_growth);
+  try assumption; try lra.
+- intros j. apply offset_near, Hg.
+- now apply stands_rms_fair.
+- now apply usual_growth.
+- constant.
+Qed.
+
+(* What one plane is: a list in float blocks. *)
+Section Planes.
+Variable plane : Type.
+Variable planes : plane -> list (list (list (tree value))).
+Definition list_of (c : plane) := total Double (planes c).
+Hypothesis Hplanes : forall c, usual (planes c).
+
+(* BATCH: one list, or shares of which nrm_merge_sums added the sums. *)
+Theorem dx_batch_bound : forall shares gamma g s lift k,
+  plain gamma g -> 0 < lift -> 0 < m_batch value plane list_of shares -> in_double shares ->
+  stands s ->
+  Rabs (dx_batch value plane z dy list_of shares s g lift k -
+        exact_dx s (t_batch value dy gamma k)
+          (average_batch value plane list_of shares (t_batch value dy gamma))
+          (average_batch value plane list_of shares (tx_batch value z dy s gamma)) (z k)) <=
+  57 / 2 * e * scale_batch value plane z dy list_of shares s gamma k.
+Proof.
+intros shares gamma g s lift k Hg Hl Hm HD Hs.
+apply dx_batch_error with (Kg := 1) (em := em) (er := er) (G := list_growth) (H := 1 + u / 127);
+  try assumption; try lra.
+- now apply plain_near.
+- now apply stands_fair.
+- constant.
+- intros c. apply usual_growth, Hplanes.
+- now apply double_tree_growth.
+- constant.
+Qed.
+
+Theorem dx_batch_offset : forall shares gamma g s lift k,
+  with_offset gamma g -> 0 < lift -> 0 < m_batch value plane list_of shares -> in_double shares ->
+  stands s ->
+  Rabs (dx_batch value plane z dy list_of shares s g lift k -
+        exact_dx s (t_batch value dy gamma k)
+          (average_batch value plane list_of shares (t_batch value dy gamma))
+          (average_batch value plane list_of shares (tx_batch value z dy s gamma)) (z k)) <=
+  29 * e * scale_batch value plane z dy list_of shares s gamma k.
+Proof.
+intros shares gamma g s lift k Hg Hl Hm HD Hs.
+apply dx_batch_error with (Kg := (1 + w) * (1 + u)) (em := em) (er := er) (G := list_growth)
+  (H := 1 + u / 127); try assumption; try lra.
+- now apply offset_near.
+- now apply stands_fair.
+- constant.
+- intros c. apply usual_growth, Hplanes.
+- now apply double_tree_growth.
+- constant.
+Qed.
+
+(* INSTANCE, GROUP, and BATCH with affine_per_sample: planes that g is multiplied into. *)
+Theorem dx_group_bound : forall group gamma g s lift c k,
+  (forall c, plain (gamma c) (g c)) -> 0 < lift -> 0 < m_group value plane list_of group ->
+  in_double group -> stands s ->
+  Rabs (dx_group value plane z dy list_of group s g lift c k -
+        exact_dx s (t_group value plane dy gamma c k)
+          (average_group value plane list_of group (t_group value plane dy gamma))
+          (average_group value plane list_of group (tx_group value plane z dy s gamma)) (z k)) <=
+  57 / 2 * e * scale_group value plane z dy list_of group s gamma c k.
+Proof.
+intros group gamma g s lift c k Hg Hl Hm HD Hs.
+apply dx_group_error with (Kg := 1) (em := em) (er := er) (G := list_growth) (H := 1 + u / 127);
+  try assumption; try lra.
+- intros d. apply plain_near, Hg.
+- now apply stands_fair.
+- constant.
+- intros d. apply usual_growth, Hplanes.
+- now apply double_tree_growth.
+- constant.
+Qed.
+
+Theorem dx_group_offset : forall group gamma g s lift c k,
+  (forall c, with_offset (gamma c) (g c)) -> 0 < lift -> 0 < m_group value plane list_of group ->
+  in_double group -> stands s ->
+  Rabs (dx_group value plane z dy list_of group s g lift c k -
+        exact_dx s (t_group value plane dy gamma c k)
+          (average_group value plane list_of group (t_group value plane dy gamma))
+          (average_group value plane list_of group (tx_group value plane z dy s gamma)) (z k)) <=
+  29 * e * scale_group value plane z dy list_of group s gamma c k.
+Proof.
+intros group gamma g s lift c k Hg Hl Hm HD Hs.
+apply dx_group_error with (Kg := (1 + w) * (1 + u)) (em := em) (er := er) (G := list_growth)
+  (H := 1 + u / 127); try assumption; try lra.
+- intros d. apply offset_near, Hg.
+- now apply stands_fair.
+- constant.
+- intros d. apply usual_growth, Hplanes.
+- now apply double_tree_growth.
+- constant.
+Qed.
+
+(* dgamma of BATCH, INSTANCE and GROUP, stored or added to what was there. *)
+Theorem dgamma_channels : forall samples s, in_double samples -> (forall c, stands (s c)) ->
+  let x := dgamma_sum value plane z dy list_of samples s in
+  let exact := exact_dgamma value plane z dy list_of samples s in
+  let scale := dgamma_scale value plane z dy list_of samples s in
+  Rabs (store x - exact) <= 25 / 2 * e * scale /\
+  forall old, Rabs (accumulate old x - (old + exact)) <= 25 / 2 * e * (scale + Rabs old).
+Proof.
+intros samples s HD Hs.
+apply dgamma_error with (em := em) (er := er) (G := list_growth) (H := 1 + u / 127);
+  try assumption; try lra.
+- constant.
+- intros c. now apply stands_fair.
+- intros c. apply usual_growth, Hplanes.
+- now apply double_tree_growth.
+- constant.
+- constant.
+Qed.
+
+(* dbeta of all kinds. Of a hundredth of e beyond 4e are the second order and the sums in double. *)
+Theorem dbeta : forall samples, in_double samples ->
+  let x := dbeta_sum value plane dy list_of samples in
+  let exact := exact_dbeta value plane dy list_of samples in
+  let scale := dbeta_scale value plane dy list_of samples in
+  Rabs (store x - exact) <= 401 / 100 * e * scale /\
+  forall old, Rabs (accumulate old x - (old + exact)) <= 401 / 100 * e * (scale + Rabs old).
+Proof.
+intros samples HD.
+apply dbeta_error with (G := list_growth) (H := 1 + u / 127); try assumption.
+- constant.
+- intros c. apply usual_growth, Hplanes.
+- now apply double_tree_growth.
+- constant.
+Qed.
+End Planes.
+
+(* dgamma of LAYER and RMS: each value has the statistic of its row. *)
+Theorem dgamma_rows : forall planes s, let list := total Double planes in usual planes ->
+  (forall k, stands (s k)) ->
+  let x := dgamma_row value z dy s list in
+  let exact := exact_dgamma_row value z dy s list in
+  let scale := dgamma_row_scale value z dy s list in
+  Rabs (store x - exact) <= 27 / 2 * e * scale /\
+  forall old, Rabs (accumulate old x - (old + exact)) <= 27 / 2 * e * (scale + Rabs old).
+Proof.
+intros planes s list HU Hs.
+apply dgamma_row_error with (Ka := 1 + sub) (c := shift em) (er := er) (G := list_growth);
+  try lra; try constant.
+- intros k. assert (H := stands_fair _ (Hs k)). assert (H' := H). destruct H' as [HR [_ [_ [Hr _]]]].
+  repeat split; try assumption. exact (h_error em er (s k) (z k) (z_float k) H).
+- now apply usual_growth.
+Qed.
+
+Theorem dgamma_rms : forall planes s, let list := total Double planes in usual planes ->
+  (forall k, stands_rms (s k)) ->
+  let x := dgamma_row value z dy s list in
+  let exact := exact_dgamma_row value z dy s list in
+  let scale := dgamma_row_scale value z dy s list in
+  Rabs (store x - exact) <= 8 * e * scale /\
+  forall old, Rabs (accumulate old x - (old + exact)) <= 8 * e * (scale + Rabs old).
+Proof.
+intros planes s list HU Hs.
+apply dgamma_row_error with (Ka := 1) (c := 0) (er := er_rms) (G := list_growth);
+  try lra; try constant.
+- intros k. assert (H := stands_rms_fair _ (Hs k)). assert (H' := H). destruct H' as [HR [_ [_ Hr]]].
+  repeat split; try assumption. exact (h_rms er_rms (s k) (z k) (z_float k) H).
+- now apply usual_growth.
+Qed.
+End Bounds.
+
+(* nrm_infer_backward: rstd is computed in double from the running variance, which is exact. *)
+Definition rstd_running (var eps : R) := rnd Double (1 / rnd Double (sqrt (rnd Double (var + eps)))).
+
+Lemma rstd_running_near : forall var eps, 0 < var + eps ->
+  0 < 1 / sqrt (var + eps) /\
+  exists f, near (1 + 3 * w) f /\ rstd_running var eps = 1 / sqrt (var + eps) * f.
+Proof.
+intros var eps H. destruct (rnd_ex Double (var + eps)) as [d [Bd Ed]]. simpl unit in Bd.
+assert (B := Statistics.abs_le _ _ Bd).
+assert (P : 0 < rnd Double (var + eps)) by (rewrite Ed; nra).
+assert (T : Rabs (rnd Double (var + eps) - (var + eps)) <= 1001 / 1000 * w * rnd Double (var + eps)).
+{ rewrite Ed. apply Rabs_le. split; nra. }
+destruct (Statistics.rstd_error (1001 / 1000 * w) _ _ ltac:(lra) P T) as [PS [r [Hr Er]]].
+split; [apply Rdiv_lt_0_compat; [lra | now apply sqrt_lt_R0]|].
+exists (1 + r). split; [|exact Er]. unfold near. replace (1 + r - 1) with r by ring. lra.
+Qed.
+
+Theorem dx_infer : forall dy gamma g var eps n, plain gamma g -> 0 < var + eps ->
+  Rabs (dx_frozen dy g (rstd_running var eps) n - 1 / sqrt (var + eps) * (dy * gamma)) <=
+  101 / 100 * e * (1 / sqrt (var + eps) * Rabs (dy * gamma)).
+Proof.
+intros dy gamma g var eps n Hg H. destruct (rstd_running_near var eps H) as [P R].
+apply dx_frozen_error with (er := 3 * w) (Kg := 1); try lra; [now apply plain_near | exact R].
+Qed.
+
+Theorem dx_infer_offset : forall dy gamma g var eps n, with_offset gamma g -> 0 < var + eps ->
+  Rabs (dx_frozen dy g (rstd_running var eps) n - 1 / sqrt (var + eps) * (dy * gamma)) <=
+  151 / 100 * e * (1 / sqrt (var + eps) * Rabs (dy * gamma)).
+Proof.
+intros dy gamma g var eps n Hg H. destruct (rstd_running_near var eps H) as [P R].
+apply dx_frozen_error with (er := 3 * w) (Kg := (1 + w) * (1 + u)); try lra;
+  [now apply offset_near | exact R].
 Qed.
