@@ -26,18 +26,19 @@ Qed.
    were rounded, of d*d and |d|; D and Q those of the differences without rounding. k is the unit of
    the sums, wd that of what follows. T is var + eps as it is computed. *)
 Section Variance.
+Set Default Proof Using "All".
 Variables k e1 e2 wd : R.
 Hypothesis Hk : 0 < k <= u.
-Hypothesis He1 : 0 <= e1 <= 16 * k.
-Hypothesis He2 : 0 <= e2 <= 16 * k.
-Hypothesis Hwd : 0 <= wd <= k.
-Variables s1 s2 Dh Qh Ah D Q V eps X Y T t1 t2 t3 t4 r : R.
+Hypothesis He1 : 0 <= e1 <= 16 * u.
+Hypothesis He2 : 0 <= e2 <= 16 * u.
+Hypothesis Hwd : 0 <= wd <= u.
+Variables s1 s2 Dh Qh Ah Q V eps X Y T t1 t2 t3 r : R.
 Hypothesis H1 : Rabs (s1 - Dh) <= e1 * Ah.
 Hypothesis HA : 0 <= Ah.
 Hypothesis HAQ : Ah ^ 2 <= Qh.
 Hypothesis H2 : Rabs (s2 - Qh) <= e2 * Qh.
 Hypothesis HV : 0 <= V <= Q.
-Hypothesis HQ : Q <= Qh * (1 + 3 * k).
+Hypothesis HQ : Q <= Qh * (1 + 3 * u).
 Hypothesis Hr : 0 <= r.
 Hypothesis HrV : r ^ 2 <= V * Q.
 Hypothesis H3 : Rabs (Qh - Dh ^ 2 - V) <= 2 * k * r + k ^ 2 * Q.
@@ -51,107 +52,120 @@ Hypothesis B3 : Rabs t3 <= wd.
 Hypothesis HTpos : 0 < T.
 Hypothesis Hacc : s1 ^ 2 * (1 - wd) ^ 3 <= accept * T.
 
-Lemma small : 0 < k <= 6 / 100000000.
+Lemma small : 0 < k <= 6 / 100000000 /\ 0 <= wd <= 6 / 100000000.
 Proof. lra. Qed.
 
 Lemma s1_T : s1 ^ 2 <= (1 / 2 + 2 * wd) * T.
 Proof.
-generalize small. intros K. unfold accept in Hacc.
+generalize small. intros [_ K]. unfold accept in Hacc.
 assert (0 <= s1 ^ 2) by apply pow2_ge_0.
-assert (C : 1 - 3 * wd <= (1 - wd) ^ 3) by nra.
-assert (s1 ^ 2 * (1 - 3 * wd) <= 1 / 2 * T) by nra.
-assert (F : 1 / 2 <= (1 / 2 + 2 * wd) * (1 - 3 * wd)) by nra.
-apply Rmult_le_reg_r with (1 - 3 * wd); [lra|].
-assert (T * (1 / 2) <= T * ((1 / 2 + 2 * wd) * (1 - 3 * wd))) by (apply Rmult_le_compat_l; lra).
-lra.
+assert (C : 1 - 3 * wd <= (1 - wd) ^ 3 /\ 1 / 2 <= (1 / 2 + 2 * wd) * (1 - 3 * wd))
+  by (clear - K; nra).
+assert (s1 ^ 2 * (1 - 3 * wd) <= s1 ^ 2 * (1 - wd) ^ 3) by (apply Rmult_le_compat_l; lra).
+assert (1 / 2 * T <= (1 / 2 + 2 * wd) * (1 - 3 * wd) * T) by (apply Rmult_le_compat_r; lra).
+apply Rmult_le_reg_r with (1 - 3 * wd); lra.
 Qed.
 
 Lemma Y_pos : 0 <= Y.
 Proof. rewrite HY. apply Rmax_l. Qed.
 
+(* (1 + t1) (1 + t2) (1 + t3) lies between these. *)
+Lemma three : forall a b c, Rabs a <= wd -> Rabs b <= wd -> Rabs c <= wd ->
+  1 - 3 * wd <= (1 + a) * (1 + b) * (1 + c) <= 1 + 3001 / 1000 * wd.
+Proof.
+intros a b c Ha Hb Hc. generalize small. intros [_ K]. apply abs_le in Ha, Hb, Hc.
+assert (P : (1 - wd) ^ 2 <= (1 + a) * (1 + b) <= (1 + wd) ^ 2) by (clear - K Ha Hb; nra).
+assert (Q1 : 0 <= (1 - wd) ^ 2) by apply pow2_ge_0.
+assert ((1 - wd) ^ 2 * (1 - wd) <= (1 + a) * (1 + b) * (1 + c)) by (apply Rmult_le_compat; lra).
+assert ((1 + a) * (1 + b) * (1 + c) <= (1 + wd) ^ 2 * (1 + wd)) by (apply Rmult_le_compat; lra).
+assert (1 - 3 * wd <= (1 - wd) ^ 2 * (1 - wd)) by (clear - K; nra).
+assert ((1 + wd) ^ 2 * (1 + wd) <= 1 + 3001 / 1000 * wd) by (clear - K; nra).
+lra.
+Qed.
+
 Lemma T_Y : Rabs (T - (Y + eps)) <= 301 / 100 * wd * T /\ Y + eps <= (1 + 4 * wd) * T.
 Proof.
-generalize small Y_pos. intros K PY.
-apply abs_le in B1, B2, B3.
-assert (C : (1 - wd) * (1 - wd) * (1 - wd) * (Y + eps) <= T).
-{ rewrite HT. assert ((1 - wd) * (1 - wd) <= (1 + t1) * (1 + t2)) by nra.
-  assert (Y * ((1 - wd) * (1 - wd)) <= Y * ((1 + t1) * (1 + t2))) by (apply Rmult_le_compat_l; lra).
-  assert (eps * ((1 - wd) * (1 - wd)) <= eps * 1) by (apply Rmult_le_compat_l; nra).
-  replace ((1 - wd) * (1 - wd) * (1 - wd) * (Y + eps))
-    with ((Y * ((1 - wd) * (1 - wd)) + eps * ((1 - wd) * (1 - wd))) * (1 - wd)) by ring.
-  apply Rmult_le_compat; try lra.
-  assert (0 <= (1 - wd) * (1 - wd)) by nra. nra. }
-assert (C' : T <= (1 + wd) * (1 + wd) * (1 + wd) * (Y + eps)).
-{ rewrite HT. assert ((1 + t1) * (1 + t2) <= (1 + wd) * (1 + wd)) by nra.
-  assert (Y * ((1 + t1) * (1 + t2)) <= Y * ((1 + wd) * (1 + wd))) by (apply Rmult_le_compat_l; lra).
-  assert (eps * 1 <= eps * ((1 + wd) * (1 + wd))) by (apply Rmult_le_compat_l; nra).
-  replace ((1 + wd) * (1 + wd) * (1 + wd) * (Y + eps))
-    with ((Y * ((1 + wd) * (1 + wd)) + eps * ((1 + wd) * (1 + wd))) * (1 + wd)) by ring.
-  apply Rmult_le_compat; try lra.
-  assert (0 <= (1 + t1) * (1 + t2)) by nra. nra. }
-set (Z := Y + eps) in *. assert (0 <= Z) by (unfold Z; lra).
-assert (wd * wd <= wd / 1000000) by nra.
-assert (G1 : 1 - 3 * wd <= (1 - wd) * (1 - wd) * (1 - wd)) by nra.
-assert (G2 : (1 + wd) * (1 + wd) * (1 + wd) <= 1 + 3001 / 1000 * wd) by nra.
-assert (G3 : (1 - 3 * wd) * Z <= T) by nra.
-assert (G4 : T <= (1 + 3001 / 1000 * wd) * Z) by nra.
+generalize small Y_pos (three t1 t2 t3 B1 B2 B3). intros [_ K] PY [L1 L2].
+assert (Z0 : Rabs 0 <= wd) by (rewrite Rabs_R0; lra).
+generalize (three 0 0 t3 Z0 Z0 B3). rewrite Rplus_0_r, 2!Rmult_1_l. intros [L3 L4].
+set (Z := Y + eps).
+assert (PZ : 0 <= Z) by (unfold Z; lra).
+assert (G3 : (1 - 3 * wd) * Z <= T).
+{ rewrite HT. unfold Z. replace ((Y * (1 + t1) * (1 + t2) + eps) * (1 + t3))
+    with (Y * ((1 + t1) * (1 + t2) * (1 + t3)) + eps * (1 + t3)) by ring.
+  replace ((1 - 3 * wd) * (Y + eps)) with (Y * (1 - 3 * wd) + eps * (1 - 3 * wd)) by ring.
+  apply Rplus_le_compat; apply Rmult_le_compat_l; lra. }
+assert (G4 : T <= (1 + 3001 / 1000 * wd) * Z).
+{ rewrite HT. unfold Z. replace ((Y * (1 + t1) * (1 + t2) + eps) * (1 + t3))
+    with (Y * ((1 + t1) * (1 + t2) * (1 + t3)) + eps * (1 + t3)) by ring.
+  replace ((1 + 3001 / 1000 * wd) * (Y + eps))
+    with (Y * (1 + 3001 / 1000 * wd) + eps * (1 + 3001 / 1000 * wd)) by ring.
+  apply Rplus_le_compat; apply Rmult_le_compat_l; lra. }
 assert (G5 : Z <= (1 + 3001 / 1000 * wd) * T).
 { apply Rmult_le_reg_l with (1 - 3 * wd); [lra|]. eapply Rle_trans; [exact G3|].
-  assert (1 <= (1 - 3 * wd) * (1 + 3001 / 1000 * wd)) by nra. nra. }
-split; [|nra]. apply Rabs_le. split; [nra|].
-assert (wd * Z <= wd * ((1 + 3001 / 1000 * wd) * T)) by (apply Rmult_le_compat_l; lra).
-assert (wd * ((1 + 3001 / 1000 * wd) * T) <= 1001 / 1000 * (wd * T)) by nra. nra.
+  assert (1 <= (1 - 3 * wd) * (1 + 3001 / 1000 * wd)) by (clear - K; nra).
+  rewrite <- Rmult_assoc. rewrite <- (Rmult_1_l T) at 1. apply Rmult_le_compat_r; lra. }
+assert (PT : 0 <= wd * T) by (apply Rmult_le_pos; lra).
+split; [|lra]. apply Rabs_le.
+assert (W : 3001 / 1000 * wd * (1 + 3001 / 1000 * wd) <= 301 / 100 * wd) by (clear - K; nra).
+assert (3001 / 1000 * wd * Z <= 3001 / 1000 * wd * ((1 + 3001 / 1000 * wd) * T))
+  by (apply Rmult_le_compat_l; lra).
+assert (3001 / 1000 * wd * (1 + 3001 / 1000 * wd) * T <= 301 / 100 * wd * T)
+  by (apply Rmult_le_compat_r; lra).
+lra.
 Qed.
 
 Lemma s2_T : s2 + eps <= (3 / 2 + 12 * wd) * T.
 Proof.
-generalize small s1_T. intros K S. destruct T_Y as [_ HYT]. apply abs_le in HX.
+generalize small s1_T. intros [_ K] S. destruct T_Y as [_ HYT]. apply abs_le in HX.
 assert (X <= Y) by (rewrite HY; apply Rmax_r).
 assert (0 <= s1 ^ 2) by apply pow2_ge_0.
-assert ((2 * wd + wd ^ 2) * s1 ^ 2 <= 3 * wd * s1 ^ 2) by (apply Rmult_le_compat_r; nra).
+assert (W : 2 * wd + wd ^ 2 <= 3 * wd /\ 3 * wd * (1 / 2 + 2 * wd) <= 2 * wd) by (clear - K; nra).
+assert ((2 * wd + wd ^ 2) * s1 ^ 2 <= 3 * wd * s1 ^ 2) by (apply Rmult_le_compat_r; lra).
 assert (3 * wd * s1 ^ 2 <= 3 * wd * ((1 / 2 + 2 * wd) * T)) by (apply Rmult_le_compat_l; lra).
-assert (wd * wd * T <= wd * T) by (assert (wd * wd <= wd) by nra; nra).
-nra.
+assert (3 * wd * (1 / 2 + 2 * wd) * T <= 2 * wd * T) by (apply Rmult_le_compat_r; lra).
+assert (0 <= wd * T) by (apply Rmult_le_pos; lra).
+lra.
 Qed.
 
-Lemma Qh_T : 0 <= Qh <= (3 / 2 + 40 * k) * T.
+Lemma Qh_T : 0 <= Qh <= (3 / 2 + 40 * u) * T.
 Proof.
 generalize small s2_T. intros K S. apply abs_le in H2.
 assert (P : 0 <= Qh) by (generalize (pow2_ge_0 Ah); lra).
 split; [exact P|].
-assert (Qh * (1 - 16 * k) <= (3 / 2 + 12 * k) * T).
-{ assert (e2 * Qh <= 16 * k * Qh) by (apply Rmult_le_compat_r; lra). nra. }
-apply Rmult_le_reg_r with (1 - 16 * k); [lra|]. eapply Rle_trans; [exact H|].
-assert (3 / 2 + 12 * k <= (3 / 2 + 40 * k) * (1 - 16 * k)) by nra. nra.
+assert (e2 * Qh <= 16 * u * Qh) by (apply Rmult_le_compat_r; lra).
+assert ((3 / 2 + 12 * wd) * T <= (3 / 2 + 12 * u) * T) by (apply Rmult_le_compat_r; lra).
+apply Rmult_le_reg_r with (1 - 16 * u); [lra|].
+apply Rle_trans with ((3 / 2 + 12 * u) * T); lra.
 Qed.
 
-Lemma Q_T : 0 <= Q <= (3 / 2 + 46 * k) * T.
+Lemma Q_T : 0 <= Q <= (3 / 2 + 46 * u) * T.
 Proof.
-generalize small Qh_T. intros K [P H]. split; [lra|].
+generalize Qh_T. intros [P H]. split; [lra|].
 eapply Rle_trans; [exact HQ|].
-assert (Qh * (1 + 3 * k) <= (3 / 2 + 40 * k) * T * (1 + 3 * k)) by (apply Rmult_le_compat_r; lra).
-assert ((3 / 2 + 40 * k) * (1 + 3 * k) <= 3 / 2 + 46 * k) by nra. nra.
+apply Rle_trans with ((3 / 2 + 40 * u) * T * (1 + 3 * u)); [apply Rmult_le_compat_r|]; lra.
 Qed.
 
 Lemma s2_error : Rabs (s2 - Qh) <= 150001 / 100000 * e2 * T.
 Proof.
 generalize small Qh_T. intros K [P H]. eapply Rle_trans; [exact H2|].
-assert (e2 * Qh <= e2 * ((3 / 2 + 40 * k) * T)) by (apply Rmult_le_compat_l; lra).
-assert (e2 * ((3 / 2 + 40 * k) * T) <= e2 * (150001 / 100000 * T))
-  by (apply Rmult_le_compat_l; nra).
+assert (0 <= u * T) by (apply Rmult_le_pos; lra).
+assert (e2 * Qh <= e2 * ((3 / 2 + 40 * u) * T)) by (apply Rmult_le_compat_l; lra).
+assert (e2 * ((3 / 2 + 40 * u) * T) <= e2 * (150001 / 100000 * T))
+  by (apply Rmult_le_compat_l; lra).
 lra.
 Qed.
 
 Lemma s1_Ah : Rabs s1 * Ah <= 86603 / 100000 * T.
 Proof.
-generalize small s1_T Qh_T. intros K S [P H].
-apply mul_sqr_le with (a := (1 / 2 + 2 * wd) * T) (b := (3 / 2 + 40 * k) * T);
+generalize small s1_T Qh_T. intros [_ K] S [P H].
+apply mul_sqr_le with (a := (1 / 2 + 2 * wd) * T) (b := (3 / 2 + 40 * u) * T);
   try apply Rabs_pos; try lra.
 - now rewrite pow2_abs.
 - replace ((86603 / 100000 * T) ^ 2) with ((86603 / 100000) ^ 2 * (T * T)) by ring.
-  replace ((1 / 2 + 2 * wd) * T * ((3 / 2 + 40 * k) * T))
-    with ((1 / 2 + 2 * wd) * (3 / 2 + 40 * k) * (T * T)) by ring.
-  apply Rmult_le_compat_r; nra.
+  replace ((1 / 2 + 2 * wd) * T * ((3 / 2 + 40 * u) * T))
+    with ((1 / 2 + 2 * wd) * (3 / 2 + 40 * u) * (T * T)) by ring.
+  apply Rmult_le_compat_r; [apply Rmult_le_pos; lra|]. clear - K. nra.
 Qed.
 
 Lemma s1_error : Rabs (s1 ^ 2 - Dh ^ 2) <= 17321 / 10000 * e1 * T.
@@ -165,7 +179,7 @@ eapply Rle_trans; [apply Rmult_le_compat; [apply Rabs_pos | apply Rabs_pos | exa
 replace (e1 * Ah * (2 * Rabs s1 + e1 * Ah)) with (e1 * (2 * (Rabs s1 * Ah) + e1 * Ah ^ 2)) by ring.
 replace (17321 / 10000 * e1 * T) with (e1 * (17321 / 10000 * T)) by ring.
 apply Rmult_le_compat_l; [lra|].
-assert (e1 * Ah ^ 2 <= 1 / 1000000 * (2 * T)) by (apply Rmult_le_compat; try apply pow2_ge_0; nra).
+assert (e1 * Ah ^ 2 <= 1 / 1000000 * (2 * T)) by (apply Rmult_le_compat; try apply pow2_ge_0; lra).
 lra.
 Qed.
 
@@ -178,11 +192,16 @@ replace (X - V) with ((X - (s2 - s1 ^ 2)) + (s2 - Qh) - (s1 ^ 2 - Dh ^ 2) + (Qh 
 apply abs_le in HX, E1, E2, H3.
 assert (0 <= s1 ^ 2) by apply pow2_ge_0.
 assert (G : (2 * wd + wd ^ 2) * s1 ^ 2 <= 101 / 100 * wd * T).
-{ assert ((2 * wd + wd ^ 2) * s1 ^ 2 <= 2001 / 1000 * wd * ((1 / 2 + 2 * wd) * T))
-    by (apply Rmult_le_compat; nra).
-  assert (wd * ((1 / 2 + 2 * wd) * T) <= wd * (501 / 1000 * T)) by (apply Rmult_le_compat_l; nra).
-  nra. }
-assert (k ^ 2 * Q <= k ^ 2 * (2 * T)) by (apply Rmult_le_compat_l; [apply pow2_ge_0 | nra]).
+{ assert (W : 2 * wd + wd ^ 2 <= 2001 / 1000 * wd /\
+    2001 / 1000 * wd * (1 / 2 + 2 * wd) <= 101 / 100 * wd /\ 0 <= 2 * wd + wd ^ 2)
+    by (destruct K as [_ K]; clear - K; nra).
+  assert ((2 * wd + wd ^ 2) * s1 ^ 2 <= 2001 / 1000 * wd * ((1 / 2 + 2 * wd) * T))
+    by (apply Rmult_le_compat; lra).
+  assert (2001 / 1000 * wd * (1 / 2 + 2 * wd) * T <= 101 / 100 * wd * T)
+    by (apply Rmult_le_compat_r; lra).
+  lra. }
+assert (0 <= u * T) by (apply Rmult_le_pos; lra).
+assert (k ^ 2 * Q <= k ^ 2 * (2 * T)) by (apply Rmult_le_compat_l; [apply pow2_ge_0 | lra]).
 apply Rabs_le. lra.
 Qed.
 
@@ -197,21 +216,22 @@ Proof.
 generalize small Q_T X_error Y_error. intros K [PQ HQT] EX EY. destruct T_Y as [_ HYT].
 assert (R1 : r <= 2 * T).
 { apply sqr_le; [lra|]. eapply Rle_trans; [exact HrV|].
-  assert (k * T <= 1 / 1000000 * T) by (apply Rmult_le_compat_r; lra).
+  assert (u * T <= 1 / 1000000 * T) by (apply Rmult_le_compat_r; lra).
   assert (V * Q <= 2 * T * (2 * T)) by (apply Rmult_le_compat; lra). lra. }
-assert (VT : V <= (1 + 65 * k) * T).
-{ assert (Rabs (Y - V) <= 60 * k * T).
+assert (VT : V <= (1 + 65 * u) * T).
+{ assert (Rabs (Y - V) <= 60 * u * T).
   { eapply Rle_trans; [exact EY|]. eapply Rle_trans; [exact EX|].
-    assert (2 * k * r <= 2 * k * (2 * T)) by (apply Rmult_le_compat_l; lra).
+    assert (2 * k * r <= 2 * u * (2 * T)) by (apply Rmult_le_compat; lra).
     assert ((150001 / 100000 * e2 + 17321 / 10000 * e1 + 101 / 100 * wd + 2 * k ^ 2) * T <=
-            55 * k * T) by (apply Rmult_le_compat_r; nra).
-    assert (0 <= k * T) by (apply Rmult_le_pos; lra). lra. }
-  apply abs_le in H. assert (0 <= k * T) by (apply Rmult_le_pos; lra).
-  assert (wd * T <= k * T) by (apply Rmult_le_compat_r; lra). lra. }
+            55 * u * T) by (apply Rmult_le_compat_r; [lra|]; destruct K as [K _];
+                            clear - K He1 He2 Hwd; nra).
+    assert (0 <= u * T) by (apply Rmult_le_pos; lra). lra. }
+  apply abs_le in H. assert (0 <= u * T) by (apply Rmult_le_pos; lra).
+  assert (wd * T <= u * T) by (apply Rmult_le_compat_r; lra). lra. }
 apply sqr_le; [lra|]. eapply Rle_trans; [exact HrV|].
-assert (V * Q <= (1 + 65 * k) * T * ((3 / 2 + 46 * k) * T)) by (apply Rmult_le_compat; lra).
+assert (V * Q <= (1 + 65 * u) * T * ((3 / 2 + 46 * u) * T)) by (apply Rmult_le_compat; lra).
 eapply Rle_trans; [exact H|].
-replace ((1 + 65 * k) * T * ((3 / 2 + 46 * k) * T)) with ((1 + 65 * k) * (3 / 2 + 46 * k) * (T * T))
+replace ((1 + 65 * u) * T * ((3 / 2 + 46 * u) * T)) with ((1 + 65 * u) * (3 / 2 + 46 * u) * (T * T))
   by ring.
 replace ((122475 / 100000 * T) ^ 2) with ((122475 / 100000) ^ 2 * (T * T)) by ring.
 apply Rmult_le_compat_r; [apply Rmult_le_pos; lra|]. clear -K. nra.
@@ -233,6 +253,7 @@ assert (0 <= k * T) by (apply Rmult_le_pos; lra).
 unfold variance_error. lra.
 Qed.
 
+Unset Default Proof Using.
 End Variance.
 
 (* ---- From the variance to rstd --------------------------------------------------------------- *)
@@ -324,7 +345,7 @@ Let m := size L.
 Let d v := rnd t (v - K).
 Hypothesis Hm : 0 < m.
 Hypothesis Heps : 0 <= eps.
-Hypothesis Hg : 1 <= g <= 1 + 14 * k.
+Hypothesis Hg : 1 <= g <= 1 + 14 * u.
 Hypothesis HS1 : summed L g d S1.
 Hypothesis HS2 : summed L g (fun v => rnd t (d v * d v)) S2.
 
@@ -420,16 +441,16 @@ Proof. exact (square_mean_pos (fun v => v - x_mean L)). Qed.
 Lemma d_K : forall v, exists e, Rabs e <= k /\ d v = (v - K) * (1 + e).
 Proof. intros v. exact (rnd_ex t (v - K)). Qed.
 
-Lemma Q_Qh : Q <= Qh * (1 + 3 * k).
+Lemma Q_Qh : Q <= Qh * (1 + 3 * u).
 Proof.
 apply over_m. unfold Qh.
-replace (sum (fun v => d v ^ 2) L / m * (1 + 3 * k) * m)
-  with ((1 + 3 * k) * sum (fun v => d v ^ 2) L) by (field; lra).
+replace (sum (fun v => d v ^ 2) L / m * (1 + 3 * u) * m)
+  with ((1 + 3 * u) * sum (fun v => d v ^ 2) L) by (field; lra).
 rewrite <- sum_scal. apply sum_le, every_all. intros v.
 destruct (d_K v) as [e [B E]]. rewrite E. apply abs_le in B.
 generalize k_small. intros S.
-assert (1 <= (1 + 3 * k) * (1 + e) ^ 2) by nra.
-replace ((1 + 3 * k) * ((v - K) * (1 + e)) ^ 2) with ((1 + 3 * k) * (1 + e) ^ 2 * (v - K) ^ 2) by ring.
+assert (1 <= (1 + 3 * u) * (1 + e) ^ 2) by nra.
+replace ((1 + 3 * u) * ((v - K) * (1 + e)) ^ 2) with ((1 + 3 * u) * (1 + e) ^ 2 * (v - K) ^ 2) by ring.
 generalize (pow2_ge_0 (v - K)). nra.
 Qed.
 
@@ -502,16 +523,16 @@ Hypothesis Hacc : f_accepted S1 S2 m eps.
 Let e1 := g - 1.
 Let e2 := (1 + k) * g - 1.
 
-Lemma e_small : 0 <= e1 <= 16 * k /\ 0 <= e2 <= 16 * k.
+Lemma e_small : 0 <= e1 <= 16 * u /\ 0 <= e2 <= 16 * u.
 Proof. generalize k_small. unfold e1, e2. intros S. split; [lra | nra]. Qed.
 
-Lemma w_k : 0 <= w <= k.
-Proof. unfold k. destruct t; simpl; lra. Qed.
+Lemma w_u : 0 <= w <= u.
+Proof. lra. Qed.
 
 Lemma moments : Rabs (T - (V + eps)) <= variance_error k e1 e2 w * T /\
-  Q <= (3 / 2 + 46 * k) * T /\ s1 ^ 2 <= (1 / 2 + 2 * w) * T.
+  Q <= (3 / 2 + 46 * u) * T /\ s1 ^ 2 <= (1 / 2 + 2 * w) * T.
 Proof.
-destruct e_small as [S1e S2e]. generalize w_k k_small. intros Hw Hk.
+destruct e_small as [S1e S2e]. generalize w_u k_small. intros Hw Hk.
 unfold f_accepted in Hacc. fold T in Hacc.
 assert (ET : T = rnd Double (rnd Double (f_m2 S1 S2 m / m) + eps)) by reflexivity.
 revert ET Hacc. unfold f_m2, f_dm.
@@ -558,12 +579,15 @@ assert (HR : sqrt (V * Q) ^ 2 <= V * Q).
 assert (HAQ : Ah ^ 2 <= Qh) by apply square_mean.
 assert (PA : 0 <= Ah) by apply abs_mean_pos.
 generalize s1_Dh s2_Qh Q_Qh V_hat (sqrt_pos (V * Q)). fold e1 e2. intros F1 F2 F3 F4 F5.
-split; [|split].
-- exact (variance k e1 e2 w Hk S1e S2e Hw s1 s2 Dh Qh Ah Q V eps X (Rmax 0 X) T t1 t2 t3
-    (sqrt (V * Q)) F1 PA HAQ F2 HV F3 HR F4 Heps HX eq_refl ET B1 B2 B3 HT HA').
-- exact (proj2 (Q_T k e1 e2 w Hk S1e S2e Hw s1 s2 Qh Ah Q V eps X (Rmax 0 X) T t1 t2 t3
-    HAQ F2 HV F3 Heps HX eq_refl ET B1 B2 B3 HT HA')).
-- exact (s1_T k e2 w Hk S2e Hw s1 eps (Rmax 0 X) T t1 t2 t3 ET HT HA').
+split; [|split]; [apply variance with (e1 := e1) (e2 := e2) (wd := w) (s1 := s1) (s2 := s2)
+    (Dh := Dh) (Qh := Qh) (Ah := Ah) (Q := Q) (X := X) (Y := Rmax 0 X) (t1 := t1) (t2 := t2)
+    (t3 := t3) (r := sqrt (V * Q))
+  | apply Q_T with (k := k) (e1 := e1) (e2 := e2) (wd := w) (s1 := s1) (s2 := s2)
+    (Dh := Dh) (Qh := Qh) (Ah := Ah) (V := V) (eps := eps) (X := X) (Y := Rmax 0 X) (t1 := t1)
+    (t2 := t2) (t3 := t3) (r := sqrt (V * Q))
+  | apply s1_T with (k := k) (e1 := e1) (e2 := e2) (wd := w) (s2 := s2)
+    (Dh := Dh) (Qh := Qh) (Ah := Ah) (Q := Q) (V := V) (eps := eps) (X := X) (Y := Rmax 0 X)
+    (t1 := t1) (t2 := t2) (t3 := t3) (r := sqrt (V * Q))]; assumption || reflexivity.
 Qed.
 
 Definition rstd_limit := variance_error k e1 e2 w * (5002 / 10000) + 201 / 100 * w.
@@ -571,7 +595,7 @@ Definition mean_limit_of_list := 122476 / 100000 * e2 + 70712 / 100000 * w.
 
 Lemma variance_small : 0 <= variance_error k e1 e2 w <= 1 / 100000.
 Proof.
-destruct e_small as [S1e S2e]. generalize w_k k_small. intros Hw Hk. unfold variance_error. lra.
+destruct e_small as [S1e S2e]. generalize w_u k_small. intros Hw Hk. unfold variance_error. lra.
 Qed.
 
 Theorem rstd : 0 < V + eps /\ exists rho, Rabs rho <= rstd_limit /\
@@ -581,28 +605,28 @@ Proof. destruct moments as [H _]. exact (rstd_error _ T _ variance_small HT H). 
 Theorem mean : Rabs (K + f_dm S1 m - x_mean L) <= mean_limit_of_list * sqrt (V + eps).
 Proof.
 destruct moments as [HTV [HQ Hs]]. destruct rstd as [HP _].
-generalize variance_small w_k k_small. destruct e_small as [S1e S2e]. intros Hv Hw Hk.
+generalize variance_small w_u k_small. destruct e_small as [S1e S2e]. intros Hv Hw Hk.
 apply abs_le in HTV. set (c := variance_error k e1 e2 w) in *.
-assert (Hc : c <= 80 * k) by (unfold c, variance_error; lra).
+assert (Hc : c <= 80 * u) by (unfold c, variance_error; lra).
 set (S := V + eps) in *. set (q := sqrt S).
 assert (Pq : 0 < q) by (apply sqrt_lt_R0; exact HP).
 assert (Eq : q * q = S) by (apply sqrt_sqrt; lra).
-assert (TS : T <= (1 + 81 * k) * S).
+assert (TS : T <= (1 + 81 * u) * S).
 { apply Rmult_le_reg_l with (1 - c); [lra|]. apply Rle_trans with S; [lra|].
-  assert (1 <= (1 - c) * (1 + 81 * k)) by nra.
-  replace ((1 - c) * ((1 + 81 * k) * S)) with ((1 - c) * (1 + 81 * k) * S) by ring. nra. }
+  assert (1 <= (1 - c) * (1 + 81 * u)) by nra.
+  replace ((1 - c) * ((1 + 81 * u) * S)) with ((1 - c) * (1 + 81 * u) * S) by ring. nra. }
 set (A := sum (fun v => Rabs (v - K)) L / m).
 assert (HA : A <= 122476 / 100000 * q).
 { apply sqr_le; [lra|]. eapply Rle_trans; [exact (square_mean (fun v => v - K))|].
   fold Q. eapply Rle_trans; [exact HQ|].
-  apply Rle_trans with ((3 / 2 + 46 * k) * ((1 + 81 * k) * S)); [apply Rmult_le_compat_l; lra|].
+  apply Rle_trans with ((3 / 2 + 46 * u) * ((1 + 81 * u) * S)); [apply Rmult_le_compat_l; lra|].
   replace ((122476 / 100000 * q) ^ 2) with ((122476 / 100000) ^ 2 * S) by (rewrite <- Eq; ring).
-  rewrite <- Rmult_assoc. apply Rmult_le_compat_r; [lra|]. clear - Hk. nra. }
+  rewrite <- Rmult_assoc. apply Rmult_le_compat_r; [lra|]. lra. }
 assert (Hs1 : Rabs s1 <= 70712 / 100000 * q).
 { apply sqr_le; [lra|]. rewrite pow2_abs. eapply Rle_trans; [exact Hs|].
-  apply Rle_trans with ((1 / 2 + 2 * w) * ((1 + 81 * k) * S)); [apply Rmult_le_compat_l; lra|].
+  apply Rle_trans with ((1 / 2 + 2 * w) * ((1 + 81 * u) * S)); [apply Rmult_le_compat_l; lra|].
   replace ((70712 / 100000 * q) ^ 2) with ((70712 / 100000) ^ 2 * S) by (rewrite <- Eq; ring).
-  rewrite <- Rmult_assoc. apply Rmult_le_compat_r; [lra|]. clear - Hk Hw. nra. }
+  rewrite <- Rmult_assoc. apply Rmult_le_compat_r; [lra|]. lra. }
 unfold f_dm. fold s1. destruct (rnd_ex Double s1) as [a [Ba Ea]]. rewrite Ea. simpl unit in Ba.
 replace (K + s1 * (1 + a) - x_mean L) with ((s1 - D) + s1 * a) by (rewrite D_mean; ring).
 eapply Rle_trans; [apply Rabs_triang|]. generalize s1_D. fold e2 A. intros HD.
