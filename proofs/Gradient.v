@@ -1196,6 +1196,7 @@ Variables z dy : value -> R.
 Hypothesis z_float : forall k, format Float (z k).
 
 (* LAYER. *)
+(* BOUND dx of LAYER | 29 | dx_rows |  *)
 Theorem dx_rows : forall gamma g planes s lift k, let row := total Double planes in
   (forall k, plain (gamma k) (g k)) -> 0 < lift -> 0 < size row -> usual planes -> stands s ->
   Rabs (dx_row value z dy g row s lift k -
@@ -1211,6 +1212,7 @@ apply dx_row_error with (Kg := 1) (em := em) (er := er) (G := list_growth); try 
 - constant.
 Qed.
 
+(* BOUND dx of LAYER, with gamma_offset | 29.5 | dx_rows_offset |  *)
 Theorem dx_rows_offset : forall gamma g planes s lift k, let row := total Double planes in
   (forall k, with_offset (gamma k) (g k)) -> 0 < lift -> 0 < size row -> usual planes -> stands s ->
   Rabs (dx_row value z dy g row s lift k -
@@ -1228,11 +1230,12 @@ apply dx_row_error with (Kg := (1 + w) * (1 + u)) (em := em) (er := er) (G := li
 Qed.
 
 (* RMS. *)
+(* BOUND dx of RMS | 13.1 | dx_rms_rows |  *)
 Theorem dx_rms_rows : forall gamma g planes s lift k, let row := total Double planes in
   (forall k, plain (gamma k) (g k)) -> 0 < lift -> 0 < size row -> usual planes -> stands_rms s ->
   Rabs (dx_rms value z dy g row s lift k -
         exact_dx s (t value dy gamma k) 0 (average (tx value z dy gamma s) row) (z k)) <=
-  27 / 2 * e * scale_row value z dy gamma row s k.
+  131 / 10 * e * scale_row value z dy gamma row s k.
 Proof.
 intros gamma g planes s lift k row Hg Hl Hm HU Hs.
 apply dx_rms_error with (Kg := 1) (er := er_rms) (G := list_growth); try assumption; try lra.
@@ -1242,12 +1245,13 @@ apply dx_rms_error with (Kg := 1) (er := er_rms) (G := list_growth); try assumpt
 - constant.
 Qed.
 
+(* BOUND dx of RMS, with gamma_offset | 13.6 | dx_rms_rows_offset |  *)
 Theorem dx_rms_rows_offset : forall gamma g planes s lift k, let row := total Double planes in
   (forall k, with_offset (gamma k) (g k)) -> 0 < lift -> 0 < size row -> usual planes ->
   stands_rms s ->
   Rabs (dx_rms value z dy g row s lift k -
         exact_dx s (t value dy gamma k) 0 (average (tx value z dy gamma s) row) (z k)) <=
-  14 * e * scale_row value z dy gamma row s k.
+  136 / 10 * e * scale_row value z dy gamma row s k.
 Proof.
 intros gamma g planes s lift k row Hg Hl Hm HU Hs.
 apply dx_rms_error with (Kg := (1 + w) * (1 + u)) (er := er_rms) (G := list_growth);
@@ -1266,6 +1270,7 @@ Definition list_of (c : plane) := total Double (planes c).
 Hypothesis Hplanes : forall c, usual (planes c).
 
 (* BATCH: one list, or shares of which nrm_merge_sums added the sums. *)
+(* BOUND dx of BATCH | 28.5 | dx_batch_bound |  *)
 Theorem dx_batch_bound : forall shares gamma g s lift k,
   plain gamma g -> 0 < lift -> 0 < m_batch value plane list_of shares -> in_double shares ->
   stands s ->
@@ -1286,6 +1291,7 @@ apply dx_batch_error with (Kg := 1) (em := em) (er := er) (G := list_growth) (H 
 - constant.
 Qed.
 
+(* BOUND dx of BATCH, with gamma_offset | 29 | dx_batch_offset |  *)
 Theorem dx_batch_offset : forall shares gamma g s lift k,
   with_offset gamma g -> 0 < lift -> 0 < m_batch value plane list_of shares -> in_double shares ->
   stands s ->
@@ -1307,6 +1313,7 @@ apply dx_batch_error with (Kg := (1 + w) * (1 + u)) (em := em) (er := er) (G := 
 Qed.
 
 (* INSTANCE, GROUP, and BATCH with affine_per_sample: planes that g is multiplied into. *)
+(* BOUND dx of INSTANCE, GROUP, and BATCH with affine_per_sample | 28.5 | dx_group_bound |  *)
 Theorem dx_group_bound : forall group gamma g s lift c k,
   (forall c, plain (gamma c) (g c)) -> 0 < lift -> 0 < m_group value plane list_of group ->
   in_double group -> stands s ->
@@ -1327,6 +1334,7 @@ apply dx_group_error with (Kg := 1) (em := em) (er := er) (G := list_growth) (H 
 - constant.
 Qed.
 
+(* BOUND dx of these, with gamma_offset | 29 | dx_group_offset |  *)
 Theorem dx_group_offset : forall group gamma g s lift c k,
   (forall c, with_offset (gamma c) (g c)) -> 0 < lift -> 0 < m_group value plane list_of group ->
   in_double group -> stands s ->
@@ -1348,12 +1356,13 @@ apply dx_group_error with (Kg := (1 + w) * (1 + u)) (em := em) (er := er) (G := 
 Qed.
 
 (* dgamma of BATCH, INSTANCE and GROUP, stored or added to what was there. *)
+(* BOUND dgamma of BATCH, INSTANCE, GROUP | 12.2 | dgamma_channels |  *)
 Theorem dgamma_channels : forall samples s, in_double samples -> (forall c, stands (s c)) ->
   let x := dgamma_sum value plane z dy list_of samples s in
   let exact := exact_dgamma value plane z dy list_of samples s in
   let scale := dgamma_scale value plane z dy list_of samples s in
-  Rabs (store x - exact) <= 25 / 2 * e * scale /\
-  forall old, Rabs (accumulate old x - (old + exact)) <= 25 / 2 * e * (scale + Rabs old).
+  Rabs (store x - exact) <= 122 / 10 * e * scale /\
+  forall old, Rabs (accumulate old x - (old + exact)) <= 122 / 10 * e * (scale + Rabs old).
 Proof.
 intros samples s HD Hs.
 apply dgamma_error with (em := em) (er := er) (G := list_growth) (H := 1 + u / 127);
@@ -1366,7 +1375,8 @@ apply dgamma_error with (em := em) (er := er) (G := list_growth) (H := 1 + u / 1
 - constant.
 Qed.
 
-(* dbeta of all kinds. Of a hundredth of e beyond 4e are the second order and the sums in double. *)
+(* dbeta of all kinds: beyond 4e is the second order, and the sums in double. *)
+(* BOUND dbeta | 4.01 | dbeta | 4e but for the second order and the sums in double *)
 Theorem dbeta : forall samples, in_double samples ->
   let x := dbeta_sum value plane dy list_of samples in
   let exact := exact_dbeta value plane dy list_of samples in
@@ -1384,13 +1394,14 @@ Qed.
 End Planes.
 
 (* dgamma of LAYER and RMS: each value has the statistic of its row. *)
+(* BOUND dgamma of LAYER | 13.2 | dgamma_rows |  *)
 Theorem dgamma_rows : forall planes s, let list := total Double planes in usual planes ->
   (forall k, stands (s k)) ->
   let x := dgamma_row value z dy s list in
   let exact := exact_dgamma_row value z dy s list in
   let scale := dgamma_row_scale value z dy s list in
-  Rabs (store x - exact) <= 27 / 2 * e * scale /\
-  forall old, Rabs (accumulate old x - (old + exact)) <= 27 / 2 * e * (scale + Rabs old).
+  Rabs (store x - exact) <= 132 / 10 * e * scale /\
+  forall old, Rabs (accumulate old x - (old + exact)) <= 132 / 10 * e * (scale + Rabs old).
 Proof.
 intros planes s list HU Hs.
 apply dgamma_row_error with (Ka := 1 + sub) (c := shift em) (er := er) (G := list_growth);
@@ -1400,13 +1411,14 @@ apply dgamma_row_error with (Ka := 1 + sub) (c := shift em) (er := er) (G := lis
 - now apply usual_growth.
 Qed.
 
+(* BOUND dgamma of RMS | 7.6 | dgamma_rms |  *)
 Theorem dgamma_rms : forall planes s, let list := total Double planes in usual planes ->
   (forall k, stands_rms (s k)) ->
   let x := dgamma_row value z dy s list in
   let exact := exact_dgamma_row value z dy s list in
   let scale := dgamma_row_scale value z dy s list in
-  Rabs (store x - exact) <= 8 * e * scale /\
-  forall old, Rabs (accumulate old x - (old + exact)) <= 8 * e * (scale + Rabs old).
+  Rabs (store x - exact) <= 76 / 10 * e * scale /\
+  forall old, Rabs (accumulate old x - (old + exact)) <= 76 / 10 * e * (scale + Rabs old).
 Proof.
 intros planes s list HU Hs.
 apply dgamma_row_error with (Ka := 1) (c := 0) (er := er_rms) (G := list_growth);
@@ -1434,6 +1446,7 @@ split; [apply Rdiv_lt_0_compat; [lra | now apply sqrt_lt_R0]|].
 exists (1 + r). split; [|exact Er]. unfold near. replace (1 + r - 1) with r by ring. lra.
 Qed.
 
+(* BOUND dx of nrm_infer_backward | 1.01 | dx_infer | the running variance is exact *)
 Theorem dx_infer : forall dy gamma g var eps n, plain gamma g -> 0 < var + eps ->
   Rabs (dx_frozen dy g (rstd_running var eps) n - 1 / sqrt (var + eps) * (dy * gamma)) <=
   101 / 100 * e * (1 / sqrt (var + eps) * Rabs (dy * gamma)).
@@ -1442,6 +1455,7 @@ intros dy gamma g var eps n Hg H. destruct (rstd_running_near var eps H) as [P R
 apply dx_frozen_error with (er := 3 * w) (Kg := 1); try lra; [now apply plain_near | exact R].
 Qed.
 
+(* BOUND dx of nrm_infer_backward, with gamma_offset | 1.51 | dx_infer_offset | the running variance is exact *)
 Theorem dx_infer_offset : forall dy gamma g var eps n, with_offset gamma g -> 0 < var + eps ->
   Rabs (dx_frozen dy g (rstd_running var eps) n - 1 / sqrt (var + eps) * (dy * gamma)) <=
   151 / 100 * e * (1 / sqrt (var + eps) * Rabs (dy * gamma)).
@@ -1449,4 +1463,14 @@ Proof.
 intros dy gamma g var eps n Hg H. destruct (rstd_running_near var eps H) as [P R].
 apply dx_frozen_error with (er := 3 * w) (Kg := (1 + w) * (1 + u)); try lra;
   [now apply offset_near | exact R].
+Qed.
+
+(* dx + dsum rounds once more: e / 2 of dsum, and of the scale what follows beside dx's own C. *)
+(* BOUND dx + dsum, beyond that of dx | 0.51 | dsum_added | and 0.5e |dsum| *)
+Theorem dsum_added : forall d x S C dsum, 0 <= S -> C <= 30 -> Rabs (d - x) <= C * e * S ->
+  Rabs x <= S ->
+  Rabs (rnd Float (d + dsum) - (x + dsum)) <= (C + 51 / 100) * e * S + 1 / 2 * e * Rabs dsum.
+Proof.
+intros d x S C dsum HS HC H Hx. eapply Rle_trans; [exact (dsum_error d x S (C * e) dsum H Hx)|].
+apply Rplus_le_compat; [|lra]. apply Rmult_le_compat_r; [exact HS | lra].
 Qed.
