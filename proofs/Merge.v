@@ -375,3 +375,92 @@ assert (G : Rabs (N s * eps ^ 2) <= 1 / 100 * (merges s * gam l) * (N s * D ^ 2)
 lra.
 Qed.
 End Merges.
+
+(* ---- rstd from merged moments: nrm_apply ---- *)
+
+Definition var_eps_of (a : moments) (eps : R) := rnd Double (rnd Double (m2 a / count a) + eps).
+Definition rstd_of (a : moments) (eps : R) := rnd Double (1 / rnd Double (sqrt (var_eps_of a eps))).
+
+Lemma root : forall c T S, 0 <= c <= 1 / 100 -> 0 < S -> Rabs (T - S) <= c * S ->
+  0 < T /\ Rabs (sqrt S / sqrt T - 1) <= c / 2 + c * c.
+Proof.
+intros c T S Hc HS H.
+assert (B : S * (1 - c) <= T <= S * (1 + c)) by (unfold Rabs in H; destruct (Rcase_abs (T - S)); lra).
+assert (PT : 0 < T) by nra. split; [exact PT|].
+assert (QS := sqrt_lt_R0 S HS). assert (QT := sqrt_lt_R0 T PT).
+set (x := sqrt S / sqrt T). assert (Px : 0 < x) by now apply Rdiv_lt_0_compat.
+assert (Ex : x ^ 2 * T = S).
+{ unfold x. replace ((sqrt S / sqrt T) ^ 2 * T)
+    with (sqrt S * sqrt S * (T * / (sqrt T * sqrt T))) by (field; lra).
+  rewrite !sqrt_sqrt by lra. field. lra. }
+assert (U1 : x ^ 2 * (1 - c) <= 1).
+{ apply Rmult_le_reg_r with S; [exact HS|]. rewrite Rmult_1_l. rewrite <- Ex at 2.
+  rewrite Rmult_assoc. apply Rmult_le_compat_l; [apply pow2_ge_0 | lra]. }
+assert (U2 : 1 <= x ^ 2 * (1 + c)).
+{ apply Rmult_le_reg_r with S; [exact HS|]. rewrite Rmult_1_l. rewrite <- Ex at 1.
+  rewrite Rmult_assoc. apply Rmult_le_compat_l; [apply pow2_ge_0 | lra]. }
+clear - Hc Px U1 U2. apply Rabs_le. split.
+- destruct (Rle_or_lt (1 - (c / 2 + c * c)) x) as [|L]; [lra|]. exfalso.
+  assert (x ^ 2 < (1 - (c / 2 + c * c)) ^ 2) by nra.
+  assert ((1 - (c / 2 + c * c)) ^ 2 * (1 + c) <= 1) by nra. nra.
+- destruct (Rle_or_lt x (1 + (c / 2 + c * c))) as [|L]; [lra|]. exfalso.
+  assert ((1 + (c / 2 + c * c)) ^ 2 < x ^ 2) by nra.
+  assert (1 <= (1 + (c / 2 + c * c)) ^ 2 * (1 - c)) by nra. nra.
+Qed.
+
+(* S is the exact var + eps; four roundings are of a double. *)
+Theorem rstd_of_error : forall a eps c S, 0 < count a -> 0 <= m2 a -> 0 <= eps ->
+  0 <= c <= 999 / 100000 -> 0 < S -> Rabs (m2 a / count a + eps - S) <= c * S ->
+  exists f, Rabs f <= c / 2 + 11 / 10 * c * c + 4 * w /\ rstd_of a eps = 1 / sqrt S * (1 + f).
+Proof.
+intros a eps c S Hn Hq Heps Hc HS H. unfold rstd_of, var_eps_of.
+assert (Pq : 0 <= m2 a / count a) by (apply Rmult_le_pos; [lra | now apply Rlt_le, Rinv_0_lt_compat]).
+destruct (rnd_ex Double (m2 a / count a)) as [f1 [F1 ->]].
+destruct (rnd_ex Double (m2 a / count a * (1 + f1) + eps)) as [f2 [F2 ->]].
+set (T := (m2 a / count a * (1 + f1) + eps) * (1 + f2)). simpl unit in *.
+set (x := m2 a / count a) in *.
+assert (HT : Rabs (T - S) <= (c + 21 / 10 * w) * S).
+{ unfold T. replace ((x * (1 + f1) + eps) * (1 + f2) - S)
+    with ((x + eps - S) * (1 + f2) + (x * f1 * (1 + f2) + S * f2)) by ring.
+  assert (G2 : Rabs (1 + f2) <= 1 + w) by (eapply Rle_trans; [apply Rabs_triang|]; rewrite Rabs_R1; lra).
+  assert (Bx : x <= (1 + c) * S) by (unfold Rabs in H; destruct (Rcase_abs (x + eps - S)); lra).
+  eapply Rle_trans; [apply Rabs_triang|].
+  eapply Rle_trans; [apply Rplus_le_compat_l, Rabs_triang|]. rewrite !Rabs_mult.
+  rewrite (Rabs_pos_eq x), (Rabs_pos_eq S) by lra.
+  assert (A1 : Rabs (x + eps - S) * Rabs (1 + f2) <= c * S * (1 + w))
+    by (apply Rmult_le_compat; try apply Rabs_pos; assumption).
+  assert (A2 : x * Rabs f1 * Rabs (1 + f2) <= (1 + c) * S * w * (1 + w)).
+  { apply Rmult_le_compat; try apply Rabs_pos; try assumption.
+    - apply Rmult_le_pos; [lra | apply Rabs_pos].
+    - apply Rmult_le_compat; try apply Rabs_pos; assumption. }
+  assert (A3 : S * Rabs f2 <= S * w) by (apply Rmult_le_compat_l; lra).
+  assert (A4 : 0 <= c * S) by (apply Rmult_le_pos; lra). nra. }
+destruct (root (c + 21 / 10 * w) T S ltac:(lra) HS HT) as [PT HX].
+set (y := sqrt S / sqrt T) in *. assert (QS := sqrt_lt_R0 S HS). assert (QT := sqrt_lt_R0 T PT).
+destruct (rnd_ex Double (sqrt T)) as [f3 [F3 ->]].
+destruct (rnd_ex Double (1 / (sqrt T * (1 + f3)))) as [f4 [F4 ->]]. simpl unit in *.
+assert (P3 : 1 - w <= 1 + f3 <= 1 + w) by (unfold Rabs in F3; destruct (Rcase_abs f3); lra).
+set (g := (1 + f4) / (1 + f3)).
+assert (Hg : Rabs (g - 1) <= 2001 / 1000 * w).
+{ unfold g. replace ((1 + f4) / (1 + f3) - 1) with ((f4 - f3) * / (1 + f3)) by (field; lra).
+  rewrite Rabs_mult.
+  assert (Rabs (f4 - f3) <= 2 * w) by (unfold Rabs in F3, F4 |- *;
+    destruct (Rcase_abs f3), (Rcase_abs f4), (Rcase_abs (f4 - f3)); lra).
+  assert (Rabs (/ (1 + f3)) <= 20001 / 20000).
+  { rewrite Rabs_pos_eq by (apply Rlt_le, Rinv_0_lt_compat; lra).
+    apply Rmult_le_reg_r with (1 + f3); [lra|]. rewrite Rinv_l by lra. lra. }
+  replace (2001 / 1000 * w) with (2 * w * (2001 / 2000)) by lra.
+  apply Rmult_le_compat; try apply Rabs_pos; lra. }
+exists (y * g - 1). split.
+- replace (y * g - 1) with ((y - 1) * g + (g - 1)) by ring.
+  eapply Rle_trans; [apply Rabs_triang|]. rewrite Rabs_mult.
+  assert (Rabs g <= 1 + 21 / 10 * w).
+  { replace g with ((g - 1) + 1) by ring. eapply Rle_trans; [apply Rabs_triang|]. rewrite Rabs_R1. lra. }
+  set (d := c + 21 / 10 * w) in *.
+  assert (Rabs (y - 1) * Rabs g <= (d / 2 + d * d) * (1 + 21 / 10 * w))
+    by (apply Rmult_le_compat; try apply Rabs_pos; assumption).
+  assert (d * d <= c * c + 1 / 20 * w) by (unfold d; clear - Hc; nra).
+  assert (d * d <= 1 / 10000) by (unfold d; clear - Hc; nra).
+  assert (0 <= c * c) by nra. unfold d in *. lra.
+- unfold y, g. field. repeat split; lra.
+Qed.
