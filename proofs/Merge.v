@@ -464,3 +464,122 @@ exists (y * g - 1). split.
   assert (0 <= c * c) by nra. unfold d in *. lra.
 - unfold y, g. field. repeat split; lra.
 Qed.
+
+Section Added.
+Variable share : Type.
+Variable given : share -> moments.
+Hypothesis Hcount : forall a, 0 < count (given a).
+Hypothesis Hm2 : forall a, 0 <= m2 (given a).
+Variable s : tree share.
+Variable eps : R.
+Let k := merges share s.
+Let S := V share given s / N share given s + eps.
+Let D := sqrt S.
+Hypothesis Hs : full share s.
+Hypothesis Heps : 0 <= eps.
+Hypothesis HS : 0 < S.
+
+(* l is |mean| in deviations. *)
+Theorem merges_add_rstd : forall l, 0 <= l -> l * w <= 1 / 1000 ->
+  Rabs (M share given s) <= l * D -> k * gam l <= 9 / 1000 ->
+  Rabs (mean (merged share given s) - M share given s) <= k * phi l * D /\
+  exists f, Rabs f <= 51 / 100 * (k * gam l) + 11 / 10 * (11 / 10 * (k * gam l) ^ 2) + 4 * w /\
+    rstd_of (merged share given s) eps = 1 / D * (1 + f).
+Proof.
+intros l Hl Hlw HM Hk.
+assert (PD : 0 < D) by now apply sqrt_lt_R0.
+assert (ED : D ^ 2 = S) by (unfold D; apply pow2_sqrt; lra).
+assert (PN : 0 < N share given s) by now apply N_pos.
+assert (Pk : 0 <= k) by apply merges_pos.
+assert (Pg : 0 <= gam l) by (unfold gam; lra).
+assert (Pkg : 0 <= k * gam l) by now apply Rmult_le_pos.
+assert (HV : V share given s <= N share given s * D ^ 2).
+{ rewrite ED. unfold S. replace (N share given s * (V share given s / N share given s + eps))
+    with (V share given s + N share given s * eps) by (field; lra).
+  assert (0 <= N share given s * eps) by (apply Rmult_le_pos; lra). lra. }
+destruct (merges_add share given Hcount Hm2 s D l Hs PD Hl Hlw HM HV ltac:(fold k; lra))
+  as [E1 [E2 E3]].
+fold k in E2, E3. split; [exact E2|].
+destruct (merges_error share given Hcount Hm2 (M share given s) (N share given s) D l s)
+  as [_ [E4 _]]; try assumption; try lra; try (fold k; lra).
+destruct (rstd_of_error (merged share given s) eps (101 / 100 * (k * gam l)) S)
+  as [f [Hf Ef]]; try assumption; try lra.
+- apply Rmult_le_reg_l with (N share given s); [exact PN|].
+  rewrite <- (Rabs_pos_eq (N share given s)) at 1 by lra. rewrite <- Rabs_mult, E1.
+  replace (N share given s * (m2 (merged share given s) / N share given s + eps - S))
+    with (m2 (merged share given s) - V share given s) by (unfold S; field; lra).
+  eapply Rle_trans; [exact E3|]. rewrite ED. right. ring.
+- exists f. split; [|exact Ef]. eapply Rle_trans; [exact Hf|].
+  assert (0 <= (k * gam l) ^ 2) by apply pow2_ge_0. lra.
+Qed.
+
+(* Float data: |mean| is at most 2^25 deviations, and there are at most 2^20 merges. *)
+(* BOUND nrm_merge, float, mean: each merge adds, in deviations | 0.033 | merge_float | float data, 2^20 merges at most *)
+(* BOUND nrm_merge, float, rstd: each merge adds, relatively | 0.034 | merge_float | the same *)
+Theorem merge_float : Rabs (M share given s) <= 33556000 * D -> k <= 1048576 ->
+  Rabs (mean (merged share given s) - M share given s) <= k * (1 / 31 * (2 * u)) * D /\
+  exists f, Rabs f <= k * (1 / 30 * (2 * u)) + 4 * w /\
+    rstd_of (merged share given s) eps = 1 / D * (1 + f).
+Proof.
+intros HM Hk. assert (Pk : 0 <= k) by apply merges_pos.
+assert (G : 0 <= gam 33556000 <= 1264 / 10000 * u) by (unfold gam; lra).
+assert (P : phi 33556000 <= 1 / 31 * (2 * u)) by (unfold phi; lra).
+assert (PD : 0 < D) by now apply sqrt_lt_R0.
+assert (K : 0 <= k * gam 33556000 <= k * (1264 / 10000 * u))
+  by (split; [apply Rmult_le_pos | apply Rmult_le_compat_l]; lra).
+destruct (merges_add_rstd 33556000) as [E1 [f [E2 E3]]]; try assumption; try lra.
+split.
+- eapply Rle_trans; [exact E1|]. apply Rmult_le_compat_r; [lra|]. apply Rmult_le_compat_l; lra.
+- exists f. split; [|exact E3]. eapply Rle_trans; [exact E2|].
+  set (x := k * gam 33556000) in *.
+  assert (x ^ 2 <= 8 / 1000 * x) by nra. lra.
+Qed.
+
+(* Doubles: d is |mean| / deviation * 2^-53, as in NUMERICS. *)
+(* BOUND nrm_merge, F64: each merge adds to the mean d and, in deviations | 2.1 | merge_double | d <= 1/1000, k d <= 1/300 and k <= 2^40 for k merges *)
+(* BOUND nrm_merge, F64: each merge adds to rstd 1.06 d and, relatively | 4 | merge_double | the same *)
+Theorem merge_double : forall d, 0 <= d <= 1 / 1000 -> Rabs (M share given s) * w <= d * D ->
+  k * d <= 1 / 300 -> k <= 1099511627776 ->
+  Rabs (mean (merged share given s) - M share given s) <= k * (d + 21 / 10 * (2 * w)) * D /\
+  exists f, Rabs f <= k * (106 / 100 * d + 4 * (2 * w)) + 4 * w /\
+    rstd_of (merged share given s) eps = 1 / D * (1 + f).
+Proof.
+intros d Hd HM Hkd Hk. assert (Pk : 0 <= k) by apply merges_pos.
+assert (PD : 0 < D) by now apply sqrt_lt_R0.
+set (l := d * 9007199254740992). assert (El : l * w = d) by (unfold l; lra).
+assert (Gk : k * gam l = 202 / 100 * (k * d) + 153 / 10 * (k * w)).
+{ unfold gam. rewrite <- El. ring. }
+assert (Pkd : 0 <= k * d) by (apply Rmult_le_pos; lra).
+destruct (merges_add_rstd l) as [E1 [f [E2 E3]]].
+- unfold l. lra.
+- lra.
+- apply Rmult_le_reg_r with w; [lra|]. replace (l * D * w) with (l * w * D) by ring. rewrite El. exact HM.
+- rewrite Gk. lra.
+- split.
+  + eapply Rle_trans; [exact E1|]. apply Rmult_le_compat_r; [lra|]. apply Rmult_le_compat_l; [lra|].
+    unfold phi. rewrite <- El. lra.
+  + exists f. split; [|exact E3]. eapply Rle_trans; [exact E2|].
+    assert (0 <= k * gam l <= 87 / 10000) by lra. set (x := k * gam l) in *.
+    assert (x ^ 2 <= 87 / 10000 * x) by (clear - H; nra).
+    replace (k * (106 / 100 * d + 4 * (2 * w))) with (106 / 100 * (k * d) + 8 * (k * w)) by ring.
+    lra.
+Qed.
+End Added.
+
+(* nrm_merge_sums: k shares one after the other are k additions in double, of which each rounds by
+   2^-53 of the sum of what was added. *)
+(* BOUND nrm_merge_sums: k merges add, of the bound of dgamma and dbeta | 0.0001 | merge_sums | 2^15 merges at most *)
+Theorem merge_sums : forall A (f : A -> R) (s : tree A) n, within Double n s -> INR n <= 32768 ->
+  Rabs (comp f s - sum f s) <= 1 / 10000 * (2 * u) * sum (fun a => Rabs (f a)) s.
+Proof.
+intros A f s n H Hn. 
+assert (E : Rabs (comp f s - sum f s) <= ((1 + 0) * growth s - 1) * sum (fun a => Rabs (f a)) s).
+{ apply tree_error; [lra|]. apply every_all. intros a. rewrite Rminus_eq_0, Rabs_R0. lra. }
+eapply Rle_trans; [exact E|]. apply Rmult_le_compat_r.
+- apply sum_pos, every_all. intros a. apply Rabs_pos.
+- assert (G := growth_within A Double n s H).
+  assert (P := pow_linear w n ltac:(lra) ltac:(lra)). change (unit Double) with w in G.
+  assert (0 <= INR n) by apply pos_INR.
+  assert (INR n * w <= 1 / 16384 * u) by lra. assert (0 <= INR n * w) by lra.
+  assert ((INR n * w) ^ 2 <= INR n * w) by nra. lra.
+Qed.
