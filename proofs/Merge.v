@@ -583,3 +583,203 @@ eapply Rle_trans; [exact E|]. apply Rmult_le_compat_r.
   assert (INR n * w <= 1 / 16384 * u) by lra. assert (0 <= INR n * w) by lra.
   assert ((INR n * w) ^ 2 <= INR n * w) by nra. lra.
 Qed.
+
+(* ---- Shares that are off themselves ---- *)
+
+(* nrm_reduce gives each share's moments with errors: em of its deviation sqrt(m2 / count + eps) and
+   om of its mean (the mean's rounding), and ev of m2. Merging these exactly, what does it leave?
+   The mean's error does not grow. That of m2 takes up how far the shares' means are apart. *)
+Section Shares.
+Variable share : Type.
+Variables given exact : share -> moments.
+Variables em ev om eps l : R.
+Hypothesis Hcount : forall a, 0 < count (given a).
+Hypothesis Hsame : forall a, count (exact a) = count (given a).
+Hypothesis Hpos : forall a, 0 <= m2 (exact a).
+Hypothesis Heps : 0 <= eps.
+Hypothesis Hem : 0 <= em <= 1 / 1000.
+Hypothesis Hev : 0 <= ev.
+Hypothesis Hom : 0 <= om <= 1 / 1000.
+Hypothesis Hl : 0 <= l.
+
+Definition square (a : share) := m2 (exact a) / count (exact a) + eps.
+Hypothesis Hmean : forall a, exists e1 e2, mean (given a) = mean (exact a) + e1 + e2 /\
+  e1 ^ 2 <= em ^ 2 * square a /\ Rabs e2 <= om * Rabs (mean (exact a)).
+Hypothesis Hm2 : forall a, Rabs (m2 (given a) - m2 (exact a)) <= ev * (count (exact a) * square a).
+
+Variable s : tree share.
+Hypothesis Hs : full share s.
+Let Nx := N share exact s.
+Let Mx := M share exact s.
+Let S := V share exact s / Nx + eps.
+Let D := sqrt S.
+Hypothesis HS : 0 < S.
+Hypothesis Hmx : Rabs Mx <= l * D.
+
+Lemma N_same : N share given s = Nx.
+Proof. unfold Nx, N. apply sum_ext, every_all. intros a. now rewrite Hsame. Qed.
+
+Let n (a : share) := count (exact a).
+Let y (a : share) := mean (exact a) - Mx.
+Let sq (a : share) := square a.
+
+Lemma n_pos : forall a, 0 < n a.
+Proof. intros a. unfold n. rewrite Hsame. apply Hcount. Qed.
+
+Lemma sq_pos : forall a, 0 <= sq a.
+Proof.
+intros a. unfold sq, square. assert (0 <= m2 (exact a) / count (exact a)); [|lra].
+apply Rmult_le_pos; [apply Hpos | apply Rlt_le, Rinv_0_lt_compat, n_pos].
+Qed.
+
+Lemma Nx_pos : 0 < Nx.
+Proof. rewrite <- N_same. now apply N_pos. Qed.
+
+Lemma D_pos : 0 < D.
+Proof. now apply sqrt_lt_R0. Qed.
+
+Lemma D_square : D ^ 2 = S.
+Proof. unfold D. apply pow2_sqrt. lra. Qed.
+
+(* The shares' own squares and those of their means add up to all. *)
+Lemma squares : sum (fun a => n a * (sq a + y a ^ 2)) s = Nx * D ^ 2.
+Proof.
+rewrite D_square. unfold S. assert (P := Nx_pos).
+replace (Nx * (V share exact s / Nx + eps)) with (V share exact s + eps * Nx) by (field; lra).
+unfold V, Nx, N. rewrite <- sum_scal, <- sum_plus. apply sum_ext, every_all. intros a.
+generalize (n_pos a). unfold second, sq, square, y, n, Mx. intros. field. lra.
+Qed.
+
+(* One share's error of the mean; r is its deviation. *)
+Let d (a : share) := mean (given a) - mean (exact a).
+Let r (a : share) := sqrt (sq a).
+
+Lemma r_square : forall a, 0 <= r a /\ r a ^ 2 = sq a.
+Proof. intros a. unfold r. split; [apply sqrt_pos | apply pow2_sqrt, sq_pos]. Qed.
+
+Lemma share_error : forall a, Rabs (d a) <= em * r a + om * (l * D + Rabs (y a)).
+Proof.
+intros a. destruct (Hmean a) as [e1 [e2 [E [H1 H2]]]]. destruct (r_square a) as [R0 R2].
+unfold d. rewrite E. replace (mean (exact a) + e1 + e2 - mean (exact a)) with (e1 + e2) by ring.
+eapply Rle_trans; [apply Rabs_triang|]. apply Rplus_le_compat.
+- apply sq_le; [apply Rmult_le_pos; lra|]. rewrite Rpow_mult_distr, R2. exact H1.
+- eapply Rle_trans; [exact H2|]. apply Rmult_le_compat_l; [lra|].
+  replace (mean (exact a)) with (Mx + y a) by (unfold y; ring).
+  eapply Rle_trans; [apply Rabs_triang | lra].
+Qed.
+
+(* x <= (x^2 + D^2) / (2 D) *)
+Lemma amgm : forall x, x * (2 * D) <= x ^ 2 + D ^ 2.
+Proof. intros x. generalize (pow2_ge_0 (x - D)). nra. Qed.
+
+(* The mean of all: no more than that of one share, and its rounding. *)
+Theorem shares_mean : Rabs (M share given s - Mx) <= (em + om * (l + 1)) * D.
+Proof.
+assert (PN := Nx_pos). assert (PD := D_pos).
+assert (E : Nx * (M share given s - Mx) = sum (fun a => n a * d a) s).
+{ replace (sum (fun a => n a * d a) s) with (sum (fun a => count (given a) * mean (given a)) s -
+    sum (fun a => count (exact a) * mean (exact a)) s).
+  - unfold M, Mx. unfold M. fold Nx. rewrite N_same. field. lra.
+  - rewrite <- sum_minus. apply sum_ext, every_all. intros a. unfold n, d. rewrite Hsame. ring. }
+assert (G : Rabs (sum (fun a => n a * d a) s) * (2 * D) <=
+  sum (fun a => (em + om) * (n a * (sq a + y a ^ 2)) + (em + om + 2 * om * l) * (D ^ 2 * n a)) s).
+{ rewrite <- (Rabs_pos_eq (2 * D)) at 1 by lra. rewrite <- Rabs_mult, Rmult_comm, <- sum_scal.
+  apply sum_abs, every_all. intros a. assert (Pn := n_pos a). destruct (r_square a) as [R0 R2].
+  rewrite (Rabs_mult (2 * D)), (Rabs_mult (n a)), (Rabs_pos_eq (2 * D)), (Rabs_pos_eq (n a)) by lra.
+  replace ((em + om) * (n a * (sq a + y a ^ 2)) + (em + om + 2 * om * l) * (D ^ 2 * n a))
+    with (n a * ((em + om) * (sq a + y a ^ 2) + (em + om + 2 * om * l) * D ^ 2)) by ring.
+  replace (2 * D * (n a * Rabs (d a))) with (n a * (Rabs (d a) * (2 * D))) by ring.
+  apply Rmult_le_compat_l; [lra|].
+  assert (H := share_error a). assert (A1 := amgm (r a)). assert (A2 := amgm (Rabs (y a))).
+  rewrite R2 in A1. rewrite pow2_abs in A2.
+  assert (Rabs (d a) * (2 * D) <= (em * r a + om * (l * D + Rabs (y a))) * (2 * D))
+    by (apply Rmult_le_compat_r; lra).
+  assert (em * (r a * (2 * D)) <= em * (sq a + D ^ 2)) by (apply Rmult_le_compat_l; lra).
+  assert (om * (Rabs (y a) * (2 * D)) <= om * (y a ^ 2 + D ^ 2)) by (apply Rmult_le_compat_l; lra).
+  assert (S0 := sq_pos a). assert (Y0 := pow2_ge_0 (y a)).
+  assert (0 <= em * y a ^ 2) by (apply Rmult_le_pos; lra).
+  assert (0 <= om * sq a) by (apply Rmult_le_pos; lra). lra. }
+rewrite sum_plus, !sum_scal, squares in G. fold (N share exact s) in G. fold Nx in G.
+rewrite <- E, Rabs_mult, (Rabs_pos_eq Nx) in G by lra.
+apply Rmult_le_reg_l with (Nx * (2 * D)); [apply Rmult_lt_0_compat; lra|].
+replace (sum n s) with Nx in G by reflexivity.
+eapply Rle_trans; [|eapply Rle_trans; [exact G|]]; [right; ring|right; ring].
+Qed.
+
+(* m2 of all. lam shares out what one share's error of the mean does: to its own square, and to that
+   of how far its mean is from all. *)
+Theorem shares_m2 : forall lam b, 0 < lam ->
+  ev + em * lam + 3 * em ^ 2 <= b -> em / lam + om * l + 2 * om + 3 * om ^ 2 <= b ->
+  Rabs (V share given s - V share exact s) <=
+  (b + om * l + 3 * om ^ 2 * l ^ 2 + (em + om * (l + 1)) ^ 2) * (Nx * D ^ 2).
+Proof.
+intros lam b Hlam B1 B2. assert (PN := Nx_pos). assert (PD := D_pos).
+set (M' := M share given s).
+(* Around the exact mean. *)
+assert (E : V share given s = sum (fun a => second Mx (given a)) s - Nx * (M' - Mx) ^ 2).
+{ assert (EM : sum (fun a => count (given a) * mean (given a)) s = M' * Nx)
+    by (unfold M', M; rewrite N_same; field; lra).
+  assert (EN : sum (fun a => count (given a)) s = Nx) by exact N_same.
+  unfold V. fold M'.
+  replace (sum (fun a => second M' (given a)) s) with (sum (fun a => second Mx (given a)
+    - 2 * (M' - Mx) * (count (given a) * mean (given a)) + (M' ^ 2 - Mx ^ 2) * count (given a)) s).
+  - rewrite sum_plus, sum_minus, !sum_scal, EM, EN. ring.
+  - apply sum_ext, every_all. intros a. unfold second. ring. }
+assert (W : Rabs (sum (fun a => second Mx (given a)) s - V share exact s) <=
+  (b + om * l + 3 * om ^ 2 * l ^ 2) * (Nx * D ^ 2)).
+{ unfold V. fold Mx. rewrite <- sum_minus.
+  apply Rle_trans with (sum (fun a => b * (n a * (sq a + y a ^ 2)) +
+    (om * l + 3 * om ^ 2 * l ^ 2) * D ^ 2 * n a) s).
+  - apply sum_abs, every_all. intros a. assert (Pn := n_pos a). destruct (r_square a) as [R0 R2].
+    replace (second Mx (given a) - second Mx (exact a)) with
+      ((m2 (given a) - m2 (exact a)) + n a * (2 * (y a * d a) + d a ^ 2))
+      by (unfold second, n, y, d; rewrite Hsame; ring).
+    eapply Rle_trans; [apply Rabs_triang|].
+    assert (H := share_error a). assert (Hq := Hm2 a). fold (n a) in Hq. fold (sq a) in Hq.
+    assert (Y0 := Rabs_pos (y a)). assert (Y2 := pow2_abs (y a)). set (Y := Rabs (y a)) in *.
+    assert (T1 : Rabs (y a * d a) <= Y * (em * r a + om * (l * D + Y))).
+    { rewrite Rabs_mult. apply Rmult_le_compat_l; assumption. }
+    assert (T2 : d a ^ 2 <= (em * r a + om * (l * D + Y)) ^ 2).
+    { rewrite <- (pow2_abs (d a)). apply pow_incr. split; [apply Rabs_pos | exact H]. }
+    assert (T3 : 2 * (Y * r a) <= lam * sq a + Y ^ 2 / lam).
+    { apply Rmult_le_reg_r with lam; [exact Hlam|]. rewrite <- R2.
+      replace ((lam * r a ^ 2 + Y ^ 2 / lam) * lam) with ((lam * r a) ^ 2 + Y ^ 2) by (field; lra).
+      generalize (pow2_ge_0 (lam * r a - Y)). nra. }
+    assert (T4 : em * (2 * (Y * r a)) <= em * (lam * sq a + Y ^ 2 / lam))
+      by (apply Rmult_le_compat_l; lra).
+    assert (T5 : om * l * (Y * (2 * D)) <= om * l * (Y ^ 2 + D ^ 2))
+      by (apply Rmult_le_compat_l; [apply Rmult_le_pos; lra | apply amgm]).
+    assert (T6 : (em * r a + om * (l * D + Y)) ^ 2 <=
+      3 * (em ^ 2 * sq a + om ^ 2 * l ^ 2 * D ^ 2 + om ^ 2 * Y ^ 2)).
+    { rewrite <- R2. set (p := em * r a). set (q := om * l * D). set (t := om * Y).
+      replace (p + om * (l * D + Y)) with (p + q + t) by (unfold q, t; ring).
+      replace (3 * (em ^ 2 * r a ^ 2 + om ^ 2 * l ^ 2 * D ^ 2 + om ^ 2 * Y ^ 2))
+        with (3 * (p ^ 2 + q ^ 2 + t ^ 2)) by (unfold p, q, t; ring).
+      generalize (pow2_ge_0 (p - q)) (pow2_ge_0 (p - t)) (pow2_ge_0 (q - t)). nra. }
+    assert (T7 : Rabs (2 * (y a * d a) + d a ^ 2) <= 2 * Rabs (y a * d a) + d a ^ 2).
+    { eapply Rle_trans; [apply Rabs_triang|].
+      rewrite Rabs_mult, (Rabs_pos_eq 2), (Rabs_pos_eq (d a ^ 2)) by (lra || apply pow2_ge_0). lra. }
+    assert (S0 := sq_pos a). assert (YY := pow2_ge_0 Y).
+    assert (Q1 : (ev + em * lam + 3 * em ^ 2) * sq a <= b * sq a) by (apply Rmult_le_compat_r; lra).
+    assert (Q2 : (em / lam + om * l + 2 * om + 3 * om ^ 2) * Y ^ 2 <= b * Y ^ 2)
+      by (apply Rmult_le_compat_r; lra).
+    assert (Q3 : ev * sq a + Rabs (2 * (y a * d a) + d a ^ 2) <=
+      b * (sq a + y a ^ 2) + (om * l + 3 * om ^ 2 * l ^ 2) * D ^ 2).
+    { rewrite <- Y2. unfold Rdiv in *. lra. }
+    rewrite Rabs_mult, (Rabs_pos_eq (n a)) by lra.
+    assert (Q4 : n a * (ev * sq a + Rabs (2 * (y a * d a) + d a ^ 2)) <=
+      n a * (b * (sq a + y a ^ 2) + (om * l + 3 * om ^ 2 * l ^ 2) * D ^ 2))
+      by (apply Rmult_le_compat_l; lra).
+    lra.
+  - rewrite sum_plus, !sum_scal, squares. replace (sum n s) with Nx by reflexivity. right. ring. }
+rewrite E. replace (sum (fun a => second Mx (given a)) s - Nx * (M' - Mx) ^ 2 - V share exact s)
+  with ((sum (fun a => second Mx (given a)) s - V share exact s) + - (Nx * (M' - Mx) ^ 2)) by ring.
+eapply Rle_trans; [apply Rabs_triang|]. rewrite Rabs_Ropp.
+assert (Z := shares_mean). fold M' in Z.
+assert (Z2 : Rabs (Nx * (M' - Mx) ^ 2) <= Nx * ((em + om * (l + 1)) * D) ^ 2).
+{ rewrite Rabs_pos_eq by (apply Rmult_le_pos; [lra | apply pow2_ge_0]).
+  apply Rmult_le_compat_l; [lra|]. rewrite <- (pow2_abs (M' - Mx)). apply pow_incr.
+  split; [apply Rabs_pos | exact Z]. }
+rewrite Rpow_mult_distr in Z2. lra.
+Qed.
+End Shares.
