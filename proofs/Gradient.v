@@ -1050,17 +1050,24 @@ Definition comfortable (s : statistic) := rnd Double (Rabs (mean s) * rstd s) <=
 Notation em := (99 / 10 * u).
 Notation er := (1331 / 100 * u).
 
+Lemma list_growth_small : 1 <= list_growth <= 1 + 14 * unit Float.
+Proof. unfold list_growth, block_height. simpl. lra. Qed.
+
+Lemma summed_usual : forall planes f, usual planes -> let L := total Double planes in
+  Statistics.summed L list_growth f (comp f L).
+Proof.
+intros planes f HU L x a k Hk H. eapply Rle_trans; [now apply tree_error with (a := a) (k := k)|].
+apply Rmult_le_compat_r.
+- apply sum_pos. eapply every_impl; [|exact H]. intros y [_ Hy]. generalize (Rabs_pos (x y)). lra.
+- assert (growth L <= list_growth) by now apply usual_growth. nra.
+Qed.
+
 Theorem measured_fair : forall planes K eps e, usual planes -> let L := total Double planes in
   accepted L K eps -> comfortable (measured L K eps e) -> fair em er (measured L K eps e).
 Proof.
 intros planes K eps e HU L [Hm [Heps [HT Ha]]] Hc.
-assert (Hg : 1 <= list_growth <= 1 + 14 * unit Float)
-  by (unfold list_growth, block_height; simpl; lra).
-assert (HS : forall f, Statistics.summed L list_growth f (comp f L)).
-{ intros f x a k Hk H. eapply Rle_trans; [now apply tree_error with (a := a) (k := k)|].
-  apply Rmult_le_compat_r.
-  - apply sum_pos. eapply every_impl; [|exact H]. intros y [_ Hy]. generalize (Rabs_pos (x y)). lra.
-  - assert (growth L <= list_growth) by now apply usual_growth. nra. }
+assert (Hg := list_growth_small).
+assert (HS := fun f => summed_usual planes f HU). fold L in HS.
 assert (H1 := HS (fun z => rnd Float (z - K))).
 assert (H2 := HS (fun z => rnd Float (rnd Float (z - K) * rnd Float (z - K)))).
 destruct (Statistics.rstd Float L K eps list_growth _ _ Hm Heps Hg H1 H2 HT Ha) as [HP [r [Hr Er]]].

@@ -5,6 +5,7 @@
 From Coq Require Import Reals Psatz List.
 From Gappa Require Import Gappa_tactic.
 Require Import Float Sum.
+Require Statistics Gradient.
 Open Scope R_scope.
 
 Record moments := Moments { count : R; mean : R; m2 : R }.
