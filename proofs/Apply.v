@@ -121,7 +121,8 @@ match goal with |- context [rnd Float (?p + b)] =>
 rewrite E6, Erho. simpl unit in *.
 exists A, l, d3, d4, d5, d6. repeat (split; [assumption|]).
 replace (deviation z mc * (Rs * (1 + rho) * (1 + d3)) * (1 + d4) * (g * (1 + o)) * (1 + d5))
-  with ((deviation z mc * Rs) * ((1 + rho) * (1 + d3) * (1 + d4) * (g * (1 + o)) * (1 + d5))) by ring.
+  with ((deviation z mc * Rs) * ((1 + rho) * (1 + d3) * (1 + d4) * (g * (1 + o)) * (1 + d5)))
+  by ring.
 rewrite E. unfold X. ring.
 Qed.
 
@@ -201,7 +202,8 @@ Qed.
 
 (* Of statistics that are given, rstd has three roundings in double. *)
 Lemma given : forall g b, M = mc -> Rabs rho <= 1 / 2251799813685248 ->
-  Rabs (y_channels z mc Rc g b - (X * g + b)) <= 321 / 1073741824 * (Rabs g * (1 + Rabs X) + Rabs b).
+  Rabs (y_channels z mc Rc g b - (X * g + b)) <=
+  321 / 1073741824 * (Rabs g * (1 + Rabs X) + Rabs b).
 Proof.
 intros g b Hem Hr. replace g with (g * (1 + 0)) at 1 by ring.
 assert (Rabs ((M - mc) * Rs) <= 0) by (rewrite Hem; replace ((mc - mc) * Rs) with 0 by ring;
@@ -281,7 +283,7 @@ Qed.
 
 End Y.
 
-(* ---- y of doubles ----------------------------------------------------------------------------- *)
+(* ---- y of doubles ---------------------------------------------------------------------------- *)
 
 Definition y_rows_f64 z mc Rc g b :=
   rnd Double (rnd Double (rnd Double (rnd Double (z - mc) * Rc) * g) + b).

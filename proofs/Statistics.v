@@ -20,7 +20,7 @@ eapply Rle_trans; [|exact H].
 apply Rmult_le_compat; try apply pow2_ge_0; assumption.
 Qed.
 
-(* ---- From the errors of two sums to that of the variance ------------------------------------ *)
+(* ---- From the errors of two sums to that of the variance ------------------------------------- *)
 
 (* All per value. s1 and s2 are computed, Dh, Qh and Ah the exact sums of the differences d as they
    were rounded, of d*d and |d|; D and Q those of the differences without rounding. k is the unit of
@@ -174,7 +174,8 @@ generalize small s1_Ah Qh_T. intros K S [P H].
 replace (s1 ^ 2 - Dh ^ 2) with ((s1 - Dh) * (2 * s1 - (s1 - Dh))) by ring.
 rewrite Rabs_mult.
 assert (B : Rabs (2 * s1 - (s1 - Dh)) <= 2 * Rabs s1 + e1 * Ah).
-{ eapply Rle_trans; [apply Rabs_triang|]. rewrite Rabs_Ropp, Rabs_mult, (Rabs_right 2) by lra. lra. }
+{ eapply Rle_trans; [apply Rabs_triang|].
+  rewrite Rabs_Ropp, Rabs_mult, (Rabs_right 2) by lra. lra. }
 eapply Rle_trans; [apply Rmult_le_compat; [apply Rabs_pos | apply Rabs_pos | exact H1 | exact B]|].
 replace (e1 * Ah * (2 * Rabs s1 + e1 * Ah)) with (e1 * (2 * (Rabs s1 * Ah) + e1 * Ah ^ 2)) by ring.
 replace (17321 / 10000 * e1 * T) with (e1 * (17321 / 10000 * T)) by ring.
@@ -450,7 +451,8 @@ rewrite <- sum_scal. apply sum_le, every_all. intros v.
 destruct (d_K v) as [e [B E]]. rewrite E. apply abs_le in B.
 generalize k_small. intros S.
 assert (1 <= (1 + 3 * u) * (1 + e) ^ 2) by nra.
-replace ((1 + 3 * u) * ((v - K) * (1 + e)) ^ 2) with ((1 + 3 * u) * (1 + e) ^ 2 * (v - K) ^ 2) by ring.
+replace ((1 + 3 * u) * ((v - K) * (1 + e)) ^ 2)
+  with ((1 + 3 * u) * (1 + e) ^ 2 * (v - K) ^ 2) by ring.
 generalize (pow2_ge_0 (v - K)). nra.
 Qed.
 
@@ -493,10 +495,11 @@ assert (EQ : Qh - Dh ^ 2 - V = 2 * C + (W - E ^ 2)).
 assert (PW : 0 <= W) by apply square_mean_pos.
 assert (PQ : 0 <= Q) by exact (square_mean_pos (fun v => v - K)).
 assert (WE : 0 <= E ^ 2 <= W).
-{ split; [apply pow2_ge_0|]. unfold E, W. 
+{ split; [apply pow2_ge_0|]. unfold E, W.
   eapply Rle_trans; [|exact (square_mean h)]. rewrite <- (pow2_abs (sum h L / m)).
   apply pow_incr. split; [apply Rabs_pos|].
-  unfold Rdiv. rewrite Rabs_mult, (Rabs_right (/ m)) by (apply Rle_ge, Rlt_le, Rinv_0_lt_compat, Hm).
+  unfold Rdiv.
+  rewrite Rabs_mult, (Rabs_right (/ m)) by (apply Rle_ge, Rlt_le, Rinv_0_lt_compat, Hm).
   apply Rmult_le_compat_r; [apply Rlt_le, Rinv_0_lt_compat, Hm|].
   apply sum_abs, every_all. intros v. lra. }
 assert (HC : Rabs C <= k * sqrt (V * Q)).
@@ -550,7 +553,8 @@ assert (EM : Rmax 0 ((S2 - p) * (1 + t1)) / m = Rmax 0 X * (1 + t1)).
 { apply abs_le in B1. unfold X. replace ((S2 - p) * (1 + t1)) with ((S2 - p) / m * (m * (1 + t1)))
     by (field; lra).
   unfold Rmax. assert (0 < m * (1 + t1)) by (apply Rmult_lt_0_compat; lra).
-  destruct (Rle_dec 0 ((S2 - p) / m * (m * (1 + t1)))) as [P | P], (Rle_dec 0 ((S2 - p) / m)) as [P' | P'].
+  destruct (Rle_dec 0 ((S2 - p) / m * (m * (1 + t1)))) as [P | P],
+    (Rle_dec 0 ((S2 - p) / m)) as [P' | P'].
   - field. lra.
   - exfalso. apply P'. apply Rmult_le_reg_r with (m * (1 + t1)); [assumption | lra].
   - exfalso. apply P. apply Rmult_le_pos; lra.
@@ -637,3 +641,62 @@ unfold mean_limit_of_list. fold q. lra.
 Qed.
 
 End List.
+
+(* ---- RMS: around 0, and nothing to accept ---------------------------------------------------- *)
+
+Definition f_rms_var_eps S2 m eps := rnd Double (rnd Double (S2 / m) + eps).
+Definition f_rms_rstd S2 m eps := rnd Double (1 / rnd Double (sqrt (f_rms_var_eps S2 m eps))).
+Definition x_square (L : tree R) := sum (fun v => v ^ 2) L / size L.
+
+Section Rms.
+Variables (L : tree R) (eps g S2 : R).
+Let m := size L.
+Hypothesis Hm : 0 < m.
+Hypothesis Heps : 0 <= eps.
+Hypothesis Hg : 1 <= g <= 1 + 701 / 100 * u.
+Hypothesis HS2 : summed L g (fun v => rnd Float (v * v)) S2.
+Let T := f_rms_var_eps S2 m eps.
+Hypothesis HT : 0 < T.
+
+Theorem rms_rstd : 0 < x_square L + eps /\ exists rho, Rabs rho <= 401 / 100 * u /\
+  f_rms_rstd S2 m eps = 1 / sqrt (x_square L + eps) * (1 + rho).
+Proof.
+set (Q := x_square L). set (e2 := 8011 / 1000 * u).
+assert (PI : 0 < / m) by (apply Rinv_0_lt_compat, Hm).
+assert (PQ : 0 <= Q).
+{ unfold Q, x_square. fold m. apply Rmult_le_pos; [apply sum_square_pos | lra]. }
+assert (H2 : Rabs (S2 / m - Q) <= e2 * Q).
+{ unfold Q, x_square. fold m. set (B := sum (fun v => v ^ 2) L).
+  assert (H : Rabs (S2 - B) <= ((1 + u) * g - 1) * B).
+  { apply HS2; [lra|]. apply every_all. intros v. replace (v ^ 2) with (v * v) by ring. split.
+    - eapply Rle_trans; [apply rnd_error|]. rewrite (Rabs_right (v * v)) by nra. simpl. lra.
+    - rewrite Rabs_right by nra. lra. }
+  assert (PB : 0 <= B) by apply sum_square_pos.
+  replace (S2 / m - B / m) with ((S2 - B) * / m) by (field; lra).
+  rewrite Rabs_mult, (Rabs_right (/ m)) by lra.
+  replace (e2 * (B / m)) with (e2 * B * / m) by (field; lra).
+  apply Rmult_le_compat_r; [lra|]. eapply Rle_trans; [exact H|].
+  apply Rmult_le_compat_r; [exact PB|]. unfold e2. lra. }
+assert (ET : T = rnd Double (rnd Double (S2 / m) + eps)) by reflexivity.
+revert ET. destruct (rnd_ex Double (S2 / m)) as [t1 [B1 E1]]. rewrite E1.
+destruct (rnd_ex Double (S2 / m * (1 + t1) + eps)) as [t2 [B2 E2]]. rewrite E2. intros ET.
+simpl unit in *. set (s2 := S2 / m) in *. apply abs_le in H2, B1, B2.
+assert (e2Q : e2 * Q <= 1 / 1000000 * Q) by (apply Rmult_le_compat_r; unfold e2; lra).
+assert (W : 1 - 201 / 100 * w <= (1 + t1) * (1 + t2) <= 1 + 201 / 100 * w)
+  by (clear - B1 B2; nra).
+assert (P2 : 0 <= s2) by lra.
+assert (G : Rabs (T - (Q + eps)) <= (8012 / 1000 * u) * (Q + eps)).
+{ rewrite ET. replace ((s2 * (1 + t1) + eps) * (1 + t2) - (Q + eps))
+    with ((s2 * ((1 + t1) * (1 + t2)) - Q) + eps * t2) by ring.
+  assert (s2 * (1 - 201 / 100 * w) <= s2 * ((1 + t1) * (1 + t2)) <= s2 * (1 + 201 / 100 * w))
+    by (split; apply Rmult_le_compat_l; lra).
+  assert (eps * - w <= eps * t2 <= eps * w) by (split; apply Rmult_le_compat_l; lra).
+  apply Rabs_le. unfold e2 in *. lra. }
+assert (R : Rabs (T - (Q + eps)) <= (8013 / 1000 * u) * T).
+{ apply abs_le in G. apply Rabs_le. lra. }
+assert (C : 0 <= 8013 / 1000 * u <= 1 / 100000) by lra.
+destruct (rstd_error _ T (Q + eps) C HT R) as [PS [rho [Hr Er]]].
+split; [exact PS|]. exists rho. split; [|exact Er].
+eapply Rle_trans; [exact Hr|]. lra.
+Qed.
+End Rms.

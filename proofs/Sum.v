@@ -33,7 +33,7 @@ induction s as [| v | t l IHl r IHr]; simpl; try lra.
 generalize (unit_pos t) (Rmax_l (growth l) (growth r)). intros. nra.
 Qed.
 
-(* ---- Exact sums ---- *)
+(* ---- Exact sums ------------------------------------------------------------------------------ *)
 
 Lemma every_impl : forall (P Q : A -> Prop) s, (forall v, P v -> Q v) -> every P s -> every Q s.
 Proof. intros P Q s H. induction s; simpl; intuition. Qed.
@@ -111,7 +111,7 @@ replace (sum (fun v => Rabs (f v) ^ 2) s) with (sum (fun v => f v ^ 2) s); [easy
 apply sum_ext, every_all. intros v. symmetry. apply pow2_abs.
 Qed.
 
-(* ---- What rounding does ---- *)
+(* ---- What rounding does ---------------------------------------------------------------------- *)
 
 (* c is computed for a value, x is exact, a is what the error is measured by. *)
 Theorem tree_error : forall c x a k s, 0 <= k ->
@@ -162,7 +162,7 @@ induction s as [| v | t l IHl r IHr]; simpl in *.
   lra.
 Qed.
 
-(* ---- Order ---- *)
+(* ---- Order ----------------------------------------------------------------------------------- *)
 
 (* At most h additions of type t above one another, and none of another type. *)
 Fixpoint within (t : type) (h : nat) (s : tree) : Prop :=
