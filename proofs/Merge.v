@@ -339,7 +339,7 @@ Qed.
    l is at most 2^25, of doubles l * w is d of NUMERICS. *)
 Theorem merges_add : forall s D l, full s -> 0 < D -> 0 <= l -> l * w <= 1 / 1000 ->
   Rabs (M s) <= l * D -> V s <= N s * D ^ 2 -> merges s * gam l <= 1 / 100 ->
-  count (merged s) = N s /\
+  count (merged s) = N s /\ 0 <= m2 (merged s) /\
   Rabs (mean (merged s) - M s) <= merges s * phi l * D /\
   Rabs (m2 (merged s) - V s) <= merges s * (101 / 100 * gam l) * (N s * D ^ 2).
 Proof.
@@ -356,7 +356,7 @@ rewrite Z, Rminus_0_r in E3. fold (V s) in E4. unfold first in E3. rewrite E1 in
 set (eps := mean (merged s) - M s) in *.
 assert (E5 : Rabs eps <= merges s * phi l * D).
 { apply Rmult_le_reg_l with (N s); [exact PN|]. rewrite Rabs_mult, (Rabs_pos_eq (N s)) in E3 by lra. lra. }
-split; [exact E1|]. split; [exact E5|].
+split; [exact E1|]. split; [exact E2|]. split; [exact E5|].
 unfold second in E4. rewrite E1 in E4. fold eps in E4.
 replace (m2 (merged s) - V s) with ((m2 (merged s) + N s * eps ^ 2 - V s) + - (N s * eps ^ 2)) by ring.
 eapply Rle_trans; [apply Rabs_triang|]. rewrite Rabs_Ropp.
@@ -499,10 +499,8 @@ assert (HV : V share given s <= N share given s * D ^ 2).
     with (V share given s + N share given s * eps) by (field; lra).
   assert (0 <= N share given s * eps) by (apply Rmult_le_pos; lra). lra. }
 destruct (merges_add share given Hcount Hm2 s D l Hs PD Hl Hlw HM HV ltac:(fold k; lra))
-  as [E1 [E2 E3]].
+  as [E1 [E4 [E2 E3]]].
 fold k in E2, E3. split; [exact E2|].
-destruct (merges_error share given Hcount Hm2 (M share given s) (N share given s) D l s)
-  as [_ [E4 _]]; try assumption; try lra; try (fold k; lra).
 destruct (rstd_of_error (merged share given s) eps (101 / 100 * (k * gam l)) S)
   as [f [Hf Ef]]; try assumption; try lra.
 - apply Rmult_le_reg_l with (N share given s); [exact PN|].
@@ -514,64 +512,100 @@ destruct (rstd_of_error (merged share given s) eps (101 / 100 * (k * gam l)) S)
   assert (0 <= (k * gam l) ^ 2) by apply pow2_ge_0. lra.
 Qed.
 
-(* Float data: |mean| is at most 2^25 deviations, and there are at most 2^20 merges. *)
-(* BOUND nrm_merge, float, mean: each merge adds, in deviations | 0.033 | merge_float | float data, 2^20 merges at most *)
-(* BOUND nrm_merge, float, rstd: each merge adds, relatively | 0.034 | merge_float | the same *)
-Theorem merge_float : Rabs (M share given s) <= 33556000 * D -> k <= 1048576 ->
-  Rabs (mean (merged share given s) - M share given s) <= k * (1 / 31 * (2 * u)) * D /\
-  exists f, Rabs f <= k * (1 / 30 * (2 * u)) + 4 * w /\
-    rstd_of (merged share given s) eps = 1 / D * (1 + f).
+Section Float_data.
+Notation e := (2 * u).
+
+(* Float data: |mean| is at most 2^25 deviations. *)
+(* BOUND nrm_merge, the mean, in deviations, for each of k merges | 0.033 | merge_mean |
+   |mean| <= 2^25 deviations, k <= 2^20 *)
+Theorem merge_mean : Rabs (M share given s) <= 33556000 * D -> k <= 1048576 ->
+  Rabs (mean (merged share given s) - M share given s) <= 33 / 1000 * e * (k * D).
 Proof.
 intros HM Hk. assert (Pk : 0 <= k) by apply merges_pos.
 assert (G : 0 <= gam 33556000 <= 1264 / 10000 * u) by (unfold gam; lra).
-assert (P : phi 33556000 <= 1 / 31 * (2 * u)) by (unfold phi; lra).
+assert (P : phi 33556000 <= 33 / 1000 * e) by (unfold phi; lra).
 assert (PD : 0 < D) by now apply sqrt_lt_R0.
-assert (K : 0 <= k * gam 33556000 <= k * (1264 / 10000 * u))
-  by (split; [apply Rmult_le_pos | apply Rmult_le_compat_l]; lra).
-destruct (merges_add_rstd 33556000) as [E1 [f [E2 E3]]]; try assumption; try lra.
-split.
-- eapply Rle_trans; [exact E1|]. apply Rmult_le_compat_r; [lra|]. apply Rmult_le_compat_l; lra.
-- exists f. split; [|exact E3]. eapply Rle_trans; [exact E2|].
-  set (x := k * gam 33556000) in *.
-  assert (x ^ 2 <= 8 / 1000 * x) by nra. lra.
+assert (K : k * gam 33556000 <= k * (1264 / 10000 * u)) by (apply Rmult_le_compat_l; lra).
+destruct (merges_add_rstd 33556000) as [E1 _]; try assumption; try lra.
+eapply Rle_trans; [exact E1|]. replace (33 / 1000 * e * (k * D)) with (k * (33 / 1000 * e) * D) by ring.
+apply Rmult_le_compat_r; [lra|]. apply Rmult_le_compat_l; lra.
 Qed.
 
+(* BOUND nrm_merge, rstd, relatively, for each of k merges | 0.034 | merge_rstd |
+   |mean| <= 2^25 deviations, k <= 2^20; and four roundings in double *)
+Theorem merge_rstd : Rabs (M share given s) <= 33556000 * D -> k <= 1048576 ->
+  exists f, rstd_of (merged share given s) eps = 1 / D * (1 + f) /\
+    Rabs f - 4 * w <= 34 / 1000 * e * k.
+Proof.
+intros HM Hk. assert (Pk : 0 <= k) by apply merges_pos.
+assert (G : 0 <= gam 33556000 <= 1264 / 10000 * u) by (unfold gam; lra).
+assert (K : 0 <= k * gam 33556000 <= k * (1264 / 10000 * u))
+  by (split; [apply Rmult_le_pos | apply Rmult_le_compat_l]; lra).
+destruct (merges_add_rstd 33556000) as [_ [f [E2 E3]]]; try assumption; try lra.
+exists f. split; [exact E3|]. set (x := k * gam 33556000) in *.
+assert (x ^ 2 <= 8 / 1000 * x) by nra. lra.
+Qed.
+End Float_data.
+
+Section Double_data.
+Notation e := (2 * w).
+
 (* Doubles: d is |mean| / deviation * 2^-53, as in NUMERICS. *)
-(* BOUND nrm_merge, F64: each merge adds to the mean d and, in deviations | 2.1 | merge_double | d <= 1/1000, k d <= 1/300 and k <= 2^40 for k merges *)
-(* BOUND nrm_merge, F64: each merge adds to rstd 1.06 d and, relatively | 4 | merge_double | the same *)
-Theorem merge_double : forall d, 0 <= d <= 1 / 1000 -> Rabs (M share given s) * w <= d * D ->
-  k * d <= 1 / 300 -> k <= 1099511627776 ->
-  Rabs (mean (merged share given s) - M share given s) <= k * (d + 21 / 10 * (2 * w)) * D /\
-  exists f, Rabs f <= k * (106 / 100 * d + 4 * (2 * w)) + 4 * w /\
+Variable d : R.
+Hypothesis Hd : 0 <= d <= 1 / 1000.
+Hypothesis HM : Rabs (M share given s) * w <= d * D.
+Hypothesis Hkd : k * d <= 1 / 300.
+Hypothesis Hk : k <= 1099511627776.
+
+Lemma merge_double : Rabs (mean (merged share given s) - M share given s) <= k * phi (d / w) * D /\
+  k * gam (d / w) = 202 / 100 * (k * d) + 153 / 10 * (k * w) /\
+  exists f, Rabs f <= 51 / 100 * (k * gam (d / w)) + 11 / 10 * (11 / 10 * (k * gam (d / w)) ^ 2) + 4 * w /\
     rstd_of (merged share given s) eps = 1 / D * (1 + f).
 Proof.
-intros d Hd HM Hkd Hk. assert (Pk : 0 <= k) by apply merges_pos.
+assert (Pk : 0 <= k) by apply merges_pos.
 assert (PD : 0 < D) by now apply sqrt_lt_R0.
-set (l := d * 9007199254740992). assert (El : l * w = d) by (unfold l; lra).
-assert (Gk : k * gam l = 202 / 100 * (k * d) + 153 / 10 * (k * w)).
-{ unfold gam. rewrite <- El. ring. }
+set (l := d / w). assert (El : l * w = d) by (unfold l; field).
+assert (Gk : k * gam l = 202 / 100 * (k * d) + 153 / 10 * (k * w)) by (unfold gam; rewrite <- El; ring).
 assert (Pkd : 0 <= k * d) by (apply Rmult_le_pos; lra).
-destruct (merges_add_rstd l) as [E1 [f [E2 E3]]].
-- unfold l. lra.
-- lra.
-- apply Rmult_le_reg_r with w; [lra|]. replace (l * D * w) with (l * w * D) by ring. rewrite El. exact HM.
-- rewrite Gk. lra.
-- split.
-  + eapply Rle_trans; [exact E1|]. apply Rmult_le_compat_r; [lra|]. apply Rmult_le_compat_l; [lra|].
-    unfold phi. rewrite <- El. lra.
-  + exists f. split; [|exact E3]. eapply Rle_trans; [exact E2|].
-    assert (0 <= k * gam l <= 87 / 10000) by lra. set (x := k * gam l) in *.
-    assert (x ^ 2 <= 87 / 10000 * x) by (clear - H; nra).
-    replace (k * (106 / 100 * d + 4 * (2 * w))) with (106 / 100 * (k * d) + 8 * (k * w)) by ring.
-    lra.
+destruct (merges_add_rstd l) as [E1 E2]; try lra.
+- apply Rmult_le_reg_r with w; [lra|]. replace (l * D * w) with (l * w * D) by ring.
+  rewrite El. exact HM.
+- split; [exact E1|]. split; [exact Gk | exact E2].
 Qed.
+
+(* BOUND nrm_merge, F64, the mean, in deviations, for each of k merges | 2.1 | merge_mean_f64 |
+   d <= 1/1000, k d <= 1/300, k <= 2^40; and k d *)
+Theorem merge_mean_f64 : 
+  Rabs (mean (merged share given s) - M share given s) - k * d * D <= 21 / 10 * e * (k * D).
+Proof.
+destruct merge_double as [E _]. assert (Pk : 0 <= k) by apply merges_pos.
+assert (PD : 0 < D) by now apply sqrt_lt_R0.
+assert (k * phi (d / w) * D <= k * (d + 21 / 10 * e) * D).
+{ apply Rmult_le_compat_r; [lra|]. apply Rmult_le_compat_l; [lra|]. unfold phi. lra. }
+lra.
+Qed.
+
+(* BOUND nrm_merge, F64, rstd, relatively, for each of k merges | 4 | merge_rstd_f64 |
+   the same; and 1.06 k d, and four roundings *)
+Theorem merge_rstd_f64 : exists f, rstd_of (merged share given s) eps = 1 / D * (1 + f) /\
+  Rabs f - 4 * w - 106 / 100 * (k * d) <= 4 * e * k.
+Proof.
+destruct merge_double as [_ [Gk [f [E2 E3]]]]. assert (Pk : 0 <= k) by apply merges_pos.
+assert (Pkd : 0 <= k * d) by (apply Rmult_le_pos; lra).
+exists f. split; [exact E3|].
+assert (H : 0 <= k * gam (d / w) <= 87 / 10000) by lra. set (x := k * gam (d / w)) in *.
+assert (x ^ 2 <= 87 / 10000 * x) by (clear - H; nra). lra.
+Qed.
+End Double_data.
 End Added.
 
 (* nrm_merge_sums: k shares one after the other are k additions in double, of which each rounds by
    2^-53 of the sum of what was added. *)
-(* BOUND nrm_merge_sums: k merges add, of the bound of dgamma and dbeta | 0.0001 | merge_sums | 2^15 merges at most *)
+Notation e := (2 * u).
+
+(* BOUND nrm_merge_sums, of the sum of what is added | 0.0001 | merge_sums | 2^15 merges at most *)
 Theorem merge_sums : forall A (f : A -> R) (s : tree A) n, within Double n s -> INR n <= 32768 ->
-  Rabs (comp f s - sum f s) <= 1 / 10000 * (2 * u) * sum (fun a => Rabs (f a)) s.
+  Rabs (comp f s - sum f s) <= 1 / 10000 * e * sum (fun a => Rabs (f a)) s.
 Proof.
 intros A f s n H Hn. 
 assert (E : Rabs (comp f s - sum f s) <= ((1 + 0) * growth s - 1) * sum (fun a => Rabs (f a)) s).
