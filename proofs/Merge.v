@@ -818,3 +818,293 @@ assert (Z2 : Rabs (Nx * (M' - Mx) ^ 2) <= Nx * ((em + om * (l + 1)) * D) ^ 2).
 rewrite Rpow_mult_distr in Z2. lra.
 Qed.
 End Shares.
+
+(* ---- Joined: shares from float sums, merged, to dx ---- *)
+
+(* nrm_reduce: what float sums that the acceptance test let stand give, and what is exact. *)
+Definition reduced (L : tree R) (K : R) : moments :=
+  Moments (size L) (Statistics.f_mean (Gradient.S1 K L) (size L) K)
+    (Statistics.f_m2 (Gradient.S1 K L) (Gradient.S2 K L) (size L)).
+Definition exact_moments (L : tree R) : moments :=
+  Moments (size L) (Statistics.x_mean L) (size L * Statistics.x_var L).
+
+Lemma reduced_error : forall planes K eps, Gradient.usual planes -> let L := total Double planes in
+  Gradient.accepted L K eps ->
+  (exists e1 e2, mean (reduced L K) = Statistics.x_mean L + e1 + e2 /\
+    e1 ^ 2 <= (982 / 100 * u) ^ 2 * (Statistics.x_var L + eps) /\
+    Rabs e2 <= w * Rabs (Statistics.x_mean L)) /\
+  0 <= m2 (reduced L K) /\
+  Rabs (m2 (reduced L K) - size L * Statistics.x_var L) <=
+    2663 / 100 * u * (size L * (Statistics.x_var L + eps)).
+Proof.
+intros planes K eps HU L HA. assert (HA' := HA). destruct HA' as [Hm [Heps [HT Ha]]].
+assert (Hg : 1 <= Gradient.list_growth <= 1 + 14 * unit Float) by exact Gradient.list_growth_small.
+assert (HS := fun f => Gradient.summed_usual planes f HU). fold L in HS.
+assert (H1 := HS (fun z => rnd Float (z - K))).
+assert (H2 := HS (fun z => rnd Float (rnd Float (z - K) * rnd Float (z - K)))).
+destruct (Statistics.rstd Float L K eps _ _ _ Hm Heps Hg H1 H2 HT Ha) as [HP _].
+assert (Hd := Statistics.mean Float L K eps _ _ _ Hm Heps Hg H1 H2 HT Ha).
+destruct (Statistics.moments Float L K eps _ _ _ Hm Heps Hg H1 H2 HT Ha) as [HV _].
+assert (PV := Statistics.V_pos L Hm).
+fold (Gradient.S1 K L) in *. fold (Gradient.S2 K L) in *.
+assert (Be : Statistics.mean_limit_of_list Float Gradient.list_growth <= 9811 / 1000 * u).
+{ unfold Statistics.mean_limit_of_list, Gradient.list_growth, Constants.block_height. simpl. lra. }
+set (c := Statistics.variance_error _ _ _ _) in HV.
+assert (Bc : 0 <= c <= 2661 / 100 * u).
+{ unfold c, Statistics.variance_error, Gradient.list_growth, Constants.block_height. simpl. lra. }
+clearbody c. set (S := Statistics.x_var L + eps) in *.
+unfold reduced. cbn [mean m2].
+split; [|split].
+- unfold Statistics.f_mean. set (x := K + Statistics.f_dm (Gradient.S1 K L) (size L)) in *.
+  destruct (rnd_ex Double x) as [f [F ->]]. simpl unit in F.
+  exists ((x - Statistics.x_mean L) * (1 + f)), (Statistics.x_mean L * f). split; [ring|]. split.
+  + assert (Q := sqrt_pos S). assert (Q2 : sqrt S * sqrt S = S) by (apply sqrt_sqrt; lra).
+    assert (E : (982 / 100 * u * sqrt S) ^ 2 = (982 / 100 * u) ^ 2 * S).
+    { replace ((982 / 100 * u * sqrt S) ^ 2) with ((982 / 100 * u) ^ 2 * (sqrt S * sqrt S)) by ring.
+      rewrite Q2. reflexivity. }
+    rewrite <- E. clear E.
+    rewrite <- (pow2_abs ((x - _) * _)). apply pow_incr. split; [apply Rabs_pos|].
+    rewrite Rabs_mult.
+    assert (Rabs (1 + f) <= 1 + w) by (eapply Rle_trans; [apply Rabs_triang|]; rewrite Rabs_R1; lra).
+    apply Rle_trans with (9811 / 1000 * u * sqrt S * (1 + w)).
+    * apply Rmult_le_compat; try apply Rabs_pos; [|assumption].
+      eapply Rle_trans; [exact Hd|]. apply Rmult_le_compat_r; lra.
+    * assert (0 <= u * sqrt S) by (apply Rmult_le_pos; lra). lra.
+  + rewrite Rabs_mult, Rmult_comm. apply Rmult_le_compat_r; [apply Rabs_pos | exact F].
+- apply Rmax_l.
+- revert HV HT. unfold Statistics.f_var_eps.
+  assert (P0 : 0 <= Statistics.f_m2 (Gradient.S1 K L) (Gradient.S2 K L) (size L)) by apply Rmax_l.
+  set (q := Statistics.f_m2 _ _ _) in *.
+  set (x := q / size L).
+  assert (Px : 0 <= x) by (apply Rmult_le_pos; [exact P0 | now apply Rlt_le, Rinv_0_lt_compat]).
+  destruct (rnd_ex Double x) as [a [A ->]].
+  destruct (rnd_ex Double (x * (1 + a) + eps)) as [b [B ->]]. simpl unit in *.
+  set (T := (x * (1 + a) + eps) * (1 + b)). intros HV HT.
+  assert (TX : Rabs (T - (x + eps)) <= 21 / 10 * w * (x + eps)).
+  { unfold T. replace ((x * (1 + a) + eps) * (1 + b) - (x + eps))
+      with (x * (a + b + a * b) + eps * b) by ring.
+    eapply Rle_trans; [apply Rabs_triang|]. rewrite !Rabs_mult, (Rabs_pos_eq x), (Rabs_pos_eq eps) by lra.
+    assert (Rabs (a + b + a * b) <= 21 / 10 * w).
+    { eapply Rle_trans; [apply Rabs_triang|]. rewrite Rabs_mult.
+      assert (Rabs a * Rabs b <= w * w) by (apply Rmult_le_compat; try apply Rabs_pos; assumption).
+      assert (Rabs (a + b) <= 2 * w) by (eapply Rle_trans; [apply Rabs_triang | lra]). lra. }
+    assert (x * Rabs (a + b + a * b) <= x * (21 / 10 * w)) by (apply Rmult_le_compat_l; lra).
+    assert (eps * Rabs b <= eps * (21 / 10 * w)) by (apply Rmult_le_compat_l; lra). lra. }
+  replace (q - size L * Statistics.x_var L) with (size L * (x + eps - S)) by (unfold x, S; field; lra).
+  rewrite Rabs_mult, (Rabs_pos_eq (size L)) by lra.
+  replace (2663 / 100 * u * (size L * S)) with (size L * (2663 / 100 * u * S)) by ring.
+  apply Rmult_le_compat_l; [lra|].
+  apply Statistics.abs_le in TX, HV. apply Rabs_le.
+  assert (c * T <= 2661 / 100 * u * T) by (apply Rmult_le_compat_r; lra).
+  split; lra.
+Qed.
+
+Section Merged.
+Variable share : Type.
+Variable planes : share -> list (list (list (tree R))).
+Variable pilot : share -> R.
+Variable eps : R.
+Let L (a : share) := total Double (planes a).
+Hypothesis Husual : forall a, Gradient.usual (planes a).
+Hypothesis Haccepted : forall a, Gradient.accepted (L a) (pilot a) eps.
+Variable s : tree share.
+Hypothesis Hs : full share s.
+Hypothesis Heps : 0 <= eps.
+
+Let given (a : share) := reduced (L a) (pilot a).
+Let exact (a : share) := exact_moments (L a).
+Let k := merges share s.
+Let Nx := N share exact s.
+Let Mx := M share exact s.
+Let S := V share exact s / Nx + eps.
+Let D := sqrt S.
+Hypothesis HS : 0 < S.
+Hypothesis Hmean : Rabs Mx <= Constants.mean_limit * D.
+Hypothesis Hk : k <= 4096.
+
+Definition merged_statistic (exponent : Z) :=
+  Gradient.Statistic Mx (1 / D) (mean (merged share given s)) (rstd_of (merged share given s) eps)
+    exponent.
+
+Theorem merged_fair : forall exponent,
+  Gradient.fair (99 / 10 * u + k * (63 / 1000 * u)) (15 * u + k * (64 / 1000 * u))
+    (merged_statistic exponent).
+Proof.
+intros exponent.
+assert (Bx : Rabs Mx <= 33554432 * D) by (unfold Constants.mean_limit in Hmean; lra).
+assert (Pk : 0 <= k) by apply merges_pos.
+assert (PL : forall a, 0 < size (L a)) by (intros a; apply (Haccepted a)).
+assert (PV : forall a, 0 <= Statistics.x_var (L a)) by (intros a; apply Statistics.V_pos, PL).
+assert (Pg : forall a, 0 < count (given a)) by (intros a; apply PL).
+assert (Pq : forall a, 0 <= m2 (given a)) by (intros a; apply Rmax_l).
+assert (Px : forall a, 0 <= m2 (exact a))
+  by (intros a; apply Rmult_le_pos; [apply Rlt_le, PL | apply PV]).
+assert (Sq : forall a, square share exact eps a = Statistics.x_var (L a) + eps).
+{ intros a. unfold square, exact, exact_moments. cbn [m2 count]. field. generalize (PL a). lra. }
+assert (PD : 0 < D) by now apply sqrt_lt_R0.
+assert (ED : D ^ 2 = S) by (unfold D; apply pow2_sqrt; lra).
+(* What the shares' own errors leave. *)
+assert (E1 : forall a, exists e1 e2, mean (given a) = mean (exact a) + e1 + e2 /\
+  e1 ^ 2 <= (982 / 100 * u) ^ 2 * square share exact eps a /\ Rabs e2 <= w * Rabs (mean (exact a))).
+{ intros a. rewrite Sq. apply (reduced_error (planes a) (pilot a) eps (Husual a) (Haccepted a)). }
+assert (E2 : forall a, Rabs (m2 (given a) - m2 (exact a)) <=
+  2663 / 100 * u * (count (exact a) * square share exact eps a)).
+{ intros a. rewrite Sq. apply (reduced_error (planes a) (pilot a) eps (Husual a) (Haccepted a)). }
+assert (H1 : Rabs (M share given s - Mx) <= (982 / 100 * u + w * (33554432 + 1)) * D).
+{ apply (shares_mean share given exact (982 / 100 * u) w eps 33554432 Pg (fun a => eq_refl) Px Heps
+    ltac:(lra) ltac:(lra) E1 s Hs HS). exact Bx. }
+assert (H2 : Rabs (V share given s - V share exact s) <= 2995 / 100 * u * (Nx * D ^ 2)).
+{ eapply Rle_trans; [apply (shares_m2 share given exact (982 / 100 * u) (2663 / 100 * u) w eps 33554432
+    Pg (fun a => eq_refl) Px Heps ltac:(lra) ltac:(lra) ltac:(lra) E1 E2 s Hs HS)
+    with (lam := 33 / 100) (b := 2988 / 100 * u); try exact Bx; lra|].
+  fold Nx. fold S. fold D. apply Rmult_le_compat_r; [|lra].
+  apply Rmult_le_pos; [|apply pow2_ge_0]. apply Rlt_le. exact (N_pos share exact Pg s Hs). }
+assert (PN : 0 < Nx) by exact (N_pos share exact Pg s Hs).
+assert (EN : N share given s = Nx) by reflexivity.
+set (Y := Nx * D ^ 2) in *.
+assert (PY : 0 <= Y) by (apply Rmult_le_pos; [lra | apply pow2_ge_0]).
+assert (EV : V share exact s = Y - Nx * eps).
+{ unfold Y. rewrite ED. unfold S. field. lra. }
+(* What the merges add. D' holds the deviation of what was given. *)
+set (D' := 100001 / 100000 * D).
+assert (ED' : Nx * D' ^ 2 = (100001 / 100000) ^ 2 * Y) by (unfold D', Y; ring).
+assert (Pe : 0 <= Nx * eps) by (apply Rmult_le_pos; lra).
+assert (G : 0 <= gam 33555000 <= 12627 / 100000 * u) by (unfold gam; lra).
+assert (P : 0 <= phi 33555000 <= 626 / 10000 * u) by (unfold phi; lra).
+assert (Kg : 0 <= k * gam 33555000 <= k * (12627 / 100000 * u))
+  by (split; [apply Rmult_le_pos | apply Rmult_le_compat_l]; lra).
+assert (Kp : 0 <= k * phi 33555000 <= k * (626 / 10000 * u))
+  by (split; [apply Rmult_le_pos | apply Rmult_le_compat_l]; lra).
+destruct (merges_add share given Pg Pq s D' 33555000 Hs) as [F1 [PM [F2 F3]]].
+- unfold D'. lra.
+- lra.
+- lra.
+- apply Statistics.abs_le in H1, Bx. apply Rabs_le. unfold D'. lra.
+- rewrite EN, ED'. apply Statistics.abs_le in H2. lra.
+- fold k. lra.
+- fold k in F2, F3. rewrite EN, ED' in F3. rewrite EN in F1.
+  assert (KD : k * phi 33555000 * D' <= k * (6261 / 100000 * u) * D).
+  { unfold D'. replace (k * phi 33555000 * (100001 / 100000 * D))
+      with (100001 / 100000 * (k * phi 33555000) * D) by ring.
+    apply Rmult_le_compat_r; lra. }
+  assert (B1 : Rabs (mean (merged share given s) - Mx) <=
+    (99 / 10 * u + k * (63 / 1000 * u)) * D).
+  { replace (mean (merged share given s) - Mx)
+      with ((mean (merged share given s) - M share given s) + (M share given s - Mx)) by ring.
+    eapply Rle_trans; [apply Rabs_triang|].
+    assert (0 <= k * u * D) by (apply Rmult_le_pos; [apply Rmult_le_pos|]; lra).
+    assert (0 <= u * D) by lra. lra. }
+  assert (B2 : Rabs (m2 (merged share given s) - V share exact s) <=
+    (2995 / 100 * u + k * (12755 / 100000 * u)) * Y).
+  { replace (m2 (merged share given s) - V share exact s)
+      with ((m2 (merged share given s) - V share given s) + (V share given s - V share exact s)) by ring.
+    eapply Rle_trans; [apply Rabs_triang|].
+    assert (k * (101 / 100 * gam 33555000) * ((100001 / 100000) ^ 2 * Y) <=
+      k * (12755 / 100000 * u) * Y).
+    { replace (k * (101 / 100 * gam 33555000) * ((100001 / 100000) ^ 2 * Y))
+        with (101 / 100 * (100001 / 100000) ^ 2 * (k * gam 33555000) * Y) by ring.
+      apply Rmult_le_compat_r; lra. }
+    lra. }
+  set (c := 2995 / 100 * u + k * (12755 / 100000 * u)) in *.
+  assert (Pc : 0 <= c <= 4 / 100000) by (unfold c; lra).
+  destruct (rstd_of_error (merged share given s) eps c S) as [f [Hf Ef]]; try lra.
+  + apply Rmult_le_reg_l with Nx; [exact PN|]. rewrite <- (Rabs_pos_eq Nx) at 1 by lra.
+    rewrite <- Rabs_mult, F1.
+    replace (Nx * (m2 (merged share given s) / Nx + eps - S))
+      with (m2 (merged share given s) - V share exact s) by (unfold S; field; lra).
+    eapply Rle_trans; [exact B2|]. unfold Y. rewrite ED. right. ring.
+  + assert (P1 : 0 < 1 / D) by (apply Rdiv_lt_0_compat; lra).
+    assert (Q : D * (1 / D) = 1) by (field; lra).
+    unfold Gradient.fair, merged_statistic.
+    cbn [Gradient.exact_mean Gradient.exact_rstd Gradient.mean Gradient.rstd].
+    split; [exact P1|]. split; [lra|]. split; [|split].
+    * rewrite Rabs_mult, (Rabs_pos_eq (1 / D)), Rabs_minus_sym by lra.
+      apply Rle_trans with ((99 / 10 * u + k * (63 / 1000 * u)) * D * (1 / D));
+        [apply Rmult_le_compat_r; lra|]. rewrite Rmult_assoc, Q. lra.
+    * exists (1 + f). split; [|exact Ef]. unfold Gradient.near.
+      replace (1 + f - 1) with f by ring. eapply Rle_trans; [exact Hf|].
+      assert (c * c <= 4 / 100000 * c) by (apply Rmult_le_compat_r; lra). unfold c in *. lra.
+    * assert (Rabs (mean (merged share given s)) <= 33555000 * D).
+      { apply Statistics.abs_le in B1, Bx. apply Rabs_le.
+        assert (k * (63 / 1000 * u) * D <= 4096 * (63 / 1000 * u) * D) by (apply Rmult_le_compat_r; lra).
+        lra. }
+      apply Rle_trans with (33555000 * D * (1 / D)); [apply Rmult_le_compat_r; lra|].
+      rewrite Rmult_assoc, Q. lra.
+Qed.
+End Merged.
+
+(* dx of nrm_backward_apply, from moments and sums that 16 merges at most gave. *)
+Definition stands_merged (s : Gradient.statistic) := exists share planes pilot eps (t : tree share) x,
+  (forall a, Gradient.usual (planes a)) /\
+  (forall a, Gradient.accepted (total Double (planes a)) (pilot a) eps) /\
+  full share t /\ 0 <= eps /\ merges share t <= 16 /\
+  0 < V share (fun a => exact_moments (total Double (planes a))) t /
+      N share (fun a => exact_moments (total Double (planes a))) t + eps /\
+  Rabs (Gradient.exact_mean s) * Gradient.exact_rstd s <= Constants.mean_limit /\
+  s = merged_statistic share planes pilot eps t x.
+
+Notation em := (1091 / 100 * u).
+Notation er := (1603 / 100 * u).
+
+Lemma stands_merged_fair : forall s, stands_merged s -> Gradient.fair em er s.
+Proof.
+intros s [share [planes [pilot [eps [t [x [HU [HA [Hf [He [Hk [HS [Hm ->]]]]]]]]]]]]].
+assert (F := fun H => merged_fair share planes pilot eps HU HA t Hf He HS H ltac:(lra) x).
+assert (PD := sqrt_lt_R0 _ HS).
+cbn [Gradient.exact_mean Gradient.exact_rstd merged_statistic] in Hm.
+unfold merged_statistic in *. cbn [Gradient.exact_mean Gradient.exact_rstd] in Hm.
+match type of F with ?H -> _ => assert (G : H) end.
+{ set (D := sqrt _) in *. match goal with |- ?a <= ?b * _ => replace a with (a * (1 / D) * D) by (field; lra) end.
+  apply Rmult_le_compat_r; lra. }
+specialize (F G). destruct F as [F1 [F2 [F3 [[f [F4 F5]] F6]]]].
+assert (Pk := merges_pos share t).
+split; [exact F1|]. split; [lra|]. split; [lra|]. split; [|exact F6].
+exists f. split; [|exact F5]. unfold Gradient.near in *. lra.
+Qed.
+
+(* BOUND after nrm_merge: dx of BATCH | 32.6 | dx_merged | 16 merges at most, exact mean <= 2^25 deviations *)
+Theorem dx_merged : forall value z dy share planes (shares : tree share) gamma g s lift k,
+  (forall k, format Float (z k)) -> (forall c, Gradient.usual (planes c)) ->
+  Gradient.plain gamma g -> 0 < lift ->
+  0 < Gradient.m_batch value share (fun c => total Double (planes c)) shares ->
+  Gradient.in_double shares -> stands_merged s ->
+  Rabs (Gradient.dx_batch value share z dy (fun c => total Double (planes c)) shares s g lift k -
+        Gradient.exact_dx s (Gradient.t_batch value dy gamma k)
+          (Gradient.average_batch value share (fun c => total Double (planes c)) shares
+             (Gradient.t_batch value dy gamma))
+          (Gradient.average_batch value share (fun c => total Double (planes c)) shares
+             (Gradient.tx_batch value z dy s gamma)) (z k))
+  <= 326 / 10 * e *
+    Gradient.scale_batch value share z dy (fun c => total Double (planes c)) shares s gamma k.
+Proof.
+intros value z dy share planes shares gamma g s lift k Hz HP Hg Hl Hm HD Hs.
+apply Gradient.dx_batch_error with (Kg := 1) (em := em) (er := er) (G := Gradient.list_growth)
+  (H := 1 + u / 127); try assumption; try lra.
+- now apply Gradient.plain_near.
+- now apply stands_merged_fair.
+- apply Gradient.list_growth_small.
+- intros c. apply Gradient.usual_growth, HP.
+- now apply Gradient.double_tree_growth.
+- unfold Gradient.dx_constant, Gradient.q_tail, Gradient.tail, Gradient.shift,
+    Gradient.list_growth, Constants.block_height. simpl pow. lra.
+Qed.
+
+(* BOUND after nrm_merge: dgamma of BATCH | 13.6 | dgamma_merged | the same *)
+Theorem dgamma_merged : forall value z dy share planes (shares : tree share) s,
+  (forall k, format Float (z k)) -> (forall c, Gradient.usual (planes c)) ->
+  Gradient.in_double shares -> stands_merged s ->
+  let x := Gradient.dgamma_sum value share z dy (fun c => total Double (planes c)) shares (fun _ => s) in
+  let exact := Gradient.exact_dgamma value share z dy (fun c => total Double (planes c)) shares (fun _ => s) in
+  let scale := Gradient.dgamma_scale value share z dy (fun c => total Double (planes c)) shares (fun _ => s) in
+  Rabs (Gradient.store x - exact) <= 136 / 10 * e * scale.
+Proof.
+intros value z dy share planes shares s Hz HP HD Hs.
+apply Gradient.dgamma_error with (em := em) (er := er) (G := Gradient.list_growth)
+  (H := 1 + u / 127); try assumption; try lra.
+- apply Gradient.list_growth_small.
+- intros c. now apply stands_merged_fair.
+- intros c. apply Gradient.usual_growth, HP.
+- now apply Gradient.double_tree_growth.
+- unfold Gradient.list_growth, Constants.block_height. simpl pow. lra.
+- unfold Gradient.shift, Gradient.list_growth, Constants.block_height. simpl pow. lra.
+Qed.
