@@ -5,7 +5,7 @@
 From Coq Require Import Reals Psatz List.
 From Gappa Require Import Gappa_tactic.
 Require Import Float Sum.
-Require Statistics Gradient.
+Require Statistics Gradient Apply.
 Open Scope R_scope.
 
 Record moments := Moments { count : R; mean : R; m2 : R }.
@@ -1107,4 +1107,25 @@ apply Gradient.dgamma_error with (em := em) (er := er) (G := Gradient.list_growt
 - now apply Gradient.double_tree_growth.
 - unfold Gradient.list_growth, Constants.block_height. simpl pow. lra.
 - unfold Gradient.shift, Gradient.list_growth, Constants.block_height. simpl pow. lra.
+Qed.
+
+(* y of nrm_apply, from moments that 16 merges at most gave. *)
+(* BOUND after nrm_merge: y of BATCH | 10.6 | y_merged | the same *)
+Theorem y_merged : forall z s g b, format Float z -> stands_merged s ->
+  Rabs (Apply.y_channels z (Gradient.mean s) (Gradient.rstd s) g b - (Gradient.xhat s z * g + b))
+  <= 106 / 10 * e * (Rabs g * (1 + Rabs (Gradient.xhat s z)) + Rabs b).
+Proof.
+intros z s g b Hz Hs. unfold Gradient.xhat. destruct (stands_merged_fair s Hs) as [HR [_ [Hm [[f [Hf Ef]] Hx]]]].
+assert (Er : Gradient.rstd s = Gradient.exact_rstd s * (1 + (f - 1))) by (rewrite Ef; ring).
+assert (Br : Rabs (f - 1) <= 8208 / 512 * u) by (unfold Gradient.near in Hf; lra).
+assert (Bm : Rabs ((Gradient.exact_mean s - Gradient.mean s) * Gradient.exact_rstd s) <= 5586 / 512 * u) by lra.
+destruct (Apply.channels_shape z (Gradient.exact_mean s) (Gradient.mean s) (Gradient.exact_rstd s)
+  (Gradient.rstd s) (f - 1) Hz HR Er ltac:(lra) g 0 b)
+  as [A [l [d2 [d3 [d4 [d6 [BA [Bl [B2 [B3 [B4 [B6 E]]]]]]]]]]]].
+replace (g * (1 + 0)) with g in E by ring. rewrite E.
+apply Apply.combine; [lra | | | lra]; clear E Er Hm Hf;
+  generalize dependent ((Gradient.exact_mean s - Gradient.mean s) * Gradient.exact_rstd s);
+  intros c Bm; generalize dependent (f - 1); intros rho Br;
+  replace A with (1 + (A - 1)) by ring; revert BA; generalize (A - 1); intros a BA;
+  apply Rle_trans with (10854 / 512 * u); try lra; clear - Br Bm BA Bl B2 B3 B4 B6; gappa.
 Qed.
