@@ -27,7 +27,8 @@ Qed.
 
 Lemma near_mul : forall K L a b, near K a -> near L b -> near (K * L) (a * b).
 Proof.
-intros K L a b Ha Hb. generalize (near_ge1 _ _ Ha) (near_abs _ _ Hb). unfold near in *. intros HK HB.
+intros K L a b Ha Hb. generalize (near_ge1 _ _ Ha) (near_abs _ _ Hb). unfold near in *.
+  intros HK HB.
 replace (a * b - 1) with ((a - 1) * b + (b - 1)) by ring.
 eapply Rle_trans; [apply Rabs_triang|]. rewrite Rabs_mult.
 assert (Rabs (a - 1) * Rabs b <= (K - 1) * L)
@@ -202,7 +203,8 @@ Definition fair (em er : R) (s : statistic) :=
 (* What the two subtractions lose, relatively, and what is lost of ml beside it. *)
 Notation sub := (129 / 64 * u).
 
-Lemma double_error : forall m, exists dm dl, Rabs dm <= u /\ Rabs dl <= 16777217 / 281474976710656 /\
+Lemma double_error : forall m, exists dm dl, Rabs dm <= u /\ Rabs dl
+  <= 16777217 / 281474976710656 /\
   rnd Float m = m * (1 + dm) /\ rnd Float (rnd Double (m - rnd Float m)) = - (m * dm) * (1 + dl).
 Proof.
 intros m. destruct (rnd_ex Float m) as [dm [Bm Em]]. rewrite Em.
@@ -219,7 +221,7 @@ Lemma centred_error : forall s z, format Float z -> 0 < exact_rstd s ->
 Proof.
 intros s z Hz HR Hm. unfold centred, ml, mh, near.
 destruct (double_error (mean s)) as [dm [dl [Bm [Bl [Em El]]]]]. rewrite El.
-set (m := mean s) in *. set (R := exact_rstd s) in *. 
+set (m := mean s) in *. set (R := exact_rstd s) in *.
 destruct (rnd_ex Float (rnd Float (z - rnd Float m) - - (m * dm) * (1 + dl))) as [d [Bd Ed]].
 simpl in Bd. rewrite Ed.
 destruct (Rle_or_lt (Rabs (z - m)) (Rabs m / 4)) as [HS|HS].
@@ -496,7 +498,7 @@ apply close_comp_scaled; try exact HG; try nra.
 Qed.
 
 Theorem dx_row_error : forall em er G C k, (forall k, format Float (z k)) -> 1 <= Kg ->
-  fair em er s -> growth row <= G -> 
+  fair em er s -> growth row <= G ->
   dx_constant (Kg * (1 + u)) (Kg * (1 + u) * G * (1 + w))
     ((1 + sub) * (Kg * (1 + u) * (1 + u)) * G * ((1 + er) * (1 + w) * (1 + w)))
     (shift em * (Kg * (1 + u) * (1 + u)) * G * ((1 + er) * (1 + w) * (1 + w)))
@@ -591,7 +593,8 @@ Definition store (x : R) := rnd Float x.
 Definition accumulate (old x : R) := rnd Float (rnd Double (old + x)).
 
 Lemma close_accumulate : forall K b B T c x old, close K b B T c x ->
-  close (K * (1 + w) * (1 + u)) (b * (1 + w) * (1 + u)) (B + Rabs old) T (accumulate old c) (old + x).
+  close (K * (1 + w) * (1 + u)) (b * (1 + w) * (1 + u)) (B + Rabs old) T (accumulate old c) (old
+    + x).
 Proof.
 intros K b B T c x old [H1 [H2 [H3 [H4 H5]]]]. unfold accumulate.
 apply (close_rnd Float), (close_rnd Double). unfold close. generalize (Rabs_pos old). intros O.
@@ -605,7 +608,7 @@ Lemma close_bound : forall K b B T c x C, close K b B T c x -> K - 1 <= C -> b <
   Rabs (c - x) <= C * (B + T).
 Proof.
 intros K b B T c x C [H1 [H2 [H3 [H4 H5]]]] HK Hb.
-assert (0 <= B) by (generalize (Rabs_pos x); lra). 
+assert (0 <= B) by (generalize (Rabs_pos x); lra).
 assert ((K - 1) * B <= C * B) by now apply Rmult_le_compat_r.
 assert (b * T <= C * T) by now apply Rmult_le_compat_r. lra.
 Qed.
@@ -657,7 +660,8 @@ apply close_comp; try lra. apply every_all. intros c. now apply P_plane_close.
 Qed.
 
 Lemma dgamma_close : forall em er G H, (forall k, format Float (z k)) -> 0 <= er -> 1 <= G ->
-  0 <= em -> (forall c, fair em er (s c)) -> (forall c, growth (values c) <= G) -> growth samples <= H ->
+  0 <= em -> (forall c, fair em er (s c)) -> (forall c, growth (values c) <= G) -> growth samples
+    <= H ->
   close ((1 + sub) * (1 + u) * G * ((1 + er) * (1 + w)) * H)
         (shift em * (1 + u) * G * ((1 + er) * (1 + w)) * H)
     (over (fun c k => Rabs (dy k * xhat (s c) (z k)))) dbeta_scale dgamma_sum exact_dgamma.
@@ -760,7 +764,8 @@ Hypothesis Hg : exists f, near Kg f /\ g = gamma * f.
 Hypothesis Hlift : 0 < lift.
 
 Definition m_batch := over value share values shares (fun _ _ => 1).
-Definition p_batch := rnd Double (g * rnd Double (dbeta_sum value share dy values shares / m_batch)).
+Definition p_batch := rnd Double (g * rnd Double (dbeta_sum value share dy values shares /
+  m_batch)).
 Definition q_batch :=
   rnd Double (g * rnd Double (dgamma_sum value share z dy values shares (fun _ => s) / m_batch)).
 Definition dx_batch (k : value) := dx s lift (rnd Float (dy k * (g * lift))) p_batch q_batch (z k).
@@ -794,7 +799,8 @@ eapply dx_channel_error; try eassumption; [now apply Hz | |].
 - unfold p_batch, t_batch.
   rewrite (average_batch_scaled _ _ _ (sum_gamma _ dy gamma)),
     (average_batch_scaled _ _ _ (sum_abs_gamma _ dy gamma)).
-  apply close_weaken with (1 * G * H * (1 + w) * Kg * (1 + w)) (0 * (1 + w) * Kg * (1 + w)); try lra.
+  apply close_weaken with (1 * G * H * (1 + w) * Kg * (1 + w)) (0 * (1 + w) * Kg * (1 + w));
+    try lra.
   apply (close_rnd Double), close_gamma; [|exact Hg].
   apply (close_rnd Double), close_scale; [exact Hi|].
   now apply (dbeta_close value share dy values shares).
@@ -831,7 +837,8 @@ Definition dx_group (c : plane) (k : value) :=
 
 Definition t_group (c : plane) (k : value) := dy k * gamma c.
 Definition tx_group (c : plane) (k : value) := dy k * gamma c * xhat s (z k).
-Definition average_group (f : plane -> value -> R) := sum (fun c => sum (f c) (values c)) group / m_group.
+Definition average_group (f : plane -> value ->
+  R) := sum (fun c => sum (f c) (values c)) group / m_group.
 Definition scale_group (c : plane) (k : value) := dx_scale s (t_group c k)
   (average_group (fun c k => Rabs (t_group c k))) (average_group (fun c k => Rabs (tx_group c k)))
   (z k).
@@ -853,7 +860,8 @@ assert (Hc : 0 <= shift em) by (unfold shift; nra).
 assert (Ge : 0 <= G * ((1 + er) * (1 + w))) by (apply Rmult_le_pos; nra).
 eapply dx_channel_error; try eassumption; [now apply Hz | now apply Hg | |].
 - unfold p_group, average_group, Rdiv.
-  apply close_weaken with (1 * G * Kg * (1 + w) * H * (1 + w)) (0 * G * Kg * (1 + w) * H * (1 + w)); try lra.
+  apply close_weaken with (1 * G * Kg * (1 + w) * H * (1 + w)) (0 * G * Kg * (1 + w) * H * (1 + w));
+    try lra.
   apply (close_rnd Double), close_scale; [exact Hi|].
   apply close_comp; [nra | lra | | exact HH]. apply every_all. intros d.
   unfold t_group. rewrite sum_gamma, sum_abs_gamma.
@@ -882,7 +890,8 @@ Variables z dy : value -> R.
 Variable s : value -> statistic.
 Variable list : tree value.
 
-Definition dgamma_term (k : value) := rnd Float (dy k * rnd Float (centred (s k) (z k) * rnd Float (rstd (s k)))).
+Definition dgamma_term (k : value) := rnd Float (dy k * rnd Float (centred (s k) (z k) * rnd Float
+  (rstd (s k)))).
 Definition dgamma_row := comp dgamma_term list.
 Definition exact_dgamma_row := sum (fun k => dy k * xhat (s k) (z k)) list.
 Definition dgamma_row_scale := sum (fun k => Rabs (dy k) * (1 + Rabs (xhat (s k) (z k)))) list.
@@ -950,7 +959,7 @@ Qed.
 Theorem dsum_error : forall d x S C dsum, Rabs (d - x) <= C * S -> Rabs x <= S ->
   Rabs (rnd Float (d + dsum) - (x + dsum)) <= ((1 + C) * (1 + u) - 1) * S + u * Rabs dsum.
 Proof.
-intros d x S C dsum H HS. 
+intros d x S C dsum H HS.
 replace (rnd Float (d + dsum) - (x + dsum))
   with ((rnd Float (d + dsum) - (d + dsum)) + (d - x)) by ring.
 eapply Rle_trans; [apply Rabs_triang|].
@@ -965,7 +974,8 @@ Qed.
 (* (dy' * r) * w, with r = (float)(a * 2^n), w = 2^-n, a = g * rstd in double: n is 0 or 100. The
    rstd is in double from the running variance, which is what it is. *)
 Definition dx_frozen (dy g rstd : R) (n : Z) :=
-  rnd Float (rnd Float (dy * rnd Float (rnd Double (g * rstd) * bpow radix2 n)) * bpow radix2 (- n)).
+  rnd Float (rnd Float (dy * rnd Float (rnd Double (g * rstd) * bpow radix2 n)) * bpow radix2 (-
+    n)).
 
 Theorem dx_frozen_error : forall dy gamma g R0 rstd er Kg n C,
   0 <= R0 -> (exists f, near Kg f /\ g = gamma * f) ->
@@ -1005,7 +1015,8 @@ Definition list_growth := (1 + u) ^ block_height * (1 + u / 127).
 Lemma usual_growth : forall A (planes : list (list (list (tree A)))), usual planes ->
   growth (total Double planes) <= list_growth.
 Proof.
-intros A planes [HB [n [Hn HA]]]. eapply Rle_trans; [exact (total_growth A Float Double block_height n planes HB HA)|].
+intros A planes [HB [n [Hn HA]]]. eapply Rle_trans;
+  [exact (total_growth A Float Double block_height n planes HB HA)|].
 apply Rmult_le_compat_l; [|now apply double_growth].
 apply Rle_trans with 1; [lra|]. apply pow_R1_Rle. simpl. lra.
 Qed.
@@ -1027,13 +1038,15 @@ intros A l H. exists (length l). split; [exact H|]. clear H. unfold chain.
 assert (G : forall (l : list A) n s, within Double n s ->
   within Double (n + length l) (fold_left (Node Double) (map Leaf l) s)).
 { clear l. induction l as [| a l IH]; intros n s Hs; simpl; [now rewrite Nat.add_0_r|].
-  replace (n + S (length l))%nat with (S n + length l)%nat by lia. apply IH. repeat split; [exact Hs | destruct n; exact I]. }
+  replace (n + S (length l))%nat with (S n + length l)%nat by lia. apply IH. repeat split;
+    [exact Hs | destruct n; exact I]. }
 apply (G l O Empty). exact I.
 Qed.
 
 (* Statistics: float sums around a pilot K, and the acceptance test lets them stand. *)
 Definition S1 (K : R) (L : tree R) := comp (fun z => rnd Float (z - K)) L.
-Definition S2 (K : R) (L : tree R) := comp (fun z => rnd Float (rnd Float (z - K) * rnd Float (z - K))) L.
+Definition S2 (K : R) (L : tree R) := comp (fun z => rnd Float (rnd Float (z - K) * rnd Float (z -
+  K))) L.
 
 Definition measured (L : tree R) (K eps : R) (exponent : Z) : statistic :=
   Statistic (Statistics.x_mean L) (1 / sqrt (Statistics.x_var L + eps))
@@ -1072,7 +1085,7 @@ assert (H1 := HS (fun z => rnd Float (z - K))).
 assert (H2 := HS (fun z => rnd Float (rnd Float (z - K) * rnd Float (z - K)))).
 destruct (Statistics.rstd Float L K eps list_growth _ _ Hm Heps Hg H1 H2 HT Ha) as [HP [r [Hr Er]]].
 assert (Hd := Statistics.mean Float L K eps list_growth _ _ Hm Heps Hg H1 H2 HT Ha).
-fold (S1 K L) in *. fold (S2 K L) in *. 
+fold (S1 K L) in *. fold (S2 K L) in *.
 set (V := Statistics.x_var L + eps) in *. assert (Pq := sqrt_lt_R0 V HP).
 assert (Br : Rabs r <= er).
 { eapply Rle_trans; [exact Hr|].
@@ -1104,7 +1117,8 @@ repeat split; try lra.
     { apply Statistics.abs_le in Bd. rewrite Rabs_pos_eq; lra. }
     assert (Rabs x * (1 - w) <= Rabs mc)
       by (rewrite H; apply Rmult_le_compat_l; [apply Rabs_pos | assumption]).
-    assert (Rabs x * (1 - w) * (1 / q) <= Rabs mc * (1 / q)) by (apply Rmult_le_compat_r; lra). lra. }
+    assert (Rabs x * (1 - w) * (1 / q) <= Rabs mc * (1 / q))
+      by (apply Rmult_le_compat_r; lra). lra. }
   rewrite Rabs_mult, (Rabs_pos_eq (1 / q)) by lra.
   assert (T1 : Rabs (Statistics.x_mean L - x) <= 981 / 100 * u * q).
   { rewrite Rabs_minus_sym. eapply Rle_trans; [exact Hd|]. apply Rmult_le_compat_r; lra. }
@@ -1112,7 +1126,8 @@ repeat split; try lra.
     by (rewrite Rabs_mult; apply Rmult_le_compat_l; [apply Rabs_pos | exact Bd]).
   assert (T3 : Rabs (Statistics.x_mean L - x - x * d) <= 981 / 100 * u * q + Rabs x * w).
   { unfold Rminus at 1. eapply Rle_trans; [apply Rabs_triang|]. rewrite Rabs_Ropp. lra. }
-  apply Rle_trans with ((981 / 100 * u * q + Rabs x * w) * (1 / q)); [apply Rmult_le_compat_r; lra|].
+  apply Rle_trans with ((981 / 100 * u * q + Rabs x * w) * (1 / q)); [apply Rmult_le_compat_r;
+    lra|].
   replace ((981 / 100 * u * q + Rabs x * w) * (1 / q))
     with (981 / 100 * u + w * (Rabs x * (1 / q))) by (field; lra).
   lra.
@@ -1142,7 +1157,8 @@ assert (C1 : close ((1 + u) * list_growth) (0 * list_growth)
   destruct (rnd_near Float (z * z)) as [f [F ->]].
   assert (Z := close_factor (z ^ 2) _ _ F). rewrite Rabs_pos_eq in Z by apply pow2_ge_0.
   replace (z * z) with (z ^ 2) by ring. exact Z. }
-assert (C2 := close_rnd Double _ _ _ _ _ _ (close_average _ L _ _ (fun z => z ^ 2) (fun z => z ^ 2) _ (fun z => z ^ 2) Hm C1)).
+assert (C2 := close_rnd Double _ _ _ _ _ _ (close_average _ L _ _ (fun z => z ^ 2) (fun z => z ^ 2)
+  _ (fun z => z ^ 2) Hm C1)).
 unfold average in C2. fold Q in C2. destruct C2 as [C2 _]. simpl unit in C2.
 set (K := (1 + u) * list_growth * (1 + w)) in *.
 set (c := rnd Double (S2_rms L / size L)) in *.
@@ -1171,13 +1187,15 @@ Definition plain (gamma g : R) := g = gamma.
 Definition with_offset (gamma g : R) := g = rnd Float (rnd Double gamma).
 
 Lemma plain_near : forall gamma g, plain gamma g -> exists f, near 1 f /\ g = gamma * f.
-Proof. unfold plain. intros gamma g ->. exists 1. unfold near. rewrite Rminus_eq_0, Rabs_R0. lra. Qed.
+Proof. unfold plain. intros gamma g ->. exists 1. unfold near. rewrite Rminus_eq_0, Rabs_R0. lra.
+  Qed.
 
 Lemma offset_near : forall gamma g, with_offset gamma g ->
   exists f, near ((1 + w) * (1 + u)) f /\ g = gamma * f.
 Proof.
 unfold with_offset. intros gamma g ->. destruct (rnd_near Double gamma) as [f [F ->]].
-destruct (rnd_near Float (gamma * f)) as [h [H ->]]. exists (f * h). split; [now apply near_mul | ring].
+destruct (rnd_near Float (gamma * f)) as [h [H ->]]. exists (f * h). split;
+  [now apply near_mul | ring].
 Qed.
 
 Ltac constant := unfold dx_constant, q_tail, tail, shift, list_growth, block_height; simpl pow; lra.
@@ -1203,7 +1221,8 @@ Variables z dy : value -> R.
 Hypothesis z_float : forall k, format Float (z k).
 
 (* LAYER. *)
-(* BOUND dx of LAYER | 29 | dx_rows |  *)
+(* BOUND dx of LAYER | 29 | dx_rows |
+   2^22 additions, accepted, |mean| * rstd <= 2^25 *)
 Theorem dx_rows : forall gamma g planes s lift k, let row := total Double planes in
   (forall k, plain (gamma k) (g k)) -> 0 < lift -> 0 < size row -> usual planes -> stands s ->
   Rabs (dx_row value z dy g row s lift k -
@@ -1219,7 +1238,8 @@ apply dx_row_error with (Kg := 1) (em := em) (er := er) (G := list_growth); try 
 - constant.
 Qed.
 
-(* BOUND dx of LAYER, with gamma_offset | 29.5 | dx_rows_offset |  *)
+(* BOUND dx of LAYER, with gamma_offset | 29.5 | dx_rows_offset |
+   2^22 additions, accepted, |mean| * rstd <= 2^25 *)
 Theorem dx_rows_offset : forall gamma g planes s lift k, let row := total Double planes in
   (forall k, with_offset (gamma k) (g k)) -> 0 < lift -> 0 < size row -> usual planes -> stands s ->
   Rabs (dx_row value z dy g row s lift k -
@@ -1237,7 +1257,8 @@ apply dx_row_error with (Kg := (1 + w) * (1 + u)) (em := em) (er := er) (G := li
 Qed.
 
 (* RMS. *)
-(* BOUND dx of RMS | 13.1 | dx_rms_rows |  *)
+(* BOUND dx of RMS | 13.1 | dx_rms_rows |
+   2^22 additions, var + eps > 0 *)
 Theorem dx_rms_rows : forall gamma g planes s lift k, let row := total Double planes in
   (forall k, plain (gamma k) (g k)) -> 0 < lift -> 0 < size row -> usual planes -> stands_rms s ->
   Rabs (dx_rms value z dy g row s lift k -
@@ -1252,7 +1273,8 @@ apply dx_rms_error with (Kg := 1) (er := er_rms) (G := list_growth); try assumpt
 - constant.
 Qed.
 
-(* BOUND dx of RMS, with gamma_offset | 13.6 | dx_rms_rows_offset |  *)
+(* BOUND dx of RMS, with gamma_offset | 13.6 | dx_rms_rows_offset |
+   2^22 additions, var + eps > 0 *)
 Theorem dx_rms_rows_offset : forall gamma g planes s lift k, let row := total Double planes in
   (forall k, with_offset (gamma k) (g k)) -> 0 < lift -> 0 < size row -> usual planes ->
   stands_rms s ->
@@ -1277,7 +1299,8 @@ Definition list_of (c : plane) := total Double (planes c).
 Hypothesis Hplanes : forall c, usual (planes c).
 
 (* BATCH: one list, or shares of which nrm_merge_sums added the sums. *)
-(* BOUND dx of BATCH | 28.5 | dx_batch_bound |  *)
+(* BOUND dx of BATCH | 28.5 | dx_batch_bound |
+   2^22 additions, accepted, |mean| * rstd <= 2^25 *)
 Theorem dx_batch_bound : forall shares gamma g s lift k,
   plain gamma g -> 0 < lift -> 0 < m_batch value plane list_of shares -> in_double shares ->
   stands s ->
@@ -1298,7 +1321,8 @@ apply dx_batch_error with (Kg := 1) (em := em) (er := er) (G := list_growth) (H 
 - constant.
 Qed.
 
-(* BOUND dx of BATCH, with gamma_offset | 29 | dx_batch_offset |  *)
+(* BOUND dx of BATCH, with gamma_offset | 29 | dx_batch_offset |
+   2^22 additions, accepted, |mean| * rstd <= 2^25 *)
 Theorem dx_batch_offset : forall shares gamma g s lift k,
   with_offset gamma g -> 0 < lift -> 0 < m_batch value plane list_of shares -> in_double shares ->
   stands s ->
@@ -1320,7 +1344,8 @@ apply dx_batch_error with (Kg := (1 + w) * (1 + u)) (em := em) (er := er) (G := 
 Qed.
 
 (* INSTANCE, GROUP, and BATCH with affine_per_sample: planes that g is multiplied into. *)
-(* BOUND dx of INSTANCE, GROUP, and BATCH with affine_per_sample | 28.5 | dx_group_bound |  *)
+(* BOUND dx of INSTANCE, GROUP, and BATCH with affine_per_sample | 28.5 | dx_group_bound |
+   2^22 additions, accepted, |mean| * rstd <= 2^25 *)
 Theorem dx_group_bound : forall group gamma g s lift c k,
   (forall c, plain (gamma c) (g c)) -> 0 < lift -> 0 < m_group value plane list_of group ->
   in_double group -> stands s ->
@@ -1341,7 +1366,8 @@ apply dx_group_error with (Kg := 1) (em := em) (er := er) (G := list_growth) (H 
 - constant.
 Qed.
 
-(* BOUND dx of these, with gamma_offset | 29 | dx_group_offset |  *)
+(* BOUND dx of these, with gamma_offset | 29 | dx_group_offset |
+   2^22 additions, accepted, |mean| * rstd <= 2^25 *)
 Theorem dx_group_offset : forall group gamma g s lift c k,
   (forall c, with_offset (gamma c) (g c)) -> 0 < lift -> 0 < m_group value plane list_of group ->
   in_double group -> stands s ->
@@ -1363,7 +1389,8 @@ apply dx_group_error with (Kg := (1 + w) * (1 + u)) (em := em) (er := er) (G := 
 Qed.
 
 (* dgamma of BATCH, INSTANCE and GROUP, stored or added to what was there. *)
-(* BOUND dgamma of BATCH, INSTANCE, GROUP | 12.2 | dgamma_channels |  *)
+(* BOUND dgamma of BATCH, INSTANCE, GROUP | 12.2 | dgamma_channels |
+   2^22 additions, accepted, |mean| * rstd <= 2^25 *)
 Theorem dgamma_channels : forall samples s, in_double samples -> (forall c, stands (s c)) ->
   let x := dgamma_sum value plane z dy list_of samples s in
   let exact := exact_dgamma value plane z dy list_of samples s in
@@ -1383,7 +1410,8 @@ apply dgamma_error with (em := em) (er := er) (G := list_growth) (H := 1 + u / 1
 Qed.
 
 (* dbeta of all kinds: beyond 4e is the second order, and the sums in double. *)
-(* BOUND dbeta | 4.01 | dbeta | 4e but for the second order and the sums in double *)
+(* BOUND dbeta | 4.01 | dbeta |
+   2^22 additions; 4e but for the second order *)
 Theorem dbeta : forall samples, in_double samples ->
   let x := dbeta_sum value plane dy list_of samples in
   let exact := exact_dbeta value plane dy list_of samples in
@@ -1401,7 +1429,8 @@ Qed.
 End Planes.
 
 (* dgamma of LAYER and RMS: each value has the statistic of its row. *)
-(* BOUND dgamma of LAYER | 13.2 | dgamma_rows |  *)
+(* BOUND dgamma of LAYER | 13.2 | dgamma_rows |
+   2^22 additions, accepted, |mean| * rstd <= 2^25 *)
 Theorem dgamma_rows : forall planes s, let list := total Double planes in usual planes ->
   (forall k, stands (s k)) ->
   let x := dgamma_row value z dy s list in
@@ -1413,12 +1442,14 @@ Proof.
 intros planes s list HU Hs.
 apply dgamma_row_error with (Ka := 1 + sub) (c := shift em) (er := er) (G := list_growth);
   try lra; try constant.
-- intros k. assert (H := stands_fair _ (Hs k)). assert (H' := H). destruct H' as [HR [_ [_ [Hr _]]]].
+- intros k. assert (H := stands_fair _ (Hs k)). assert (H' := H).
+    destruct H' as [HR [_ [_ [Hr _]]]].
   repeat split; try assumption. exact (h_error em er (s k) (z k) (z_float k) H).
 - now apply usual_growth.
 Qed.
 
-(* BOUND dgamma of RMS | 7.6 | dgamma_rms |  *)
+(* BOUND dgamma of RMS | 7.6 | dgamma_rms |
+   2^22 additions, var + eps > 0 *)
 Theorem dgamma_rms : forall planes s, let list := total Double planes in usual planes ->
   (forall k, stands_rms (s k)) ->
   let x := dgamma_row value z dy s list in
@@ -1430,14 +1461,16 @@ Proof.
 intros planes s list HU Hs.
 apply dgamma_row_error with (Ka := 1) (c := 0) (er := er_rms) (G := list_growth);
   try lra; try constant.
-- intros k. assert (H := stands_rms_fair _ (Hs k)). assert (H' := H). destruct H' as [HR [_ [_ Hr]]].
+- intros k. assert (H := stands_rms_fair _ (Hs k)). assert (H' := H).
+    destruct H' as [HR [_ [_ Hr]]].
   repeat split; try assumption. exact (h_rms er_rms (s k) (z k) (z_float k) H).
 - now apply usual_growth.
 Qed.
 End Bounds.
 
 (* nrm_infer_backward: rstd is computed in double from the running variance, which is exact. *)
-Definition rstd_running (var eps : R) := rnd Double (1 / rnd Double (sqrt (rnd Double (var + eps)))).
+Definition rstd_running (var eps : R) := rnd Double (1 / rnd Double (sqrt (rnd Double (var
+  + eps)))).
 
 Lemma rstd_running_near : forall var eps, 0 < var + eps ->
   0 < 1 / sqrt (var + eps) /\
@@ -1446,14 +1479,16 @@ Proof.
 intros var eps H. destruct (rnd_ex Double (var + eps)) as [d [Bd Ed]]. simpl unit in Bd.
 assert (B := Statistics.abs_le _ _ Bd).
 assert (P : 0 < rnd Double (var + eps)) by (rewrite Ed; nra).
-assert (T : Rabs (rnd Double (var + eps) - (var + eps)) <= 1001 / 1000 * w * rnd Double (var + eps)).
+assert (T : Rabs (rnd Double (var + eps) - (var + eps))
+  <= 1001 / 1000 * w * rnd Double (var + eps)).
 { rewrite Ed. apply Rabs_le. split; nra. }
 destruct (Statistics.rstd_error (1001 / 1000 * w) _ _ ltac:(lra) P T) as [PS [r [Hr Er]]].
 split; [apply Rdiv_lt_0_compat; [lra | now apply sqrt_lt_R0]|].
 exists (1 + r). split; [|exact Er]. unfold near. replace (1 + r - 1) with r by ring. lra.
 Qed.
 
-(* BOUND dx of nrm_infer_backward | 1.01 | dx_infer | the running variance is exact *)
+(* BOUND dx of nrm_infer_backward | 1.01 | dx_infer |
+   the running variance is exact *)
 Theorem dx_infer : forall dy gamma g var eps n, plain gamma g -> 0 < var + eps ->
   Rabs (dx_frozen dy g (rstd_running var eps) n - 1 / sqrt (var + eps) * (dy * gamma)) <=
   101 / 100 * e * (1 / sqrt (var + eps) * Rabs (dy * gamma)).
@@ -1462,7 +1497,8 @@ intros dy gamma g var eps n Hg H. destruct (rstd_running_near var eps H) as [P R
 apply dx_frozen_error with (er := 3 * w) (Kg := 1); try lra; [now apply plain_near | exact R].
 Qed.
 
-(* BOUND dx of nrm_infer_backward, with gamma_offset | 1.51 | dx_infer_offset | the running variance is exact *)
+(* BOUND dx of nrm_infer_backward, with gamma_offset | 1.51 | dx_infer_offset |
+   the running variance is exact *)
 Theorem dx_infer_offset : forall dy gamma g var eps n, with_offset gamma g -> 0 < var + eps ->
   Rabs (dx_frozen dy g (rstd_running var eps) n - 1 / sqrt (var + eps) * (dy * gamma)) <=
   151 / 100 * e * (1 / sqrt (var + eps) * Rabs (dy * gamma)).
@@ -1473,11 +1509,14 @@ apply dx_frozen_error with (er := 3 * w) (Kg := (1 + w) * (1 + u)); try lra;
 Qed.
 
 (* dx + dsum rounds once more: e / 2 of dsum, and of the scale what follows beside dx's own C. *)
-(* BOUND dx + dsum, beyond that of dx | 0.51 | dsum_added | and 0.5e |dsum| *)
+(* BOUND dx + dsum, beyond that of dx | 0.51 | dsum_added |
+   and 0.5e |dsum| *)
 Theorem dsum_added : forall d x S C dsum, 0 <= S -> C <= 30 -> Rabs (d - x) <= C * e * S ->
   Rabs x <= S ->
-  Rabs (rnd Float (d + dsum) - (x + dsum)) <= (C + 51 / 100) * e * S + 1 / 2 * e * Rabs dsum.
+  Rabs (rnd Float (d + dsum) - (x + dsum)) - C * e * S - 1 / 2 * e * Rabs dsum <= 51 / 100 * e * S.
 Proof.
-intros d x S C dsum HS HC H Hx. eapply Rle_trans; [exact (dsum_error d x S (C * e) dsum H Hx)|].
-apply Rplus_le_compat; [|lra]. apply Rmult_le_compat_r; [exact HS | lra].
+intros d x S C dsum HS HC H Hx. assert (E := dsum_error d x S (C * e) dsum H Hx).
+assert (((1 + C * e) * (1 + u) - 1) * S <= (C * e + 51 / 100 * e) * S)
+  by (apply Rmult_le_compat_r; [exact HS | lra]).
+lra.
 Qed.

@@ -85,7 +85,8 @@ assert (M : forall a b x y, 0 <= a -> 0 <= b -> a <= x <= 2 -> b <= y <= 2 -> a 
 replace ((q * (1 + f5) + b * ((1 + f1) * (1 + f1) * (1 + f2) * (1 + f3) * (1 + f4) * (1 + f6))) *
         (1 + f7) - (q + b))
   with (q * ((1 + f5) * (1 + f7) - 1) +
-        b * ((1 + f1) * (1 + f1) * (1 + f2) * (1 + f3) * (1 + f4) * (1 + f6) * (1 + f7) - 1)) by ring.
+        b * ((1 + f1) * (1 + f1) * (1 + f2) * (1 + f3) * (1 + f4) * (1 + f6) * (1
+          + f7) - 1)) by ring.
 assert (E1 : Rabs ((1 + f5) * (1 + f7) - 1) <= 701 / 100 * w).
 { replace ((1 + f5) * (1 + f7) - 1) with (f5 + f7 + f5 * f7) by ring. clear - H5 H7.
   apply Rle_trans with (3 * w); [gappa | lra]. }
@@ -94,7 +95,7 @@ assert (E2 : Rabs ((1 + f1) * (1 + f1) * (1 + f2) * (1 + f3) * (1 + f4) * (1 + f
 { assert (N : forall K x f, Rabs (x - 1) <= K * w -> 0 <= K <= 7 -> Rabs f <= w ->
       Rabs (x * (1 + f) - 1) <= (K + 1001 / 1000) * w).
   { intros K x f Hx HK Hf. replace (x * (1 + f) - 1) with ((x - 1) + f + (x - 1) * f) by ring.
-    eapply Rle_trans; [apply Rabs_triang|]. 
+    eapply Rle_trans; [apply Rabs_triang|].
     assert (Rabs ((x - 1) + f) <= K * w + w) by (eapply Rle_trans; [apply Rabs_triang | lra]).
     assert (Rabs ((x - 1) * f) <= K * w * w).
     { rewrite Rabs_mult. apply Rmult_le_compat; try apply Rabs_pos; assumption. }
@@ -104,7 +105,8 @@ assert (E2 : Rabs ((1 + f1) * (1 + f1) * (1 + f2) * (1 + f3) * (1 + f4) * (1 + f
   assert (N4 := N _ _ _ N3 ltac:(lra) H3). assert (N5 := N _ _ _ N4 ltac:(lra) H4).
   assert (N6 := N _ _ _ N5 ltac:(lra) H6). assert (N7 := N _ _ _ N6 ltac:(lra) H7).
   eapply Rle_trans; [exact N7 | lra]. }
-eapply Rle_trans; [apply Rabs_triang|]. rewrite !Rabs_mult, (Rabs_pos_eq q), (Rabs_pos_eq b) by assumption.
+eapply Rle_trans; [apply Rabs_triang|]. rewrite !Rabs_mult, (Rabs_pos_eq q),
+  (Rabs_pos_eq b) by assumption.
 assert (q * Rabs ((1 + f5) * (1 + f7) - 1) <= q * (701 / 100 * w)) by now apply Rmult_le_compat_l.
 set (F := (1 + f1) * (1 + f1) * (1 + f2) * (1 + f3) * (1 + f4) * (1 + f6) * (1 + f7) - 1) in *.
 assert (b * Rabs F <= b * (701 / 100 * w)) by now apply Rmult_le_compat_l.
@@ -127,7 +129,8 @@ set (b := d * d * (na * (nb / n))).
 set (W := qa + na * (ma - c) ^ 2 + (qb + nb * (mb - c) ^ 2)) in *.
 assert (EW : W = (qa + qb) + b + n * (x - c) ^ 2) by (unfold W, b, x, s, d, n; field; lra).
 assert (Hb0 : 0 <= b).
-{ unfold b. apply Rmult_le_pos; [nra|]. apply Rmult_le_pos; [lra|]. apply Rlt_le, Rdiv_lt_0_compat; lra. }
+{ unfold b. apply Rmult_le_pos; [nra|]. apply Rmult_le_pos; [lra|]. apply Rlt_le, Rdiv_lt_0_compat;
+    lra. }
 assert (HW0 : 0 <= W / n).
 { apply Rmult_le_pos; [|now apply Rlt_le, Rinv_0_lt_compat]. rewrite EW.
   assert (0 <= n * (x - c) ^ 2) by (apply Rmult_le_pos; [lra | apply pow2_ge_0]). lra. }
@@ -152,7 +155,8 @@ destruct (rnd_ex Double (d * (1 + f1) * (d * (1 + f1)))) as [f6 [F6 ->]].
 destruct (rnd_ex Double (na * (nb / n * (1 + f2)))) as [f7 [F7 ->]].
 destruct (rnd_ex Double (d * (1 + f1) * (d * (1 + f1)) * (1 + f6) *
   (na * (nb / n * (1 + f2)) * (1 + f7)))) as [f8 [F8 ->]].
-replace (d * (1 + f1) * (d * (1 + f1)) * (1 + f6) * (na * (nb / n * (1 + f2)) * (1 + f7)) * (1 + f8))
+replace (d * (1 + f1) * (d * (1 + f1)) * (1 + f6) * (na * (nb / n * (1 + f2)) * (1 + f7)) * (1
+  + f8))
   with (b * ((1 + f1) * (1 + f1) * (1 + f2) * (1 + f6) * (1 + f7) * (1 + f8))) by (unfold b; ring).
 destruct (rnd_ex Double ((qa + qb) * (1 + f5) +
   b * ((1 + f1) * (1 + f1) * (1 + f2) * (1 + f6) * (1 + f7) * (1 + f8)))) as [f9 [F9 ->]].
@@ -162,15 +166,18 @@ change (unit Double) with w in *.
 assert (Heta := mean_step f1 f2 f3 f4 ma s c r Pr F1 F2 F3 F4 Hx Hs). fold x in Heta.
 assert (Hq := m2_step f1 f2 f6 f7 f5 f8 f9 (qa + qb) b ltac:(lra) Hb0 F1 F2 F6 F7 F5 F8 F9).
 set (eta := (ma + s * ((1 + f1) * (1 + f2) * (1 + f3))) * (1 + f4) - x) in *.
-replace ((ma + s * ((1 + f1) * (1 + f2) * (1 + f3))) * (1 + f4)) with (x + eta) by (unfold eta; ring).
-set (q := ((qa + qb) * (1 + f5) + b * ((1 + f1) * (1 + f1) * (1 + f2) * (1 + f6) * (1 + f7) * (1 + f8)))
+replace ((ma + s * ((1 + f1) * (1 + f2) * (1 + f3))) * (1 + f4)) with (x + eta)
+  by (unfold eta; ring).
+set (q := ((qa + qb) * (1 + f5) + b * ((1 + f1) * (1 + f1) * (1 + f2) * (1 + f6) * (1 + f7) * (1
+  + f8)))
           * (1 + f9)) in *.
 clearbody eta q. clear f1 f2 f3 f4 f5 f6 f7 f8 f9 F1 F2 F3 F4 F5 F6 F7 F8 F9.
 (* n * r is at most N * D, but for the hundredth; n * r^2 likewise. *)
 assert (HN2 : 0 <= N * D ^ 2) by (apply Rmult_le_pos; [lra | apply pow2_ge_0]).
 assert (R2 : n * r ^ 2 <= 101 / 100 * (N * D ^ 2)) by (rewrite Er; exact HW).
 assert (R1 : n * r <= 1005 / 1000 * (N * D)).
-{ assert (0 <= n * r) by (apply Rmult_le_pos; lra). assert (0 <= N * D) by (apply Rmult_le_pos; lra).
+{ assert (0 <= n * r) by (apply Rmult_le_pos; lra). assert (0 <= N * D)
+    by (apply Rmult_le_pos; lra).
   rewrite <- (Rabs_pos_eq (n * r)) by assumption. apply sq_le; [lra|].
   replace ((n * r) ^ 2) with (n * (n * r ^ 2)) by ring.
   apply Rle_trans with (N * (101 / 100 * (N * D ^ 2))).
@@ -181,7 +188,8 @@ assert (HNc : n * Rabs c <= l * (N * D)).
 { apply Rle_trans with (N * (l * D)); [|right; ring]. generalize (Rabs_pos c). intros.
   apply Rmult_le_compat; lra. }
 split; [|split].
-- assert (0 <= (qa + qb) + b) by lra. unfold Rabs in Hq. destruct (Rcase_abs (q - (qa + qb + b))); lra.
+- assert (0 <= (qa + qb) + b) by lra. unfold Rabs in Hq. destruct (Rcase_abs (q - (qa + qb + b)));
+    lra.
 - replace (n * (x + eta - c) - (na * (ma - c) + nb * (mb - c))) with (n * eta)
     by (unfold x, s, d, n; field; lra).
   rewrite Rabs_mult, (Rabs_pos_eq n) by lra.
@@ -204,11 +212,14 @@ split; [|split].
     apply Rmult_le_compat; try apply Rabs_pos; try lra. apply Rmult_le_pos; lra. }
   assert (V4 : n * eta ^ 2 <= w * w * (2 * l * l * (N * D ^ 2) + 2 * (1609 / 100) * (n * r ^ 2))).
   { apply Rle_trans with (n * (w * (Rabs c + 401 / 100 * r)) ^ 2).
-    - apply Rmult_le_compat_l; [lra|]. rewrite <- (pow2_abs eta). apply pow_incr. split; [apply Rabs_pos | exact Heta].
+    - apply Rmult_le_compat_l; [lra|]. rewrite <- (pow2_abs eta). apply pow_incr. split;
+        [apply Rabs_pos | exact Heta].
     - assert (U1 : (Rabs c + 401 / 100 * r) ^ 2 <= 2 * Rabs c ^ 2 + 2 * (1609 / 100) * r ^ 2)
         by (generalize (pow2_ge_0 (Rabs c - 401 / 100 * r)) (pow2_ge_0 r); nra).
-      assert (U2 : Rabs c ^ 2 <= (l * D) ^ 2) by (apply pow_incr; split; [apply Rabs_pos | exact Hc]).
-      assert (U3 : n * (l * D) ^ 2 <= N * (l * D) ^ 2) by (apply Rmult_le_compat_r; [apply pow2_ge_0 | lra]).
+      assert (U2 : Rabs c ^ 2 <= (l * D) ^ 2) by (apply pow_incr; split;
+        [apply Rabs_pos | exact Hc]).
+      assert (U3 : n * (l * D) ^ 2 <= N * (l * D) ^ 2)
+        by (apply Rmult_le_compat_r; [apply pow2_ge_0 | lra]).
       assert (U4 : n * (Rabs c + 401 / 100 * r) ^ 2 <=
         2 * l * l * (N * D ^ 2) + 2 * (1609 / 100) * (n * r ^ 2)).
       { apply Rle_trans with (n * (2 * (l * D) ^ 2 + 2 * (1609 / 100) * r ^ 2)).
@@ -222,12 +233,15 @@ split; [|split].
   assert (V6 : 0 <= n * eta ^ 2) by (apply Rmult_le_pos; [lra | apply pow2_ge_0]).
   assert (V7 : Rabs (2 * (n * ((x - c) * eta)) + n * eta ^ 2) <=
     2 * Rabs (n * ((x - c) * eta)) + n * eta ^ 2).
-  { eapply Rle_trans; [apply Rabs_triang|]. rewrite Rabs_mult, (Rabs_pos_eq 2), (Rabs_pos_eq (n * eta ^ 2)) by lra. lra. }
+  { eapply Rle_trans; [apply Rabs_triang|]. rewrite Rabs_mult, (Rabs_pos_eq 2),
+      (Rabs_pos_eq (n * eta ^ 2)) by lra. lra. }
   assert (V8 : 0 <= l * (N * D ^ 2)) by now apply Rmult_le_pos.
   unfold gam. set (Y := N * D ^ 2) in *. set (lY := l * Y) in *.
-  replace (w * (202 / 100 * l + 153 / 10) * Y) with (w * (202 / 100 * lY + 153 / 10 * Y)) by (unfold lY; ring).
+  replace (w * (202 / 100 * l + 153 / 10) * Y) with (w * (202 / 100 * lY + 153 / 10 * Y))
+    by (unfold lY; ring).
   replace (w * w * (2 * l * l * Y + 2 * (1609 / 100) * (n * r ^ 2)))
-    with (w * (2 * (l * w * lY)) + w * w * (2 * (1609 / 100) * (n * r ^ 2))) in V4 by (unfold lY; ring).
+    with (w * (2 * (l * w * lY)) + w * w * (2 * (1609 / 100) * (n * r ^ 2))) in V4
+      by (unfold lY; ring).
   lra.
 Qed.
 
@@ -292,11 +306,12 @@ Lemma merges_error : forall c Nall D l s, 0 < D -> 0 <= l -> l * w <= 1 / 1000 -
   Rabs c <= l * D -> full s -> N s <= Nall -> 0 <= Nall ->
   sum (fun a => second c (given a)) s <= Nall * D ^ 2 -> merges s * gam l <= 1 / 100 ->
   count (merged s) = N s /\ 0 <= m2 (merged s) /\
-  Rabs (first c (merged s) - sum (fun a => first c (given a)) s) <= merges s * (phi l * (Nall * D)) /\
+  Rabs (first c (merged s) - sum (fun a => first c (given a)) s)
+    <= merges s * (phi l * (Nall * D)) /\
   Rabs (second c (merged s) - sum (fun a => second c (given a)) s) <=
     merges s * (gam l * (Nall * D ^ 2)).
 Proof.
-intros c Nall D l s HD Hl Hlw Hc. 
+intros c Nall D l s HD Hl Hlw Hc.
 assert (Pg : 0 <= gam l) by (unfold gam; lra).
 induction s as [| a | t x IHx y IHy]; intros Hf HN HN0 HW Hk.
 - easy.
@@ -304,8 +319,10 @@ induction s as [| a | t x IHx y IHy]; intros Hf HN HN0 HW Hk.
 - destruct Hf as [Fx Fy]. cbn [sum merged merges] in *.
   change (N (Node t x y)) with (N x + N y) in *.
   assert (Nx := N_pos x Fx). assert (Ny := N_pos y Fy).
-  assert (Wx : 0 <= sum (fun a => second c (given a)) x) by (apply sum_pos, every_all; intros; apply second_pos).
-  assert (Wy : 0 <= sum (fun a => second c (given a)) y) by (apply sum_pos, every_all; intros; apply second_pos).
+  assert (Wx : 0 <= sum (fun a => second c (given a)) x)
+    by (apply sum_pos, every_all; intros; apply second_pos).
+  assert (Wy : 0 <= sum (fun a => second c (given a)) y)
+    by (apply sum_pos, every_all; intros; apply second_pos).
   assert (Kx := merges_pos x). assert (Ky := merges_pos y).
   assert (Kxg : 0 <= merges x * gam l) by now apply Rmult_le_pos.
   assert (Kyg : 0 <= merges y * gam l) by now apply Rmult_le_pos.
@@ -313,7 +330,8 @@ induction s as [| a | t x IHx y IHy]; intros Hf HN HN0 HW Hk.
   destruct (IHy Fy ltac:(lra) HN0 ltac:(lra) ltac:(lra)) as [Cy [My [Sy Ty]]].
   clear IHx IHy.
   assert (HY : 0 <= Nall * D ^ 2) by (apply Rmult_le_pos; [lra | apply pow2_ge_0]).
-  destruct (merge_step (merged x) (merged y) c Nall D l) as [E1 [E2 [E3 E4]]]; try assumption; try lra.
+  destruct (merge_step (merged x) (merged y) c Nall D l) as [E1 [E2 [E3 E4]]]; try assumption;
+    try lra.
   { assert ((merges x * gam l + merges y * gam l) * (Nall * D ^ 2) <= 1 / 100 * (Nall * D ^ 2))
       by (apply Rmult_le_compat_r; lra).
     set (Y := Nall * D ^ 2) in *. unfold Rabs in Tx, Ty.
@@ -324,13 +342,15 @@ induction s as [| a | t x IHx y IHy]; intros Hf HN HN0 HW Hk.
   + set (a := first c (merged x)) in *. set (b := first c (merged y)) in *.
     replace (first c (merge (merged x) (merged y)) - _) with
       ((first c (merge (merged x) (merged y)) - (a + b)) +
-       ((a - sum (fun a => first c (given a)) x) + (b - sum (fun a => first c (given a)) y))) by ring.
+       ((a - sum (fun a => first c (given a)) x)
+         + (b - sum (fun a => first c (given a)) y))) by ring.
     eapply Rle_trans; [apply Rabs_triang|].
     eapply Rle_trans; [apply Rplus_le_compat_l, Rabs_triang|]. lra.
   + set (a := second c (merged x)) in *. set (b := second c (merged y)) in *.
     replace (second c (merge (merged x) (merged y)) - _) with
       ((second c (merge (merged x) (merged y)) - (a + b)) +
-       ((a - sum (fun a => second c (given a)) x) + (b - sum (fun a => second c (given a)) y))) by ring.
+       ((a - sum (fun a => second c (given a)) x)
+         + (b - sum (fun a => second c (given a)) y))) by ring.
     eapply Rle_trans; [apply Rabs_triang|].
     eapply Rle_trans; [apply Rplus_le_compat_l, Rabs_triang|]. lra.
 Qed.
@@ -347,7 +367,7 @@ intros s D l Hf HD Hl Hlw HM HV Hk.
 assert (PN := N_pos s Hf). assert (Pk := merges_pos s).
 destruct (merges_error (M s) (N s) D l s) as [E1 [E2 [E3 E4]]]; try assumption; try lra.
 assert (Z : sum (fun a => first (M s) (given a)) s = 0).
-{ unfold first. 
+{ unfold first.
   replace (sum (fun a => count (given a) * (mean (given a) - M s)) s) with
     (sum (fun a => count (given a) * mean (given a)) s - M s * N s).
   - unfold M. field. lra.
@@ -355,10 +375,12 @@ assert (Z : sum (fun a => first (M s) (given a)) s = 0).
 rewrite Z, Rminus_0_r in E3. fold (V s) in E4. unfold first in E3. rewrite E1 in E3.
 set (eps := mean (merged s) - M s) in *.
 assert (E5 : Rabs eps <= merges s * phi l * D).
-{ apply Rmult_le_reg_l with (N s); [exact PN|]. rewrite Rabs_mult, (Rabs_pos_eq (N s)) in E3 by lra. lra. }
+{ apply Rmult_le_reg_l with (N s); [exact PN|]. rewrite Rabs_mult, (Rabs_pos_eq (N s)) in E3 by lra.
+    lra. }
 split; [exact E1|]. split; [exact E2|]. split; [exact E5|].
 unfold second in E4. rewrite E1 in E4. fold eps in E4.
-replace (m2 (merged s) - V s) with ((m2 (merged s) + N s * eps ^ 2 - V s) + - (N s * eps ^ 2)) by ring.
+replace (m2 (merged s) - V s) with ((m2 (merged s) + N s * eps ^ 2 - V s)
+  + - (N s * eps ^ 2)) by ring.
 eapply Rle_trans; [apply Rabs_triang|]. rewrite Rabs_Ropp.
 assert (Pphi : 0 <= phi l) by (unfold phi; lra).
 assert (Hpg : phi l <= gam l) by (unfold phi, gam; lra).
@@ -386,7 +408,8 @@ Lemma root : forall c T S, 0 <= c <= 1 / 100 -> 0 < S -> Rabs (T - S) <= c * S -
   0 < T /\ Rabs (sqrt S / sqrt T - 1) <= c / 2 + c * c.
 Proof.
 intros c T S Hc HS H.
-assert (B : S * (1 - c) <= T <= S * (1 + c)) by (unfold Rabs in H; destruct (Rcase_abs (T - S)); lra).
+assert (B : S * (1 - c) <= T <= S * (1 + c)) by (unfold Rabs in H; destruct (Rcase_abs (T - S));
+  lra).
 assert (PT : 0 < T) by nra. split; [exact PT|].
 assert (QS := sqrt_lt_R0 S HS). assert (QT := sqrt_lt_R0 T PT).
 set (x := sqrt S / sqrt T). assert (Px : 0 < x) by now apply Rdiv_lt_0_compat.
@@ -415,7 +438,8 @@ Theorem rstd_of_error : forall a eps c S, 0 < count a -> 0 <= m2 a -> 0 <= eps -
   exists f, Rabs f <= c / 2 + 11 / 10 * c * c + 4 * w /\ rstd_of a eps = 1 / sqrt S * (1 + f).
 Proof.
 intros a eps c S Hn Hq Heps Hc HS H. unfold rstd_of, var_eps_of.
-assert (Pq : 0 <= m2 a / count a) by (apply Rmult_le_pos; [lra | now apply Rlt_le, Rinv_0_lt_compat]).
+assert (Pq : 0 <= m2 a / count a) by (apply Rmult_le_pos;
+  [lra | now apply Rlt_le, Rinv_0_lt_compat]).
 destruct (rnd_ex Double (m2 a / count a)) as [f1 [F1 ->]].
 destruct (rnd_ex Double (m2 a / count a * (1 + f1) + eps)) as [f2 [F2 ->]].
 set (T := (m2 a / count a * (1 + f1) + eps) * (1 + f2)). simpl unit in *.
@@ -423,7 +447,8 @@ set (x := m2 a / count a) in *.
 assert (HT : Rabs (T - S) <= (c + 21 / 10 * w) * S).
 { unfold T. replace ((x * (1 + f1) + eps) * (1 + f2) - S)
     with ((x + eps - S) * (1 + f2) + (x * f1 * (1 + f2) + S * f2)) by ring.
-  assert (G2 : Rabs (1 + f2) <= 1 + w) by (eapply Rle_trans; [apply Rabs_triang|]; rewrite Rabs_R1; lra).
+  assert (G2 : Rabs (1 + f2) <= 1 + w) by (eapply Rle_trans; [apply Rabs_triang|]; rewrite Rabs_R1;
+    lra).
   assert (Bx : x <= (1 + c) * S) by (unfold Rabs in H; destruct (Rcase_abs (x + eps - S)); lra).
   eapply Rle_trans; [apply Rabs_triang|].
   eapply Rle_trans; [apply Rplus_le_compat_l, Rabs_triang|]. rewrite !Rabs_mult.
@@ -456,7 +481,8 @@ exists (y * g - 1). split.
 - replace (y * g - 1) with ((y - 1) * g + (g - 1)) by ring.
   eapply Rle_trans; [apply Rabs_triang|]. rewrite Rabs_mult.
   assert (Rabs g <= 1 + 21 / 10 * w).
-  { replace g with ((g - 1) + 1) by ring. eapply Rle_trans; [apply Rabs_triang|]. rewrite Rabs_R1. lra. }
+  { replace g with ((g - 1) + 1) by ring. eapply Rle_trans;
+      [apply Rabs_triang|]. rewrite Rabs_R1. lra. }
   set (d := c + 21 / 10 * w) in *.
   assert (Rabs (y - 1) * Rabs g <= (d / 2 + d * d) * (1 + 21 / 10 * w))
     by (apply Rmult_le_compat; try apply Rabs_pos; assumption).
@@ -527,7 +553,8 @@ assert (P : phi 33556000 <= 33 / 1000 * e) by (unfold phi; lra).
 assert (PD : 0 < D) by now apply sqrt_lt_R0.
 assert (K : k * gam 33556000 <= k * (1264 / 10000 * u)) by (apply Rmult_le_compat_l; lra).
 destruct (merges_add_rstd 33556000) as [E1 _]; try assumption; try lra.
-eapply Rle_trans; [exact E1|]. replace (33 / 1000 * e * (k * D)) with (k * (33 / 1000 * e) * D) by ring.
+eapply Rle_trans; [exact E1|]. replace (33 / 1000 * e * (k * D))
+  with (k * (33 / 1000 * e) * D) by ring.
 apply Rmult_le_compat_r; [lra|]. apply Rmult_le_compat_l; lra.
 Qed.
 
@@ -559,13 +586,15 @@ Hypothesis Hk : k <= 1099511627776.
 
 Lemma merge_double : Rabs (mean (merged share given s) - M share given s) <= k * phi (d / w) * D /\
   k * gam (d / w) = 202 / 100 * (k * d) + 153 / 10 * (k * w) /\
-  exists f, Rabs f <= 51 / 100 * (k * gam (d / w)) + 11 / 10 * (11 / 10 * (k * gam (d / w)) ^ 2) + 4 * w /\
+  exists f, Rabs f <= 51 / 100 * (k * gam (d / w)) + 11 / 10 * (11 / 10 * (k * gam (d / w)) ^ 2)
+    + 4 * w /\
     rstd_of (merged share given s) eps = 1 / D * (1 + f).
 Proof.
 assert (Pk : 0 <= k) by apply merges_pos.
 assert (PD : 0 < D) by now apply sqrt_lt_R0.
 set (l := d / w). assert (El : l * w = d) by (unfold l; field).
-assert (Gk : k * gam l = 202 / 100 * (k * d) + 153 / 10 * (k * w)) by (unfold gam; rewrite <- El; ring).
+assert (Gk : k * gam l = 202 / 100 * (k * d) + 153 / 10 * (k * w))
+  by (unfold gam; rewrite <- El; ring).
 assert (Pkd : 0 <= k * d) by (apply Rmult_le_pos; lra).
 destruct (merges_add_rstd l) as [E1 E2]; try lra.
 - apply Rmult_le_reg_r with w; [lra|]. replace (l * D * w) with (l * w * D) by ring.
@@ -575,7 +604,7 @@ Qed.
 
 (* BOUND nrm_merge, F64, the mean, in deviations, for each of k merges | 2.1 | merge_mean_f64 |
    d <= 1/1000, k d <= 1/300, k <= 2^40; and k d *)
-Theorem merge_mean_f64 : 
+Theorem merge_mean_f64 :
   Rabs (mean (merged share given s) - M share given s) - k * d * D <= 21 / 10 * e * (k * D).
 Proof.
 destruct merge_double as [E _]. assert (Pk : 0 <= k) by apply merges_pos.
@@ -603,11 +632,12 @@ End Added.
    2^-53 of the sum of what was added. *)
 Notation e := (2 * u).
 
-(* BOUND nrm_merge_sums, of the sum of what is added | 0.0001 | merge_sums | 2^15 merges at most *)
+(* BOUND nrm_merge_sums, of the sum of what is added | 0.0001 | merge_sums |
+   2^15 merges *)
 Theorem merge_sums : forall A (f : A -> R) (s : tree A) n, within Double n s -> INR n <= 32768 ->
   Rabs (comp f s - sum f s) <= 1 / 10000 * e * sum (fun a => Rabs (f a)) s.
 Proof.
-intros A f s n H Hn. 
+intros A f s n H Hn.
 assert (E : Rabs (comp f s - sum f s) <= ((1 + 0) * growth s - 1) * sum (fun a => Rabs (f a)) s).
 { apply tree_error; [lra|]. apply every_all. intros a. rewrite Rminus_eq_0, Rabs_R0. lra. }
 eapply Rle_trans; [exact E|]. apply Rmult_le_compat_r.
@@ -793,7 +823,8 @@ assert (W : Rabs (sum (fun a => second Mx (given a)) s - V share exact s) <=
       generalize (pow2_ge_0 (p - q)) (pow2_ge_0 (p - t)) (pow2_ge_0 (q - t)). nra. }
     assert (T7 : Rabs (2 * (y a * d a) + d a ^ 2) <= 2 * Rabs (y a * d a) + d a ^ 2).
     { eapply Rle_trans; [apply Rabs_triang|].
-      rewrite Rabs_mult, (Rabs_pos_eq 2), (Rabs_pos_eq (d a ^ 2)) by (lra || apply pow2_ge_0). lra. }
+      rewrite Rabs_mult, (Rabs_pos_eq 2), (Rabs_pos_eq (d a ^ 2))
+        by (lra || apply pow2_ge_0). lra. }
     assert (S0 := sq_pos a). assert (YY := pow2_ge_0 Y).
     assert (Q1 : (ev + em * lam + 3 * em ^ 2) * sq a <= b * sq a) by (apply Rmult_le_compat_r; lra).
     assert (Q2 : (em / lam + om * l + 2 * om + 3 * om ^ 2) * Y ^ 2 <= b * Y ^ 2)
@@ -865,7 +896,8 @@ split; [|split].
     rewrite <- E. clear E.
     rewrite <- (pow2_abs ((x - _) * _)). apply pow_incr. split; [apply Rabs_pos|].
     rewrite Rabs_mult.
-    assert (Rabs (1 + f) <= 1 + w) by (eapply Rle_trans; [apply Rabs_triang|]; rewrite Rabs_R1; lra).
+    assert (Rabs (1 + f) <= 1 + w) by (eapply Rle_trans; [apply Rabs_triang|]; rewrite Rabs_R1;
+      lra).
     apply Rle_trans with (9811 / 1000 * u * sqrt S * (1 + w)).
     * apply Rmult_le_compat; try apply Rabs_pos; [|assumption].
       eapply Rle_trans; [exact Hd|]. apply Rmult_le_compat_r; lra.
@@ -883,14 +915,16 @@ split; [|split].
   assert (TX : Rabs (T - (x + eps)) <= 21 / 10 * w * (x + eps)).
   { unfold T. replace ((x * (1 + a) + eps) * (1 + b) - (x + eps))
       with (x * (a + b + a * b) + eps * b) by ring.
-    eapply Rle_trans; [apply Rabs_triang|]. rewrite !Rabs_mult, (Rabs_pos_eq x), (Rabs_pos_eq eps) by lra.
+    eapply Rle_trans; [apply Rabs_triang|]. rewrite !Rabs_mult, (Rabs_pos_eq x),
+      (Rabs_pos_eq eps) by lra.
     assert (Rabs (a + b + a * b) <= 21 / 10 * w).
     { eapply Rle_trans; [apply Rabs_triang|]. rewrite Rabs_mult.
       assert (Rabs a * Rabs b <= w * w) by (apply Rmult_le_compat; try apply Rabs_pos; assumption).
       assert (Rabs (a + b) <= 2 * w) by (eapply Rle_trans; [apply Rabs_triang | lra]). lra. }
     assert (x * Rabs (a + b + a * b) <= x * (21 / 10 * w)) by (apply Rmult_le_compat_l; lra).
     assert (eps * Rabs b <= eps * (21 / 10 * w)) by (apply Rmult_le_compat_l; lra). lra. }
-  replace (q - size L * Statistics.x_var L) with (size L * (x + eps - S)) by (unfold x, S; field; lra).
+  replace (q - size L * Statistics.x_var L) with (size L * (x + eps - S))
+    by (unfold x, S; field; lra).
   rewrite Rabs_mult, (Rabs_pos_eq (size L)) by lra.
   replace (2663 / 100 * u * (size L * S)) with (size L * (2663 / 100 * u * S)) by ring.
   apply Rmult_le_compat_l; [lra|].
@@ -954,7 +988,8 @@ assert (H1 : Rabs (M share given s - Mx) <= (982 / 100 * u + w * (33554432 + 1))
 { apply (shares_mean share given exact (982 / 100 * u) w eps 33554432 Pg (fun a => eq_refl) Px Heps
     ltac:(lra) ltac:(lra) E1 s Hs HS). exact Bx. }
 assert (H2 : Rabs (V share given s - V share exact s) <= 2995 / 100 * u * (Nx * D ^ 2)).
-{ eapply Rle_trans; [apply (shares_m2 share given exact (982 / 100 * u) (2663 / 100 * u) w eps 33554432
+{ eapply Rle_trans; [apply (shares_m2 share given exact (982 / 100 * u) (2663 / 100 * u) w eps
+    33554432
     Pg (fun a => eq_refl) Px Heps ltac:(lra) ltac:(lra) ltac:(lra) E1 E2 s Hs HS)
     with (lam := 33 / 100) (b := 2988 / 100 * u); try exact Bx; lra|].
   fold Nx. fold S. fold D. apply Rmult_le_compat_r; [|lra].
@@ -997,7 +1032,8 @@ destruct (merges_add share given Pg Pq s D' 33555000 Hs) as [F1 [PM [F2 F3]]].
   assert (B2 : Rabs (m2 (merged share given s) - V share exact s) <=
     (2995 / 100 * u + k * (12755 / 100000 * u)) * Y).
   { replace (m2 (merged share given s) - V share exact s)
-      with ((m2 (merged share given s) - V share given s) + (V share given s - V share exact s)) by ring.
+      with ((m2 (merged share given s) - V share given s)
+        + (V share given s - V share exact s)) by ring.
     eapply Rle_trans; [apply Rabs_triang|].
     assert (k * (101 / 100 * gam 33555000) * ((100001 / 100000) ^ 2 * Y) <=
       k * (12755 / 100000 * u) * Y).
@@ -1026,7 +1062,8 @@ destruct (merges_add share given Pg Pq s D' 33555000 Hs) as [F1 [PM [F2 F3]]].
       assert (c * c <= 4 / 100000 * c) by (apply Rmult_le_compat_r; lra). unfold c in *. lra.
     * assert (Rabs (mean (merged share given s)) <= 33555000 * D).
       { apply Statistics.abs_le in B1, Bx. apply Rabs_le.
-        assert (k * (63 / 1000 * u) * D <= 4096 * (63 / 1000 * u) * D) by (apply Rmult_le_compat_r; lra).
+        assert (k * (63 / 1000 * u) * D <= 4096 * (63 / 1000 * u) * D)
+          by (apply Rmult_le_compat_r; lra).
         lra. }
       apply Rle_trans with (33555000 * D * (1 / D)); [apply Rmult_le_compat_r; lra|].
       rewrite Rmult_assoc, Q. lra.
@@ -1034,7 +1071,8 @@ Qed.
 End Merged.
 
 (* dx of nrm_backward_apply, from moments and sums that 16 merges at most gave. *)
-Definition stands_merged (s : Gradient.statistic) := exists share planes pilot eps (t : tree share) x,
+Definition stands_merged (s : Gradient.statistic) := exists share planes pilot eps (t : tree share)
+  x,
   (forall a, Gradient.usual (planes a)) /\
   (forall a, Gradient.accepted (total Double (planes a)) (pilot a) eps) /\
   full share t /\ 0 <= eps /\ merges share t <= 16 /\
@@ -1054,7 +1092,8 @@ assert (PD := sqrt_lt_R0 _ HS).
 cbn [Gradient.exact_mean Gradient.exact_rstd merged_statistic] in Hm.
 unfold merged_statistic in *. cbn [Gradient.exact_mean Gradient.exact_rstd] in Hm.
 match type of F with ?H -> _ => assert (G : H) end.
-{ set (D := sqrt _) in *. match goal with |- ?a <= ?b * _ => replace a with (a * (1 / D) * D) by (field; lra) end.
+{ set (D := sqrt _) in *. match goal with |- ?a <= ?b * _ => replace a with (a * (1 / D) * D)
+    by (field; lra) end.
   apply Rmult_le_compat_r; lra. }
 specialize (F G). destruct F as [F1 [F2 [F3 [[f [F4 F5]] F6]]]].
 assert (Pk := merges_pos share t).
@@ -1062,7 +1101,8 @@ split; [exact F1|]. split; [lra|]. split; [lra|]. split; [|exact F6].
 exists f. split; [|exact F5]. unfold Gradient.near in *. lra.
 Qed.
 
-(* BOUND after nrm_merge: dx of BATCH | 32.6 | dx_merged | 16 merges at most, exact mean <= 2^25 deviations *)
+(* BOUND after nrm_merge: dx of BATCH | 32.6 | dx_merged |
+   16 merges, 2^22 additions, accepted, |mean| <= 2^25 deviations *)
 Theorem dx_merged : forall value z dy share planes (shares : tree share) gamma g s lift k,
   (forall k, format Float (z k)) -> (forall c, Gradient.usual (planes c)) ->
   Gradient.plain gamma g -> 0 < lift ->
@@ -1089,13 +1129,17 @@ apply Gradient.dx_batch_error with (Kg := 1) (em := em) (er := er) (G := Gradien
     Gradient.list_growth, Constants.block_height. simpl pow. lra.
 Qed.
 
-(* BOUND after nrm_merge: dgamma of BATCH | 13.6 | dgamma_merged | the same *)
+(* BOUND after nrm_merge: dgamma of BATCH | 13.6 | dgamma_merged |
+   the same *)
 Theorem dgamma_merged : forall value z dy share planes (shares : tree share) s,
   (forall k, format Float (z k)) -> (forall c, Gradient.usual (planes c)) ->
   Gradient.in_double shares -> stands_merged s ->
-  let x := Gradient.dgamma_sum value share z dy (fun c => total Double (planes c)) shares (fun _ => s) in
-  let exact := Gradient.exact_dgamma value share z dy (fun c => total Double (planes c)) shares (fun _ => s) in
-  let scale := Gradient.dgamma_scale value share z dy (fun c => total Double (planes c)) shares (fun _ => s) in
+  let x := Gradient.dgamma_sum value share z dy (fun c => total Double (planes c)) shares (fun _ =>
+    s) in
+  let exact := Gradient.exact_dgamma value share z dy (fun c => total Double (planes c)) shares (fun
+    _ => s) in
+  let scale := Gradient.dgamma_scale value share z dy (fun c => total Double (planes c)) shares (fun
+    _ => s) in
   Rabs (Gradient.store x - exact) <= 136 / 10 * e * scale.
 Proof.
 intros value z dy share planes shares s Hz HP HD Hs.
@@ -1110,15 +1154,18 @@ apply Gradient.dgamma_error with (em := em) (er := er) (G := Gradient.list_growt
 Qed.
 
 (* y of nrm_apply, from moments that 16 merges at most gave. *)
-(* BOUND after nrm_merge: y of BATCH | 10.6 | y_merged | the same *)
+(* BOUND after nrm_merge: y of BATCH | 10.6 | y_merged |
+   the same *)
 Theorem y_merged : forall z s g b, format Float z -> stands_merged s ->
   Rabs (Apply.y_channels z (Gradient.mean s) (Gradient.rstd s) g b - (Gradient.xhat s z * g + b))
   <= 106 / 10 * e * (Rabs g * (1 + Rabs (Gradient.xhat s z)) + Rabs b).
 Proof.
-intros z s g b Hz Hs. unfold Gradient.xhat. destruct (stands_merged_fair s Hs) as [HR [_ [Hm [[f [Hf Ef]] Hx]]]].
+intros z s g b Hz Hs. unfold Gradient.xhat. destruct (stands_merged_fair s Hs) as [HR [_ [Hm [[f [Hf
+  Ef]] Hx]]]].
 assert (Er : Gradient.rstd s = Gradient.exact_rstd s * (1 + (f - 1))) by (rewrite Ef; ring).
 assert (Br : Rabs (f - 1) <= 8208 / 512 * u) by (unfold Gradient.near in Hf; lra).
-assert (Bm : Rabs ((Gradient.exact_mean s - Gradient.mean s) * Gradient.exact_rstd s) <= 5586 / 512 * u) by lra.
+assert (Bm : Rabs ((Gradient.exact_mean s - Gradient.mean s) * Gradient.exact_rstd s)
+  <= 5586 / 512 * u) by lra.
 destruct (Apply.channels_shape z (Gradient.exact_mean s) (Gradient.mean s) (Gradient.exact_rstd s)
   (Gradient.rstd s) (f - 1) Hz HR Er ltac:(lra) g 0 b)
   as [A [l [d2 [d3 [d4 [d6 [BA [Bl [B2 [B3 [B4 [B6 E]]]]]]]]]]]].
