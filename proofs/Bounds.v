@@ -62,7 +62,104 @@ exists run_blocks, ((len + run_values - 1) / run_values)%nat, count.
 split; [unfold additions; auto|]. split; assumption.
 Qed.
 
-Section Statistics_of.
+(* ---- y from statistics within these ---------------------------------------------------------- *)
+
+Section Y_of.
+(* x is the mean before it is rounded to a double. *)
+Variables M Rs x Rc z b : R.
+Hypothesis PR : 0 < Rs.
+Hypothesis Hrstd : exists rho, Rabs rho <= er /\ Rc = Rs * (1 + rho).
+Hypothesis Hmean : Rabs (M - x) * Rs <= 981 / 100 * u.
+Hypothesis Fz : format Float z.
+Let mc := rnd Double x.
+Let X := (z - M) * Rs.
+
+Lemma mean_error : forall limit, Rabs mc * Rs <= limit ->
+  Rabs ((M - mc) * Rs) <= 981 / 100 * u + 1001 / 1000 * w * limit.
+Proof.
+intros limit H. unfold mc in *. destruct (rnd_ex Double x) as [d [Bd Ed]]. rewrite Ed in *.
+simpl unit in Bd. rewrite Rabs_mult, (Rabs_right Rs) by lra.
+assert (Bx : Rabs x * Rs <= 1001 / 1000 * limit).
+{ rewrite Rabs_mult in H. apply abs_le in Bd. rewrite (Rabs_right (1 + d)) in H by lra.
+  assert (0 <= Rabs x * Rs) by (apply Rmult_le_pos; [apply Rabs_pos | lra]).
+  assert (Rabs x * Rs * (1 - w) <= Rabs x * Rs * (1 + d)) by (apply Rmult_le_compat_l; lra).
+  lra. }
+replace (M - x * (1 + d)) with ((M - x) - x * d) by ring.
+apply Rle_trans with ((Rabs (M - x) + Rabs (x * d)) * Rs).
+- apply Rmult_le_compat_r; [lra|]. unfold Rminus at 1. eapply Rle_trans; [apply Rabs_triang|].
+  rewrite Rabs_Ropp. lra.
+- rewrite Rmult_plus_distr_r. rewrite (Rabs_mult x d).
+  assert (Rabs x * Rs * Rabs d <= 1001 / 1000 * limit * w)
+    by (apply Rmult_le_compat; try assumption; [|apply Rabs_pos];
+        apply Rmult_le_pos; [apply Rabs_pos | lra]).
+  lra.
+Qed.
+
+Lemma rstd_within : forall l, Rabs (rnd Double (mc * Rc)) <= l ->
+  Rabs mc * Rs <= (1 + 15 * u) * l.
+Proof.
+intros l H. destruct Hrstd as [rho [Hr Er]]. rewrite Er in H.
+destruct (rnd_ex Double (mc * (Rs * (1 + rho)))) as [d [Bd Ed]]. rewrite Ed in H.
+unfold er in Hr. simpl unit in Bd. apply abs_le in Bd, Hr.
+rewrite !Rabs_mult, (Rabs_right Rs), (Rabs_right (1 + rho)), (Rabs_right (1 + d)) in H by lra.
+set (p := Rabs mc * Rs) in *.
+assert (0 <= p) by (apply Rmult_le_pos; [apply Rabs_pos | lra]).
+assert (p * ((1 + rho) * (1 + d)) <= l) by (unfold p; lra).
+assert (1 - 14 * u <= (1 + rho) * (1 + d)) by (clear - Bd Hr; nra).
+assert (p * (1 - 14 * u) <= p * ((1 + rho) * (1 + d))) by (apply Rmult_le_compat_l; lra).
+lra.
+Qed.
+
+(* In float where |mean| * rstd is within the limit. *)
+Section In_float.
+Hypothesis Hcom : Rabs (rnd Double (mc * Rc)) <= mean_limit.
+
+Lemma comfortable : Rabs mc * Rs <= 33588000.
+Proof. generalize (rstd_within _ Hcom). unfold mean_limit. lra. Qed.
+
+Lemma comfortable_mean : Rabs ((M - mc) * Rs) <= em.
+Proof. generalize (mean_error _ comfortable). unfold em. lra. Qed.
+
+Ltac close lemma :=
+  destruct Hrstd as [rho [Hr Er]]; unfold y_bound;
+  eapply Rle_trans;
+  [ apply (lemma z M mc Rs Rc rho); try assumption;
+    solve [exact comfortable | exact comfortable_mean]
+  | apply Rmult_le_compat_r; [|unfold e; lra] ];
+  generalize (Rabs_pos X) (Rabs_pos b); intros; unfold X in *;
+  match goal with |- 0 <= Rabs ?g * _ + _ => generalize (Rabs_pos g); intros; nra end.
+
+Lemma layer : forall g,
+  Rabs (y_rows z mc Rc g b - (X * g + b)) <= y_bound (39 / 4) g X b.
+Proof. intros g. close rows. Qed.
+Lemma layer_offset : forall s,
+  Rabs (y_rows z mc Rc (with_offset s) b - (X * s + b)) <= y_bound (41 / 4) s X b.
+Proof. intros s. close rows_offset. Qed.
+Lemma batch : forall g,
+  Rabs (y_channels z mc Rc g b - (X * g + b)) <= y_bound (37 / 4) g X b.
+Proof. intros g. close channels. Qed.
+Lemma batch_offset : forall s,
+  Rabs (y_channels z mc Rc (with_offset s) b - (X * s + b)) <= y_bound (39 / 4) s X b.
+Proof. intros s. close channels_offset. Qed.
+End In_float.
+
+(* In double elsewhere; a double holds the mean while this limit holds. *)
+Lemma in_double : Rabs mc * Rs <= 2 ^ 32 -> forall s,
+  Rabs (y_double z mc Rc (rnd Double s) b - (X * s + b)) <= y_bound (39 / 4) s X b.
+Proof.
+intros H s. assert (HM : Rabs ((M - mc) * Rs) <= 18 / 16777216)
+  by (generalize (mean_error _ H); lra).
+destruct Hrstd as [rho [Hr Er]]. destruct (rnd_ex Double s) as [o [Bo Eo]]. rewrite Eo.
+simpl unit in Bo. unfold y_bound.
+eapply Rle_trans; [apply (double z M mc Rs Rc rho Er s o b HM Hr Bo)|].
+apply Rmult_le_compat_r; [|unfold e; lra].
+generalize (Rabs_pos X) (Rabs_pos b) (Rabs_pos s). fold X. intros. nra.
+Qed.
+End Y_of.
+
+(* ---- Statistics of a list: accepted, of the first or the second pilot ------------------------ *)
+
+Section Of_list.
 Variables (planes : list (list (list (tree R)))) (n : nat) (K eps : R).
 Let L := total Double planes.
 Let m := size L.
@@ -70,13 +167,8 @@ Let S1 := comp (fun v => rnd Float (v - K)) L.
 Let S2 := comp (fun v => rnd Float (rnd Float (v - K) * rnd Float (v - K))) L.
 Definition mean_of := f_mean S1 m K.
 Definition rstd_of := f_rstd S1 S2 m eps.
-Definition accepted :=
-  least_variance <= f_var_eps S1 S2 m eps /\ f_accepted S1 S2 m eps.
-(* Apply is then in float. *)
-Definition comfortable := Rabs (rnd Double (mean_of * rstd_of)) <= mean_limit.
-Definition exact_mean := x_mean L.
-Definition exact_rstd := 1 / sqrt (x_var L + eps).
-Definition xhat z := (z - exact_mean) * exact_rstd.
+Definition accepted := least_variance <= f_var_eps S1 S2 m eps /\ f_accepted S1 S2 m eps.
+Definition xhat z := (z - x_mean L) * (1 / sqrt (x_var L + eps)).
 
 Hypothesis HL : float_list planes n.
 Hypothesis Hm : 0 < m.
@@ -92,111 +184,188 @@ Qed.
 Lemma g_small : 1 <= growth_of n <= 1 + 14 * u.
 Proof. destruct HL as [_ [_ H]]. generalize (growth_of_list n H). lra. Qed.
 
-Theorem rstd_bound : 0 < exact_rstd /\ exists rho, Rabs rho <= er /\
-  rstd_of = exact_rstd * (1 + rho).
+Let facts := rstd Float L K eps (growth_of n) S1 S2 Hm Heps g_small (summed_list _ _ _ HL)
+  (summed_list _ _ _ HL) var_eps_pos (proj2 Hacc).
+
+Lemma rstd_pos : 0 < 1 / sqrt (x_var L + eps).
+Proof. destruct facts as [P _]. apply Rdiv_lt_0_compat; [lra | now apply sqrt_lt_R0]. Qed.
+
+(* BOUND rstd, relative | 6.7 | rstd_bound | 2^22 additions, accepted *)
+Theorem rstd_bound : exists rho, Rabs rho <= er /\ er <= 67 / 10 * e /\
+  rstd_of = 1 / sqrt (x_var L + eps) * (1 + rho).
 Proof.
-destruct (rstd Float L K eps (growth_of n) S1 S2 Hm Heps g_small (summed_list _ _ _ HL)
-  (summed_list _ _ _ HL) var_eps_pos (proj2 Hacc)) as [P [rho [Hr Er]]].
-split; [apply Rdiv_lt_0_compat; [lra | apply sqrt_lt_R0; exact P]|].
-exists rho. split; [|exact Er]. eapply Rle_trans; [exact Hr|].
-destruct HL as [_ [_ H]]. generalize (growth_of_list n H).
+destruct facts as [P [rho [Hr Er]]]. exists rho. split; [|split; [unfold er, e; lra | exact Er]].
+eapply Rle_trans; [exact Hr|].
+generalize (growth_of_list n (proj2 (proj2 HL))).
 unfold rstd_limit, variance_error, er. simpl unit. lra.
 Qed.
 
-Theorem mean_bound : Rabs (exact_mean - (K + f_dm S1 m)) * exact_rstd <= 981 / 100 * u.
+(* BOUND mean, over the deviation | 5 | mean_bound |
+   2^22 additions, accepted; and half a unit of the double *)
+Theorem mean_bound :
+  Rabs (x_mean L - (K + f_dm S1 m)) * (1 / sqrt (x_var L + eps)) <= 981 / 100 * u /\
+  981 / 100 * u <= 5 * e.
 Proof.
-destruct (rstd Float L K eps (growth_of n) S1 S2 Hm Heps g_small (summed_list _ _ _ HL)
-  (summed_list _ _ _ HL) var_eps_pos (proj2 Hacc)) as [P _].
+split; [|unfold e; lra]. destruct facts as [P _].
 generalize (mean Float L K eps (growth_of n) S1 S2 Hm Heps g_small (summed_list _ _ _ HL)
   (summed_list _ _ _ HL) var_eps_pos (proj2 Hacc)). fold m.
-generalize (sqrt_lt_R0 _ P). unfold exact_rstd, exact_mean. set (q := sqrt (x_var L + eps)).
+generalize (sqrt_lt_R0 _ P). set (q := sqrt (x_var L + eps)).
 intros Pq H. rewrite Rabs_minus_sym.
 apply Rmult_le_reg_r with q; [exact Pq|].
-unfold Rdiv. rewrite Rmult_assoc, Rmult_1_l, Rinv_l by lra.
+unfold Rdiv at 1. rewrite Rmult_assoc, Rmult_1_l, Rinv_l by lra.
 rewrite Rmult_1_r. eapply Rle_trans; [exact H|]. apply Rmult_le_compat_r; [lra|].
-destruct HL as [_ [_ HN]]. generalize (growth_of_list n HN).
+generalize (growth_of_list n (proj2 (proj2 HL))).
 unfold mean_limit_of_list. simpl unit. lra.
 Qed.
 
-Hypothesis Hcom : comfortable.
+Lemma rstd_within_er : exists rho, Rabs rho <= er /\
+  rstd_of = 1 / sqrt (x_var L + eps) * (1 + rho).
+Proof. destruct rstd_bound as [rho [H [_ E]]]. now exists rho. Qed.
 
-Lemma comfortable_exact : Rabs mean_of * exact_rstd <= 33588000.
+Variables z b : R.
+Hypothesis Fz : format Float z.
+
+Section Comfortable.
+Hypothesis Hcom : Rabs (rnd Double (mean_of * rstd_of)) <= mean_limit.
+
+(* BOUND y of LAYER | 9.75 | y_layer | 2^22 additions, accepted, |mean| * rstd <= 2^25 *)
+Theorem y_layer : forall g,
+  Rabs (y_rows z mean_of rstd_of g b - (xhat z * g + b)) <= y_bound (39 / 4) g (xhat z) b.
+Proof. exact (layer _ _ _ _ z b rstd_pos rstd_within_er (proj1 mean_bound) Fz Hcom). Qed.
+
+(* BOUND y of LAYER, with gamma_offset | 10.25 | y_layer_offset | the same *)
+Theorem y_layer_offset : forall s,
+  Rabs (y_rows z mean_of rstd_of (with_offset s) b - (xhat z * s + b)) <=
+  y_bound (41 / 4) s (xhat z) b.
+Proof. exact (layer_offset _ _ _ _ z b rstd_pos rstd_within_er (proj1 mean_bound) Fz Hcom). Qed.
+
+(* BOUND y of BATCH, INSTANCE, GROUP | 9.25 | y_batch | the same *)
+Theorem y_batch : forall g,
+  Rabs (y_channels z mean_of rstd_of g b - (xhat z * g + b)) <= y_bound (37 / 4) g (xhat z) b.
+Proof. exact (batch _ _ _ _ z b rstd_pos rstd_within_er (proj1 mean_bound) Fz Hcom). Qed.
+
+(* BOUND y of BATCH, INSTANCE, GROUP, with gamma_offset | 9.75 | y_batch_offset | the same *)
+Theorem y_batch_offset : forall s,
+  Rabs (y_channels z mean_of rstd_of (with_offset s) b - (xhat z * s + b)) <=
+  y_bound (39 / 4) s (xhat z) b.
+Proof. exact (batch_offset _ _ _ _ z b rstd_pos rstd_within_er (proj1 mean_bound) Fz Hcom). Qed.
+
+End Comfortable.
+
+(* BOUND y in double | 9.75 | y_wide | 2^22 additions, accepted, |mean| * rstd <= 2^32 *)
+Theorem y_wide : Rabs mean_of * (1 / sqrt (x_var L + eps)) <= 2 ^ 32 -> forall s,
+  Rabs (y_double z mean_of rstd_of (rnd Double s) b - (xhat z * s + b)) <=
+  y_bound (39 / 4) s (xhat z) b.
 Proof.
-destruct rstd_bound as [P [rho [Hr Er]]]. unfold comfortable in Hcom. rewrite Er in Hcom.
-destruct (rnd_ex Double (mean_of * (exact_rstd * (1 + rho)))) as [d [Bd Ed]]. rewrite Ed in Hcom.
-unfold mean_limit in Hcom. unfold er in Hr. simpl unit in Bd. apply abs_le in Bd, Hr.
-rewrite !Rabs_mult, (Rabs_right exact_rstd), (Rabs_right (1 + rho)), (Rabs_right (1 + d)) in Hcom
-  by lra.
-set (p := Rabs mean_of * exact_rstd).
-assert (0 <= p) by (apply Rmult_le_pos; [apply Rabs_pos | lra]).
-assert (p * ((1 + rho) * (1 + d)) <= 33554432) by (unfold p; lra).
-assert (999 / 1000 <= (1 + rho) * (1 + d) /\ 1 - 14 * u <= (1 + rho) * (1 + d)) by (split; nra).
-assert (p * (1 - 14 * u) <= p * ((1 + rho) * (1 + d))) by (apply Rmult_le_compat_l; lra).
-fold p. lra.
+intros H s.
+exact (in_double _ _ _ _ z b rstd_pos rstd_within_er (proj1 mean_bound) H s).
 Qed.
 
-Lemma mean_error : Rabs ((exact_mean - mean_of) * exact_rstd) <= em.
+End Of_list.
+
+(* ---- The last resort: sums in double around one of the values -------------------------------- *)
+
+Definition double_list (planes : list (list (list (tree R)))) (n : nat) :=
+  every_block (within Double block_height) planes /\ additions_within n planes /\
+  size (total Double planes) * (3 * INR n + 28) <= 2 ^ 32.
+
+Section Of_last.
+Variables (planes : list (list (list (tree R)))) (n : nat) (K eps : R).
+Let L := total Double planes.
+Let m := size L.
+Let S1 := comp (fun v => rnd Double (v - K)) L.
+Let S2 := comp (fun v => rnd Double (rnd Double (v - K) * rnd Double (v - K))) L.
+Definition last_mean_of := f_mean S1 m K.
+Definition last_rstd_of := f_rstd S1 S2 m eps.
+
+Hypothesis HL : double_list planes n.
+Hypothesis Hm : 1 <= m.
+Hypothesis Heps : 0 <= eps.
+Hypothesis HK : among L K.
+Hypothesis HT : 0 < f_var_eps S1 S2 m eps.
+
+Let g := (1 + w) ^ block_height * (1 + w) ^ n.
+
+Lemma last_growth : 1 <= g <= 1 + 14 * u /\
+  m * ((1 + w) * g - 1 + 2 * (g - 1) + 5 * w) <= 801 / 100 * u.
 Proof.
-destruct rstd_bound as [P _]. generalize mean_bound comfortable_exact. intros HM HC.
-unfold mean_of, f_mean in *. set (x := K + f_dm S1 m) in *.
-destruct (rnd_ex Double x) as [d [Bd Ed]]. rewrite Ed in *. simpl unit in Bd.
-rewrite Rabs_mult, (Rabs_right exact_rstd) by lra.
-assert (Bx : Rabs x * exact_rstd <= 33600000).
-{ rewrite Rabs_mult in HC. apply abs_le in Bd. rewrite (Rabs_right (1 + d)) in HC by lra.
-  assert (0 <= Rabs x * exact_rstd) by (apply Rmult_le_pos; [apply Rabs_pos | lra]).
-  assert (Rabs x * exact_rstd * (1 - w) <= Rabs x * exact_rstd * (1 + d))
-    by (apply Rmult_le_compat_l; lra).
-  lra. }
-replace (exact_mean - x * (1 + d)) with ((exact_mean - x) - x * d) by ring.
-apply Rle_trans with ((Rabs (exact_mean - x) + Rabs (x * d)) * exact_rstd).
-- apply Rmult_le_compat_r; [lra|]. unfold Rminus at 1. eapply Rle_trans; [apply Rabs_triang|].
-  rewrite Rabs_Ropp. lra.
-- rewrite Rmult_plus_distr_r. rewrite (Rabs_mult x d).
-  assert (Rabs x * exact_rstd * Rabs d <= 33600000 * w)
-    by (apply Rmult_le_compat; try assumption; [|apply Rabs_pos];
-        apply Rmult_le_pos; [apply Rabs_pos | lra]).
-  unfold em. lra.
+destruct HL as [_ [_ H]]. fold L m in H. unfold g. rewrite <- pow_add.
+set (k := (block_height + n)%nat).
+assert (Ek : INR k = 7 + INR n) by (unfold k, block_height; rewrite plus_INR; simpl; lra).
+generalize (pos_INR n). intros Pn.
+assert (Hn : 3 * INR n + 28 <= 2 ^ 32)
+  by (eapply Rle_trans; [|exact H]; rewrite <- (Rmult_1_l (3 * INR n + 28)) at 1;
+      apply Rmult_le_compat_r; lra).
+assert (G : (1 + w) ^ k <= 1 + INR k * w + (INR k * w) ^ 2) by (apply pow_linear; lra).
+assert (1 <= (1 + w) ^ k) by (apply pow_R1_Rle; lra).
+assert (S : 0 <= INR k * w <= 1 / 1000000) by lra.
+assert (Q : (INR k * w) ^ 2 <= 1 / 1000000 * (INR k * w)) by (clear - S; nra).
+split; [lra|].
+apply Rle_trans with (m * ((3 * INR n + 28) * (100001 / 100000 * w))).
+- apply Rmult_le_compat_l; lra.
+- replace (m * ((3 * INR n + 28) * (100001 / 100000 * w)))
+    with (m * (3 * INR n + 28) * (100001 / 100000 * w)) by ring.
+  apply Rle_trans with (2 ^ 32 * (100001 / 100000 * w)); [apply Rmult_le_compat_r; lra | lra].
+Qed.
+
+Lemma last_summed : forall f, summed L g f (comp f L).
+Proof.
+intros f x a k Hk HE. destruct HL as [HB [HN _]].
+exact (total_error R f x a k Double Double block_height n planes Hk HE HB HN).
+Qed.
+
+Lemma m_pos : 0 < m.
+Proof. lra. Qed.
+
+Let close := near L K m_pos HK Hm.
+Let facts := last_rstd Double L K eps g S1 S2 m_pos Heps (proj1 last_growth) (last_summed _)
+  (last_summed _) HT close (proj2 last_growth).
+
+Lemma last_pos : 0 < 1 / sqrt (x_var L + eps).
+Proof. destruct facts as [P _]. apply Rdiv_lt_0_compat; [lra | now apply sqrt_lt_R0]. Qed.
+
+Lemma last_er : exists rho, Rabs rho <= er /\
+  last_rstd_of = 1 / sqrt (x_var L + eps) * (1 + rho).
+Proof.
+destruct facts as [P [rho [Hr Er]]]. exists rho. split; [unfold er; lra | exact Er].
+Qed.
+
+Lemma last_em : Rabs (x_mean L - (K + f_dm S1 m)) * (1 / sqrt (x_var L + eps)) <= 981 / 100 * u.
+Proof.
+destruct facts as [P _].
+generalize (last_mean Double L K eps g S1 S2 m_pos Heps (proj1 last_growth) (last_summed _)
+  (last_summed _) HT Hm close (proj2 last_growth)). fold m.
+generalize (sqrt_lt_R0 _ P). set (q := sqrt (x_var L + eps)).
+intros Pq H. rewrite Rabs_minus_sym.
+apply Rmult_le_reg_r with q; [exact Pq|].
+unfold Rdiv at 1. rewrite Rmult_assoc, Rmult_1_l, Rinv_l by lra.
+rewrite Rmult_1_r. eapply Rle_trans; [exact H|]. apply Rmult_le_compat_r; lra.
 Qed.
 
 Variables z b : R.
 Hypothesis Fz : format Float z.
 
-Ltac close lemma :=
-  destruct rstd_bound as [P [rho [Hr Er]]];
-  eapply Rle_trans;
-  [ apply (lemma z exact_mean mean_of exact_rstd rstd_of rho); try assumption;
-    solve [exact comfortable_exact | exact mean_error]
-  | apply Rmult_le_compat_r; [|unfold e; lra] ];
-  generalize (Rabs_pos (xhat z)) (Rabs_pos b); intros; unfold xhat in *;
-  match goal with |- 0 <= Rabs ?g * _ + _ => generalize (Rabs_pos g); intros; nra end.
+(* BOUND y, statistics of the last resort | 10.25 | y_last |
+   m * (3 * additions + 28) <= 2^32, |mean| * rstd <= 2^25 *)
+Theorem y_last : Rabs (rnd Double (last_mean_of * last_rstd_of)) <= mean_limit -> forall s,
+  Rabs (y_rows z last_mean_of last_rstd_of (with_offset s) b - (xhat planes eps z * s + b)) <=
+  y_bound (41 / 4) s (xhat planes eps z) b /\
+  Rabs (y_channels z last_mean_of last_rstd_of (with_offset s) b - (xhat planes eps z * s + b)) <=
+  y_bound (39 / 4) s (xhat planes eps z) b.
+Proof.
+intros Hcom s. split.
+- exact (layer_offset _ _ _ _ z b last_pos last_er last_em Fz Hcom s).
+- exact (batch_offset _ _ _ _ z b last_pos last_er last_em Fz Hcom s).
+Qed.
 
-(* BOUND y of LAYER | 9.75 | y_layer |
-   2^22 additions, accepted, |mean| * rstd <= 2^25 *)
-Theorem y_layer : forall g,
-  Rabs (y_rows z mean_of rstd_of g b - (xhat z * g + b)) <= y_bound (39 / 4) g (xhat z) b.
-Proof. intros g. unfold y_bound. close rows. Qed.
+(* BOUND y in double, statistics of the last resort | 9.75 | y_last_wide |
+   m * (3 * additions + 28) <= 2^32, |mean| * rstd <= 2^32 *)
+Theorem y_last_wide : Rabs last_mean_of * (1 / sqrt (x_var L + eps)) <= 2 ^ 32 -> forall s,
+  Rabs (y_double z last_mean_of last_rstd_of (rnd Double s) b - (xhat planes eps z * s + b)) <=
+  y_bound (39 / 4) s (xhat planes eps z) b.
+Proof. intros H s. exact (in_double _ _ _ _ z b last_pos last_er last_em H s). Qed.
 
-(* BOUND y of LAYER, with gamma_offset | 10.25 | y_layer_offset |
-   2^22 additions, accepted, |mean| * rstd <= 2^25 *)
-Theorem y_layer_offset : forall s,
-  Rabs (y_rows z mean_of rstd_of (with_offset s) b - (xhat z * s + b)) <=
-  y_bound (41 / 4) s (xhat z) b.
-Proof. intros s. unfold y_bound. close rows_offset. Qed.
-
-(* BOUND y of BATCH, INSTANCE, GROUP | 9.25 | y_batch |
-   2^22 additions, accepted, |mean| * rstd <= 2^25 *)
-Theorem y_batch : forall g,
-  Rabs (y_channels z mean_of rstd_of g b - (xhat z * g + b)) <= y_bound (37 / 4) g (xhat z) b.
-Proof. intros g. unfold y_bound. close channels. Qed.
-
-(* BOUND y of BATCH, INSTANCE, GROUP, with gamma_offset | 9.75 | y_batch_offset |
-   2^22 additions, accepted, |mean| * rstd <= 2^25 *)
-Theorem y_batch_offset : forall s,
-  Rabs (y_channels z mean_of rstd_of (with_offset s) b - (xhat z * s + b)) <=
-  y_bound (39 / 4) s (xhat z) b.
-Proof. intros s. unfold y_bound. close channels_offset. Qed.
-
-End Statistics_of.
+End Of_last.
 
 (* ---- RMS ------------------------------------------------------------------------------------- *)
 

@@ -321,6 +321,17 @@ Definition summed (L : tree R) (g : R) (f : R -> R) (S : R) : Prop :=
   every (fun v => Rabs (f v - x v) <= k * a v /\ Rabs (x v) <= a v) L ->
   Rabs (S - sum x L) <= ((1 + k) * g - 1) * sum a L.
 
+Lemma three_w : forall a b c, Rabs a <= w -> Rabs b <= w -> Rabs c <= w ->
+  - (301 / 100 * w) <= (1 + a) * (1 + b) * (1 + c) - 1 <= 301 / 100 * w.
+Proof.
+intros a b c Ha Hb Hc. apply abs_le in Ha, Hb, Hc.
+assert (P : 1 - 2 * w <= (1 + a) * (1 + b) <= 1 + 20001 / 10000 * w) by (clear - Ha Hb; nra).
+assert ((1 - 2 * w) * (1 - w) <= (1 + a) * (1 + b) * (1 + c)) by (apply Rmult_le_compat; lra).
+assert ((1 + a) * (1 + b) * (1 + c) <= (1 + 20001 / 10000 * w) * (1 + w))
+  by (apply Rmult_le_compat; lra).
+lra.
+Qed.
+
 (* As the code computes them from the sums S1 and S2 of m values around K. *)
 Section Formulas.
 Variables S1 S2 m K eps : R.
@@ -520,25 +531,16 @@ rewrite EQ. generalize h_Q. fold W. intros HW. apply abs_le in HC. apply Rabs_le
 Qed.
 
 Let T := f_var_eps S1 S2 m eps.
-Hypothesis HT : 0 < T.
-Hypothesis Hacc : f_accepted S1 S2 m eps.
 
-Let e1 := g - 1.
-Let e2 := (1 + k) * g - 1.
-
-Lemma e_small : 0 <= e1 <= 16 * u /\ 0 <= e2 <= 16 * u.
-Proof. generalize k_small. unfold e1, e2. intros S. split; [lra | nra]. Qed.
-
-Lemma w_u : 0 <= w <= u.
-Proof. lra. Qed.
-
-Lemma moments : Rabs (T - (V + eps)) <= variance_error k e1 e2 w * T /\
-  Q <= (3 / 2 + 46 * u) * T /\ s1 ^ 2 <= (1 / 2 + 2 * w) * T.
+(* What the formulas compute, by their roundings. *)
+Lemma formulas : exists X t1 t2 t3, Rabs t1 <= w /\ Rabs t2 <= w /\ Rabs t3 <= w /\
+  T = (Rmax 0 X * (1 + t1) * (1 + t2) + eps) * (1 + t3) /\
+  Rabs (X - (s2 - s1 ^ 2)) <= (2 * w + w ^ 2) * s1 ^ 2 /\
+  (f_accepted S1 S2 m eps -> s1 ^ 2 * (1 - w) ^ 3 <= accept * T).
 Proof.
-destruct e_small as [S1e S2e]. generalize w_u k_small. intros Hw Hk.
-unfold f_accepted in Hacc. fold T in Hacc.
+unfold f_accepted. fold T.
 assert (ET : T = rnd Double (rnd Double (f_m2 S1 S2 m / m) + eps)) by reflexivity.
-revert ET Hacc. unfold f_m2, f_dm.
+revert ET. unfold f_m2, f_dm.
 destruct (rnd_ex Double (S1 / m)) as [a [Ba Ea]]. rewrite Ea.
 destruct (rnd_ex Double (S1 * (S1 / m * (1 + a)))) as [b [Bb Eb]]. rewrite Eb.
 set (p := S1 * (S1 / m * (1 + a)) * (1 + b)).
@@ -547,7 +549,7 @@ destruct (rnd_ex Double (Rmax 0 ((S2 - p) * (1 + t1)) / m)) as [t2 [B2 E2]]. rew
 destruct (rnd_ex Double (Rmax 0 ((S2 - p) * (1 + t1)) / m * (1 + t2) + eps)) as [t3 [B3 E3]].
 rewrite E3.
 destruct (rnd_ex Double (S1 / m * (1 + a) * (S1 / m * (1 + a)))) as [c [Bc Ec]]. rewrite Ec.
-fold s1. simpl unit in *. intros ET HA.
+fold s1. simpl unit in *. intros ET.
 set (X := (S2 - p) / m).
 assert (EM : Rmax 0 ((S2 - p) * (1 + t1)) / m = Rmax 0 X * (1 + t1)).
 { apply abs_le in B1. unfold X. replace ((S2 - p) * (1 + t1)) with ((S2 - p) / m * (m * (1 + t1)))
@@ -570,12 +572,36 @@ assert (HX : Rabs (X - (s2 - s1 ^ 2)) <= (2 * w + w ^ 2) * s1 ^ 2).
     by (rewrite Rabs_mult; replace (w ^ 2) with (w * w) by ring;
         apply Rmult_le_compat; try apply Rabs_pos; assumption).
   assert (Rabs (a + b) <= 2 * w) by (eapply Rle_trans; [apply Rabs_triang | lra]). lra. }
-assert (HA' : s1 ^ 2 * (1 - w) ^ 3 <= accept * T).
-{ apply Rle_trans with (s1 * (1 + a) * (s1 * (1 + a)) * (1 + c)); [|lra].
-  replace (s1 * (1 + a) * (s1 * (1 + a)) * (1 + c)) with (s1 ^ 2 * ((1 + a) ^ 2 * (1 + c))) by ring.
-  apply Rmult_le_compat_l; [apply pow2_ge_0|]. apply abs_le in Ba, Bc.
-  replace ((1 - w) ^ 3) with ((1 - w) ^ 2 * (1 - w)) by ring.
-  apply Rmult_le_compat; try apply pow2_ge_0; try lra. apply pow_incr. lra. }
+exists X, t1, t2, t3. repeat (split; [assumption|]). intros HA.
+apply Rle_trans with (s1 * (1 + a) * (s1 * (1 + a)) * (1 + c)); [|lra].
+replace (s1 * (1 + a) * (s1 * (1 + a)) * (1 + c)) with (s1 ^ 2 * ((1 + a) ^ 2 * (1 + c))) by ring.
+apply Rmult_le_compat_l; [apply pow2_ge_0|]. apply abs_le in Ba, Bc.
+replace ((1 - w) ^ 3) with ((1 - w) ^ 2 * (1 - w)) by ring.
+apply Rmult_le_compat; try apply pow2_ge_0; try lra. apply pow_incr. lra.
+Qed.
+
+Let e1 := g - 1.
+Let e2 := (1 + k) * g - 1.
+
+Lemma e_small : 0 <= e1 <= 16 * u /\ 0 <= e2 <= 16 * u.
+Proof. generalize k_small. unfold e1, e2. intros S. split; [lra | nra]. Qed.
+
+Lemma w_u : 0 <= w <= u.
+Proof. lra. Qed.
+
+Hypothesis HT : 0 < T.
+
+(* ---- Accepted ---- *)
+
+Section Accepted.
+Hypothesis Hacc : f_accepted S1 S2 m eps.
+
+Lemma moments : Rabs (T - (V + eps)) <= variance_error k e1 e2 w * T /\
+  Q <= (3 / 2 + 46 * u) * T /\ s1 ^ 2 <= (1 / 2 + 2 * w) * T.
+Proof.
+destruct e_small as [S1e S2e]. generalize w_u k_small. intros Hw Hk.
+destruct formulas as [X [t1 [t2 [t3 [B1 [B2 [B3 [ET [HX HA]]]]]]]]].
+assert (HA' := HA Hacc).
 assert (HV : 0 <= V <= Q) by (split; [apply V_pos | rewrite V_Q; generalize (pow2_ge_0 D); lra]).
 assert (HR : sqrt (V * Q) ^ 2 <= V * Q).
 { replace (sqrt (V * Q) ^ 2) with (sqrt (V * Q) * sqrt (V * Q)) by ring.
@@ -640,6 +666,200 @@ assert (Rabs (s1 * a) <= 70712 / 100000 * q * w)
 unfold mean_limit_of_list. fold q. lra.
 Qed.
 
+End Accepted.
+
+(* The pilot is one of the values. *)
+Definition among := 1 <= sum (fun v => if Req_EM_T v K then 1 else 0) L.
+
+Lemma near : among -> 1 <= m -> (K - x_mean L) ^ 2 <= (m - 1) * V.
+Proof.
+intros HK Hm1. set (i v := if Req_EM_T v K then 1 else 0). set (c := sum i L).
+assert (C1 : 1 <= c) by exact HK. set (M := x_mean L).
+assert (EM : sum (fun v => v - M) L = 0).
+{ rewrite sum_minus, sum_const. fold m. unfold M, x_mean. fold m. field. lra. }
+assert (EC : c * (K - M) = sum (fun v => (v - M) * (i v - c / m)) L).
+{ transitivity (sum (fun v => i v * (K - M) - c / m * (v - M)) L).
+  - rewrite sum_minus, sum_scal, EM.
+    transitivity (sum (fun v => (K - M) * i v) L); [rewrite sum_scal; unfold c; ring|].
+    rewrite Rmult_0_r, Rminus_0_r. apply sum_ext, every_all. intros. ring.
+  - apply sum_ext, every_all. intros v. unfold i. destruct (Req_EM_T v K) as [-> | _]; ring. }
+assert (EI : sum (fun v => (i v - c / m) ^ 2) L = c - c ^ 2 / m).
+{ rewrite shift. replace (sum (fun v => i v ^ 2) L) with c.
+  - fold c. field. lra.
+  - apply sum_ext, every_all. intros v. unfold i. destruct (Req_EM_T v K); ring. }
+generalize (cauchy_schwarz R (fun v => v - M) (fun v => i v - c / m) L).
+rewrite <- EC, EI. replace (sum (fun v => (v - M) ^ 2) L) with (m * V)
+  by (unfold V, x_var; fold m M; field; lra).
+intros H. generalize V_pos. intros PV.
+apply Rmult_le_reg_l with (c ^ 2); [apply pow_lt; lra|].
+apply Rle_trans with (m * V * (c - c ^ 2 / m)); [eapply Rle_trans; [|exact H]; right; ring|].
+replace (m * V * (c - c ^ 2 / m)) with (V * (m * c - c ^ 2)) by (field; lra).
+replace (c ^ 2 * ((m - 1) * V)) with (V * (c ^ 2 * (m - 1))) by ring.
+apply Rmult_le_compat_l; [exact PV|].
+assert (0 <= c * (c - 1)) by (apply Rmult_le_pos; lra).
+assert (0 <= m * (c * (c - 1))) by (apply Rmult_le_pos; lra).
+lra.
+Qed.
+
+(* ---- The last resort: around the first value, and nothing to accept ---- *)
+
+Section Last.
+Hypothesis Hm1 : 1 <= m.
+(* With the pilot one of m values, (mean - K)^2 is at most m - 1 times the variance. *)
+Hypothesis Hnear : (K - x_mean L) ^ 2 <= (m - 1) * V.
+Hypothesis Hlength : m * (e2 + 2 * e1 + 5 * k) <= 801 / 100 * u.
+Let S := V + eps.
+
+Lemma last_Q : 0 <= Q <= m * S.
+Proof.
+split; [exact (square_mean_pos (fun v => v - K))|].
+assert (Q = V + (K - x_mean L) ^ 2) by (rewrite V_Q, D_mean; ring).
+assert (0 <= m * eps) by (apply Rmult_le_pos; lra). unfold S. lra.
+Qed.
+
+Lemma last_S : 0 <= S.
+Proof. unfold S. generalize V_pos. lra. Qed.
+
+Lemma Qh_Q : 0 <= Qh <= Q * (1 + 3 * u).
+Proof.
+split; [apply square_mean_pos|].
+apply over_m. unfold Q.
+replace (sum (fun v => (v - K) ^ 2) L / m * (1 + 3 * u) * m)
+  with ((1 + 3 * u) * sum (fun v => (v - K) ^ 2) L) by (field; lra).
+rewrite <- sum_scal. apply sum_le, every_all. intros v.
+destruct (d_K v) as [e [B E]]. rewrite E. apply abs_le in B.
+generalize k_small. intros Sk.
+assert ((1 + e) ^ 2 <= 1 + 3 * u) by (clear - B Sk; nra).
+replace (((v - K) * (1 + e)) ^ 2) with ((1 + e) ^ 2 * (v - K) ^ 2) by ring.
+apply Rmult_le_compat_r; [apply pow2_ge_0 | assumption].
+Qed.
+
+Lemma last_variance : Rabs (T - S) <= 81 / 10 * u * S.
+Proof.
+destruct formulas as [X [t1 [t2 [t3 [B1 [B2 [B3 [ET [HX _]]]]]]]]].
+destruct e_small as [S1e S2e]. destruct last_Q as [PQ LQ]. destruct Qh_Q as [PQh LQh].
+generalize k_small last_S V_pos s1_Dh s2_Qh V_hat. fold e1 e2. intros Sk PS PV F1 F2 F4.
+assert (PA : 0 <= Ah) by apply abs_mean_pos.
+assert (HAQ : Ah ^ 2 <= Qh) by apply square_mean.
+assert (DA : Rabs Dh <= Ah).
+{ unfold Dh, Ah, Rdiv. rewrite Rabs_mult, (Rabs_right (/ m))
+    by (apply Rle_ge, Rlt_le, Rinv_0_lt_compat, Hm).
+  apply Rmult_le_compat_r; [apply Rlt_le, Rinv_0_lt_compat, Hm|].
+  apply sum_abs, every_all. intros v. lra. }
+assert (F3 : Rabs (s1 ^ 2 - Dh ^ 2) <= 200001 / 100000 * e1 * Qh /\ s1 ^ 2 <= 11 / 10 * Qh).
+{ assert (H : Rabs (s1 + Dh) <= 200001 / 100000 * Ah).
+  { replace (s1 + Dh) with ((s1 - Dh) + 2 * Dh) by ring.
+    eapply Rle_trans; [apply Rabs_triang|]. rewrite Rabs_mult, (Rabs_right 2) by lra.
+    assert (e1 * Ah <= 1 / 100000 * Ah) by (apply Rmult_le_compat_r; lra). lra. }
+  split.
+  - replace (s1 ^ 2 - Dh ^ 2) with ((s1 - Dh) * (s1 + Dh)) by ring. rewrite Rabs_mult.
+    apply Rle_trans with (e1 * Ah * (200001 / 100000 * Ah)).
+    + apply Rmult_le_compat; try apply Rabs_pos; assumption.
+    + replace (e1 * Ah * (200001 / 100000 * Ah)) with (200001 / 100000 * e1 * Ah ^ 2) by ring.
+      apply Rmult_le_compat_l; lra.
+  - assert (Hs : Rabs s1 <= 104 / 100 * Ah).
+    { replace s1 with ((s1 - Dh) + Dh) by ring. eapply Rle_trans; [apply Rabs_triang|].
+      assert (e1 * Ah <= 1 / 100 * Ah) by (apply Rmult_le_compat_r; lra). lra. }
+    rewrite <- (pow2_abs s1). apply Rle_trans with ((104 / 100 * Ah) ^ 2).
+    + apply pow_incr. split; [apply Rabs_pos | exact Hs].
+    + lra. }
+destruct F3 as [F3 F5].
+assert (VQ : sqrt (V * Q) <= Q).
+{ apply Rle_trans with (sqrt (Q * Q)); [|rewrite sqrt_square; lra].
+  apply sqrt_le_1_alt. apply Rmult_le_compat_r; [exact PQ|].
+  rewrite V_Q. generalize (pow2_ge_0 D). lra. }
+assert (XV : Rabs (X - V) <= 1001 / 1000 * (801 / 100 * u) * S).
+{ apply Rle_trans with (1001 / 1000 * (m * (e2 + 2 * e1 + 5 * k)) * S);
+    [|apply Rmult_le_compat_r; lra].
+  replace (1001 / 1000 * (m * (e2 + 2 * e1 + 5 * k)) * S)
+    with (1001 / 1000 * (e2 + 2 * e1 + 5 * k) * (m * S)) by ring.
+  apply Rle_trans with (1001 / 1000 * (e2 + 2 * e1 + 5 * k) * Q);
+    [|apply Rmult_le_compat_l; lra].
+  assert (K1 : 2 * w + w ^ 2 <= 2001 / 1000 * k /\ k ^ 2 <= 1 / 1000 * k).
+  { assert (w <= k) by (unfold k; destruct t; simpl; lra). clear - H Sk. nra. }
+  assert (G1 : (2 * w + w ^ 2) * s1 ^ 2 <= 2001 / 1000 * k * (11 / 10 * Qh))
+    by (apply Rmult_le_compat; try apply pow2_ge_0; lra).
+  assert (G2 : 2 * k * sqrt (V * Q) <= 2 * k * Q) by (apply Rmult_le_compat_l; lra).
+  assert (G3 : k ^ 2 * Q <= 1 / 1000 * k * Q) by (apply Rmult_le_compat_r; lra).
+  assert (G4 : k * Qh <= k * (Q * (1 + 3 * u))) by (apply Rmult_le_compat_l; lra).
+  assert (G5 : e1 * Qh <= e1 * (Q * (1 + 3 * u))) by (apply Rmult_le_compat_l; lra).
+  assert (G6 : e2 * Qh <= e2 * (Q * (1 + 3 * u))) by (apply Rmult_le_compat_l; lra).
+  assert (0 <= k * Q) by (apply Rmult_le_pos; lra).
+  assert (0 <= e1 * Q) by (apply Rmult_le_pos; lra).
+  assert (0 <= e2 * Q) by (apply Rmult_le_pos; lra).
+  replace (X - V) with ((X - (s2 - s1 ^ 2)) + (s2 - Qh) - (s1 ^ 2 - Dh ^ 2) + (Qh - Dh ^ 2 - V))
+    by ring.
+  apply abs_le in HX, F2, F3, F4. apply Rabs_le. lra. }
+set (Y := Rmax 0 X) in *.
+assert (YV : Rabs (Y - V) <= Rabs (X - V)).
+{ unfold Y, Rmax. destruct (Rle_dec 0 X); [lra|].
+  unfold Rabs. destruct (Rcase_abs (0 - V)), (Rcase_abs (X - V)); lra. }
+assert (YS : Rabs (Y + eps - S) <= 1001 / 1000 * (801 / 100 * u) * S)
+  by (replace (Y + eps - S) with (Y - V) by (unfold S; ring); lra).
+assert (PY : 0 <= Y) by apply Rmax_l.
+generalize (three_w t1 t2 t3 B1 B2 B3). intros [L1 L2].
+assert (TY : Rabs (T - (Y + eps)) <= 301 / 100 * w * (Y + eps)).
+{ rewrite ET. replace ((Y * (1 + t1) * (1 + t2) + eps) * (1 + t3) - (Y + eps))
+    with (Y * ((1 + t1) * (1 + t2) * (1 + t3) - 1) + eps * t3) by ring.
+  eapply Rle_trans; [apply Rabs_triang|].
+  rewrite !Rabs_mult, (Rabs_right Y), (Rabs_right eps) by lra.
+  assert (Y * Rabs ((1 + t1) * (1 + t2) * (1 + t3) - 1) <= Y * (301 / 100 * w))
+    by (apply Rmult_le_compat_l; [lra | apply Rabs_le; lra]).
+  assert (eps * Rabs t3 <= eps * (301 / 100 * w)) by (apply Rmult_le_compat_l; lra).
+  lra. }
+apply abs_le in YS, TY. apply Rabs_le. lra.
+Qed.
+
+Lemma last_T : Rabs (T - S) <= 82 / 10 * u * T.
+Proof. generalize last_variance last_S. intros H P. apply abs_le in H. apply Rabs_le. lra. Qed.
+
+Theorem last_rstd : 0 < S /\ exists rho, Rabs rho <= 42 / 10 * u /\
+  f_rstd S1 S2 m eps = 1 / sqrt S * (1 + rho).
+Proof.
+assert (C : 0 <= 82 / 10 * u <= 1 / 100000) by lra.
+destruct (rstd_error _ T S C HT last_T) as [P [rho [Hr Er]]].
+split; [exact P|]. exists rho. split; [lra | exact Er].
+Qed.
+
+Theorem last_mean : Rabs (K + f_dm S1 m - x_mean L) <= 9 * u * sqrt S.
+Proof.
+destruct last_rstd as [P _]. destruct e_small as [S1e S2e]. destruct last_Q as [PQ LQ].
+generalize k_small. intros Sk.
+set (q := sqrt S). assert (Pq : 0 < q) by (apply sqrt_lt_R0; exact P).
+assert (Eq : q * q = S) by (apply sqrt_sqrt; lra).
+set (A := sum (fun v => Rabs (v - K)) L / m).
+assert (HA : A <= m * q).
+{ apply sqr_le; [apply Rmult_le_pos; lra|].
+  eapply Rle_trans; [exact (square_mean (fun v => v - K))|]. fold Q.
+  apply Rle_trans with (m * S); [exact LQ|].
+  replace ((m * q) ^ 2) with (m * (m * S)) by (rewrite <- Eq; ring).
+  assert (0 <= m * S) by (apply Rmult_le_pos; lra).
+  rewrite <- (Rmult_1_l (m * S)) at 1. apply Rmult_le_compat_r; lra. }
+assert (PA : 0 <= A) by exact (abs_mean_pos (fun v => v - K)).
+generalize s1_D. fold e2 A. intros HD.
+assert (DA : Rabs D <= A).
+{ unfold D, A, Rdiv. rewrite Rabs_mult, (Rabs_right (/ m))
+    by (apply Rle_ge, Rlt_le, Rinv_0_lt_compat, Hm).
+  apply Rmult_le_compat_r; [apply Rlt_le, Rinv_0_lt_compat, Hm|].
+  apply sum_abs, every_all. intros v. lra. }
+assert (Hs : Rabs s1 <= 11 / 10 * A).
+{ replace s1 with ((s1 - D) + D) by ring. eapply Rle_trans; [apply Rabs_triang|].
+  assert (e2 * A <= 1 / 10 * A) by (apply Rmult_le_compat_r; lra). lra. }
+unfold f_dm. fold s1. destruct (rnd_ex Double s1) as [a [Ba Ea]]. rewrite Ea. simpl unit in Ba.
+replace (K + s1 * (1 + a) - x_mean L) with ((s1 - D) + s1 * a) by (rewrite D_mean; ring).
+eapply Rle_trans; [apply Rabs_triang|].
+assert (W : w <= k) by (unfold k; destruct t; simpl; lra).
+assert (Rabs (s1 * a) <= 11 / 10 * A * k)
+  by (rewrite Rabs_mult; apply Rmult_le_compat; try apply Rabs_pos; lra).
+apply Rle_trans with ((e2 + 2 * e1 + 5 * k) * A).
+- assert (0 <= e1 * A) by (apply Rmult_le_pos; lra).
+  assert (0 <= k * A) by (apply Rmult_le_pos; lra). lra.
+- apply Rle_trans with ((e2 + 2 * e1 + 5 * k) * (m * q)); [apply Rmult_le_compat_l; lra|].
+  replace ((e2 + 2 * e1 + 5 * k) * (m * q)) with (m * (e2 + 2 * e1 + 5 * k) * q) by ring.
+  apply Rmult_le_compat_r; lra.
+Qed.
+
+End Last.
 End List.
 
 (* ---- RMS: around 0, and nothing to accept ---------------------------------------------------- *)
