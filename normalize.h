@@ -280,11 +280,13 @@
   cannot hold what is needed. So a large mean, equal values, 3e38 and 1e-40 all come out right.
 
   For every finite float input, with e = 2^-23 and g = gamma + gamma_offset, the error is at most
-     y        4e * (|g| * (1 + |xhat|) + |beta|) + 2^-149
-     dx       6e * rstd * (1 + |xhat|) * (|t| + mean|t| + mean|t * xhat|) + m * 2^-149
-     dgamma   4e * sum |dy'| * (1 + |xhat|) + m * 2^-149;      dbeta   4e * sum |dy'| + m * 2^-149
-  bf16 and f16 add the rounding to their type. Doubles have e = 2^-52 and a term for the rounding of
-  the mean. docs/ACCURACY.md has measured errors, at most 0.35 of these bounds.
+     y        10.5e * (|g| * (1 + |xhat|) + |beta|) + 2^-149;  of RMS 4.6e
+     dx       29.5e * rstd * (1 + |xhat|) * (|t| + mean|t| + mean|t * xhat|) + m * 2^-149
+     dgamma   13.5e * sum |dy'| * (1 + |xhat|) + m * 2^-149
+     dbeta    4.01e * sum |dy'| + m * 2^-149
+  This is proven (make prove; docs/NUMERICS.md says for which lists). On ordinary data y is off by
+  1.4e at most (docs/ACCURACY.md). bf16 and f16 add the rounding to their type. Doubles have
+  constants of their own, e = 2^-52 and a term for the rounding of the mean.
 */
 #ifndef NRMI_PASS
 

@@ -27,14 +27,18 @@ FOR_CROSS := gcc-11 gcc-12 clang-14 clang-16 clang-19 lld lld-16 musl-tools tcc 
 
 FOR_PACKAGES := cmake meson ninja-build pkg-config python3 python3-numpy python3-venv
 
+# Coq, floating-point arithmetic for it, and the prover that its tactic calls.
+FOR_PROVE := coq libcoq-flocq libcoq-gappa gappa
+
 # The benchmark, its charts, and callgrind. What it is compared with is large, and comes by itself.
 FOR_BENCH := libbenchmark-dev gnuplot-nox valgrind
 FOR_PEERS := libdnnl-dev libtorch-dev
 
 FOR_ALL := $(sort $(FOR_TEST) $(FOR_MPI) $(FOR_CHECK) $(FOR_FUZZ) $(FOR_CROSS) $(FOR_PACKAGES) \
-    $(FOR_BENCH))
+    $(FOR_PROVE) $(FOR_BENCH))
 
-.PHONY: deps deps-mpi deps-check deps-fuzz deps-cross deps-packages deps-bench deps-peers deps-all
+.PHONY: deps deps-mpi deps-check deps-fuzz deps-cross deps-packages deps-prove deps-bench
+.PHONY: deps-peers deps-all
 # `make deps demo` installs what demo needs, and no more.
 deps: ## What make test needs: gcc, clang, perl; only what is missing, as for all of these
 	@tools/deps.sh $@ $(if $(filter demo,$(filter-out deps,$(MAKECMDGOALS))),$(if \
@@ -50,6 +54,8 @@ deps-cross: ## ... check-cross, check-simd: compilers of other machines, emulato
 deps-packages: ## ... check-packages: CMake, Meson, Python with numpy
 	@tools/deps.sh $@ $(FOR_TEST) $(FOR_PACKAGES)
 	@tools/deps.sh --numpy
+deps-prove: ## ... prove: Coq, Gappa
+	@tools/deps.sh $@ $(FOR_TEST) $(FOR_PROVE)
 deps-bench: ## ... bench, report, instructions
 	@tools/deps.sh $@ $(FOR_TEST) $(FOR_BENCH)
 deps-peers: ## ... bench-peers, accuracy: oneDNN and PyTorch

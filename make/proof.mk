@@ -47,3 +47,10 @@ memcheck: ## Valgrind's memcheck over tests in scalar code and AVX2; ALL=1 for e
 analyze: ## clang-tidy, cppcheck and gcc -fanalyzer on the header, the tests and the examples
 	$(call TAKES,3 minutes)
 	@JOBS=$(JOBS) $(PROVE) tools/analyze.sh
+
+# What each proof takes, and on what it rests, is in the table that this prints.
+.PHONY: prove
+prove: NEEDS := deps-prove:coqc,coqdep
+prove: ## The proofs of the bounds, by Coq: constants, theorems, what they assume
+	$(call TAKES,half a minute)
+	@$(PROVE) tools/prove.pl

@@ -25,7 +25,7 @@ sub slurp {
 my @files = grep { -f && !/\.(svg|png)$/ }
     qw(normalize.h Makefile README.md CHANGELOG.md LICENSE .clang-format .clang-tidy
        tests/.clang-tidy .gitignore .ci/run CMakeLists.txt meson.build clib.json CONTRIBUTING.md),
-    glob('docs/* fuzz/* make/* packaging/* bench/* tools/*'),
+    glob('docs/* fuzz/* make/* packaging/* bench/* proofs/* tools/*'),
     glob('examples/* examples/python/* examples/which_norm/*'),
     glob('tests/* tests/support/* tests/include/* tests/cross/* tests/cross/msvc/*'),
     glob('tests/packages/* tests/packages/cmake/* tests/packages/meson/*');
