@@ -52,5 +52,5 @@ analyze: ## clang-tidy, cppcheck and gcc -fanalyzer on the header, the tests and
 .PHONY: prove
 prove: NEEDS := deps-prove:coqc,coqdep
 prove: ## The proofs of the bounds, by Coq: constants, theorems, what they assume
-	$(call TAKES,20 seconds)
+	$(call TAKES,half a minute)
 	@$(PROVE) tools/prove.pl

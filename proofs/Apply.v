@@ -245,6 +245,25 @@ rewrite E. clear E E1 E2 E3 E4 E5 p. generalize dependent ((M - mc) * Rs). intro
 apply combine; [lra | | |]; gappa.
 Qed.
 
+(* ... with a mean that is given, or that is 0 (RMS). *)
+Lemma double_near : forall g o b, M = mc -> Rabs rho <= 1 / 268435456 -> Rabs o <= w ->
+  Rabs (y_double z mc Rc (g * (1 + o)) b - (X * g + b)) <=
+  18 / 268435456 * (Rabs g * (1 + Rabs X) + Rabs b).
+Proof.
+unfold y_double. intros g o b HM Hr Bo.
+destruct (rnd_ex Double (z - mc)) as [d1 [B1 E1]]. rewrite E1.
+destruct (rnd_ex Double ((z - mc) * (1 + d1) * Rc)) as [d2 [B2 E2]]. rewrite E2.
+destruct (rnd_ex Double ((z - mc) * (1 + d1) * Rc * (1 + d2) * (g * (1 + o)))) as [d3 [B3 E3]].
+rewrite E3. set (p := (z - mc) * (1 + d1) * Rc * (1 + d2) * (g * (1 + o)) * (1 + d3)).
+destruct (rnd_ex Double (p + b)) as [d4 [B4 E4]]. rewrite E4.
+destruct (rnd_ex Float ((p + b) * (1 + d4))) as [d5 [B5 E5]]. rewrite E5. simpl unit in *.
+assert (E : (p + b) * (1 + d4) * (1 + d5) - (X * g + b) =
+  g * X * ((1 + rho) * (1 + o) * (1 + d1) * (1 + d2) * (1 + d3) * (1 + d4) * (1 + d5) - 1)
+  + g * 0 + b * ((1 + d4) * (1 + d5) - 1)) by (unfold p, X; rewrite Erho, HM; ring).
+rewrite E. clear E E1 E2 E3 E4 E5 p.
+apply combine; [lra | | rewrite Rabs_R0; lra |]; gappa.
+Qed.
+
 (* RMS: z has no mean taken off, and M is 0. *)
 Lemma rms_shape : forall g o b, exists d3 d4 d5 d6,
   Rabs d3 <= u /\ Rabs d4 <= u /\ Rabs d5 <= u /\ Rabs d6 <= u /\

@@ -422,12 +422,12 @@ End Rms.
 (* ---- Statistics that are given: nrm_infer, nrm_apply ----------------------------------------- *)
 
 Section Given.
-Variables mean var eps : R.
+Variables mean var eps z b : R.
 Definition given_var_eps := rnd Double (var + eps).
 Definition given_rstd := rnd Double (1 / rnd Double (sqrt given_var_eps)).
 Definition given_exact := 1 / sqrt (var + eps).
 Hypothesis Hvar : 0 < var + eps.
-Hypothesis Hcom : Rabs (rnd Double (mean * given_rstd)) <= mean_limit.
+Let x := (z - mean) * given_exact.
 
 Lemma given_bound : 0 < given_exact /\ exists rho, Rabs rho <= 1 / 2251799813685248 /\
   given_rstd = given_exact * (1 + rho).
@@ -445,6 +445,21 @@ split; [apply Rdiv_lt_0_compat; [lra | now apply sqrt_lt_R0]|].
 exists rho. split; [lra | exact Er].
 Qed.
 
+(* BOUND y in double, of given statistics | 0.6 | y_given_wide | var + eps > 0 *)
+Theorem y_given_wide : forall s,
+  Rabs (y_double z mean given_rstd (rnd Double s) b - (x * s + b)) <= y_bound (6 / 10) s x b.
+Proof.
+intros s. destruct given_bound as [P [rho [Hr Er]]].
+destruct (rnd_ex Double s) as [o [Bo Eo]]. rewrite Eo. simpl unit in Bo. unfold y_bound.
+assert (Hr' : Rabs rho <= 1 / 268435456) by lra.
+eapply Rle_trans;
+  [apply (double_near z mean mean given_exact given_rstd rho Er s o b eq_refl Hr' Bo)|].
+apply Rmult_le_compat_r; [|unfold e; lra].
+generalize (Rabs_pos x) (Rabs_pos b) (Rabs_pos s). fold x. intros. nra.
+Qed.
+
+Hypothesis Hcom : Rabs (rnd Double (mean * given_rstd)) <= mean_limit.
+
 Lemma given_comfortable : Rabs mean * given_exact <= 33588000.
 Proof.
 destruct given_bound as [P [rho [Hr Er]]]. rewrite Er in Hcom.
@@ -460,9 +475,7 @@ assert (p * (1 - 14 * u) <= p * ((1 + rho) * (1 + d))) by (apply Rmult_le_compat
 lra.
 Qed.
 
-Variables z b : R.
 Hypothesis Fz : format Float z.
-Let x := (z - mean) * given_exact.
 
 Ltac close lemma :=
   destruct given_bound as [P [rho [Hr Er]]];
