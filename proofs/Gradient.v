@@ -1644,6 +1644,30 @@ apply dx_frozen_error with (er := 3 * w) (Kg := (1 + w) * (1 + u)); try lra;
   [now apply offset_near | exact R].
 Qed.
 
+(* In double it is (dy' * rstd) * g, rounded to a float. *)
+(* BOUND dx of nrm_infer_backward in double | 0.51 | dx_infer_double |
+   the running variance is exact *)
+Theorem dx_infer_double : forall dy gamma var eps, 0 < var + eps ->
+  let g := rnd Double gamma in
+  Rabs (rnd Float (rnd Double (rnd Double (dy * rstd_running var eps) * g)) -
+        1 / sqrt (var + eps) * (dy * gamma)) <=
+  51 / 100 * e * (1 / sqrt (var + eps) * Rabs (dy * gamma)).
+Proof.
+intros dy gamma var eps H. destruct (rstd_running_near var eps H) as [P [r [Fr ->]]].
+set (R0 := 1 / sqrt (var + eps)) in *. cbv zeta.
+destruct (rnd_near Double gamma) as [f1 [F1 ->]].
+destruct (rnd_near Double (dy * (R0 * r))) as [f2 [F2 ->]].
+destruct (rnd_near Double (dy * (R0 * r) * f2 * (gamma * f1))) as [f3 [F3 ->]].
+destruct (rnd_near Float (dy * (R0 * r) * f2 * (gamma * f1) * f3)) as [f4 [F4 ->]].
+assert (N : near ((1 + 3 * w) * (1 + w) * (1 + w) * (1 + w) * (1 + u)) (r * f1 * f2 * f3 * f4))
+  by (repeat apply near_mul; assumption).
+set (k := r * f1 * f2 * f3 * f4) in *. unfold near in N.
+replace (dy * (R0 * r) * f2 * (gamma * f1) * f3 * f4 - R0 * (dy * gamma))
+  with ((k - 1) * (R0 * (dy * gamma))) by (unfold k; ring).
+rewrite Rabs_mult, (Rabs_mult R0), (Rabs_pos_eq R0) by lra.
+apply Rmult_le_compat_r; [apply Rmult_le_pos; [lra | apply Rabs_pos] | lra].
+Qed.
+
 (* dx + dsum rounds once more: e / 2 of dsum, and of the scale what follows beside dx's own C. *)
 (* BOUND dx + dsum, beyond that of dx | 0.51 | dsum_added |
    and 0.5e |dsum| *)
