@@ -1,9 +1,10 @@
 (* The gradients of nrm_backward and nrm_infer_backward (NUMERICS, "Gradient"): dx, dgamma, dbeta.
    Modelled is every rounding, from dy and the statistics to what is stored: t and the terms of P
-     and
-   Q, their trees in float and totals in double, p and q, dx. Powers of two (v, u and 2^24 of
+   and Q, their trees in float and totals in double, p and q, dx. Powers of two (v, u and 2^24 of
    NUMERICS; here v, lift and bpow radix2 24) scale exactly and are written as such. Where the code
-   takes double for all of it (NUMERICS, "Double"), arith is Double: v is rstd, rho and lift are 1.
+   takes double for all of it (NUMERICS, "Double"), arith is Double: v is rstd, rho and lift are 1,
+   and a rounding written here that the code does not do is of what is a double already. Where it
+   takes double for a part, a sum or one dx, each rounding is one of these or smaller.
    Exact is the same formula of real numbers with the exact mean and rstd:
      xhat = (z - M) * R     dx = R * (t - p - xhat * q)     p = mean t     q = mean (t * xhat). *)
 From Coq Require Import Reals Psatz List.
@@ -200,8 +201,8 @@ Definition mh (s : statistic) := in_float s (rnd Float (mean s)) (mean s).
 Definition ml (s : statistic) := in_float s (rnd Float (rnd Double (mean s - mh s))) 0.
 Definition xhat (s : statistic) (z : R) := (z - exact_mean s) * exact_rstd s.
 Definition centred (s : statistic) (z : R) := rnd (arith s) (rnd (arith s) (z - mh s) - ml s).
-Definition h (s : statistic) (z : R) := in_float s (centred s z * v s) (rnd Double (centred s z * v
-  s)).
+Definition h (s : statistic) (z : R) :=
+  in_float s (centred s z * v s) (rnd Double (centred s z * v s)).
 
 (* em is the error of the mean, of a deviation 1 / rstd; er the relative one of rstd. |mean| * rstd
    is at most 2^25, or the code takes double (NUMERICS, "Double"). *)
@@ -811,12 +812,12 @@ Hypothesis Hg : exists f, near Kg f /\ g = gamma * f.
 Hypothesis Hlift : 0 < lift.
 
 Definition m_batch := over value share values shares (fun _ _ => 1).
-Definition p_batch := rnd Double (g * rnd Double (dbeta_sum value share dy values shares /
-  m_batch)).
+Definition p_batch :=
+  rnd Double (g * rnd Double (dbeta_sum value share dy values shares / m_batch)).
 Definition q_batch :=
   rnd Double (g * rnd Double (dgamma_sum value share z dy values shares (fun _ => s) / m_batch)).
-Definition dx_batch (k : value) := dx s lift (rnd (arith s) (dy k * (g * lift))) p_batch q_batch (z
-  k).
+Definition dx_batch (k : value) :=
+  dx s lift (rnd (arith s) (dy k * (g * lift))) p_batch q_batch (z k).
 
 Definition t_batch (k : value) := dy k * gamma.
 Definition tx_batch (k : value) := dy k * gamma * xhat s (z k).
@@ -885,8 +886,8 @@ Definition dx_group (c : plane) (k : value) :=
 
 Definition t_group (c : plane) (k : value) := dy k * gamma c.
 Definition tx_group (c : plane) (k : value) := dy k * gamma c * xhat s (z k).
-Definition average_group (f : plane -> value ->
-  R) := sum (fun c => sum (f c) (values c)) group / m_group.
+Definition average_group (f : plane -> value -> R) :=
+  sum (fun c => sum (f c) (values c)) group / m_group.
 Definition scale_group (c : plane) (k : value) := dx_scale s (t_group c k)
   (average_group (fun c k => Rabs (t_group c k))) (average_group (fun c k => Rabs (tx_group c k)))
   (z k).
@@ -1035,8 +1036,8 @@ Qed.
 (* (dy' * r) * w, with r = (float)(a * 2^n), w = 2^-n, a = g * rstd in double: n is 0 or 100. The
    rstd is in double from the running variance, which is what it is. *)
 Definition dx_frozen (dy g rstd : R) (n : Z) :=
-  rnd Float (rnd Float (dy * rnd Float (rnd Double (g * rstd) * bpow radix2 n)) * bpow radix2 (-
-    n)).
+  let a := rnd Float (rnd Double (g * rstd) * bpow radix2 n) in
+  rnd Float (rnd Float (dy * a) * bpow radix2 (- n)).
 
 Theorem dx_frozen_error : forall dy gamma g R0 rstd er Kg n C,
   0 <= R0 -> (exists f, near Kg f /\ g = gamma * f) ->
@@ -1044,7 +1045,7 @@ Theorem dx_frozen_error : forall dy gamma g R0 rstd er Kg n C,
   Kg * (1 + er) * (1 + w) * (1 + u) * (1 + u) - 1 <= C ->
   Rabs (dx_frozen dy g rstd n - R0 * (dy * gamma)) <= C * (R0 * Rabs (dy * gamma)).
 Proof.
-intros dy gamma g R0 rstd er Kg n C HR [f [F ->]] [r [Fr ->]] HC. unfold dx_frozen.
+intros dy gamma g R0 rstd er Kg n C HR [f [F ->]] [r [Fr ->]] HC. unfold dx_frozen. cbv zeta.
 rewrite rnd_scale, (rnd_id Float (rnd Float _)) by apply rnd_format.
 destruct (rnd_near Double (gamma * f * (R0 * r))) as [f1 [F1 ->]].
 destruct (rnd_near Float (gamma * f * (R0 * r) * f1 * bpow radix2 n)) as [f2 [F2 ->]].
@@ -1062,10 +1063,9 @@ Qed.
 
 (* ---- Joined: from the lists to what is stored ----------------------------------------------- *)
 
-(* A list as the code sums it: blocks are trees, in float or in double,
-  and of them 2^22 additions in
-   double above one another at most (runs, planes; a plane may have 2^32 values). Blocks of 8 are
-   lower. *)
+(* A list as the code sums it: blocks are trees, in float or in double, and of them 2^22
+   additions in double above one another at most (runs, planes; a plane may have 2^32 values).
+   Blocks of 8 are lower. *)
 Definition usual {A} (planes : list (list (list (tree A)))) :=
   (exists a, every_block (within a block_height) planes) /\
   exists n, INR n <= 4194304 /\ additions_within n planes.
@@ -1110,8 +1110,8 @@ Qed.
 
 (* Statistics: float sums around a pilot K, and the acceptance test lets them stand. *)
 Definition S1 (K : R) (L : tree R) := comp (fun z => rnd Float (z - K)) L.
-Definition S2 (K : R) (L : tree R) := comp (fun z => rnd Float (rnd Float (z - K) * rnd Float (z -
-  K))) L.
+Definition S2 (K : R) (L : tree R) :=
+  comp (fun z => rnd Float (rnd Float (z - K) * rnd Float (z - K))) L.
 
 Definition measured (L : tree R) (K eps : R) (exponent : Z) (a : type) : statistic :=
   Statistic (Statistics.x_mean L) (1 / sqrt (Statistics.x_var L + eps))
@@ -1260,8 +1260,8 @@ Qed.
 (* The bounds, in units of e. *)
 Notation e := (1 / 8388608).
 
-(* g is gamma itself, or gamma + gamma_offset, added in double, and its float where arith is Float.
-  *)
+(* g is gamma itself, or gamma + gamma_offset, added in double, and its float where arith is
+   Float. *)
 Definition plain (gamma g : R) := g = gamma.
 Definition with_offset (gamma g : R) := g = rnd Float (rnd Double gamma) \/ g = rnd Double gamma.
 

@@ -1,7 +1,12 @@
 (* nrm_merge and nrm_merge_sums (NUMERICS, "Merge"): what k merges of shares add to the errors of
    mean and m2, and so of rstd. Modelled is every rounding of nrm_merge, in double; counts are
    integers below 2^53, whose sum is exact. Shares are merged in any order, as a tree; of two the
-   one with more values is a. No share is empty: one of count 0 leaves the other as it is. *)
+   one with more values is a. No share is empty: one of count 0 leaves the other as it is.
+
+   First moments that are given are merged: each of k merges adds the same, whatever the order. Then
+   shares' own errors are added, of float sums (Gradient.v), and the whole goes to y, dx and dgamma.
+   The mean's error stays that of one share. That of rstd grows once, from 13.3u to 15u: a share's
+   mean that is off changes how far apart the shares are. *)
 From Coq Require Import Reals Psatz List.
 From Gappa Require Import Gappa_tactic.
 Require Import Float Sum.
