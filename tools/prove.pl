@@ -231,6 +231,7 @@ for my $name ($order =~ /(\w+)\.v\b/g) {
 }
 check('theorems rest on the axioms of the real numbers alone',
     $fine ? assumptions() : 'a proof fails');
+check("$oracle has no constant below what is proven", oracle());
 if ($fine) {
     spew("$dir/table.txt", table());
     print STDERR table();
