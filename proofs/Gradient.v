@@ -1,14 +1,17 @@
 (* The gradients of nrm_backward and nrm_infer_backward (NUMERICS, "Gradient"): dx, dgamma, dbeta.
-   Modelled is every rounding of the float path, from dy and the statistics to what is stored: t and
-   the terms of P and Q, their trees in float and totals in double, p and q, dx. Powers of two (v, u
-   and 2^24 of NUMERICS; here v, lift and bpow radix2 24) scale exactly and are written as such.
+   Modelled is every rounding, from dy and the statistics to what is stored: t and the terms of P
+   and Q, their trees in float and totals in double, p and q, dx. Powers of two (v, u and 2^24 of
+   NUMERICS; here v, lift and bpow radix2 24) scale exactly and are written as such. Where the code
+   takes double for all of it (NUMERICS, "Double"), arith is Double: v is rstd, rho and lift are 1,
+   and a rounding written here that the code does not do is of what is a double already. Where it
+   takes double for a part, a sum or one dx, each rounding is one of these or smaller.
    Exact is the same formula of real numbers with the exact mean and rstd:
      xhat = (z - M) * R     dx = R * (t - p - xhat * q)     p = mean t     q = mean (t * xhat). *)
 From Coq Require Import Reals Psatz List.
 From Flocq Require Import Core.
 From Gappa Require Import Gappa_tactic.
 Require Import Constants Float Sum.
-Require Statistics.
+Require Statistics Bounds.
 Open Scope R_scope.
 
 (* ---- Factors near 1, and what is close to an exact value ---- *)
@@ -40,6 +43,12 @@ Lemma rnd_near : forall t x, exists f, near (1 + unit t) f /\ rnd t x = x * f.
 Proof.
 intros t x. destruct (rnd_ex t x) as [d [B E]]. exists (1 + d). split; [|exact E].
 unfold near. replace (1 + d - 1) with d by ring. lra.
+Qed.
+
+Lemma rnd_near_u : forall t x, exists f, near (1 + u) f /\ rnd t x = x * f.
+Proof.
+intros t x. destruct (rnd_near t x) as [f [F E]]. exists f. split; [|exact E].
+generalize (unit_small t). unfold near in *. lra.
 Qed.
 
 (* c is x, give or take (K - 1) * B + b * T, where B is at least |x|. *)
@@ -182,15 +191,18 @@ Qed.
 (* What statistics give: the exact mean and rstd = 1 / sqrt(var + eps), and the computed ones. The
    computed rstd is v * rho, and v is 2^exponent. Of RMS both means are 0. *)
 Record statistic := Statistic {
-  exact_mean : R; exact_rstd : R; mean : R; rstd : R; exponent : Z }.
+  exact_mean : R; exact_rstd : R; mean : R; rstd : R; exponent : Z; arith : type }.
 
-Definition v (s : statistic) := bpow radix2 (exponent s).
+Definition in_float {A} (s : statistic) (a b : A) := match arith s
+  with Float => a | Double => b end.
+Definition v (s : statistic) := in_float s (bpow radix2 (exponent s)) (rstd s).
 Definition rho (s : statistic) := rstd s / v s.
-Definition mh (s : statistic) := rnd Float (mean s).
-Definition ml (s : statistic) := rnd Float (rnd Double (mean s - mh s)).
+Definition mh (s : statistic) := in_float s (rnd Float (mean s)) (mean s).
+Definition ml (s : statistic) := in_float s (rnd Float (rnd Double (mean s - mh s))) 0.
 Definition xhat (s : statistic) (z : R) := (z - exact_mean s) * exact_rstd s.
-Definition centred (s : statistic) (z : R) := rnd Float (rnd Float (z - mh s) - ml s).
-Definition h (s : statistic) (z : R) := centred s z * v s.
+Definition centred (s : statistic) (z : R) := rnd (arith s) (rnd (arith s) (z - mh s) - ml s).
+Definition h (s : statistic) (z : R) :=
+  in_float s (centred s z * v s) (rnd Double (centred s z * v s)).
 
 (* em is the error of the mean, of a deviation 1 / rstd; er the relative one of rstd. |mean| * rstd
    is at most 2^25, or the code takes double (NUMERICS, "Double"). *)
@@ -198,7 +210,7 @@ Definition fair (em er : R) (s : statistic) :=
   0 < exact_rstd s /\ 0 <= em /\
   Rabs ((exact_mean s - mean s) * exact_rstd s) <= em /\
   (exists f, near (1 + er) f /\ rstd s = exact_rstd s * f) /\
-  Rabs (mean s) * exact_rstd s <= 33556000.
+  (arith s = Float -> Rabs (mean s) * exact_rstd s <= 33556000) /\ 0 < v s.
 
 (* What the two subtractions lose, relatively, and what is lost of ml beside it. *)
 Notation sub := (129 / 64 * u).
@@ -215,11 +227,11 @@ exists dm, ((1 + dw) * (1 + dl) - 1). simpl in *. repeat split; try assumption.
 - ring.
 Qed.
 
-Lemma centred_error : forall s z, format Float z -> 0 < exact_rstd s ->
+Lemma centred_error : forall s z, arith s = Float -> format Float z -> 0 < exact_rstd s ->
   Rabs (mean s) * exact_rstd s <= 33556000 -> exists a l, near (1 + sub) a /\ Rabs l <= sub /\
   centred s z * exact_rstd s = (z - mean s) * exact_rstd s * a + l.
 Proof.
-intros s z Hz HR Hm. unfold centred, ml, mh, near.
+intros s z HA Hz HR Hm. unfold centred, ml, mh, near, in_float. rewrite HA.
 destruct (double_error (mean s)) as [dm [dl [Bm [Bl [Em El]]]]]. rewrite El.
 set (m := mean s) in *. set (R := exact_rstd s) in *.
 destruct (rnd_ex Float (rnd Float (z - rnd Float m) - - (m * dm) * (1 + dl))) as [d [Bd Ed]].
@@ -260,31 +272,44 @@ Lemma h_error : forall em er s z, format Float z -> fair em er s -> exists a c,
   near (1 + sub) a /\ Rabs c <= shift em /\
   h s z * (exact_rstd s / v s) = xhat s z * a + c.
 Proof.
-intros em er s z Hz [HR [Hem [Hm [_ Hx]]]].
-destruct (centred_error s z Hz HR Hx) as [a [l [Ha [Hl E]]]].
+intros em er s z Hz [HR [Hem [Hm [_ [Hx Hv]]]]].
+assert (Ha : exists a l, near (1 + sub) a /\ Rabs l <= sub /\
+  h s z * (exact_rstd s / v s) = (z - mean s) * exact_rstd s * a + l).
+{ unfold h, in_float. destruct (arith s) eqn:HA.
+  - destruct (centred_error s z HA Hz HR (Hx eq_refl)) as [a [l [Ha [Hl E]]]].
+    exists a, l. repeat split; try assumption. rewrite <- E. field. lra.
+  - unfold centred, ml, mh, in_float. rewrite HA, Rminus_0_r.
+    destruct (rnd_near Double (z - mean s)) as [f1 [F1 ->]].
+    destruct (rnd_near Double ((z - mean s) * f1)) as [f2 [F2 ->]].
+    destruct (rnd_near Double ((z - mean s) * f1 * f2 * v s)) as [f3 [F3 ->]].
+    exists (f1 * f2 * f3), 0. rewrite Rabs_R0. split; [|split; [lra | field; lra]].
+    assert (F := near_mul _ _ _ _ (near_mul _ _ _ _ F1 F2) F3). unfold near in *. simpl in F. lra. }
+destruct Ha as [a [l [Ha [Hl E]]]].
 exists a, ((exact_mean s - mean s) * exact_rstd s * a + l). split; [exact Ha|]. split.
 - unfold shift. eapply Rle_trans; [apply Rabs_triang|]. rewrite Rabs_mult.
   apply Rplus_le_compat; [|exact Hl].
   apply Rmult_le_compat; try apply Rabs_pos; [exact Hm | now apply near_abs].
-- assert (0 < v s) by apply bpow_gt_0. unfold h, xhat.
-  replace (centred s z * v s * (exact_rstd s / v s)) with (centred s z * exact_rstd s)
-    by (field; lra).
-  rewrite E. ring.
+- rewrite E. unfold xhat. ring.
 Qed.
 
-(* RMS has no mean: nothing is lost. *)
+(* RMS has no mean: nothing is lost in float, one rounding in double. *)
 Definition fair_rms (er : R) (s : statistic) :=
   0 < exact_rstd s /\ exact_mean s = 0 /\ mean s = 0 /\
-  (exists f, near (1 + er) f /\ rstd s = exact_rstd s * f).
+  (exists f, near (1 + er) f /\ rstd s = exact_rstd s * f) /\ 0 < v s.
 
 Lemma h_rms : forall er s z, format Float z -> fair_rms er s -> exists a c,
-  near 1 a /\ Rabs c <= 0 /\ h s z * (exact_rstd s / v s) = xhat s z * a + c.
+  near (1 + w) a /\ Rabs c <= 0 /\ h s z * (exact_rstd s / v s) = xhat s z * a + c.
 Proof.
-intros er s z Hz [_ [E0 [E1 _]]]. exists 1, 0. unfold near. rewrite Rminus_eq_0, Rabs_R0.
-repeat split; try lra. assert (0 < v s) by apply bpow_gt_0.
+intros er s z Hz [_ [E0 [E1 [_ Hv]]]].
 assert (F0 : forall t, format t 0) by (intros; apply generic_format_0).
-unfold h, xhat, centred, ml, mh. rewrite E0, E1, (rnd_id Float 0), !Rminus_0_r, (rnd_id Double 0),
-  (rnd_id Float 0), Rminus_0_r, !(rnd_id Float z) by auto. field. lra.
+assert (Fz : format (arith s) z) by (destruct (arith s); [exact Hz | now apply format_double]).
+assert (Ec : centred s z = z).
+{ unfold centred, ml, mh, in_float. rewrite E1.
+  destruct (arith s); repeat (rewrite ?Rminus_0_r, ?(rnd_id _ 0), ?(rnd_id _ z) by auto); auto. }
+unfold h, in_float, xhat. rewrite Ec, E0. destruct (arith s).
+- exists 1, 0. unfold near. rewrite Rminus_eq_0, Rabs_R0. repeat split; try lra. field. lra.
+- destruct (rnd_near Double (z * v s)) as [f [F ->]]. exists f, 0. rewrite Rabs_R0.
+  repeat split; try lra; [exact F | field; lra].
 Qed.
 
 (* A value that h multiplies. *)
@@ -300,12 +325,36 @@ Qed.
 
 (* ---- dx from p and q ---- *)
 
-Definition o_of (s : statistic) (lift : R) := rnd Float (rnd Double (rstd s / lift)).
+Definition o_of (s : statistic) (lift : R) :=
+  in_float s (rnd Float (rnd Double (rstd s / lift))) (rstd s / lift).
 
 (* ((t - (float)(p * u)) - h * (float)(q * rho * u)) * o *)
 Definition dx (s : statistic) (lift that p q z : R) :=
-  rnd Float (rnd Float (rnd Float (that - rnd Float (p * lift)) -
-    rnd Float (h s z * rnd Float (rnd Double (q * rho s) * lift))) * o_of s lift).
+  let r := rnd (arith s) in
+  let x := r (r (r (that - r (p * lift)) - r (h s z * r (rnd Double (q * rho s) * lift))) *
+              o_of s lift) in
+  in_float s x (rnd Float x).
+
+Lemma o_near : forall s lift, exists f g, near (1 + w) f /\ near (1 + u) g /\
+  o_of s lift = rstd s / lift * f * g.
+Proof.
+intros s lift. assert (N : forall k, 0 <= k -> near (1 + k) 1)
+  by (intros k Hk; unfold near; rewrite Rminus_eq_0, Rabs_R0; lra).
+unfold o_of, in_float. destruct (arith s).
+- destruct (rnd_near Double (rstd s / lift)) as [f [F ->]].
+  destruct (rnd_near Float (rstd s / lift * f)) as [g [G ->]]. exists f, g. auto.
+- exists 1, 1. rewrite !Rmult_1_r. repeat split; apply N; lra.
+Qed.
+
+Lemma stored_near : forall s x, exists f, near ((1 + w) * (1 + u)) f /\
+  in_float s (rnd (arith s) x) (rnd Float (rnd (arith s) x)) = x * f.
+Proof.
+intros s x. unfold in_float. destruct (arith s).
+- destruct (rnd_near Float x) as [f [F ->]]. exists f. split; [|reflexivity].
+  unfold near in *. simpl unit in F. lra.
+- destruct (rnd_near Double x) as [f [F ->]]. destruct (rnd_near Float (x * f)) as [g [G ->]].
+  exists (f * g). split; [now apply near_mul | ring].
+Qed.
 
 Definition exact_dx (s : statistic) (t p q z : R) := exact_rstd s * (t - p - xhat s z * q).
 
@@ -313,8 +362,9 @@ Definition exact_dx (s : statistic) (t p q z : R) := exact_rstd s * (t - p - xha
 Definition dx_scale (s : statistic) (t T0 T1 z : R) :=
   exact_rstd s * (1 + Rabs (xhat s z)) * (Rabs t + T0 + T1).
 
-(* What rounds after both differences: the second of them, rstd, o twice, the product. *)
-Definition tail (er : R) := (1 + u) * (1 + er) * (1 + w) * (1 + u) * (1 + u).
+(* What rounds after both differences: the second of them, rstd, o twice, the product. In double the
+   last of these is the float that is stored, and four are of 2^-53. *)
+Definition tail (er : R) := (1 + u) * (1 + er) * (1 + w) * (1 + u) * ((1 + w) * (1 + u)).
 (* What rounds q besides: rho, q * rho, its float, the product with h. *)
 Definition q_tail (er : R) := (1 + er) * (1 + w) * (1 + u) * (1 + u) * tail er.
 
@@ -329,31 +379,30 @@ Definition dx_constant (Kt Kp Kq bq Kd Ka c er C : R) :=
   c * Kq * q_tail er <= C.
 
 Theorem dx_error : forall Kt Kp Kq bq Kd Ka c er C s lift t that p P q Q T0 T1 z,
-  0 < exact_rstd s -> (exists f, near (1 + er) f /\ rstd s = exact_rstd s * f) -> 0 < lift ->
-  (exists a l, near Ka a /\ Rabs l <= c /\ h s z * (exact_rstd s / v s) = xhat s z * a + l) ->
+  0 < exact_rstd s -> (exists f, near (1 + er) f /\ rstd s = exact_rstd s * f) -> 0 < v s ->
+  0 < lift -> (exists a l, near Ka a /\ Rabs l
+    <= c /\ h s z * (exact_rstd s / v s) = xhat s z * a + l) ->
   (exists f, near Kd f /\
-    rnd Float (that - rnd Float (p * lift)) = (that - rnd Float (p * lift)) * f) ->
+    rnd (arith s) (that - rnd (arith s) (p * lift)) = (that - rnd (arith s) (p * lift)) * f) ->
   close Kt 0 (Rabs t) (Rabs t) (that / lift) t ->
   close Kp 0 T0 T0 p P ->
   close Kq bq T1 T0 q Q ->
   dx_constant Kt Kp Kq bq Kd Ka c er C ->
   Rabs (dx s lift that p q z - exact_dx s t P Q z) <= C * dx_scale s t T0 T1 z.
 Proof.
-intros Kt Kp Kq bq Kd Ka c er C s lift t that p P q Q T0 T1 z HR [r [Hr Er]] Hl
+intros Kt Kp Kq bq Kd Ka c er C s lift t that p P q Q T0 T1 z HR [r [Hr Er]] Hv Hl
   [a [l [Ha [Hc Eh]]]] [f2 [F2 E2]] Ht Hp Hq [C1 [C2 [C3 [C4 C5]]]].
-assert (Hv : 0 < v s) by apply bpow_gt_0.
 (* Every rounding as a factor. *)
-unfold dx, o_of. rewrite E2. clear E2.
-destruct (rnd_near Float (p * lift)) as [f1 [F1 ->]].
+unfold dx. cbv zeta. rewrite E2. clear E2.
+destruct (rnd_near_u (arith s) (p * lift)) as [f1 [F1 ->]].
 destruct (rnd_near Double (q * rho s)) as [f3 [F3 ->]].
-destruct (rnd_near Float (q * rho s * f3 * lift)) as [f4 [F4 ->]].
-destruct (rnd_near Float (h s z * (q * rho s * f3 * lift * f4))) as [f5 [F5 ->]].
+destruct (rnd_near_u (arith s) (q * rho s * f3 * lift)) as [f4 [F4 ->]].
+destruct (rnd_near_u (arith s) (h s z * (q * rho s * f3 * lift * f4))) as [f5 [F5 ->]].
 set (left := (that - p * lift * f1) * f2).
 set (right := h s z * (q * rho s * f3 * lift * f4) * f5).
-destruct (rnd_near Float (left - right)) as [f6 [F6 ->]].
-destruct (rnd_near Double (rstd s / lift)) as [f7 [F7 ->]].
-destruct (rnd_near Float (rstd s / lift * f7)) as [f8 [F8 ->]].
-destruct (rnd_near Float ((left - right) * f6 * (rstd s / lift * f7 * f8))) as [f9 [F9 ->]].
+destruct (rnd_near_u (arith s) (left - right)) as [f6 [F6 ->]].
+destruct (o_near s lift) as [f7 [f8 [F7 [F8 ->]]]].
+destruct (stored_near s ((left - right) * f6 * (rstd s / lift * f7 * f8))) as [f9 [F9 ->]].
 simpl unit in *.
 set (out := f6 * r * f7 * f8 * f9).
 assert (Fo : near (tail er) out) by (unfold tail, out; repeat apply near_mul; assumption).
@@ -406,14 +455,14 @@ lra.
 Qed.
 
 (* The differences of kinds with a mean; and RMS, of which p is 0. *)
-Lemma difference : forall that p lift, exists f, near (1 + u) f /\
-  rnd Float (that - rnd Float (p * lift)) = (that - rnd Float (p * lift)) * f.
-Proof. intros. exact (rnd_near Float _). Qed.
+Lemma difference : forall t that p lift, exists f, near (1 + u) f /\
+  rnd t (that - rnd t (p * lift)) = (that - rnd t (p * lift)) * f.
+Proof. intros. apply rnd_near_u. Qed.
 
-Lemma difference_rms : forall that lift, format Float that -> exists f, near 1 f /\
-  rnd Float (that - rnd Float (0 * lift)) = (that - rnd Float (0 * lift)) * f.
+Lemma difference_rms : forall t that lift, format t that -> exists f, near 1 f /\
+  rnd t (that - rnd t (0 * lift)) = (that - rnd t (0 * lift)) * f.
 Proof.
-intros that lift H. exists 1. split; [unfold near; rewrite Rminus_eq_0, Rabs_R0; lra|].
+intros t that lift H. exists 1. split; [unfold near; rewrite Rminus_eq_0, Rabs_R0; lra|].
 rewrite Rmult_0_l, rnd_0, Rminus_0_r, rnd_id by exact H. ring.
 Qed.
 
@@ -431,8 +480,8 @@ Hypothesis Hg : forall k, exists f, near Kg f /\ g k = gamma k * f.
 Hypothesis Hlift : 0 < lift.
 Hypothesis Hm : 0 < size row.
 
-Definition t_row (k : value) := rnd Float (dy k * (g k * lift)).
-Definition Q_term (k : value) := rnd Float (t_row k * h s (z k)).
+Definition t_row (k : value) := rnd (arith s) (dy k * (g k * lift)).
+Definition Q_term (k : value) := rnd (arith s) (t_row k * h s (z k)).
 Definition P_row := comp t_row row.
 Definition Q_row := comp Q_term row.
 Definition p_row := rnd Double (P_row / lift / size row).
@@ -447,7 +496,7 @@ Definition scale_row (k : value) :=
 
 Lemma t_row_factor : forall k, exists f, near (Kg * (1 + u)) f /\ t_row k = t k * lift * f.
 Proof.
-intros k. unfold t_row, t. destruct (rnd_near Float (dy k * (g k * lift))) as [f1 [F1 ->]].
+intros k. unfold t_row, t. destruct (rnd_near_u (arith s) (dy k * (g k * lift))) as [f1 [F1 ->]].
 destruct (Hg k) as [f2 [F2 ->]]. exists (f2 * f1). split; [now apply near_mul | ring].
 Qed.
 
@@ -469,7 +518,7 @@ apply close_comp_scaled; try lra; [now apply Rinv_0_lt_compat | exact t_row_clos
 Qed.
 
 (* Ka and c: how close h is. *)
-Lemma q_row_close : forall Ka c er G, 1 <= Kg -> 1 <= Ka -> 0 <= c -> 0 < exact_rstd s ->
+Lemma q_row_close : forall Ka c er G, 1 <= Kg -> 1 <= Ka -> 0 <= c -> 0 < exact_rstd s -> 0 < v s ->
   (forall k, exists a l, near Ka a /\ Rabs l <= c /\
      h s (z k) * (exact_rstd s / v s) = xhat s (z k) * a + l) ->
   (exists f, near (1 + er) f /\ rstd s = exact_rstd s * f) -> growth row <= G ->
@@ -478,8 +527,7 @@ Lemma q_row_close : forall Ka c er G, 1 <= Kg -> 1 <= Ka -> 0 <= c -> 0 < exact_
     (average (fun k => Rabs (tx k)) row) (average (fun k => Rabs (t k)) row)
     q_row (average tx row).
 Proof.
-intros Ka c er G HKg HKa Hc HR Hh [r [Hr Er]] HG.
-assert (Hv : 0 < v s) by apply bpow_gt_0. unfold q_row.
+intros Ka c er G HKg HKa Hc HR Hv Hh [r [Hr Er]] HG. unfold q_row.
 destruct (rnd_near Double (Q_row * rho s)) as [f1 [F1 ->]].
 destruct (rnd_near Double (Q_row * rho s * f1 / lift / size row)) as [f2 [F2 ->]].
 replace (Q_row * rho s * f1 / lift / size row * f2)
@@ -491,7 +539,7 @@ apply close_comp_scaled; try exact HG; try nra.
 - apply Rdiv_lt_0_compat; [now apply Rdiv_lt_0_compat | exact Hlift].
 - intros k. destruct (Hh k) as [a [l [Ha [Hl E]]]]. unfold Q_term.
   destruct (t_row_factor k) as [f3 [F3 ->]].
-  destruct (rnd_near Float (t k * lift * f3 * h s (z k))) as [f4 [F4 ->]].
+  destruct (rnd_near_u (arith s) (t k * lift * f3 * h s (z k))) as [f4 [F4 ->]].
   replace (t k * lift * f3 * h s (z k) * f4 * (exact_rstd s / v s / lift))
     with (t k * (h s (z k) * (exact_rstd s / v s)) * (f3 * f4)) by (field; lra).
   rewrite E. apply close_mul; [now apply close_xhat | now apply near_mul].
@@ -505,7 +553,7 @@ Theorem dx_row_error : forall em er G C k, (forall k, format Float (z k)) -> 1 <
     (1 + u) (1 + sub) (shift em) er C ->
   Rabs (dx_row k - exact_dx s (t k) (average t row) (average tx row) (z k)) <= C * scale_row k.
 Proof.
-intros em er G C k Hz HK Hs HG HC. assert (HS := Hs). destruct HS as [HR [Hem [_ [Hr _]]]].
+intros em er G C k Hz HK Hs HG HC. assert (HS := Hs). destruct HS as [HR [Hem [_ [Hr [_ Hv]]]]].
 eapply dx_error; try eassumption.
 - exact (h_error em er s (z k) (Hz k) Hs).
 - apply difference.
@@ -518,11 +566,12 @@ Qed.
 
 Theorem dx_rms_error : forall er G C k, (forall k, format Float (z k)) -> 1 <= Kg ->
   fair_rms er s -> growth row <= G ->
-  dx_constant (Kg * (1 + u)) 1 (1 * (Kg * (1 + u) * (1 + u)) * G * ((1 + er) * (1 + w) * (1 + w)))
-    (0 * (Kg * (1 + u) * (1 + u)) * G * ((1 + er) * (1 + w) * (1 + w))) 1 1 0 er C ->
+  dx_constant (Kg * (1 + u)) 1 ((1 + w) * (Kg * (1 + u) * (1 + u)) * G * ((1 + er) * (1 + w) * (1
+    + w)))
+    (0 * (Kg * (1 + u) * (1 + u)) * G * ((1 + er) * (1 + w) * (1 + w))) 1 (1 + w) 0 er C ->
   Rabs (dx_rms k - exact_dx s (t k) 0 (average tx row) (z k)) <= C * scale_row k.
 Proof.
-intros er G C k Hz HK Hs HG HC. assert (HS := Hs). destruct HS as [HR [_ [_ Hr]]].
+intros er G C k Hz HK Hs HG HC. assert (HS := Hs). destruct HS as [HR [_ [_ [Hr Hv]]]].
 eapply dx_error; try eassumption.
 - exact (h_rms er s (z k) (Hz k) Hs).
 - apply difference_rms. apply rnd_format.
@@ -545,7 +594,7 @@ Variables z dy : value -> R.
 Variable plane : tree value.
 Variable s : statistic.
 
-Definition Q_plane_term (k : value) := rnd Float (dy k * (h s (z k) * bpow radix2 24)).
+Definition Q_plane_term (k : value) := rnd (arith s) (dy k * (h s (z k) * bpow radix2 24)).
 Definition P_plane := comp dy plane.
 Definition Q_plane := rnd Double (comp Q_plane_term plane * rho s) / bpow radix2 24.
 
@@ -565,8 +614,7 @@ Lemma Q_plane_close : forall em er G, (forall k, format Float (z k)) -> fair em 
     (sum (fun k => Rabs (dy k * xhat s (z k))) plane) (sum (fun k => Rabs (dy k)) plane)
     Q_plane (sum (fun k => dy k * xhat s (z k)) plane).
 Proof.
-intros em er G Hz Hs HG. assert (HS := Hs). destruct HS as [HR [Hem [_ [[r [Hr Er]] _]]]].
-assert (Hv : 0 < v s) by apply bpow_gt_0.
+intros em er G Hz Hs HG. assert (HS := Hs). destruct HS as [HR [Hem [_ [[r [Hr Er]] [_ Hv]]]]].
 assert (Hb : 0 < bpow radix2 24) by apply bpow_gt_0.
 assert (Hc : 0 <= shift em) by (unfold shift; nra).
 unfold Q_plane. destruct (rnd_near Double (comp Q_plane_term plane * rho s)) as [f1 [F1 ->]].
@@ -578,7 +626,7 @@ apply close_comp_scaled; try exact HG; try nra.
 - apply Rdiv_lt_0_compat; [now apply Rdiv_lt_0_compat | exact Hb].
 - intros k. destruct (h_error em er s (z k) (Hz k) Hs) as [a [l [Ha [Hl E]]]].
   unfold Q_plane_term.
-  destruct (rnd_near Float (dy k * (h s (z k) * bpow radix2 24))) as [f2 [F2 ->]].
+  destruct (rnd_near_u (arith s) (dy k * (h s (z k) * bpow radix2 24))) as [f2 [F2 ->]].
   replace (dy k * (h s (z k) * bpow radix2 24) * f2 * (exact_rstd s / v s / bpow radix2 24))
     with (dy k * (h s (z k) * (exact_rstd s / v s)) * f2) by (field; lra).
   rewrite E. apply close_mul; [now apply close_xhat | exact F2].
@@ -706,15 +754,15 @@ Lemma dx_channel_error : forall em er Kp Kq bq C Kg s lift dy gamma g p P q Q T0
   (exists f, near Kg f /\ g = gamma * f) ->
   close Kp 0 T0 T0 p P -> close Kq bq T1 T0 q Q ->
   dx_constant (Kg * (1 + u)) Kp Kq bq (1 + u) (1 + sub) (shift em) er C ->
-  Rabs (dx s lift (rnd Float (dy * (g * lift))) p q z - exact_dx s (dy * gamma) P Q z)
+  Rabs (dx s lift (rnd (arith s) (dy * (g * lift))) p q z - exact_dx s (dy * gamma) P Q z)
     <= C * dx_scale s (dy * gamma) T0 T1 z.
 Proof.
 intros em er Kp Kq bq C Kg s lift dy gamma g p P q Q T0 T1 z Hz Hs Hl [f [F ->]] Hp Hq HC.
-assert (HS := Hs). destruct HS as [HR [_ [_ [Hr _]]]].
+assert (HS := Hs). destruct HS as [HR [_ [_ [Hr [_ Hv]]]]].
 eapply dx_error; try eassumption.
 - exact (h_error em er s z Hz Hs).
 - apply difference.
-- destruct (rnd_near Float (dy * (gamma * f * lift))) as [f1 [F1 ->]].
+- destruct (rnd_near_u (arith s) (dy * (gamma * f * lift))) as [f1 [F1 ->]].
   replace (dy * (gamma * f * lift) * f1 / lift) with (dy * gamma * (f * f1)) by (field; lra).
   now apply close_factor, near_mul.
 Qed.
@@ -764,11 +812,12 @@ Hypothesis Hg : exists f, near Kg f /\ g = gamma * f.
 Hypothesis Hlift : 0 < lift.
 
 Definition m_batch := over value share values shares (fun _ _ => 1).
-Definition p_batch := rnd Double (g * rnd Double (dbeta_sum value share dy values shares /
-  m_batch)).
+Definition p_batch :=
+  rnd Double (g * rnd Double (dbeta_sum value share dy values shares / m_batch)).
 Definition q_batch :=
   rnd Double (g * rnd Double (dgamma_sum value share z dy values shares (fun _ => s) / m_batch)).
-Definition dx_batch (k : value) := dx s lift (rnd Float (dy k * (g * lift))) p_batch q_batch (z k).
+Definition dx_batch (k : value) :=
+  dx s lift (rnd (arith s) (dy k * (g * lift))) p_batch q_batch (z k).
 
 Definition t_batch (k : value) := dy k * gamma.
 Definition tx_batch (k : value) := dy k * gamma * xhat s (z k).
@@ -833,12 +882,12 @@ Definition p_group :=
 Definition q_group :=
   rnd Double (comp (fun c => rnd Double (g c * Q_plane z dy (values c) s)) group / m_group).
 Definition dx_group (c : plane) (k : value) :=
-  dx s lift (rnd Float (dy k * (g c * lift))) p_group q_group (z k).
+  dx s lift (rnd (arith s) (dy k * (g c * lift))) p_group q_group (z k).
 
 Definition t_group (c : plane) (k : value) := dy k * gamma c.
 Definition tx_group (c : plane) (k : value) := dy k * gamma c * xhat s (z k).
-Definition average_group (f : plane -> value ->
-  R) := sum (fun c => sum (f c) (values c)) group / m_group.
+Definition average_group (f : plane -> value -> R) :=
+  sum (fun c => sum (f c) (values c)) group / m_group.
 Definition scale_group (c : plane) (k : value) := dx_scale s (t_group c k)
   (average_group (fun c k => Rabs (t_group c k))) (average_group (fun c k => Rabs (tx_group c k)))
   (z k).
@@ -890,8 +939,9 @@ Variables z dy : value -> R.
 Variable s : value -> statistic.
 Variable list : tree value.
 
-Definition dgamma_term (k : value) := rnd Float (dy k * rnd Float (centred (s k) (z k) * rnd Float
-  (rstd (s k)))).
+Definition xhat_row (s : statistic) (z : R) :=
+  let r := rnd (arith s) in in_float s (r (centred s z * r (rstd s))) (h s z).
+Definition dgamma_term (k : value) := rnd (arith (s k)) (dy k * xhat_row (s k) (z k)).
 Definition dgamma_row := comp dgamma_term list.
 Definition exact_dgamma_row := sum (fun k => dy k * xhat (s k) (z k)) list.
 Definition dgamma_row_scale := sum (fun k => Rabs (dy k) * (1 + Rabs (xhat (s k) (z k)))) list.
@@ -903,8 +953,18 @@ unfold dgamma_row_scale. rewrite <- sum_plus. apply sum_ext, every_all. intros k
 rewrite Rabs_mult. ring.
 Qed.
 
+Lemma xhat_row_factor : forall s z, 0 < v s -> exists f, near ((1 + u) * (1 + u)) f /\
+  xhat_row s z = h s z * (rstd s / v s) * f.
+Proof.
+intros s' z' Hv. unfold xhat_row, h, v, in_float in *. destruct (arith s').
+- destruct (rnd_near Float (rstd s')) as [f [F ->]].
+  destruct (rnd_near Float (centred s' z' * (rstd s' * f))) as [g [G ->]].
+  exists (f * g). split; [now apply near_mul | field; lra].
+- exists 1. split; [unfold near; rewrite Rminus_eq_0, Rabs_R0; lra | field; lra].
+Qed.
+
 Theorem dgamma_row_error : forall Ka c er G C, 1 <= Ka -> 0 <= c -> 0 <= er -> 1 <= G ->
-  (forall k, 0 < exact_rstd (s k) /\
+  (forall k, 0 < exact_rstd (s k) /\ 0 < v (s k) /\
     (exists a l, near Ka a /\ Rabs l <= c /\
       h (s k) (z k) * (exact_rstd (s k) / v (s k)) = xhat (s k) (z k) * a + l) /\
     (exists f, near (1 + er) f /\ rstd (s k) = exact_rstd (s k) * f)) ->
@@ -919,15 +979,17 @@ intros Ka c er G C HKa Hc Her G1 Hs HG C1 C2. rewrite dgamma_row_split.
 eapply store_error; [|exact C1|exact C2].
 assert (1 <= (1 + er) * (1 + u) * (1 + u) * (1 + u)) by nra.
 apply close_comp; [nra | nra | | exact HG]. apply every_all. intros k.
-destruct (Hs k) as [HR [[a [l [Ha [Hl E]]]] [r [Hr Er]]]]. unfold dgamma_term.
-destruct (rnd_near Float (rstd (s k))) as [f1 [F1 ->]].
-destruct (rnd_near Float (centred (s k) (z k) * (rstd (s k) * f1))) as [f2 [F2 ->]].
-destruct (rnd_near Float (dy k * (centred (s k) (z k) * (rstd (s k) * f1) * f2))) as [f3 [F3 ->]].
-assert (Hv : 0 < v (s k)) by apply bpow_gt_0.
-replace (dy k * (centred (s k) (z k) * (rstd (s k) * f1) * f2) * f3)
-  with (dy k * (h (s k) (z k) * (exact_rstd (s k) / v (s k))) * (r * f1 * f2 * f3))
-  by (unfold h; rewrite Er; field; lra).
-rewrite E. apply close_mul; [now apply close_xhat | repeat apply near_mul; assumption].
+destruct (Hs k) as [HR [Hv [[a [l [Ha [Hl E]]]] [r [Hr Er]]]]]. unfold dgamma_term.
+destruct (xhat_row_factor (s k) (z k) Hv) as [f1 [F1 ->]].
+destruct (rnd_near_u (arith (s k)) (dy k * (h (s k) (z k) * (rstd (s k) / v (s k)) * f1)))
+  as [f2 [F2 ->]].
+replace (dy k * (h (s k) (z k) * (rstd (s k) / v (s k)) * f1) * f2)
+  with (dy k * (h (s k) (z k) * (exact_rstd (s k) / v (s k))) * (r * f1 * f2))
+  by (rewrite Er; field; lra).
+rewrite E. apply close_mul; [now apply close_xhat|].
+replace ((1 + er) * (1 + u) * (1 + u) * (1 + u))
+  with ((1 + er) * ((1 + u) * (1 + u)) * (1 + u)) by ring.
+repeat apply near_mul; assumption.
 Qed.
 End Dgamma_rows.
 
@@ -974,8 +1036,8 @@ Qed.
 (* (dy' * r) * w, with r = (float)(a * 2^n), w = 2^-n, a = g * rstd in double: n is 0 or 100. The
    rstd is in double from the running variance, which is what it is. *)
 Definition dx_frozen (dy g rstd : R) (n : Z) :=
-  rnd Float (rnd Float (dy * rnd Float (rnd Double (g * rstd) * bpow radix2 n)) * bpow radix2 (-
-    n)).
+  let a := rnd Float (rnd Double (g * rstd) * bpow radix2 n) in
+  rnd Float (rnd Float (dy * a) * bpow radix2 (- n)).
 
 Theorem dx_frozen_error : forall dy gamma g R0 rstd er Kg n C,
   0 <= R0 -> (exists f, near Kg f /\ g = gamma * f) ->
@@ -983,7 +1045,7 @@ Theorem dx_frozen_error : forall dy gamma g R0 rstd er Kg n C,
   Kg * (1 + er) * (1 + w) * (1 + u) * (1 + u) - 1 <= C ->
   Rabs (dx_frozen dy g rstd n - R0 * (dy * gamma)) <= C * (R0 * Rabs (dy * gamma)).
 Proof.
-intros dy gamma g R0 rstd er Kg n C HR [f [F ->]] [r [Fr ->]] HC. unfold dx_frozen.
+intros dy gamma g R0 rstd er Kg n C HR [f [F ->]] [r [Fr ->]] HC. unfold dx_frozen. cbv zeta.
 rewrite rnd_scale, (rnd_id Float (rnd Float _)) by apply rnd_format.
 destruct (rnd_near Double (gamma * f * (R0 * r))) as [f1 [F1 ->]].
 destruct (rnd_near Float (gamma * f * (R0 * r) * f1 * bpow radix2 n)) as [f2 [F2 ->]].
@@ -1001,10 +1063,11 @@ Qed.
 
 (* ---- Joined: from the lists to what is stored ----------------------------------------------- *)
 
-(* A list as the code sums it: blocks are trees in float, of them 2^22 additions in double above one
-   another at most (runs, planes; a plane may have 2^32 values). Blocks of 8 are lower. *)
+(* A list as the code sums it: blocks are trees, in float or in double, and of them 2^22
+   additions in double above one another at most (runs, planes; a plane may have 2^32 values).
+   Blocks of 8 are lower. *)
 Definition usual {A} (planes : list (list (list (tree A)))) :=
-  every_block (within Float block_height) planes /\
+  (exists a, every_block (within a block_height) planes) /\
   exists n, INR n <= 4194304 /\ additions_within n planes.
 
 (* What is in double alone: samples, channels of a group, shares. *)
@@ -1015,10 +1078,12 @@ Definition list_growth := (1 + u) ^ block_height * (1 + u / 127).
 Lemma usual_growth : forall A (planes : list (list (list (tree A)))), usual planes ->
   growth (total Double planes) <= list_growth.
 Proof.
-intros A planes [HB [n [Hn HA]]]. eapply Rle_trans;
-  [exact (total_growth A Float Double block_height n planes HB HA)|].
-apply Rmult_le_compat_l; [|now apply double_growth].
-apply Rle_trans with 1; [lra|]. apply pow_R1_Rle. simpl. lra.
+intros A planes [[a HB] [n [Hn HA]]]. eapply Rle_trans;
+  [exact (total_growth A a Double block_height n planes HB HA)|].
+assert (P := unit_pos a). assert (U := unit_small a).
+apply Rmult_le_compat; try (apply pow_le; simpl unit; lra).
+- apply pow_incr. lra.
+- now apply double_growth.
 Qed.
 
 Lemma double_tree_growth : forall A (s : tree A), in_double s -> growth s <= 1 + u / 127.
@@ -1045,23 +1110,68 @@ Qed.
 
 (* Statistics: float sums around a pilot K, and the acceptance test lets them stand. *)
 Definition S1 (K : R) (L : tree R) := comp (fun z => rnd Float (z - K)) L.
-Definition S2 (K : R) (L : tree R) := comp (fun z => rnd Float (rnd Float (z - K) * rnd Float (z -
-  K))) L.
+Definition S2 (K : R) (L : tree R) :=
+  comp (fun z => rnd Float (rnd Float (z - K) * rnd Float (z - K))) L.
 
-Definition measured (L : tree R) (K eps : R) (exponent : Z) : statistic :=
+Definition measured (L : tree R) (K eps : R) (exponent : Z) (a : type) : statistic :=
   Statistic (Statistics.x_mean L) (1 / sqrt (Statistics.x_var L + eps))
     (Statistics.f_mean (S1 K L) (size L) K) (Statistics.f_rstd (S1 K L) (S2 K L) (size L) eps)
-    exponent.
+    exponent a.
 
 Definition accepted (L : tree R) (K eps : R) :=
   0 < size L /\ 0 <= eps /\ 0 < Statistics.f_var_eps (S1 K L) (S2 K L) (size L) eps /\
   Statistics.f_accepted (S1 K L) (S2 K L) (size L) eps.
 
-(* Float is taken where |mean| * rstd, in double, is at most 2^25. *)
-Definition comfortable (s : statistic) := rnd Double (Rabs (mean s) * rstd s) <= mean_limit.
+(* Float is taken where |mean| * rstd, in double, is at most 2^25. A double holds the mean: where it
+   is more than 2^32 deviations nothing is claimed. *)
+Definition comfortable (s : statistic) :=
+  in_float s (rnd Double (Rabs (mean s) * rstd s) <= mean_limit)
+    (Rabs (mean s) * exact_rstd s <= 2 ^ 32).
 
-Notation em := (99 / 10 * u).
+Notation em := (18 * u).
 Notation er := (1331 / 100 * u).
+
+(* x is the mean before it is rounded to a double. *)
+Lemma rounded_fair : forall s x r, 0 < exact_rstd s ->
+  Rabs (exact_mean s - x) * exact_rstd s <= 981 / 100 * u -> mean s = rnd Double x ->
+  Rabs r <= er -> rstd s = exact_rstd s * (1 + r) -> comfortable s -> fair em er s.
+Proof.
+intros s x r HR Hx Em Hr Er Hc. set (R0 := exact_rstd s) in *.
+assert (Br := Statistics.abs_le _ _ Hr).
+assert (P0 : 0 <= Rabs (mean s) * R0) by (apply Rmult_le_pos; [apply Rabs_pos | lra]).
+assert (HF : arith s = Float -> Rabs (mean s) * R0 <= 33556000).
+{ intros HA. unfold comfortable, in_float in Hc. rewrite HA, Er in Hc.
+  destruct (rnd_ex Double (Rabs (mean s) * (R0 * (1 + r)))) as [d [Bd Ed]]. rewrite Ed in Hc.
+  simpl unit in Bd. apply Statistics.abs_le in Bd. unfold mean_limit in Hc.
+  replace (Rabs (mean s) * (R0 * (1 + r)) * (1 + d))
+    with (Rabs (mean s) * R0 * ((1 + r) * (1 + d))) in Hc by ring.
+  set (a := Rabs (mean s) * R0) in *.
+  assert (1 - 14 * u <= (1 + r) * (1 + d)) by (clear - Br Bd; nra).
+  assert (a * (1 - 14 * u) <= a * ((1 + r) * (1 + d))) by now apply Rmult_le_compat_l. lra. }
+assert (HM : Rabs (mean s) * R0 <= 2 ^ 32).
+{ unfold comfortable, in_float in Hc. destruct (arith s); [specialize (HF eq_refl);
+    lra | exact Hc]. }
+assert (E : Rabs ((exact_mean s - mean s) * R0) <= em).
+{ destruct (rnd_ex Double x) as [d [Bd Ed]]. simpl unit in Bd.
+  assert (Bd' := Statistics.abs_le _ _ Bd).
+  rewrite Em, Ed in HM. rewrite Em, Ed.
+  rewrite Rabs_mult, (Rabs_pos_eq (1 + d)) in HM by lra.
+  assert (P1 : 0 <= Rabs x * R0) by (apply Rmult_le_pos; [apply Rabs_pos | lra]).
+  assert (HX : Rabs x * R0 <= 2 ^ 32 * (1 + 2 * w)).
+  { assert (Rabs x * R0 * (1 - w) <= Rabs x * R0 * (1 + d))
+      by (apply Rmult_le_compat_l; lra). lra. }
+  rewrite Rabs_mult, (Rabs_pos_eq R0) by lra.
+  replace (exact_mean s - x * (1 + d)) with ((exact_mean s - x) + - (x * d)) by ring.
+  apply Rle_trans with ((Rabs (exact_mean s - x) + Rabs (x * d)) * R0).
+  - apply Rmult_le_compat_r; [lra|]. eapply Rle_trans; [apply Rabs_triang|].
+    rewrite Rabs_Ropp. lra.
+  - rewrite Rabs_mult. assert (Rabs x * R0 * Rabs d <= 2 ^ 32 * (1 + 2 * w) * w)
+      by (apply Rmult_le_compat; try apply Rabs_pos; assumption). lra. }
+repeat split; try assumption; try lra.
+- exists (1 + r). split; [|exact Er]. unfold near. replace (1 + r - 1) with r by ring. lra.
+- unfold v, in_float. destruct (arith s); [apply bpow_gt_0|]. rewrite Er. apply Rmult_lt_0_compat;
+    lra.
+Qed.
 
 Lemma list_growth_small : 1 <= list_growth <= 1 + 14 * unit Float.
 Proof. unfold list_growth, block_height. simpl. lra. Qed.
@@ -1075,10 +1185,10 @@ apply Rmult_le_compat_r.
 - assert (growth L <= list_growth) by now apply usual_growth. nra.
 Qed.
 
-Theorem measured_fair : forall planes K eps e, usual planes -> let L := total Double planes in
-  accepted L K eps -> comfortable (measured L K eps e) -> fair em er (measured L K eps e).
+Theorem measured_fair : forall planes K eps e a, usual planes -> let L := total Double planes in
+  accepted L K eps -> comfortable (measured L K eps e a) -> fair em er (measured L K eps e a).
 Proof.
-intros planes K eps e HU L [Hm [Heps [HT Ha]]] Hc.
+intros planes K eps e a HU L [Hm [Heps [HT Ha]]] Hc.
 assert (Hg := list_growth_small).
 assert (HS := fun f => summed_usual planes f HU). fold L in HS.
 assert (H1 := HS (fun z => rnd Float (z - K))).
@@ -1086,67 +1196,33 @@ assert (H2 := HS (fun z => rnd Float (rnd Float (z - K) * rnd Float (z - K)))).
 destruct (Statistics.rstd Float L K eps list_growth _ _ Hm Heps Hg H1 H2 HT Ha) as [HP [r [Hr Er]]].
 assert (Hd := Statistics.mean Float L K eps list_growth _ _ Hm Heps Hg H1 H2 HT Ha).
 fold (S1 K L) in *. fold (S2 K L) in *.
-set (V := Statistics.x_var L + eps) in *. assert (Pq := sqrt_lt_R0 V HP).
-assert (Br : Rabs r <= er).
-{ eapply Rle_trans; [exact Hr|].
-  unfold Statistics.rstd_limit, Statistics.variance_error, list_growth, block_height. simpl. lra. }
-assert (Bm : Statistics.mean_limit_of_list Float list_growth <= 981 / 100 * u).
-{ unfold Statistics.mean_limit_of_list, list_growth, block_height. simpl. lra. }
-unfold fair, measured, comfortable in *. cbn [exact_mean exact_rstd mean rstd exponent] in *.
-fold V. set (q := sqrt V) in *. assert (Pr : 0 < 1 / q) by (apply Rdiv_lt_0_compat; lra).
-set (mc := Statistics.f_mean (S1 K L) (size L) K) in *.
-(* |mean| times the exact rstd, from what was tested. *)
-assert (HM : Rabs mc * (1 / q) <= 33556000).
-{ rewrite Er in Hc. destruct (rnd_ex Double (Rabs mc * (1 / q * (1 + r)))) as [d [Bd Ed]].
-  rewrite Ed in Hc. simpl unit in Bd. apply Statistics.abs_le in Bd, Br.
-  unfold mean_limit in Hc. set (a := Rabs mc * (1 / q)) in *.
-  replace (Rabs mc * (1 / q * (1 + r)) * (1 + d)) with (a * ((1 + r) * (1 + d))) in Hc
-    by (unfold a; ring).
-  assert (0 <= a) by (apply Rmult_le_pos; [apply Rabs_pos | lra]).
-  assert (1 - 14 * u <= (1 + r) * (1 + d)) by nra.
-  assert (a * (1 - 14 * u) <= a * ((1 + r) * (1 + d))) by now apply Rmult_le_compat_l. lra. }
-repeat split; try lra.
-- (* The rounding of the mean to a double is at most u / 15. *)
-  set (x := K + Statistics.f_dm (S1 K L) (size L)) in *.
-  destruct (rnd_ex Double x) as [d [Bd Ed]]. simpl unit in Bd.
-  assert (Em : mc = x * (1 + d)) by exact Ed.
-  replace (Statistics.x_mean L - mc) with ((Statistics.x_mean L - x) - x * d) by (rewrite Em; ring).
-  assert (Hx : Rabs x * (1 / q) <= 33557000).
-  { assert (Rabs mc = Rabs x * Rabs (1 + d)) by (rewrite Em; apply Rabs_mult).
-    assert (1 - w <= Rabs (1 + d)).
-    { apply Statistics.abs_le in Bd. rewrite Rabs_pos_eq; lra. }
-    assert (Rabs x * (1 - w) <= Rabs mc)
-      by (rewrite H; apply Rmult_le_compat_l; [apply Rabs_pos | assumption]).
-    assert (Rabs x * (1 - w) * (1 / q) <= Rabs mc * (1 / q))
-      by (apply Rmult_le_compat_r; lra). lra. }
-  rewrite Rabs_mult, (Rabs_pos_eq (1 / q)) by lra.
-  assert (T1 : Rabs (Statistics.x_mean L - x) <= 981 / 100 * u * q).
-  { rewrite Rabs_minus_sym. eapply Rle_trans; [exact Hd|]. apply Rmult_le_compat_r; lra. }
-  assert (T2 : Rabs (x * d) <= Rabs x * w)
-    by (rewrite Rabs_mult; apply Rmult_le_compat_l; [apply Rabs_pos | exact Bd]).
-  assert (T3 : Rabs (Statistics.x_mean L - x - x * d) <= 981 / 100 * u * q + Rabs x * w).
-  { unfold Rminus at 1. eapply Rle_trans; [apply Rabs_triang|]. rewrite Rabs_Ropp. lra. }
-  apply Rle_trans with ((981 / 100 * u * q + Rabs x * w) * (1 / q)); [apply Rmult_le_compat_r;
-    lra|].
-  replace ((981 / 100 * u * q + Rabs x * w) * (1 / q))
-    with (981 / 100 * u + w * (Rabs x * (1 / q))) by (field; lra).
-  lra.
-- exists (1 + r). split; [|exact Er]. unfold near. replace (1 + r - 1) with r by ring. lra.
+assert (Pq := sqrt_lt_R0 _ HP).
+apply rounded_fair with (x := K + Statistics.f_dm (S1 K L) (size L)) (r := r); try assumption.
+- apply Rdiv_lt_0_compat; lra.
+- unfold measured. cbn [exact_mean exact_rstd]. rewrite Rabs_minus_sym.
+  set (q := sqrt _) in *.
+  apply Rle_trans with (981 / 100 * u * q * (1 / q)); [|right; field; lra].
+  apply Rmult_le_compat_r; [apply Rlt_le, Rdiv_lt_0_compat; lra|].
+  eapply Rle_trans; [exact Hd|]. apply Rmult_le_compat_r; [lra|].
+  unfold Statistics.mean_limit_of_list, list_growth, block_height. simpl. lra.
+- reflexivity.
+- eapply Rle_trans; [exact Hr|].
+  unfold Statistics.rstd_limit, Statistics.variance_error, list_growth, block_height. simpl. lra.
 Qed.
 
 (* RMS: the mean square alone, K and dm are 0. *)
 Definition S2_rms (L : tree R) := comp (fun z => rnd Float (z * z)) L.
 Definition var_eps_rms (L : tree R) (eps : R) := rnd Double (rnd Double (S2_rms L / size L) + eps).
-Definition measured_rms (L : tree R) (eps : R) (exponent : Z) : statistic :=
+Definition measured_rms (L : tree R) (eps : R) (exponent : Z) (a : type) : statistic :=
   Statistic 0 (1 / sqrt (sum (fun z => z ^ 2) L / size L + eps)) 0
-    (rnd Double (1 / rnd Double (sqrt (var_eps_rms L eps)))) exponent.
+    (rnd Double (1 / rnd Double (sqrt (var_eps_rms L eps)))) exponent a.
 
 Notation er_rms := (401 / 100 * u).
 
-Theorem measured_rms_fair : forall planes eps e, usual planes -> let L := total Double planes in
-  0 < size L -> 0 <= eps -> 0 < var_eps_rms L eps -> fair_rms er_rms (measured_rms L eps e).
+Theorem measured_rms_fair : forall planes eps e a, usual planes -> let L := total Double planes in
+  0 < size L -> 0 <= eps -> 0 < var_eps_rms L eps -> fair_rms er_rms (measured_rms L eps e a).
 Proof.
-intros planes eps e HU L Hm Heps HT.
+intros planes eps e a HU L Hm Heps HT.
 assert (Hg : growth L <= list_growth) by now apply usual_growth.
 set (Q := sum (fun z => z ^ 2) L / size L).
 assert (PQ : 0 <= Q).
@@ -1174,17 +1250,20 @@ assert (T2 : Rabs (var_eps_rms L eps - (Q + eps)) <= 801 / 100 * u * var_eps_rms
   apply Rabs_le. split; nra. }
 destruct (Statistics.rstd_error (801 / 100 * u) _ _ ltac:(lra) HT T2) as [PS [r [Hr Er]]].
 unfold fair_rms, measured_rms. cbn [exact_mean exact_rstd mean rstd exponent]. fold Q.
-repeat split; try lra.
-- apply Rdiv_lt_0_compat; [lra | now apply sqrt_lt_R0].
+assert (PR : 0 < 1 / sqrt (Q + eps)) by (apply Rdiv_lt_0_compat; [lra | now apply sqrt_lt_R0]).
+repeat split; try assumption.
 - exists (1 + r). split; [|exact Er]. unfold near. replace (1 + r - 1) with r by ring. lra.
+- unfold v, in_float. cbn [arith exponent rstd]. destruct a; [apply bpow_gt_0|]. rewrite Er.
+  apply Rmult_lt_0_compat; [exact PR|]. apply Statistics.abs_le in Hr. lra.
 Qed.
 
 (* The bounds, in units of e. *)
 Notation e := (1 / 8388608).
 
-(* g is gamma itself, or the float of gamma + gamma_offset, added in double. *)
+(* g is gamma itself, or gamma + gamma_offset, added in double, and its float where arith is
+   Float. *)
 Definition plain (gamma g : R) := g = gamma.
-Definition with_offset (gamma g : R) := g = rnd Float (rnd Double gamma).
+Definition with_offset (gamma g : R) := g = rnd Float (rnd Double gamma) \/ g = rnd Double gamma.
 
 Lemma plain_near : forall gamma g, plain gamma g -> exists f, near 1 f /\ g = gamma * f.
 Proof. unfold plain. intros gamma g ->. exists 1. unfold near. rewrite Rminus_eq_0, Rabs_R0. lra.
@@ -1193,27 +1272,102 @@ Proof. unfold plain. intros gamma g ->. exists 1. unfold near. rewrite Rminus_eq
 Lemma offset_near : forall gamma g, with_offset gamma g ->
   exists f, near ((1 + w) * (1 + u)) f /\ g = gamma * f.
 Proof.
-unfold with_offset. intros gamma g ->. destruct (rnd_near Double gamma) as [f [F ->]].
-destruct (rnd_near Float (gamma * f)) as [h [H ->]]. exists (f * h). split;
-  [now apply near_mul | ring].
+unfold with_offset. intros gamma g [-> | ->]; destruct (rnd_near Double gamma) as [f [F ->]].
+- destruct (rnd_near Float (gamma * f)) as [h [H ->]]. exists (f * h).
+  split; [now apply near_mul | ring].
+- exists f. split; [|reflexivity]. unfold near in *. simpl unit in F. lra.
 Qed.
 
 Ltac constant := unfold dx_constant, q_tail, tail, shift, list_growth, block_height; simpl pow; lra.
 
-(* The statistics are float sums that the acceptance test let stand; or the mean squares of RMS. *)
-Definition stands (s : statistic) := exists planes K eps exponent,
+(* Of nrm_infer_backward: rstd from a running variance, which is exact. *)
+Definition rstd_running (var eps : R) := rnd Double (1 / rnd Double (sqrt (rnd Double (var
+  + eps)))).
+
+Lemma rstd_running_near : forall var eps, 0 < var + eps ->
+  0 < 1 / sqrt (var + eps) /\
+  exists f, near (1 + 3 * w) f /\ rstd_running var eps = 1 / sqrt (var + eps) * f.
+Proof.
+intros var eps H. destruct (rnd_ex Double (var + eps)) as [d [Bd Ed]]. simpl unit in Bd.
+assert (B := Statistics.abs_le _ _ Bd).
+assert (P : 0 < rnd Double (var + eps)) by (rewrite Ed; nra).
+assert (T : Rabs (rnd Double (var + eps) - (var + eps))
+  <= 1001 / 1000 * w * rnd Double (var + eps)).
+{ rewrite Ed. apply Rabs_le. split; nra. }
+destruct (Statistics.rstd_error (1001 / 1000 * w) _ _ ltac:(lra) P T) as [PS [r [Hr Er]]].
+split; [apply Rdiv_lt_0_compat; [lra | now apply sqrt_lt_R0]|].
+exists (1 + r). split; [|exact Er]. unfold near. replace (1 + r - 1) with r by ring. lra.
+Qed.
+
+(* Where statistics come from: float sums that the acceptance test let stand, the last resort, or
+   running ones. Of RMS, the mean square. *)
+Definition stands_accepted (s : statistic) := exists planes K eps exponent a,
   usual planes /\ accepted (total Double planes) K eps /\
-  s = measured (total Double planes) K eps exponent /\ comfortable s.
-Definition stands_rms (s : statistic) := exists planes eps exponent,
+  s = measured (total Double planes) K eps exponent a.
+Definition stands_last (s : statistic) := exists planes n K eps exponent a,
+  let L := total Double planes in
+  Bounds.double_list planes n /\ 1 <= size L /\ 0 <= eps /\ Statistics.among L K /\
+  0 < Statistics.f_var_eps (comp (fun v => rnd Double (v - K)) L)
+        (comp (fun v => rnd Double (rnd Double (v - K) * rnd Double (v - K))) L) (size L) eps /\
+  s = Statistic (Statistics.x_mean L) (1 / sqrt (Statistics.x_var L + eps))
+        (Bounds.last_mean_of planes K) (Bounds.last_rstd_of planes K eps) exponent a.
+Definition stands_given (s : statistic) := exists m var eps exponent a,
+  format Double m /\ 0 < var + eps /\
+  s = Statistic m (1 / sqrt (var + eps)) m (rstd_running var eps) exponent a.
+
+Definition stands (s : statistic) := comfortable s /\
+  (stands_accepted s \/ stands_last s \/ stands_given s).
+Definition stands_rms (s : statistic) := exists planes eps exponent a,
   usual planes /\ 0 < size (total Double planes) /\ 0 <= eps /\
   0 < var_eps_rms (total Double planes) eps /\
-  s = measured_rms (total Double planes) eps exponent.
+  s = measured_rms (total Double planes) eps exponent a.
+
+Lemma last_fair : forall s, comfortable s -> stands_last s -> fair em er s.
+Proof.
+intros s Hc [planes [n [K [eps [x [a [HL [Hm [Heps [HK [HT ->]]]]]]]]]]].
+set (L := total Double planes) in *.
+assert (m0 := Bounds.m_pos planes Hm). assert (G := Bounds.last_growth planes n HL Hm).
+destruct G as [G1 G2]. assert (near := Statistics.near L K m0 HK Hm).
+assert (H1 := Bounds.last_summed planes n HL (fun v => rnd Double (v - K))).
+assert (H2 := Bounds.last_summed planes n HL (fun v => rnd Double (rnd Double (v - K) * rnd Double
+  (v - K)))).
+destruct (Statistics.last_rstd Double L K eps _ _ _ m0 Heps G1 H1 H2 HT near G2) as [HP [r [Hr
+  Er]]].
+assert (Hd := Statistics.last_mean Double L K eps _ _ _ m0 Heps G1 H1 H2 HT Hm near G2).
+assert (Pq := sqrt_lt_R0 _ HP).
+apply rounded_fair with (x := K + Statistics.f_dm (comp (fun v => rnd Double (v - K)) L) (size L))
+  (r := r);
+  try assumption; try reflexivity.
+- apply Rdiv_lt_0_compat; lra.
+- cbn [exact_mean exact_rstd]. rewrite Rabs_minus_sym. set (q := sqrt _) in *.
+  apply Rle_trans with (9 * u * q * (1 / q)); [|replace (9 * u * q * (1 / q)) with (9 * u)
+    by (field; lra); lra].
+  apply Rmult_le_compat_r; [apply Rlt_le, Rdiv_lt_0_compat; lra | exact Hd].
+- lra.
+Qed.
+
+Lemma given_fair : forall s, comfortable s -> stands_given s -> fair em er s.
+Proof.
+intros s Hc [m [var [eps [x [a [Hm [HV ->]]]]]]].
+destruct (rstd_running_near var eps HV) as [HR [f [Hf Ef]]].
+apply rounded_fair with (x := m) (r := f - 1); try assumption;
+  cbn [exact_mean exact_rstd mean rstd].
+- rewrite Rminus_eq_0, Rabs_R0. lra.
+- symmetry. now apply rnd_id.
+- unfold near in Hf. lra.
+- rewrite Ef. ring.
+Qed.
 
 Lemma stands_fair : forall s, stands s -> fair em er s.
-Proof. intros s [p [K [eps [x [U [A [-> C]]]]]]]. now apply measured_fair. Qed.
+Proof.
+intros s [Hc [[p [K [eps [x [a [U [A ->]]]]]]] | [H | H]]].
+- now apply measured_fair.
+- now apply last_fair.
+- now apply given_fair.
+Qed.
 
 Lemma stands_rms_fair : forall s, stands_rms s -> fair_rms er_rms s.
-Proof. intros s [p [eps [x [U [M [E [T ->]]]]]]]. now apply measured_rms_fair. Qed.
+Proof. intros s [p [eps [x [a [U [M [E [T ->]]]]]]]]. now apply measured_rms_fair. Qed.
 
 Section Bounds.
 Variable value : Type.
@@ -1222,7 +1376,8 @@ Hypothesis z_float : forall k, format Float (z k).
 
 (* LAYER. *)
 (* BOUND dx of LAYER | 29 | dx_rows |
-   2^22 additions, accepted, |mean| * rstd <= 2^25 *)
+   2^22 additions; statistics accepted, given or of the last resort; |mean| * rstd
+   <= 2^25, in double 2^32 *)
 Theorem dx_rows : forall gamma g planes s lift k, let row := total Double planes in
   (forall k, plain (gamma k) (g k)) -> 0 < lift -> 0 < size row -> usual planes -> stands s ->
   Rabs (dx_row value z dy g row s lift k -
@@ -1239,7 +1394,7 @@ apply dx_row_error with (Kg := 1) (em := em) (er := er) (G := list_growth); try 
 Qed.
 
 (* BOUND dx of LAYER, with gamma_offset | 29.5 | dx_rows_offset |
-   2^22 additions, accepted, |mean| * rstd <= 2^25 *)
+   the same *)
 Theorem dx_rows_offset : forall gamma g planes s lift k, let row := total Double planes in
   (forall k, with_offset (gamma k) (g k)) -> 0 < lift -> 0 < size row -> usual planes -> stands s ->
   Rabs (dx_row value z dy g row s lift k -
@@ -1300,7 +1455,7 @@ Hypothesis Hplanes : forall c, usual (planes c).
 
 (* BATCH: one list, or shares of which nrm_merge_sums added the sums. *)
 (* BOUND dx of BATCH | 28.5 | dx_batch_bound |
-   2^22 additions, accepted, |mean| * rstd <= 2^25 *)
+   as of LAYER *)
 Theorem dx_batch_bound : forall shares gamma g s lift k,
   plain gamma g -> 0 < lift -> 0 < m_batch value plane list_of shares -> in_double shares ->
   stands s ->
@@ -1322,7 +1477,7 @@ apply dx_batch_error with (Kg := 1) (em := em) (er := er) (G := list_growth) (H 
 Qed.
 
 (* BOUND dx of BATCH, with gamma_offset | 29 | dx_batch_offset |
-   2^22 additions, accepted, |mean| * rstd <= 2^25 *)
+   the same *)
 Theorem dx_batch_offset : forall shares gamma g s lift k,
   with_offset gamma g -> 0 < lift -> 0 < m_batch value plane list_of shares -> in_double shares ->
   stands s ->
@@ -1345,7 +1500,7 @@ Qed.
 
 (* INSTANCE, GROUP, and BATCH with affine_per_sample: planes that g is multiplied into. *)
 (* BOUND dx of INSTANCE, GROUP, and BATCH with affine_per_sample | 28.5 | dx_group_bound |
-   2^22 additions, accepted, |mean| * rstd <= 2^25 *)
+   the same *)
 Theorem dx_group_bound : forall group gamma g s lift c k,
   (forall c, plain (gamma c) (g c)) -> 0 < lift -> 0 < m_group value plane list_of group ->
   in_double group -> stands s ->
@@ -1367,7 +1522,7 @@ apply dx_group_error with (Kg := 1) (em := em) (er := er) (G := list_growth) (H 
 Qed.
 
 (* BOUND dx of these, with gamma_offset | 29 | dx_group_offset |
-   2^22 additions, accepted, |mean| * rstd <= 2^25 *)
+   the same *)
 Theorem dx_group_offset : forall group gamma g s lift c k,
   (forall c, with_offset (gamma c) (g c)) -> 0 < lift -> 0 < m_group value plane list_of group ->
   in_double group -> stands s ->
@@ -1390,7 +1545,7 @@ Qed.
 
 (* dgamma of BATCH, INSTANCE and GROUP, stored or added to what was there. *)
 (* BOUND dgamma of BATCH, INSTANCE, GROUP | 12.2 | dgamma_channels |
-   2^22 additions, accepted, |mean| * rstd <= 2^25 *)
+   the same *)
 Theorem dgamma_channels : forall samples s, in_double samples -> (forall c, stands (s c)) ->
   let x := dgamma_sum value plane z dy list_of samples s in
   let exact := exact_dgamma value plane z dy list_of samples s in
@@ -1430,7 +1585,7 @@ End Planes.
 
 (* dgamma of LAYER and RMS: each value has the statistic of its row. *)
 (* BOUND dgamma of LAYER | 13.2 | dgamma_rows |
-   2^22 additions, accepted, |mean| * rstd <= 2^25 *)
+   as dx of LAYER *)
 Theorem dgamma_rows : forall planes s, let list := total Double planes in usual planes ->
   (forall k, stands (s k)) ->
   let x := dgamma_row value z dy s list in
@@ -1443,7 +1598,7 @@ intros planes s list HU Hs.
 apply dgamma_row_error with (Ka := 1 + sub) (c := shift em) (er := er) (G := list_growth);
   try lra; try constant.
 - intros k. assert (H := stands_fair _ (Hs k)). assert (H' := H).
-    destruct H' as [HR [_ [_ [Hr _]]]].
+    destruct H' as [HR [_ [_ [Hr [_ Hv]]]]].
   repeat split; try assumption. exact (h_error em er (s k) (z k) (z_float k) H).
 - now apply usual_growth.
 Qed.
@@ -1459,33 +1614,14 @@ Theorem dgamma_rms : forall planes s, let list := total Double planes in usual p
   forall old, Rabs (accumulate old x - (old + exact)) <= 76 / 10 * e * (scale + Rabs old).
 Proof.
 intros planes s list HU Hs.
-apply dgamma_row_error with (Ka := 1) (c := 0) (er := er_rms) (G := list_growth);
+apply dgamma_row_error with (Ka := 1 + w) (c := 0) (er := er_rms) (G := list_growth);
   try lra; try constant.
 - intros k. assert (H := stands_rms_fair _ (Hs k)). assert (H' := H).
-    destruct H' as [HR [_ [_ Hr]]].
+    destruct H' as [HR [_ [_ [Hr Hv]]]].
   repeat split; try assumption. exact (h_rms er_rms (s k) (z k) (z_float k) H).
 - now apply usual_growth.
 Qed.
 End Bounds.
-
-(* nrm_infer_backward: rstd is computed in double from the running variance, which is exact. *)
-Definition rstd_running (var eps : R) := rnd Double (1 / rnd Double (sqrt (rnd Double (var
-  + eps)))).
-
-Lemma rstd_running_near : forall var eps, 0 < var + eps ->
-  0 < 1 / sqrt (var + eps) /\
-  exists f, near (1 + 3 * w) f /\ rstd_running var eps = 1 / sqrt (var + eps) * f.
-Proof.
-intros var eps H. destruct (rnd_ex Double (var + eps)) as [d [Bd Ed]]. simpl unit in Bd.
-assert (B := Statistics.abs_le _ _ Bd).
-assert (P : 0 < rnd Double (var + eps)) by (rewrite Ed; nra).
-assert (T : Rabs (rnd Double (var + eps) - (var + eps))
-  <= 1001 / 1000 * w * rnd Double (var + eps)).
-{ rewrite Ed. apply Rabs_le. split; nra. }
-destruct (Statistics.rstd_error (1001 / 1000 * w) _ _ ltac:(lra) P T) as [PS [r [Hr Er]]].
-split; [apply Rdiv_lt_0_compat; [lra | now apply sqrt_lt_R0]|].
-exists (1 + r). split; [|exact Er]. unfold near. replace (1 + r - 1) with r by ring. lra.
-Qed.
 
 (* BOUND dx of nrm_infer_backward | 1.01 | dx_infer |
    the running variance is exact *)
@@ -1506,6 +1642,30 @@ Proof.
 intros dy gamma g var eps n Hg H. destruct (rstd_running_near var eps H) as [P R].
 apply dx_frozen_error with (er := 3 * w) (Kg := (1 + w) * (1 + u)); try lra;
   [now apply offset_near | exact R].
+Qed.
+
+(* In double it is (dy' * rstd) * g, rounded to a float. *)
+(* BOUND dx of nrm_infer_backward in double | 0.51 | dx_infer_double |
+   the running variance is exact *)
+Theorem dx_infer_double : forall dy gamma var eps, 0 < var + eps ->
+  let g := rnd Double gamma in
+  Rabs (rnd Float (rnd Double (rnd Double (dy * rstd_running var eps) * g)) -
+        1 / sqrt (var + eps) * (dy * gamma)) <=
+  51 / 100 * e * (1 / sqrt (var + eps) * Rabs (dy * gamma)).
+Proof.
+intros dy gamma var eps H. destruct (rstd_running_near var eps H) as [P [r [Fr ->]]].
+set (R0 := 1 / sqrt (var + eps)) in *. cbv zeta.
+destruct (rnd_near Double gamma) as [f1 [F1 ->]].
+destruct (rnd_near Double (dy * (R0 * r))) as [f2 [F2 ->]].
+destruct (rnd_near Double (dy * (R0 * r) * f2 * (gamma * f1))) as [f3 [F3 ->]].
+destruct (rnd_near Float (dy * (R0 * r) * f2 * (gamma * f1) * f3)) as [f4 [F4 ->]].
+assert (N : near ((1 + 3 * w) * (1 + w) * (1 + w) * (1 + w) * (1 + u)) (r * f1 * f2 * f3 * f4))
+  by (repeat apply near_mul; assumption).
+set (k := r * f1 * f2 * f3 * f4) in *. unfold near in N.
+replace (dy * (R0 * r) * f2 * (gamma * f1) * f3 * f4 - R0 * (dy * gamma))
+  with ((k - 1) * (R0 * (dy * gamma))) by (unfold k; ring).
+rewrite Rabs_mult, (Rabs_mult R0), (Rabs_pos_eq R0) by lra.
+apply Rmult_le_compat_r; [apply Rmult_le_pos; [lra | apply Rabs_pos] | lra].
 Qed.
 
 (* dx + dsum rounds once more: e / 2 of dsum, and of the scale what follows beside dx's own C. *)

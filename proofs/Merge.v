@@ -1,7 +1,12 @@
 (* nrm_merge and nrm_merge_sums (NUMERICS, "Merge"): what k merges of shares add to the errors of
    mean and m2, and so of rstd. Modelled is every rounding of nrm_merge, in double; counts are
    integers below 2^53, whose sum is exact. Shares are merged in any order, as a tree; of two the
-   one with more values is a. No share is empty: one of count 0 leaves the other as it is. *)
+   one with more values is a. No share is empty: one of count 0 leaves the other as it is.
+
+   First moments that are given are merged: each of k merges adds the same, whatever the order. Then
+   shares' own errors are added, of float sums (Gradient.v), and the whole goes to y, dx and dgamma.
+   The mean's error stays that of one share. That of rstd grows once, from 13.3u to 15u: a share's
+   mean that is off changes how far apart the shares are. *)
 From Coq Require Import Reals Psatz List.
 From Gappa Require Import Gappa_tactic.
 Require Import Float Sum.
@@ -956,15 +961,15 @@ Hypothesis HS : 0 < S.
 Hypothesis Hmean : Rabs Mx <= Constants.mean_limit * D.
 Hypothesis Hk : k <= 4096.
 
-Definition merged_statistic (exponent : Z) :=
+Definition merged_statistic (exponent : Z) (a : type) :=
   Gradient.Statistic Mx (1 / D) (mean (merged share given s)) (rstd_of (merged share given s) eps)
-    exponent.
+    exponent a.
 
-Theorem merged_fair : forall exponent,
+Theorem merged_fair : forall exponent a,
   Gradient.fair (99 / 10 * u + k * (63 / 1000 * u)) (15 * u + k * (64 / 1000 * u))
-    (merged_statistic exponent).
+    (merged_statistic exponent a).
 Proof.
-intros exponent.
+intros exponent arith.
 assert (Bx : Rabs Mx <= 33554432 * D) by (unfold Constants.mean_limit in Hmean; lra).
 assert (Pk : 0 <= k) by apply merges_pos.
 assert (PL : forall a, 0 < size (L a)) by (intros a; apply (Haccepted a)).
@@ -1053,41 +1058,46 @@ destruct (merges_add share given Pg Pq s D' 33555000 Hs) as [F1 [PM [F2 F3]]].
     assert (Q : D * (1 / D) = 1) by (field; lra).
     unfold Gradient.fair, merged_statistic.
     cbn [Gradient.exact_mean Gradient.exact_rstd Gradient.mean Gradient.rstd].
-    split; [exact P1|]. split; [lra|]. split; [|split].
+    split; [exact P1|]. split; [lra|]. split; [|split; [|split]].
     * rewrite Rabs_mult, (Rabs_pos_eq (1 / D)), Rabs_minus_sym by lra.
       apply Rle_trans with ((99 / 10 * u + k * (63 / 1000 * u)) * D * (1 / D));
         [apply Rmult_le_compat_r; lra|]. rewrite Rmult_assoc, Q. lra.
     * exists (1 + f). split; [|exact Ef]. unfold Gradient.near.
       replace (1 + f - 1) with f by ring. eapply Rle_trans; [exact Hf|].
       assert (c * c <= 4 / 100000 * c) by (apply Rmult_le_compat_r; lra). unfold c in *. lra.
-    * assert (Rabs (mean (merged share given s)) <= 33555000 * D).
+    * intros _. assert (Rabs (mean (merged share given s)) <= 33555000 * D).
       { apply Statistics.abs_le in B1, Bx. apply Rabs_le.
         assert (k * (63 / 1000 * u) * D <= 4096 * (63 / 1000 * u) * D)
           by (apply Rmult_le_compat_r; lra).
         lra. }
       apply Rle_trans with (33555000 * D * (1 / D)); [apply Rmult_le_compat_r; lra|].
       rewrite Rmult_assoc, Q. lra.
+    * unfold Gradient.v, Gradient.in_float. cbn [Gradient.arith Gradient.exponent Gradient.rstd].
+      destruct arith; [apply Flocq.Core.Raux.bpow_gt_0|]. rewrite Ef.
+      apply Rmult_lt_0_compat; [exact P1|].
+      assert (c * c <= 4 / 100000 * c) by (apply Rmult_le_compat_r; lra).
+      apply Statistics.abs_le in Hf. lra.
 Qed.
 End Merged.
 
 (* dx of nrm_backward_apply, from moments and sums that 16 merges at most gave. *)
 Definition stands_merged (s : Gradient.statistic) := exists share planes pilot eps (t : tree share)
-  x,
+  x a,
   (forall a, Gradient.usual (planes a)) /\
   (forall a, Gradient.accepted (total Double (planes a)) (pilot a) eps) /\
   full share t /\ 0 <= eps /\ merges share t <= 16 /\
   0 < V share (fun a => exact_moments (total Double (planes a))) t /
       N share (fun a => exact_moments (total Double (planes a))) t + eps /\
   Rabs (Gradient.exact_mean s) * Gradient.exact_rstd s <= Constants.mean_limit /\
-  s = merged_statistic share planes pilot eps t x.
+  s = merged_statistic share planes pilot eps t x a.
 
 Notation em := (1091 / 100 * u).
 Notation er := (1603 / 100 * u).
 
 Lemma stands_merged_fair : forall s, stands_merged s -> Gradient.fair em er s.
 Proof.
-intros s [share [planes [pilot [eps [t [x [HU [HA [Hf [He [Hk [HS [Hm ->]]]]]]]]]]]]].
-assert (F := fun H => merged_fair share planes pilot eps HU HA t Hf He HS H ltac:(lra) x).
+intros s [share [planes [pilot [eps [t [x [a [HU [HA [Hf [He [Hk [HS [Hm ->]]]]]]]]]]]]]].
+assert (F := fun H => merged_fair share planes pilot eps HU HA t Hf He HS H ltac:(lra) x a).
 assert (PD := sqrt_lt_R0 _ HS).
 cbn [Gradient.exact_mean Gradient.exact_rstd merged_statistic] in Hm.
 unfold merged_statistic in *. cbn [Gradient.exact_mean Gradient.exact_rstd] in Hm.
@@ -1156,12 +1166,12 @@ Qed.
 (* y of nrm_apply, from moments that 16 merges at most gave. *)
 (* BOUND after nrm_merge: y of BATCH | 10.6 | y_merged |
    the same *)
-Theorem y_merged : forall z s g b, format Float z -> stands_merged s ->
+Theorem y_merged : forall z s g b, format Float z -> Gradient.arith s = Float -> stands_merged s ->
   Rabs (Apply.y_channels z (Gradient.mean s) (Gradient.rstd s) g b - (Gradient.xhat s z * g + b))
   <= 106 / 10 * e * (Rabs g * (1 + Rabs (Gradient.xhat s z)) + Rabs b).
 Proof.
-intros z s g b Hz Hs. unfold Gradient.xhat. destruct (stands_merged_fair s Hs) as [HR [_ [Hm [[f [Hf
-  Ef]] Hx]]]].
+intros z s g b Hz HA Hs. unfold Gradient.xhat.
+destruct (stands_merged_fair s Hs) as [HR [_ [Hm [[f [Hf Ef]] [Hx _]]]]]. specialize (Hx HA).
 assert (Er : Gradient.rstd s = Gradient.exact_rstd s * (1 + (f - 1))) by (rewrite Ef; ring).
 assert (Br : Rabs (f - 1) <= 8208 / 512 * u) by (unfold Gradient.near in Hf; lra).
 assert (Bm : Rabs ((Gradient.exact_mean s - Gradient.mean s) * Gradient.exact_rstd s)
