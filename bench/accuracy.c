@@ -27,6 +27,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define REF_ORDINARY /* ref.h: the tighter limit, of drawn data */
 #include "../tests/support/test.h"
 #include "../tests/support/gen.h"
 #include "../tests/support/ref.h"
