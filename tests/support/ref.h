@@ -67,8 +67,8 @@ static inline ref_real ref_sqrt(ref_real v)
    those included that were built against the sums (tests/support/adversary.h).
 
    REF_ORDINARY_* is no promise. It is a limit of the tests, which no input reaches that was drawn
-   without looking at the roundings: those stay below half of it. A lost bit shows there, where the
-   proven bound would hide it.
+   without looking at the roundings: those of float stay below half of it. A lost bit shows there,
+   where the proven bound would hide it.
 
    The oracle judges by the proven bound. Who defines REF_ORDINARY before including this file is
    judged by the other: tests of drawn data, and bench/accuracy.c. */
@@ -742,7 +742,7 @@ static inline void ref_print_table(void)
                                              name[result], v);
             }
             if (used)
-                note("worst error in units of the bound: %s%s:%s", kind_name[kind],
+                note("worst error in units of the limit: %s%s:%s", kind_name[kind],
                      running ? " with running statistics" : "", line);
         }
     }
