@@ -167,7 +167,8 @@ is 2^-23, of doubles 2^-52. The scale of y is |gamma| \\* (1 + |xhat|) + |beta|.
   the mean costs, which the bound counts apart.
 - adversary: the worst input that [fuzz/adversary.c](../fuzz/adversary.c) has built against the
   sums, one rounding after the other ([tests/test_adversary.c](../tests/test_adversary.c)).
-- proven: no finite input exceeds it. This is the bound that the library promises.
+- proven: no finite input exceeds it. This is the bound that the library promises; of doubles that
+  of lists whose blocks are 128 values.
 
 ## Beside others
 

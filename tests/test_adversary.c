@@ -46,11 +46,12 @@ static void check_error(const adversary *a, const char *what, const ref_worst *w
 /* Against the oracle, in scalar code. */
 static void check_bounds(const adversary *a, const problem *p, const outcome *o)
 {
-    const long double limit = oracle_limit(a->out), passed = passed_limit(a);
+    const long double passed = passed_limit(a);
     const int forward = adversary_verb(a) == VERB_FORWARD;
     nrm_desc d;
     nrm_args args;
     ref r = oracle_of(p, &d, &args);
+    const long double limit = oracle_limit(&r, a->out);
     ref_worst w;
     if (!forward) oracle_backward(p, &r, &args, 0);
     w = oracle_compare(&r, o, a->out);

@@ -72,15 +72,16 @@ static inline ref_worst oracle_compare(const ref *r, const outcome *o, enum slot
 }
 
 /* What the unit of that bound is, in e. */
-static inline long double oracle_limit(enum slot out)
+static inline long double oracle_limit(const ref *r, enum slot out)
 {
+    const ref_limits *limit = &r->p.limit;
     switch (out) {
-    case SLOT_Y: return REF_LIMIT(Y);
-    case SLOT_MEAN: return REF_LIMIT(MEAN);
-    case SLOT_RSTD: return REF_LIMIT(RSTD);
-    case SLOT_DGAMMA: return REF_LIMIT(DGAMMA);
-    case SLOT_DBETA: return REF_LIMIT(DBETA);
-    default: return REF_LIMIT(DX);
+    case SLOT_Y: return limit->y;
+    case SLOT_MEAN: return limit->mean;
+    case SLOT_RSTD: return limit->rstd;
+    case SLOT_DGAMMA: return limit->dgamma;
+    case SLOT_DBETA: return limit->dbeta;
+    default: return limit->dx;
     }
 }
 
