@@ -948,7 +948,7 @@ typedef double nrmi_f64;
 
 /* v as a float. By way of memory, since gcc 12 (-O2) takes `c ? v : (double)(float)v` for v where
    its vectoriser of straight-line code meets it beside another double. */
-static NRMI_INLINE double nrmi_rounded(double v)
+static NRMI_INLINE double nrmi_as_float(double v)
 {
     volatile float r = (float)v;
     return (double)r;
@@ -2863,7 +2863,7 @@ static NRMI_INLINE double nrmi_param(const nrmi_job *j, const void *p, size_t i)
 }
 static NRMI_INLINE double nrmi_param_rounded(const nrmi_job *j, double v)
 {
-    return j->q->param == 8 ? v : nrmi_rounded(v);
+    return j->q->param == 8 ? v : nrmi_as_float(v);
 }
 static void nrmi_param_set(const nrmi_job *j, void *p, size_t i, double v)
 {
@@ -3005,7 +3005,7 @@ static NRMI_NOINLINE void nrmi_prepare_lane(nrmi_work *w, int sums, size_t i, do
     const nrmi_kernels *k = w->k;
     const int is_double = k->is_double, channel = w->what == NRMI_CHANNEL;
     const double scale = is_double && t->scale > 0 && w->what != NRMI_MOMENTS ? t->scale : 1;
-    const double m = mean * scale, mh = is_double ? m : nrmi_rounded(m);
+    const double m = mean * scale, mh = is_double ? m : nrmi_as_float(m);
     /* y of an infinite running mean is infinite; of other statistics it is NaN */
     const double ml = nrmi_finite(m) || !t->frozen ? m - mh : 0;
     const double g = t->g ? t->g[i] : 0;
@@ -3276,7 +3276,7 @@ static void nrmi_find_along(nrmi_work *w, size_t p, size_t from, size_t count)
         const double rstd = i < count ? nrmi_f64_at(t->len_rstd, at) : 0;
         const double scale =
             is_double && t->scale > 0 && nrmi_large_f64(mean, rstd) ? t->scale : 1;
-        const double m = mean * scale, mh = is_double ? m : nrmi_rounded(m);
+        const double m = mean * scale, mh = is_double ? m : nrmi_as_float(m);
         nrmi_put(w->k, w->along[0], i, mh);
         nrmi_put(w->k, w->along[1], i, is_double ? 0 : m - mh); /* mean may be Inf */
         nrmi_put(w->k, w->along[2], i, rstd / scale);
@@ -4165,7 +4165,7 @@ static NRMI_NOINLINE void nrmi_widen(double *to, const unsigned char *from, size
 }
 
 /* gamma and beta of `count` channels from parameter `at` on. */
-static void nrmi_channel_params(const nrmi_job *j, size_t at, size_t count, double *g, double *b)
+static NRMI_NOINLINE void nrmi_channel_params(const nrmi_job *j, size_t at, size_t count, double *g, double *b)
 {
     size_t i;
     if (j->q->param == 4 && nrmi_bits(j->q->d->gamma_offset) == 0) {
@@ -4781,7 +4781,7 @@ static NRMI_NOINLINE int nrmi_moments_of(const nrmi_job *j, size_t o, size_t g, 
             if (round == NRMI_RETRY) {
                 NRMI_TRACE(NRMI_TRACE_RETRY);
                 for (s = i; s < to; s++)
-                    pilot[s] = dtype == NRM_F64 ? mean[s] : nrmi_rounded(mean[s]);
+                    pilot[s] = dtype == NRM_F64 ? mean[s] : nrmi_as_float(mean[s]);
             } else if (round == NRMI_WIDE) {
                 NRMI_TRACE(NRMI_TRACE_WIDE_STATS);
                 for (s = i; dtype == NRM_F64 && s < to; s++) {

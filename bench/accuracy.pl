@@ -1,6 +1,7 @@
 #!/usr/bin/perl
-# accuracy.pl - what build/bench/accuracy wrote as tables and a chart: docs/ACCURACY.md and
-# docs/accuracy.svg, which are left alone unless every library and every input took part.
+# accuracy.pl - what build/bench/accuracy and tests/test_adversary.c wrote as tables and a chart:
+# docs/ACCURACY.md and docs/accuracy.svg, which are left alone unless every library and every input
+# took part.
 #
 #   perl bench/accuracy.pl [build/bench/accuracy.txt]          or: make accuracy
 #
@@ -10,14 +11,14 @@ use warnings;
 use FindBin;
 
 my $top = "$FindBin::Bin/..";
-my $limit = 2 ** 21;                 # in units of the bound: an error as large as the scale
+my $limit = 2 ** 21;                 # in units: an error as large as the scale
 my @who = ('ours', 'oneDNN', 'PyTorch', 'two passes', 'one pass');
 my %colour = (ours => '#009E73', oneDNN => '#D55E00', PyTorch => '#0072B2',
               'two passes' => '#999999');
 
 # ---- Reading -------------------------------------------------------------------------------------
 
-my (@version, @input, @shape, @norm, %figure, %seen);
+my (@version, @input, @shape, @norm, %figure, %seen, @ordinary);
 
 sub read_figures {
     my ($file) = @_;
@@ -30,12 +31,22 @@ sub read_figures {
             push @input, {name => $f[1], eps => $f[2] =~ s/e-0/e-/r, about => $f[3]};
         }
         elsif ($f[0] eq '# shape') { push @shape, [@f[1 .. $#f]] }
+        elsif ($f[0] eq '# ordinary') { push @ordinary, [@f[1, 2]] }
         else {
             my ($input, $kind, $pass, $layout, $who, $value) = @f;
             push @norm, "$kind, $pass" if !$seen{"$kind, $pass"}++;
             $figure{$input}{"$kind, $pass"}{$who}{$layout} = $value;
         }
     }
+}
+
+# Lines `# worst: y of LAYER: 5.1 e of 10.5 e` by name: [found, proven].
+my %adversary;
+
+sub read_adversary {
+    my ($file) = @_;
+    open my $in, '<', $file or die "$file: $!\n";
+    while (<$in>) { $adversary{$1} = [$2, $3] if /^# worst: (.*): ([\d.]+) e of ([\d.]+) e$/ }
 }
 
 # NaN is worse than Inf, and that than any number.
@@ -78,6 +89,23 @@ sub table {
     my @rule = map { $right->($_) ? '-' x ($width[$_] - 1) . ':' : '-' x $width[$_] } 0 .. $#width;
     my $head = shift @rows;
     return join '', map({ $line->(@$_) } $head, \@rule, @rows), "\n";
+}
+
+# Which of the adversary's inputs belong to a row of `ordinary`.
+my %built = ('y of rows' => qr/^y of LAYER$/, 'y of RMS' => qr/^y of RMS$/,
+             'y of channels' => qr/^y of (?:BATCH|INSTANCE|GROUP)$/, 'dx' => qr/^dx/,
+             'dgamma' => qr/^dgamma/, 'dbeta' => qr/^dbeta/, 'y of doubles' => qr/F64$/);
+
+sub three_columns {
+    my @rows = (['result', 'drawn', 'adversary', 'proven']);
+    for my $row (@ordinary) {
+        my ($name, $drawn) = @$row;
+        my @found = sort { $b->[0] <=> $a->[0] }
+            map { $adversary{$_} } grep { /$built{$name}/ } keys %adversary;
+        die "no input of the adversary for $name\n" if !@found;
+        push @rows, [$name, sprintf('%.2f', $drawn), map { sprintf '%.2f', $_ } @{$found[0]}];
+    }
+    return table(sub { $_[0] }, @rows) =~ s/\n\z//r;
 }
 
 my (@backward, @forward);
@@ -129,10 +157,25 @@ $versions.
 
 ![Worst errors of ours, oneDNN and PyTorch for each input](accuracy.svg)
 
-Figures are worst errors in units of the [bound](NUMERICS.md#bound), against long double results:
-1 is the bound, 4.8e-7 of the natural scale of each single result, of dx 7.2e-7. The scale of y is
-|gamma| \\* (1 + |xhat|) + |beta|. 2.1e6 is an error as large as that scale. **Bold**: the first digit is wrong already (an
-error of a tenth of the scale or more), or NaN or Inf where a finite number is right.
+## How large an error can be
+
+Worst errors of ours, in units of e times the scale of each result ([bound](NUMERICS.md#bound)); e
+is 2^-23, of doubles 2^-52. The scale of y is |gamma| \\* (1 + |xhat|) + |beta|.
+
+@{[three_columns()]}
+- drawn: all inputs of this page, from N(0, 1) to bits at random. Of doubles without what rounding
+  the mean costs, which the bound counts apart.
+- adversary: the worst input that [fuzz/adversary.c](../fuzz/adversary.c) has built against the
+  sums, one rounding after the other ([tests/test_adversary.c](../tests/test_adversary.c)).
+- proven: no finite input exceeds it. This is the bound that the library promises; of doubles that
+  of lists whose blocks are 128 values.
+
+## Beside others
+
+The unit of all that follows is 4e, of dx 6e: 4.8e-7 of the scale of each single result, of dx
+7.2e-7. Drawn data stay below 1 with ours. 2.1e6 is an error as large as the scale. **Bold**: the
+first digit is wrong already (an error of a tenth of the scale or more), or NaN or Inf where a
+finite number is right. Errors are against long double results.
 
 - Backward counts dx, dgamma and dbeta. Each library goes on from its own forward pass.
 - ours: both layouts; that their bits are the same is checked in the same run. Above 1, or with
@@ -234,7 +277,7 @@ sub chart {
         "set arrow 2 from $limit,graph 0 to $limit,graph 1 nohead lc rgb '#000000' lw 1 dt 3 " .
         "front\nset label 1 'Worst error for each input, forward and backward, of all norms and " .
         "layouts; float' at screen 0.5," . (1 - 20 / $height) . " center font ',15'\n" .
-        "set label 2 'in units of the published bound of normalize.h (line at 1); dotted: an " .
+        "set label 2 'in units of what ours stays below for such data (line at 1); dotted: an " .
         "error as large as the result' at screen 0.5," . 14 / $height . " center\n" .
         legend(1 - 48 / $height, $height);
     my @panel = (['forward (batch norm: training and inference)', \@forward, 0.125, 0.555],
@@ -256,6 +299,7 @@ sub chart {
 
 die "usage: accuracy.pl [ACCURACY.txt]\n" if @ARGV > 1;
 read_figures($ARGV[0] // "$top/build/bench/accuracy.txt");
+read_adversary("$top/build/bench/adversary.txt");
 @backward = grep { /backward/ } @norm;
 @forward = grep { !/backward/ } @norm;
 my $report = report();

@@ -66,26 +66,6 @@ static long double worst_of(ref_worst w)
     return w.ratio > 1 ? w.ratio : w.normal;
 }
 
-static long double error_of_slot(const ref *r, const outcome *o, enum slot out)
-{
-    const void *value = o->value[out];
-    ref_worst w = REF_WORST_NONE;
-    switch (out) {
-    case SLOT_Y: w = ref_compare_y(r, value); break;
-    case SLOT_MEAN: w = ref_compare_mean(r, (const double *)value); break;
-    case SLOT_RSTD: w = ref_compare_rstd(r, (const double *)value); break;
-    case SLOT_DGAMMA:
-        w = ref_compare_as(NRM_F32, value, r->dgamma, r->dgamma_bound, r->affines);
-        break;
-    case SLOT_DBETA:
-        w = ref_compare_as(NRM_F32, value, r->dbeta, r->dbeta_bound, r->affines);
-        break;
-    default:
-        w = ref_compare_dx(r, value);
-    }
-    return worst_of(w);
-}
-
 /* Settles what the pass asks for, in the bytes: float, this kind, and the result given. Running
    statistics are left alone; where dsum is all there is its rounding alone is half the bound. */
 static void settle(genome *in, nrm_kind kind, const pass *what)
@@ -116,7 +96,7 @@ static long double error_of(const genome *in, const pass *what, nrm_layout layou
             outcome *o;
             if (gradient) oracle_backward(f.p, &r, &a, running);
             o = run(f.p, what->verb, &s);
-            if (o->value[what->out]) ratio = error_of_slot(&r, o, what->out);
+            if (o->value[what->out]) ratio = worst_of(oracle_compare(&r, o, what->out));
             outcome_free(o);
         }
         ref_free(&r);

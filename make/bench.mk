@@ -166,10 +166,11 @@ build/bench/accuracy: bench/accuracy.c bench/textbook.h bench/peers.h $(HEADERS)
 	    build/bench/normalize.o build/bench/load.o -ldl -lm
 
 .PHONY: accuracy
-accuracy: ## Worst errors of ours (above the bound: fails), oneDNN, PyTorch: docs/ACCURACY.md
+accuracy: build/gcc/test_adversary ## Worst errors of ours and of peers: docs/ACCURACY.md
 	$(call with_peers,build/bench/accuracy)
 	@status=0; \
 	build/bench/accuracy $(ARGS) || status=1; \
+	build/gcc/test_adversary >build/bench/adversary.txt || status=1; \
 	perl bench/accuracy.pl || status=1; \
 	exit $$status
 

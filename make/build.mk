@@ -38,7 +38,8 @@ $(call programs_linked,$(1),$(3)): build/$(1)/%: tests/%.c build/$(1)/normalize.
 	@echo "$(2) $(3) $$<"
 	@$(2) -std=gnu99 $(WARNINGS) $(3) -pthread -o $$@ $$< build/$(1)/normalize.o -lm
 
-build/$(1)/replay build/$(1)/search: build/$(1)/%: fuzz/%.c build/$(1)/normalize.o $(HEADERS)
+$(addprefix build/$(1)/,replay search adversary): build/$(1)/%: fuzz/%.c build/$(1)/normalize.o \
+    $(HEADERS)
 	@echo "$(2) $(3) $$<"
 	@$(2) -std=gnu99 $(WARNINGS) $(3) -pthread -o $$@ $$< build/$(1)/normalize.o -lm
 endef

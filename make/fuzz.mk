@@ -42,6 +42,9 @@ fuzz-corpus: ## Put what both have found into fuzz/corpus, minimised
 .PHONY: replay search
 replay: build/cut/replay ## Run fuzz/corpus and fuzz/found through the fuzz targets
 	@$(PROVE) 'build/cut/replay $(CORPUS)'
-search: build/cut/search ## Look for the largest error in units of the bound: SECONDS=60 SEED=1
+search: build/cut/search build/cut/adversary ## Look for the largest errors: SECONDS=60 SEED=1
 	@mkdir -p build/worst
+	@echo "inputs drawn and improved: $(SECONDS) seconds"
 	@build/cut/search --seconds $(SECONDS) --seed $(SEED) --keep build/worst
+	@echo "inputs built against the sums: 8 seconds for their patterns, then $(SECONDS)"
+	@build/cut/adversary --seconds $(SECONDS) --seed $(SEED) --keep build/worst

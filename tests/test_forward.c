@@ -4,6 +4,7 @@
  */
 #include "../normalize.h"
 
+#define REF_ORDINARY /* ref.h: the tighter limit, of drawn data */
 #include "support/cases.h"
 #include "support/oracle.h"
 

@@ -8,6 +8,7 @@
 
 #include <float.h>
 
+#define REF_ORDINARY /* ref.h: the tighter limit, of drawn data */
 #if defined(__SIZEOF_FLOAT128__)
 #define REF_REAL __float128
 #define EXACT_DIGITS 113

@@ -215,6 +215,11 @@ my @uncounted = $text{'fuzz/one_isa.txt'} =~ /^fun:\*_(\w+)$/mg;
 check('fuzz/one_isa.txt names every pass but that of scalar code',
       difference('normalize.h', \@vectors, 'one_isa.txt', \@uncounted));
 
+# Drawn data are held to the tighter limit of ref.h. The adversary's inputs are beyond it.
+check('tests that ask the oracle define REF_ORDINARY',
+      grep { m{^tests/test_(?!adversary)} && $text{$_} =~ m{support/(?:oracle|ref)\.h"} &&
+             $text{$_} !~ /^#define REF_ORDINARY\b/m } @files);
+
 # What the documents tell to type, read and look for exists.
 my $documents = join "\n", map { $text{$_} } grep { /\.md$/ && $_ ne 'CHANGELOG.md' } @files;
 my @targets = map { $text{$_} =~ /^([a-z-]+):.*##/mg } grep { /^Makefile$|\.mk$/ } @files;

@@ -45,7 +45,8 @@ for my $set ('', '512') {
 
 # Tests in order: those that find most in least time first. [name, seconds of a processor after
 # which it hangs, arguments]; a test in @whole looks inside and holds the implementation itself.
-my @quick = (['golden_hashes', 10], ['manual', 5], ['other_calls', 15], ['errors', 60]);
+my @quick = (['golden_hashes', 10], ['manual', 5], ['other_calls', 15],
+    ['validation', 30], ['errors', 60]);
 my @optimized = (['golden_hashes', 15], ['random_hashes', 20], ['streaming', 60], ['fp_state', 40],
     ['pool_min', 20], ['edges', 60], ['half', 40], ['forward', 60], ['types', 120],
     ['backward', 100], ['overrun', 100]);

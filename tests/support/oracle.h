@@ -54,6 +54,37 @@ static inline void oracle_backward(const problem *p, ref *r, const nrm_args *a, 
     if (q) problem_free(q);
 }
 
+/* ---- results by slot ------------------------------------------------------------------------- */
+
+/* The worst error of one result, in units of the bound. */
+static inline ref_worst oracle_compare(const ref *r, const outcome *o, enum slot out)
+{
+    const nrm_dtype held = type_of_parameters(r->d.dtype);
+    const void *value = o->value[out];
+    switch (out) {
+    case SLOT_Y: return ref_compare_y(r, value);
+    case SLOT_MEAN: return ref_compare_mean(r, (const double *)value);
+    case SLOT_RSTD: return ref_compare_rstd(r, (const double *)value);
+    case SLOT_DGAMMA: return ref_compare_as(held, value, r->dgamma, r->dgamma_bound, r->affines);
+    case SLOT_DBETA: return ref_compare_as(held, value, r->dbeta, r->dbeta_bound, r->affines);
+    default: return ref_compare_dx(r, value);
+    }
+}
+
+/* What the unit of that bound is, in e. */
+static inline long double oracle_limit(const ref *r, enum slot out)
+{
+    const ref_limits *limit = &r->p.limit;
+    switch (out) {
+    case SLOT_Y: return limit->y;
+    case SLOT_MEAN: return limit->mean;
+    case SLOT_RSTD: return limit->rstd;
+    case SLOT_DGAMMA: return limit->dgamma;
+    case SLOT_DBETA: return limit->dbeta;
+    default: return limit->dx;
+    }
+}
+
 /* ---- the verdict ----------------------------------------------------------------------------- */
 
 static inline const char *setup_text(const setup *s)
