@@ -506,6 +506,22 @@ static void test_columns(nrm_dtype type)
     ok(nrm_forward(&d, &a) == NRM_ERR_ALIAS, "%s: gamma in a gap of y", name);
 }
 
+/* What has no bytes overlaps nothing: a workspace of none in y, an empty x in dgamma. */
+static void test_no_bytes(void)
+{
+    float x[8] = {0}, y[8], dgamma[2];
+    double stats[2] = {0, 0};
+    nrm_desc d;
+    nrm_args a;
+    memset(&d, 0, sizeof d), memset(&a, 0, sizeof a);
+    d.n = 4, d.c = 2, d.eps = 1;
+    a.x = x, a.y = y, a.workspace = y + 1;
+    ok(nrm_forward(&d, &a) == NRM_OK, "a workspace of no bytes in y");
+    d.n = 0;
+    a.x = a.dy = dgamma + 1, a.dgamma = dgamma, a.mean = a.rstd = stats, a.workspace = NULL;
+    ok(nrm_backward(&d, &a) == NRM_OK, "x and dy of no values in dgamma");
+}
+
 /* ---- running statistics ---------------------------------------------------------------------- */
 
 static void wrong_rates(nrm_kind kind, enum verb verb)
@@ -1058,6 +1074,7 @@ int main(void)
     for (kind = 0; kind < KINDS; ++kind) fixed[kind] = fixed_problem(NRM_F32, (nrm_kind)kind, 4);
     test_unfit_kinds();
     for (kind = 0; kind < KINDS; ++kind) problem_free(fixed[kind]);
+    test_no_bytes();
     test_strings();
     test_short_forms();
     test_fold();

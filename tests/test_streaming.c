@@ -34,6 +34,7 @@ static const large list[] = {
     {"rows of 777", NRM_RMS, NRM_NHWC, NRM_F32, 4100, 777, 1, 0},
     {"planes of 28 x 28", NRM_BATCH, NRM_NCHW, NRM_F32, 63, 64, 784, 0},
     {"planes of 16 x 16, each a group", NRM_INSTANCE, NRM_NCHW, NRM_F32, 62, 200, 256, 0},
+    {"planes of 32, each a group", NRM_INSTANCE, NRM_NCHW, NRM_F32, 62, 1600, 32, 0},
     {"columns of 256 channels", NRM_BATCH, NRM_NHWC, NRM_F32, 65, 256, 196, 0},
     {"columns, from the middle of a line on", NRM_BATCH, NRM_NHWC, NRM_F32, 65, 256, 196, SHIFTED},
     {"columns, one channel in double", NRM_BATCH, NRM_NHWC, NRM_F32, 65, 256, 196, WIDE_CHANNEL},
