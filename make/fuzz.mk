@@ -45,3 +45,19 @@ replay: build/cut/replay ## Run fuzz/corpus and fuzz/found through the fuzz targ
 search: build/cut/search ## Look for the largest error in units of the bound: SECONDS=60 SEED=1
 	@mkdir -p build/worst
 	@build/cut/search --seconds $(SECONDS) --seed $(SEED) --keep build/worst
+
+# ---- Functions of others ------------------------------------------------------------------------
+#
+# The judge and the draws, which know nothing of the library, compiled once; fuzz/yours.sh adds the
+# function.
+
+build/yours/loop.o build/yours/libfuzzer.o: fuzz/yours.c $(HEADERS) normalize.h
+	@mkdir -p $(@D)
+	@echo "$(if $(findstring libfuzzer,$@),clang,$(CC)) -O2 $< (4 s)"
+	@$(if $(findstring libfuzzer,$@),clang -DYOURS_LIBFUZZER,$(CC)) -std=gnu99 -O2 $(WARNINGS) \
+	    -pthread -o $@ -c $<
+
+.PHONY: fuzz-yours
+fuzz-yours: ## Fuzz a norm of your own: YOURS=mine.c SECONDS=60 YOURS_FLAGS= LIMIT=1 SEED=1
+	@YOURS_FLAGS='$(YOURS_FLAGS)' LIMIT='$(or $(LIMIT),1)' SEED=$(SEED) \
+	    fuzz/yours.sh '$(YOURS)' $(SECONDS)
