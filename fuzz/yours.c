@@ -33,7 +33,7 @@
  *
  * Nothing of the library is linked. The file is compiled as one of two programs, by fuzz/yours.sh:
  * with -DYOURS_LIBFUZZER for libFuzzer, else with a loop of its own. Both read these from the
- * environment, which the script sets: YOURS_NAME, YOURS_SECONDS, YOURS_SEED, YOURS_LIMIT.
+ * environment, which the script sets: YOURS_NAME, YOURS_SECONDS, YOURS_SEED, YOURS_LIMIT, YOURS_OUT.
  * They end with 1 when an error is above the limit or something is written outside, with 2 when
  * nothing could be tried, and otherwise with 0.
  */
@@ -77,12 +77,9 @@ static struct {
     double seconds;
     uint64_t seed;
     long double limit;
-    struct timespec start, asked;
+    struct timespec start;
     unsigned long problems;
     int told;                  /* that something is above the limit */
-    const problem *now;        /* the problem of the present call, for who crashes in it */
-    const way_of *way;
-    char what[80];
 } fuzz;
 
 #define POOL_OF_BEST 256
@@ -217,11 +214,14 @@ static void note_finding(finding *to, const verdict *v, const genome *in, const 
 
 static void tell_first(const problem *p, const way_of *w, const verdict *v, const char *family)
 {
+    const nrm_dtype type = slot_type(p->d.dtype, v->out);
     if (fuzz.told || !(v->ratio > fuzz.limit)) return;
     fuzz.told = 1;
-    printf("after %.2f s: %s norm, %s: %s is %s, %s units, of %s\n", seconds_since(&fuzz.start),
-           kind_name[w->kind], verb_name[w->verb], slot_name[v->out],
-           value_text(slot_type(p->d.dtype, v->out), v->got), ratio_text(p, v), family);
+    printf("after %.2f s: %s norm, %s, %s: %s is %s", seconds_since(&fuzz.start), kind_name[w->kind],
+           verb_name[w->verb], family, slot_name[v->out], value_text(type, v->got));
+    printf(", and should be %s", value_text(type, v->exact));
+    if (is_number(p, v)) printf(": %s units of the bound off", ratio_text(p, v));
+    printf("\n");
     fflush(stdout);
 }
 
@@ -274,7 +274,6 @@ static void try_genome(const genome *from)
     outcome *o;
     settle(&in, w);
     f = decode_for(&in, w);
-    fuzz.now = f.p, fuzz.way = w;
     o = expected_status(f.p, w->verb) == NRM_OK ? call(f.p, w->verb, &s) : NULL;
     if (!o) {
         ++to->declined;
@@ -289,7 +288,6 @@ static void try_genome(const genome *from)
         compare_case(to, &f, &in, w, o, (same)(in.data[AT_RELATION] % INSIDE), seed);
         outcome_free(o);
     }
-    fuzz.now = NULL;
     case_free(&f);
 }
 
@@ -417,16 +415,14 @@ static void yours_start(void)
     report.go_on = 1, report.quiet = 1;
     catch_signals();
     clock_gettime(CLOCK_MONOTONIC, &fuzz.start);
-    snprintf(fuzz.what, sizeof fuzz.what, "while it was asked");
     ask_all();
-    if (!asked.ways) {
+    if (!asked.ways && !line.strange)
         printf("fuzz-yours: %s does nothing: it returned 1 for every kind, verb, type and layout,\n"
                "of 2 samples of 4 channels of 3 positions or of 1, packed, with gamma and beta or "
                "without\n", fuzz.name);
-        fflush(stdout);
-        _exit(2);
-    }
-    fuzz.what[0] = 0;
+    if (line.strange) tell_strange();
+    fflush(stdout);
+    if (!asked.ways || line.strange) _exit(2);
     clock_gettime(CLOCK_MONOTONIC, &fuzz.start);
 }
 

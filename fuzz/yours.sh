@@ -5,6 +5,7 @@
 #   YOURS_FLAGS='-O3 -lmine'            for compiling and linking it
 #   LIMIT=1 SEED=1                      the error that fails, in units of the published bound; draws
 #   ENGINE=loop                         the loop of fuzz/yours.c, also where clang has libFuzzer
+#   YOURS_OUT=build/yours               where it is compiled and the worst input is left
 #   CC=... CXX=...                      the compilers of FILE; C++ by its suffix
 #
 # Exits with 1 when an error is above the limit (or NaN where a number is right), or something is
@@ -25,14 +26,15 @@ int yours(nrm_verb verb, const nrm_desc *d, const nrm_args *a); see examples/fuz
 [[ $seconds =~ ^[0-9]+(\.[0-9]+)?$ ]] || could_not "SECONDS is a number, not $seconds"
 [[ ${LIMIT:-1} =~ ^[0-9.]+(e[-+]?[0-9]+)?$ ]] || could_not "LIMIT is a number, not $LIMIT"
 
-out=build/yours
-mkdir -p $out
+export YOURS_OUT=${YOURS_OUT:-build/yours}
+out=$YOURS_OUT
+mkdir -p "$out"
 
 # libFuzzer is a library of clang's, of a package of its own.
 engine=${ENGINE:-libfuzzer}
 if [ "$engine" = libfuzzer ]; then
     echo 'int LLVMFuzzerTestOneInput(const char *d, long n) { return d && n < 0; }' |
-        clang -fsanitize=fuzzer -x c - -o $out/probe 2>/dev/null || engine=loop
+        clang -fsanitize=fuzzer -x c - -o "$out"/probe 2>/dev/null || engine=loop
 fi
 
 case $file in
@@ -47,40 +49,40 @@ fi
 
 # What only the linker takes does not belong in front of a compiler, nor the other way round.
 read -ra flags <<<"${YOURS_FLAGS:-}"
-make -s "$out/$engine.o" || could_not "fuzz/yours.c does not compile"
+make -s "build/yours/$engine.o" || could_not "fuzz/yours.c does not compile"
 echo "$compiler ${flags[*]} $file"
 # shellcheck disable=SC2086
 "$compiler" -O2 -g1 $counted -I. "-DYOURS=\"$(realpath "$file")\"" "${flags[@]}" -x $language \
-    -c fuzz/call_yours.c -o $out/mine.o 2>$out/mine.log || {
-    head -n 20 $out/mine.log
+    -c fuzz/call_yours.c -o "$out"/mine.o 2>"$out"/mine.log || {
+    head -n 20 "$out"/mine.log
     could_not "$file does not compile"
 }
-grep -q . $out/mine.log && head -n 20 $out/mine.log
+grep -q . "$out"/mine.log && head -n 20 "$out"/mine.log
 # shellcheck disable=SC2086
-"$linker" ${counted:+-fsanitize=fuzzer} -pthread -o $out/fuzz "$out/$engine.o" $out/mine.o \
-    "${flags[@]}" -lm 2>$out/mine.log || {
-    head -n 20 $out/mine.log
+"$linker" ${counted:+-fsanitize=fuzzer} -pthread -o "$out"/fuzz "build/yours/$engine.o" "$out"/mine.o \
+    "${flags[@]}" -lm 2>"$out"/mine.log || {
+    head -n 20 "$out"/mine.log
     could_not "$file does not link"
 }
 
 export YOURS_NAME=$file YOURS_SECONDS=$seconds YOURS_SEED=${SEED:-1} YOURS_LIMIT=${LIMIT:-1}
 if [ "$engine" = loop ]; then
     echo "fuzzing for $seconds s with the loop of fuzz/yours.c, seed $YOURS_SEED"
-    $out/fuzz
+    "$out"/fuzz
     status=$?
 else
     echo "fuzzing for $seconds s with libFuzzer, seed $YOURS_SEED"
-    rm -rf $out/inputs
-    mkdir -p $out/inputs
-    $out/fuzz -seed="$YOURS_SEED" -max_len=400 -len_control=0 -handle_segv=0 -handle_bus=0 \
+    rm -rf "$out"/inputs
+    mkdir -p "$out"/inputs
+    "$out"/fuzz -seed="$YOURS_SEED" -max_len=400 -len_control=0 -handle_segv=0 -handle_bus=0 \
         -handle_abrt=0 -handle_ill=0 -handle_fpe=0 -timeout=0 -rss_limit_mb=0 \
-        -artifact_prefix=$out/ $out/inputs 2>$out/libfuzzer.log
+        -artifact_prefix="$out/" "$out/inputs" 2>"$out"/libfuzzer.log
     status=$?
 fi
 case $status in
 0 | 1 | 2) exit $status ;;
 *)
-    [ "$engine" = loop ] || tail -n 20 $out/libfuzzer.log
+    [ "$engine" = loop ] || tail -n 20 "$out"/libfuzzer.log
     echo "fuzz-yours: the program ended with status $status"
     exit 1
     ;;

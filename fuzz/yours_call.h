@@ -8,6 +8,8 @@
 #ifndef YOURS_CALL_H
 #define YOURS_CALL_H
 
+#include <unistd.h>
+
 #include "../normalize.h"
 
 int call_yours(nrm_verb verb, const nrm_desc *d, const nrm_args *a); /* call_yours.c */
@@ -38,13 +40,15 @@ static nrm_status yours_status(nrm_verb verb, const nrm_desc *d, const nrm_args 
 #include "check.h"
 #include "relate.h"
 
-#define ASKED 4 /* verbs: VERB_FORWARD to VERB_INFER_BACKWARD */
+#define LONGEST 20 /* seconds that a call may take */
+#define ASKED 4    /* verbs: VERB_FORWARD to VERB_INFER_BACKWARD */
 
 static struct {
     int open;             /* calls get through: not while a case is decoded    */
     int only;             /* 1 + the one verb that does; 0: all of them        */
-    nrm_layout layout;    /* ... and, with it, the one layout                  */
-    nrm_verb verb;        /* of the last call, with what it was given          */
+    nrm_layout layout;    /* of the present call; with `only`, the one layout  */
+    const problem *now;   /* of the present call, for who crashes in it; NULL  */
+    enum verb verb;
     unsigned long done;   /* calls that returned 0                             */
     unsigned long states; /* that left a floating point state unlike the found */
     int strange;          /* a value returned that is neither 0 nor 1          */
@@ -57,7 +61,6 @@ static nrm_status yours_status(nrm_verb verb, const nrm_desc *d, const nrm_args 
     int returned;
     if (!line.open || (int)verb >= ASKED) return NRM_ERR_DESC;
     if (line.only && (line.only != 1 + (int)verb || d->layout != line.layout)) return NRM_ERR_DESC;
-    line.verb = verb;
     returned = call_yours(verb, d, a);
     if (pool_state() != state) ++line.states;
     pool_set_state(state);
@@ -70,9 +73,10 @@ static nrm_status yours_status(nrm_verb verb, const nrm_desc *d, const nrm_args 
 static outcome *call(const problem *p, enum verb verb, const setup *s)
 {
     outcome *o;
-    line.open = 1;
+    line.open = 1, line.now = p, line.verb = verb, line.layout = s->layout;
+    alarm(LONGEST);
     o = run(p, verb, s);
-    line.open = 0;
+    line.open = 0, line.now = NULL;
     if (o->status == NRM_OK) return o;
     outcome_free(o);
     return NULL;
@@ -102,7 +106,9 @@ static const char *outside_text(const problem *p, enum verb verb, const setup *s
     i = slot_bytes(&b.d, nearest);
     if (at < best)
         snprintf(text, sizeof text, "%td bytes before %s", best - at, slot_name[nearest]);
-    else if ((size_t)(at - best) >= i)
+    else if ((size_t)(at - best) == i)
+        snprintf(text, sizeof text, "right after the end of %s", slot_name[nearest]);
+    else if ((size_t)(at - best) > i)
         snprintf(text, sizeof text, "%td bytes after the end of %s", (ptrdiff_t)(at - best) -
                  (ptrdiff_t)i, slot_name[nearest]);
     else

@@ -6,19 +6,17 @@
 
 /* ---- crashes --------------------------------------------------------------------------------- */
 
-#define LONGEST 20 /* seconds that a call may take */
-
-static void describe_call(FILE *out, const problem *p, const way_of *w)
+static void describe_call(FILE *out, const problem *p, enum verb verb, nrm_layout layout)
 {
     const nrm_desc *d = &p->d;
     int slot;
-    fprintf(out, "  %s norm, %s, %s, %s: n %zu, c %zu, s %zu", kind_name[d->kind], verb_name[w->verb],
-            type_name[d->dtype], layout_name[w->layout], d->n, d->c, d->s);
+    fprintf(out, "  %s norm, %s, %s, %s: n %zu, c %zu, s %zu", kind_name[d->kind], verb_name[verb],
+            type_name[d->dtype], layout_name[layout], d->n, d->c, d->s);
     if (d->kind == NRM_GROUP) fprintf(out, ", %zu groups", d->groups);
     fprintf(out, "; eps %.3g%s%s; given", d->eps, d->act == NRM_RELU ? ", NRM_RELU" : "",
             d->affine_per_sample ? ", affine per sample" : "");
     for (slot = SLOT_X; slot < SLOT_MOMENTS; ++slot)
-        if (slot_role(p, w->verb, (enum slot)slot) != '.') fprintf(out, " %s", slot_name[slot]);
+        if (slot_role(p, verb, (enum slot)slot) != '.') fprintf(out, " %s", slot_name[slot]);
     fprintf(out, "\n");
 }
 
@@ -30,10 +28,10 @@ static void on_signal(int number)
         printf("fuzz-yours: %s did not return within %d seconds", fuzz.name, LONGEST);
     else
         printf("fuzz-yours: %s ended the program (%s)", fuzz.name, strsignal(number));
-    printf(" %s\n", fuzz.now ? "in this call:" : fuzz.what);
-    if (fuzz.now) describe_call(stdout, fuzz.now, fuzz.way);
-    if (fuzz.now) printf("  problem %lu of seed %llu\n", fuzz.problems + 1,
-                         (unsigned long long)fuzz.seed);
+    printf("%s\n", line.now ? " in this call:" : "");
+    if (line.now) describe_call(stdout, line.now, line.verb, line.layout);
+    if (line.now)
+        printf("  after %lu problems of seed %llu\n", fuzz.problems, (unsigned long long)fuzz.seed);
     fflush(stdout);
     _exit(1);
 }
@@ -172,7 +170,7 @@ static void print_table(void)
             print_cells(r);
             print_same(r);
         }
-    printf("relations: the same bits permuted, joined, in place, at another alignment, again, by "
+    printf("relations: the same bits again, permuted, joined, in place, at another alignment, by "
            "threads;\nnothing written outside\n");
     fflush(stdout);
 }
@@ -188,8 +186,6 @@ static void print_broken(const row *r, same which)
     other_bits where;
     outcome *o;
     problem *p = shrink(problem_copy(c.p), &s);
-    way_of w = *f->way;
-    w.layout = s.layout;
     o = call(p, s.verb, &plain_one);
     printf("%s: %s\n", same_name[which], same_text[which]);
     memset(&where, 0, sizeof where);
@@ -200,7 +196,7 @@ static void print_broken(const row *r, same which)
         printf("  %s[%zu] is %s, and in the plain call %s\n", slot_name[where.at.slot], where.at.index,
                stored_text(slot_type(p->d.dtype, where.at.slot), where.got),
                stored_text(slot_type(p->d.dtype, where.at.slot), where.want));
-    describe_call(stdout, p, &w);
+    describe_call(stdout, p, s.verb, s.layout);
     if (o) outcome_free(o);
     problem_free(p);
     case_free(&c);
@@ -253,6 +249,7 @@ static void print_worst(const row *r)
     const long double keep = f->v.ratio > fuzz.limit ? f->v.ratio / 4 : f->v.ratio * 0.9L;
     shrinking s = {f->way->verb, f->way->layout, error_is_left, keep, 0, INSIDE, 0, 0};
     verdict v = f->v;
+    char path[400];
     problem *p;
     nrm_dtype type;
     FILE *file;
@@ -271,12 +268,13 @@ static void print_worst(const row *r)
     if (is_number(p, &v))
         printf(": it is off by %s units of the bound, %s ulps", ratio_text(p, &v), ulps_text(p, &v));
     printf("\n");
-    file = fopen("build/yours/worst.c", "w");
+    snprintf(path, sizeof path, "%s/worst.c", getenv("YOURS_OUT") ? getenv("YOURS_OUT") : ".");
+    file = fopen(path, "w");
     if (file) {
         print_program(file, p, &s, &v);
         fclose(file);
+        printf("%s prints it: cc -I. %s %s -lm && ./a.out\n", path, path, fuzz.name);
     }
-    printf("build/yours/worst.c prints it: cc -I. build/yours/worst.c %s -lm && ./a.out\n", fuzz.name);
     if (values_in(p, s.verb) <= 64) {
         printf("\n");
         print_program(stdout, p, &s, &v);
@@ -287,6 +285,12 @@ static void print_worst(const row *r)
 
 /* ---- the whole ------------------------------------------------------------------------------- */
 
+static void tell_strange(void)
+{
+    printf("fuzz-yours: %s returned %d: it is to return 0 when it has written what `a` points to,\n"
+           "and 1 when it does not do this problem\n", fuzz.name, line.strange);
+}
+
 /* The exit status. */
 static int yours_report(void)
 {
@@ -294,8 +298,7 @@ static int yours_report(void)
     size_t i;
     int outside, wrong = 0;
     if (line.strange) {
-        printf("fuzz-yours: %s returned %d; it is to return 0 when it has written the outputs, 1 "
-               "when it\ndoes not do this problem\n", fuzz.name, line.strange);
+        tell_strange();
         return 2;
     }
     for (i = 0; i < asked.ways; ++i) wrong |= asked.way[i].wrong != 0;

@@ -98,24 +98,27 @@ static problem *problem_without(const problem *p, int along, size_t first, size_
     return q;
 }
 
+/* Halves while that helps, then quarters and so on to single ones. */
 static int drop_along(problem **p, int along, shrinking *s)
 {
     int any = 0;
-    size_t part;
-    for (part = 2; part; part = part > 1 ? part / 2 : 0) { /* halves first, single ones last */
-        size_t length, unit, count, first;
+    size_t parts;
+    for (parts = 2;; parts *= 2) {
         const nrm_desc *d = &(*p)->d;
-        length = along == 0 ? d->n : along == 1 ? d->c : d->s;
-        unit = along == 1 && d->kind == NRM_GROUP && d->groups > 1 ? d->c / d->groups : 1;
-        count = part == 2 ? length / unit / 2 * unit : unit;
-        for (first = 0; count && length > count && first + count <= length && s->tries;)
-            if (take(p, problem_without(*p, along, first, count), s))
-                any = 1, length -= count;
+        const size_t length = along == 0 ? d->n : along == 1 ? d->c : d->s;
+        const size_t unit =
+            along == 1 && d->kind == NRM_GROUP && d->groups > 1 ? d->c / d->groups : 1;
+        const size_t units = length / unit;
+        size_t count = units / parts, left = units, first = 0;
+        if (units < 2) return any;
+        count += !count;
+        while (first + count <= left && count < left && s->tries)
+            if (take(p, problem_without(*p, along, first * unit, count * unit), s))
+                any = 1, left -= count;
             else
                 first += count;
-        if (any && part == 2 && length > 8) part = 4; /* halves again */
+        if (count == 1 || !s->tries) return any;
     }
-    return any;
 }
 
 /* ---- simpler --------------------------------------------------------------------------------- */
@@ -281,8 +284,9 @@ static void print_array(FILE *out, const bed *b, enum slot slot)
     if (reads) column += (size_t)fprintf(out, " = {");
     for (i = 0; i < count && reads; ++i) {
         const char *v = c_value(type, b->data[slot], i);
-        if (column + strlen(v) > 96) column = (size_t)fprintf(out, "\n        ") - 1;
-        column += (size_t)fprintf(out, "%s%s", v, i + 1 < count ? ", " : "");
+        if (i) column += (size_t)fprintf(out, ",");
+        if (column + strlen(v) > 95) column = (size_t)fprintf(out, "\n       ") - 1;
+        column += (size_t)fprintf(out, "%s%s", i ? " " : "", v);
     }
     fprintf(out, "%s;\n", reads ? "}" : "");
 }
