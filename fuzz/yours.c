@@ -33,7 +33,8 @@
  *
  * Nothing of the library is linked. The file is compiled as one of two programs, by fuzz/yours.sh:
  * with -DYOURS_LIBFUZZER for libFuzzer, else with a loop of its own. Both read these from the
- * environment, which the script sets: YOURS_NAME, YOURS_SECONDS, YOURS_SEED, YOURS_LIMIT, YOURS_OUT.
+ * environment, which the script sets: YOURS_NAME, YOURS_SECONDS or YOURS_PROBLEMS, YOURS_SEED,
+ * YOURS_LIMIT, YOURS_OUT.
  * They end with 1 when an error is above the limit or something is written outside, with 2 when
  * nothing could be tried, and otherwise with 0.
  */
@@ -75,6 +76,7 @@ static row rows[KINDS][ASKED];
 static struct {
     const char *name;
     double seconds;
+    unsigned long most;        /* problems; 0: as many as there is time for */
     uint64_t seed;
     long double limit;
     struct timespec start;
@@ -410,6 +412,7 @@ static void yours_start(void)
 {
     fuzz.name = getenv("YOURS_NAME") ? getenv("YOURS_NAME") : "yours";
     fuzz.seconds = number_of("YOURS_SECONDS", 60);
+    fuzz.most = (unsigned long)number_of("YOURS_PROBLEMS", 0);
     fuzz.seed = (uint64_t)number_of("YOURS_SEED", 1);
     fuzz.limit = number_of("YOURS_LIMIT", 1);
     report.go_on = 1, report.quiet = 1;
@@ -428,6 +431,7 @@ static void yours_start(void)
 
 static int yours_is_over(void)
 {
+    if (fuzz.most) return fuzz.problems >= fuzz.most || line.strange;
     return seconds_since(&fuzz.start) >= fuzz.seconds || line.strange;
 }
 

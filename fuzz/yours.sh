@@ -5,6 +5,8 @@
 #   YOURS_FLAGS='-O3 -lmine'            for compiling and linking it
 #   LIMIT=1 SEED=1                      the error that fails, in units of the published bound; draws
 #   ENGINE=loop                         the loop of fuzz/yours.c, also where clang has libFuzzer
+#   PROBLEMS=1000                       so many instead of the seconds: with ENGINE=loop all is the
+#                                       same every time
 #   YOURS_OUT=build/yours               where it is compiled and the worst input is left
 #   CC=... CXX=...                      the compilers of FILE; C++ by its suffix
 #
@@ -43,7 +45,7 @@ case $file in
 esac
 counted=
 if [ "$engine" = libfuzzer ]; then # its branches are counted
-    compiler=clang linker=clang counted=-fsanitize=fuzzer-no-link
+    compiler=clang linker=clang counted='-fsanitize=fuzzer-no-link -Qunused-arguments'
     [ $language = c ] || compiler=clang++ linker=clang++
 fi
 
@@ -65,13 +67,16 @@ grep -q . "$out"/mine.log && head -n 20 "$out"/mine.log
     could_not "$file does not link"
 }
 
+export YOURS_PROBLEMS=${PROBLEMS:-0}
+length="$seconds s"
+[ "$YOURS_PROBLEMS" = 0 ] || length="$YOURS_PROBLEMS problems"
 export YOURS_NAME=$file YOURS_SECONDS=$seconds YOURS_SEED=${SEED:-1} YOURS_LIMIT=${LIMIT:-1}
 if [ "$engine" = loop ]; then
-    echo "fuzzing for $seconds s with the loop of fuzz/yours.c, seed $YOURS_SEED"
+    echo "fuzzing for $length with the loop of fuzz/yours.c, seed $YOURS_SEED"
     "$out"/fuzz
     status=$?
 else
-    echo "fuzzing for $seconds s with libFuzzer, seed $YOURS_SEED"
+    echo "fuzzing for $length with libFuzzer, seed $YOURS_SEED"
     rm -rf "$out"/inputs
     mkdir -p "$out"/inputs
     "$out"/fuzz -seed="$YOURS_SEED" -max_len=400 -len_control=0 -handle_segv=0 -handle_bus=0 \
