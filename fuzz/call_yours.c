@@ -1,5 +1,5 @@
-/* call_yours.c - the file that is fuzzed, and its function by a name that C and C++ both link. It is
- * compiled as the one or the other, by the suffix of YOURS:
+/* call_yours.c - the file that is fuzzed, and its function by a name that C and C++ both link:
+ * compiled as the one or the other, by the suffix of the file.
  *
  *   cc -I. -DYOURS='"/path/to/mine.c"' -c fuzz/call_yours.c
  */

@@ -5,38 +5,37 @@
  *   int yours(nrm_verb verb, const nrm_desc *d, const nrm_args *a);
  *
  * It returns 0 when every output that `a` points to is written, and 1 when this problem is not one
- * that it does. What the fields mean is in normalize.h, B3, what is computed in A3. Nothing has to be
- * supported: a function that does layer norm of packed floats returns 1 for all the rest.
+ * that it does. What the fields mean is in normalize.h, B3; what is computed, in A3. Nothing has to
+ * be supported: a function that does layer norm of packed floats returns 1 for all the rest.
  *
- * What happens:
- *
- *   ask      Every kind, verb, storage type and layout, with an easy problem of 24 values. Of those
- *            that are done, every pointer and option by itself. What it returns 1 for is not drawn.
- *            An option that it returns 0 for, and then leaves out of its results, is told at once.
+ *   ask      Every kind, verb, storage type and layout, with an easy problem of 24 values; then
+ *            each pointer and option by itself. What it returns 1 for is not drawn. An option that
+ *            it returns 0 for, and leaves out of its results, is told by name.
  *   draw     A problem is a string of bytes (decode.h): a shape around what code cuts at (1, 8, 16,
- *            128, 1024 and their neighbours), options, and values from the families of
- *            tests/support/gen.h. Ordinary are N(0, 1), uniform and sparse ones, with 8 values or more to a
- *            mean and eps of 1e-5 or more. Hostile ones have a mean far from 0, an outlier, equal
- *            values, denormals, 3e38, any exponent, any eps.
+ *            128, 1024 and their neighbours), options, and values of the families of
+ *            tests/support/gen.h. Ordinary values are N(0, 1), uniform or sparse, 8 or more to a
+ *            mean, with eps from 1e-5 to 1. All others are hostile: a mean far from 0, an outlier,
+ *            equal values, denormals, 3e38, any exponent, eps 0.
  *   judge    Each output against the same formula in long double (tests/support/ref.h), in units of
- *            the bound that normalize.h publishes: |y - exact| of a correct float function is a
- *            fraction of 1. Backward gets exact statistics, so that it is judged by itself.
- *   compare  One of these, to the bit: samples, channels or rows in another order; a sample alone;
- *            an output in the place of its input; other addresses; the same again; a pool of
- *            threads, if it takes one. And nothing is written outside, of any call: there are 64
- *            bytes that are watched around each buffer.
- *   climb    A string whose error reaches a quarter of a power of two higher than any before, of its
- *            kind, verb and output, is kept, and changed further. libFuzzer is told of it as if it
- *            were a new branch; it sees the branches of your code as well.
- *   shrink   The worst problem, until no sample, channel, option or digit can be taken away, then
- *            as a program to paste.
+ *            the bound that normalize.h publishes. Float results of a computation in double stay
+ *            below an eighth of it; 1 is what no input may reach. Backward gets exact statistics:
+ *            what it does is judged, not what forward did.
+ *   compare  To the bit, one at a time: the same again; samples, channels or rows in another order;
+ *            a sample alone and in its batch; an output in the place of its input; other addresses;
+ *            a pool of threads, if it takes one. And of every call, whether it wrote outside of its
+ *            outputs: 64 bytes on either side of each buffer are watched, gaps between lines, and
+ *            what is only read.
+ *   climb    A string whose error passes a quarter of a power of two that no other has passed, of
+ *            its kind, verb and output, is kept and changed further. libFuzzer takes it for a new
+ *            branch, and sees the branches of your code beside it.
+ *   shrink   The worst problem, while half of the error's order is left: no sample, channel, option
+ *            or digit that could go stays. It is printed as a program.
  *
  * Nothing of the library is linked. The file is compiled as one of two programs, by fuzz/yours.sh:
- * with -DYOURS_LIBFUZZER for libFuzzer, else with a loop of its own. Both read these from the
- * environment, which the script sets: YOURS_NAME, YOURS_SECONDS or YOURS_PROBLEMS, YOURS_SEED,
- * YOURS_LIMIT, YOURS_OUT.
- * They end with 1 when an error is above the limit or something is written outside, with 2 when
- * nothing could be tried, and otherwise with 0.
+ * with -DYOURS_LIBFUZZER for libFuzzer, else with a loop of its own. Both read from the environment
+ * what the script sets: YOURS_NAME, YOURS_SECONDS or YOURS_PROBLEMS, YOURS_SEED, YOURS_LIMIT and
+ * YOURS_OUT. They end with 1 when an error is above the limit, something is written outside or an
+ * option is left out, with 2 when nothing could be tried, and with 0 otherwise.
  */
 #define _POSIX_C_SOURCE 200809L
 #include "yours_call.h"
@@ -219,8 +218,9 @@ static void tell_first(const problem *p, const way_of *w, const verdict *v, cons
     const nrm_dtype type = slot_type(p->d.dtype, v->out);
     if (fuzz.told || !(v->ratio > fuzz.limit)) return;
     fuzz.told = 1;
-    printf("after %.2f s: %s norm, %s, %s: %s is %s", seconds_since(&fuzz.start), kind_name[w->kind],
-           verb_name[w->verb], family, slot_name[v->out], value_text(type, v->got));
+    printf("after %.2f s: %s norm, %s, %s: %s is %s", seconds_since(&fuzz.start),
+           kind_name[w->kind], verb_name[w->verb], family, slot_name[v->out],
+           value_text(type, v->got));
     printf(", and should be %s", value_text(type, v->exact));
     if (is_number(p, v)) printf(": %s units of the bound off", ratio_text(p, v));
     printf("\n");
@@ -321,7 +321,8 @@ static void draw_values(genome *in, gen *g, int hostile)
     }
     for (i = 0; i < 6; ++i) { /* gamma, beta, running_mean, running_var, dgamma, dbeta */
         unsigned char *at = &in->data[AT_VALUES + 16 + 2 * i];
-        if (hostile > 1 && gen_one_in(g, 2)) at[0] = code_of_dist((gen_dist)gen_below(g, GEN_DISTS));
+        if (hostile > 1 && gen_one_in(g, 2))
+            at[0] = code_of_dist((gen_dist)gen_below(g, GEN_DISTS));
         at[1] = (unsigned char)gen_u64(g);
     }
 }

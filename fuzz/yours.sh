@@ -61,8 +61,8 @@ echo "$compiler ${flags[*]} $file"
 }
 grep -q . "$out"/mine.log && head -n 20 "$out"/mine.log
 # shellcheck disable=SC2086
-"$linker" ${counted:+-fsanitize=fuzzer} -pthread -o "$out"/fuzz "build/yours/$engine.o" "$out"/mine.o \
-    "${flags[@]}" -lm 2>"$out"/mine.log || {
+"$linker" ${counted:+-fsanitize=fuzzer} -pthread -o "$out"/fuzz "build/yours/$engine.o" \
+    "$out"/mine.o "${flags[@]}" -lm 2>"$out"/mine.log || {
     head -n 20 "$out"/mine.log
     could_not "$file does not link"
 }

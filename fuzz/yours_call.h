@@ -1,7 +1,7 @@
-/* yours_call.h - your function in the place of the library. tests/support/problem.h lays problems
- * out and calls the described calls; relate.h compares what they give. Here these names lead to
- * `yours`, so that the same code lays out, collects, guards and compares, and nothing of the library
- * is linked: what judges is the oracle alone.
+/* yours_call.h - your function in the place of the library. tests/support/problem.h lays a problem
+ * out and makes the described calls, relate.h compares what they give. Here the names of these
+ * calls lead to `yours`: the same code lays out, guards, collects and compares, and nothing of the
+ * library is linked.
  *
  * Include it first.
  */

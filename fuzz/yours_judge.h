@@ -1,6 +1,6 @@
-/* yours_judge.h - what must hold for one call of your function: its outputs lie within the published
- * bound of the oracle (tests/support/ref.h), and the same problem posed in another way gives the
- * same bits. Include yours_call.h before it.
+/* yours_judge.h - what must hold for one call of your function: its outputs lie within the bound,
+ * by the oracle of tests/support/ref.h, and the same problem posed in another way gives the same
+ * bits. Include yours_call.h before it.
  */
 #ifndef YOURS_JUDGE_H
 #define YOURS_JUDGE_H
@@ -36,7 +36,7 @@ static ref yours_oracle(const problem *p, enum verb verb, nrm_args *a)
 }
 
 /* Backward gets the exact statistics, rounded to double: whatever forward does, or whether there is
-   one. Under NRM_RELU dy is 0 where the sign of y is a matter of rounding, so that either is right. */
+   one. Under NRM_RELU dy is 0 where the sign of y is a matter of rounding: either is right. */
 static void prepare(const problem *p, enum verb verb)
 {
     nrm_args a;
@@ -58,11 +58,11 @@ static void prepare(const problem *p, enum verb verb)
 /* ---- the verdict ----------------------------------------------------------------------------- */
 
 typedef struct verdict {
-    long double ratio; /* the largest error, in units of the published bound; -1: none is promised */
+    long double ratio; /* the largest error, in units of the bound; -1: nothing is promised */
     enum slot out;
-    size_t at;         /* in canonical order                                                       */
+    size_t at;         /* in canonical order                                                */
     long double got, exact, bound;
-    int unwritten;     /* it still holds the bytes that it held before the call                    */
+    int unwritten;     /* it still holds the bytes that it held before the call             */
 } verdict;
 
 /* Of a half float the last rounding costs half a unit in the last place, however good the function

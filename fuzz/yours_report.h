@@ -181,7 +181,8 @@ static void print_broken(const row *r, same which)
 {
     const finding *f = &r->broken[which];
     fuzz_case c = decode_finding(f);
-    shrinking s = {f->way->verb, f->way->layout, relation_is_broken, 0, 0, which, r->seed[which], 0};
+    shrinking s = {f->way->verb, f->way->layout,  relation_is_broken, 0, 0,
+                   which,        r->seed[which], 0};
     const setup plain_one = plain(NRM_AUTO, s.layout);
     other_bits where;
     outcome *o;
@@ -193,7 +194,8 @@ static void print_broken(const row *r, same which)
     if (which == INSIDE)
         printf("  %s\n", r->outside);
     else if (where.at.slot)
-        printf("  %s[%zu] is %s, and in the plain call %s\n", slot_name[where.at.slot], where.at.index,
+        printf("  %s[%zu] is %s, and in the plain call %s\n", slot_name[where.at.slot],
+               where.at.index,
                stored_text(slot_type(p->d.dtype, where.at.slot), where.got),
                stored_text(slot_type(p->d.dtype, where.at.slot), where.want));
     describe_call(stdout, p, s.verb, s.layout);
@@ -238,7 +240,8 @@ static size_t values_in(const problem *p, enum verb verb)
     size_t count = 0;
     int slot;
     for (slot = SLOT_X; slot < SLOT_MOMENTS; ++slot)
-        if (role_reads(slot_role(p, verb, (enum slot)slot))) count += slot_count(&p->d, (enum slot)slot);
+        if (role_reads(slot_role(p, verb, (enum slot)slot)))
+            count += slot_count(&p->d, (enum slot)slot);
     return count;
 }
 
@@ -263,10 +266,10 @@ static void print_worst(const row *r)
            verb_name[s.verb], type_name[p->d.dtype], layout_name[s.layout]);
     printf("  %s[%zu] is %s (%s)%s\n", slot_name[v.out], v.at, value_text(type, v.got),
            stored_text(type, v.got), v.unwritten ? ", which is not written" : "");
-    printf("  %s (%s) is expected, within %.3Lg", value_text(type, v.exact), stored_text(type, v.exact),
-           v.bound);
+    printf("  %s (%s) is expected, within %.3Lg", value_text(type, v.exact),
+           stored_text(type, v.exact), v.bound);
     if (is_number(p, &v))
-        printf(": it is off by %s units of the bound, %s ulps", ratio_text(p, &v), ulps_text(p, &v));
+        printf(": off by %s units of the bound, %s ulps", ratio_text(p, &v), ulps_text(p, &v));
     printf("\n");
     snprintf(path, sizeof path, "%s/worst.c", getenv("YOURS_OUT") ? getenv("YOURS_OUT") : ".");
     file = fopen(path, "w");

@@ -1,6 +1,6 @@
-/* yours_shrink.h - a problem made as small as it can be while something is still wrong with it: fewer
- * samples, channels and positions, fewer options, values of fewer digits. And the same as a C
- * program. Include yours_ask.h before it.
+/* yours_shrink.h - a problem made as small as it can be while something is still wrong with it: of
+ * fewer samples, channels and positions, with fewer options, and values of fewer digits. And a
+ * problem as a C program. Include yours_ask.h before it.
  */
 #ifndef YOURS_SHRINK_H
 #define YOURS_SHRINK_H
@@ -320,7 +320,8 @@ static void print_fields(FILE *out, const problem *p, const bed *b)
     if (b->role[SLOT_RUNNING_MEAN] == 'u' || b->role[SLOT_RUNNING_VAR] == 'u')
         fprintf(out, "    a.running_rate = %.17g, a.running_population = %d;\n", p->running_rate,
                 p->running_population);
-    if (p->accumulate && (b->role[SLOT_DGAMMA] == 'u' || b->role[SLOT_DBETA] == 'u')) fprintf(out, "    a.accumulate = 1;\n");
+    if (b->role[SLOT_DGAMMA] == 'u' || b->role[SLOT_DBETA] == 'u')
+        fprintf(out, "    a.accumulate = 1;\n");
 }
 
 /* Where element `at` of the canonical order lies. */
@@ -372,8 +373,8 @@ static void print_program(FILE *out, const problem *p, const shrinking *s, const
     fprintf(out, "    nrm_desc d = {0};\n    nrm_args a = {0};\n");
     print_fields(out, p, &b);
     fprintf(out, "    if (yours(%s, &d, &a)) return 1;\n", verb_enum[s->verb]);
-    fprintf(out, "    printf(\"%s[%zu] is %s, expected %s\\n\", %s%s[%zu]);\n", slot_name[v->out], at,
-            type_is_half(type) ? "0x%04x" : "%a", stored_text(type, v->exact),
+    fprintf(out, "    printf(\"%s[%zu] is %s, expected %s\\n\", %s%s[%zu]);\n",
+            slot_name[v->out], at, type_is_half(type) ? "0x%04x" : "%a", stored_text(type, v->exact),
             type_is_half(type) ? "(unsigned)" : "(double)", slot_name[v->out], at);
     fprintf(out, "    return 0;\n}\n");
     bed_release(&b);

@@ -19,7 +19,9 @@ expect()  # TEXT STATUS WANTED... -- ARGUMENT...
     fuzz/yours.sh "$@" >$YOURS_OUT/log 2>&1
     got=$?
     [ $got = "$status" ] || wrong="exit status $got, not $status"
-    for word in "${wanted[@]}"; do grep -qF -- "$word" $YOURS_OUT/log || wrong+=" not said: $word"; done
+    for word in "${wanted[@]}"; do
+        grep -qF -- "$word" $YOURS_OUT/log || wrong+=" not said: $word"
+    done
     tell "$text" "$wrong"
 }
 

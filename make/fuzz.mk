@@ -61,3 +61,9 @@ build/yours/loop.o build/yours/libfuzzer.o: fuzz/yours.c $(HEADERS) normalize.h
 fuzz-yours: ## Fuzz a norm of your own: YOURS=mine.c SECONDS=60 YOURS_FLAGS= LIMIT=1 SEED=1
 	@YOURS_FLAGS='$(YOURS_FLAGS)' LIMIT='$(or $(LIMIT),1)' SEED=$(SEED) \
 	    fuzz/yours.sh '$(YOURS)' $(SECONDS)
+
+.PHONY: check-yours
+check-yours: ## fuzz-yours on functions that are right and wrong; OSS-Fuzz's build script
+	$(call TAKES,half a minute)
+	@mkdir -p build/yours; $(MAKE) build/yours/loop.o
+	@$(PROVE) fuzz/oss_fuzz_test.sh fuzz/yours_test.sh

@@ -7,7 +7,8 @@
 
 #include <math.h>
 
-static void row(float *y, const float *x, size_t c, const float *gamma, const float *beta, float eps)
+static void row(float *y, const float *x, size_t c, const float *gamma, const float *beta,
+                float eps)
 {
     float mean = 0, m2 = 0, rstd;
     size_t j;
