@@ -63,6 +63,7 @@ typedef struct finding {
 typedef struct row {
     unsigned long problems, declined;
     finding worst, ordinary;  /* of all inputs, and of ordinary ones */
+    char first[48];           /* the family of the first above the limit */
     held same[SAMES];
     finding broken[SAMES];
     unsigned seed[SAMES];     /* of the relation that broke */
@@ -142,7 +143,11 @@ static int family_text(const fuzz_case *f, const way_of *w, char *to, size_t siz
     any |= add_text(to, size, "mean", &f->from[SLOT_RUNNING_MEAN], running);
     any |= add_text(to, size, "var", &f->from[SLOT_RUNNING_VAR], running);
     any |= add_text(to, size, "dsum", &f->from[SLOT_DSUM], back && p->given >> SLOT_DSUM & 1);
-    if (ref_group_size(&p->d) < 8) any = 1; /* few values may be close to each other by chance */
+    if (!any && ref_group_size(&p->d) < 8) { /* which may be close to each other by chance */
+        snprintf(to, size, "%s, %zu value%s", gen_dist_name[f->from[SLOT_X].dist[0]],
+                 ref_group_size(&p->d), ref_group_size(&p->d) > 1 ? "s" : "");
+        any = 1;
+    }
     if (p->d.eps < 1e-5 || p->d.eps > 1) {
         snprintf(to + strlen(to), size - strlen(to), "%seps %.3g", *to ? ", " : "", p->d.eps);
         any = 1;
@@ -218,10 +223,10 @@ static void tell_first(const problem *p, const way_of *w, const verdict *v, cons
     const nrm_dtype type = slot_type(p->d.dtype, v->out);
     if (fuzz.told || !(v->ratio > fuzz.limit)) return;
     fuzz.told = 1;
-    printf("after %.2f s: %s norm, %s, %s: %s is %s", seconds_since(&fuzz.start),
-           kind_name[w->kind], verb_name[w->verb], family, slot_name[v->out],
-           value_text(type, v->got));
-    printf(", and should be %s", value_text(type, v->exact));
+    printf("after %.2f s, of %s norm, %s, with %s:\n", seconds_since(&fuzz.start),
+           kind_name[w->kind], verb_name[w->verb], family);
+    printf("  %s[%zu] is %s, and should be %s", slot_name[v->out], v->at,
+           value_text(type, v->got), value_text(type, v->exact));
     if (is_number(p, v)) printf(": %s units of the bound off", ratio_text(p, v));
     printf("\n");
     fflush(stdout);
@@ -240,6 +245,7 @@ static void judge_case(row *to, const fuzz_case *f, const genome *in, const way_
         best[best_count < POOL_OF_BEST ? best_count++ : gen_below(&g, POOL_OF_BEST)] = *in;
     }
     tell_first(f->p, w, &v, family);
+    if (v.ratio > fuzz.limit && !*to->first) snprintf(to->first, sizeof to->first, "%s", family);
     if (!to->worst.way || v.ratio > to->worst.v.ratio) note_finding(&to->worst, &v, in, w, family);
     if (!hostile && (!to->ordinary.way || v.ratio > to->ordinary.v.ratio))
         note_finding(&to->ordinary, &v, in, w, family);
@@ -385,13 +391,15 @@ static genome next_genome(gen *g)
     return draw_genome(g, (int)gen_below(g, 3));
 }
 
-/* Each way with each family of x, once: the first second. */
+/* Each way with each family of x, from easy to hard: the first second, which tells what breaks it
+   first. */
 static void sweep(gen *g)
 {
-    size_t way, dist;
-    for (dist = 0; dist < GEN_DISTS; ++dist)
-        for (way = 0; way < asked.ways; ++way) {
+    size_t way, dist, turn;
+    for (dist = GEN_NORMAL; dist < GEN_DISTS; ++dist)
+        for (turn = 0; turn < 4 * asked.ways; ++turn) {
             genome in = draw_genome(g, 0);
+            way = turn % asked.ways;
             in.data[AT_KIND] = (unsigned char)way;
             in.data[AT_VALUES] = code_of_dist((gen_dist)dist);
             try_genome(&in);

@@ -51,7 +51,11 @@ fi
 
 # What only the linker takes does not belong in front of a compiler, nor the other way round.
 read -ra flags <<<"${YOURS_FLAGS:-}"
-make -s "build/yours/$engine.o" || could_not "fuzz/yours.c does not compile"
+driver=build/yours/$engine.o
+case ${YOURS_FLAGS:-} in # with reads outside of buffers shown as well
+*-fsanitize=*address*) driver=build/yours/$engine-address.o ;;
+esac
+make -s $driver || could_not "fuzz/yours.c does not compile"
 echo "$compiler ${flags[*]} $file"
 # shellcheck disable=SC2086
 "$compiler" -O2 -g1 $counted -I. "-DYOURS=\"$(realpath "$file")\"" "${flags[@]}" -x $language \
@@ -61,7 +65,7 @@ echo "$compiler ${flags[*]} $file"
 }
 grep -q . "$out"/mine.log && head -n 20 "$out"/mine.log
 # shellcheck disable=SC2086
-"$linker" ${counted:+-fsanitize=fuzzer} -pthread -o "$out"/fuzz "build/yours/$engine.o" \
+"$linker" ${counted:+-fsanitize=fuzzer} -pthread -o "$out"/fuzz $driver \
     "$out"/mine.o "${flags[@]}" -lm 2>"$out"/mine.log || {
     head -n 20 "$out"/mine.log
     could_not "$file does not link"
@@ -84,10 +88,11 @@ else
         -artifact_prefix="$out/" "$out/inputs" 2>"$out"/libfuzzer.log
     status=$?
 fi
+# What sanitizers say, if it was compiled with any.
+[ "$engine" = loop ] || grep -aE -m 1 -A 8 'ERROR: |runtime error: ' "$out"/libfuzzer.log
 case $status in
 0 | 1 | 2) exit $status ;;
 *)
-    [ "$engine" = loop ] || tail -n 20 "$out"/libfuzzer.log
     echo "fuzz-yours: the program ended with status $status"
     exit 1
     ;;

@@ -55,6 +55,7 @@ int yours(nrm_verb verb, const nrm_desc *d, const nrm_args *a)
     if (is("bits") && d->c % 16 == 0) spoil(out, d->c / 2, 0xff);
     if (is("outside") && d->c == 7) ((float *)out)[count] = 0;
     if (is("before") && d->c == 7) ((float *)out)[-1] = 0;
+    if (is("reads") && d->c == 7) *(volatile float *)out = ((volatile float *)out)[count] * 0;
     if (is("input") && verb == NRM_FORWARD && d->c == 7) spoil((void *)(uintptr_t)a->x, 0, 1);
     if (is("alignment") && (uintptr_t)out % 32) spoil(out, count - 1, 1);
     if (is("again") && ++calls % 5 == 0) spoil(out, 0, 1);

@@ -123,7 +123,8 @@ static fuzz_case decode_finding(const finding *f)
 
 static void print_cells(const row *r)
 {
-    const int cut = r->worst.way && strlen(r->worst.family) > 18;
+    const char *input = *r->first ? r->first : r->worst.family;
+    const int cut = strlen(input) > 18;
     char type[24] = "";
     fuzz_case a, b;
     if (!r->worst.way) {
@@ -142,7 +143,7 @@ static void print_cells(const row *r)
              a.p->d.dtype == NRM_F32 ? "" : " ",
              a.p->d.dtype == NRM_F32 ? "" : type_name[a.p->d.dtype]);
     printf("%8s %8s  %-10s %-*.*s%s", ratio_text(a.p, &r->worst.v), ulps_text(a.p, &r->worst.v),
-           type, cut ? 16 : 18, cut ? 16 : 18, r->worst.family, cut ? ".." : "");
+           type, cut ? 16 : 18, cut ? 16 : 18, input, cut ? ".." : "");
     case_free(&a);
 }
 
@@ -154,6 +155,47 @@ static void print_same(const row *r)
     for (i = 0, tested = 0; i < SAMES; ++i)
         if (r->same[i] == BROKEN) printf("%s%s", tested++ ? ", " : " not ", same_name[i]);
     printf("\n");
+}
+
+static FILE *open_beside(const char *name, char *path, size_t size)
+{
+    const char *folder = getenv("YOURS_OUT");
+    snprintf(path, size, "%s/%s", folder ? folder : ".", name);
+    return fopen(path, "w");
+}
+
+/* The same for fuzz/peers.sh: kind, verb, ordinary, worst, what broke it, relations that broke. */
+static void save_row(FILE *out, int kind, int verb)
+{
+    const row *r = &rows[kind][verb];
+    int i;
+    fprintf(out, "%s\t%s\t", kind_name[kind], verb_name[verb]);
+    if (r->ordinary.way) {
+        fuzz_case c = decode_finding(&r->ordinary);
+        fprintf(out, "%s", ratio_text(c.p, &r->ordinary.v));
+        case_free(&c);
+    }
+    fprintf(out, "\t");
+    if (r->worst.way) {
+        fuzz_case c = decode_finding(&r->worst);
+        fprintf(out, "%s", ratio_text(c.p, &r->worst.v));
+        case_free(&c);
+    }
+    fprintf(out, "\t%s\t", r->first);
+    for (i = 0; i < SAMES; ++i)
+        if (r->same[i] == BROKEN) fprintf(out, "%s ", same_name[i]);
+    fprintf(out, "\n");
+}
+
+static void save_table(void)
+{
+    char path[400];
+    FILE *out = open_beside("rows.txt", path, sizeof path);
+    int kind, verb;
+    for (kind = 0; kind < KINDS && out; ++kind)
+        for (verb = 0; verb < ASKED; ++verb)
+            if (rows[kind][verb].problems) save_row(out, kind, verb);
+    if (out) fclose(out);
 }
 
 static void print_table(void)
@@ -170,7 +212,8 @@ static void print_table(void)
             print_cells(r);
             print_same(r);
         }
-    printf("relations: the same bits again, permuted, joined, in place, at another alignment, by "
+    printf("input: the first that was above the limit, or else the worst\n"
+           "relations: the same bits again, permuted, joined, in place, at another alignment, by "
            "threads;\nnothing written outside\n");
     fflush(stdout);
 }
@@ -271,12 +314,11 @@ static void print_worst(const row *r)
     if (is_number(p, &v))
         printf(": off by %s units of the bound, %s ulps", ratio_text(p, &v), ulps_text(p, &v));
     printf("\n");
-    snprintf(path, sizeof path, "%s/worst.c", getenv("YOURS_OUT") ? getenv("YOURS_OUT") : ".");
-    file = fopen(path, "w");
+    file = open_beside("worst.c", path, sizeof path);
     if (file) {
         print_program(file, p, &s, &v);
         fclose(file);
-        printf("%s prints it: cc -I. %s %s -lm && ./a.out\n", path, path, fuzz.name);
+        printf("  to see it: cc -I. %s %s -lm && ./a.out\n", path, fuzz.name);
     }
     if (values_in(p, s.verb) <= 64) {
         printf("\n");
@@ -309,6 +351,7 @@ static int yours_report(void)
            seconds_since(&fuzz.start), (unsigned long long)fuzz.seed);
     print_ability();
     print_table();
+    save_table();
     outside = print_all_broken();
     if (line.states) printf("%lu calls left another floating point state\n", line.states);
     if (worst) print_worst(worst);

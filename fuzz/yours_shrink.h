@@ -294,7 +294,7 @@ static void print_array(FILE *out, const bed *b, enum slot slot)
 static void print_fields(FILE *out, const problem *p, const bed *b)
 {
     const nrm_desc *d = &b->d;
-    const char *separator = "    a.";
+    size_t column = 0;
     int slot;
     fprintf(out, "    d.kind = %s, d.n = %zu, d.c = %zu, d.s = %zu", kind_enum[d->kind], d->n, d->c,
             d->s);
@@ -313,8 +313,9 @@ static void print_fields(FILE *out, const problem *p, const bed *b)
                 d->y_pitch.sample);
     for (slot = SLOT_X; slot < SLOT_MOMENTS; ++slot)
         if (b->role[slot] != '.') {
-            fprintf(out, "%s%s = %s", separator, slot_name[slot], slot_name[slot]);
-            separator = ", a.";
+            if (column > 75) column = (size_t)fprintf(out, ";\n") - 2;
+            column += (size_t)fprintf(out, "%sa.%s = %s", column ? ", " : "    ", slot_name[slot],
+                                      slot_name[slot]);
         }
     fprintf(out, ";\n");
     if (b->role[SLOT_RUNNING_MEAN] == 'u' || b->role[SLOT_RUNNING_VAR] == 'u')
@@ -360,6 +361,7 @@ static void print_program(FILE *out, const problem *p, const shrinking *s, const
 {
     const nrm_dtype type = slot_type(p->d.dtype, v->out);
     const setup set = plain(NRM_AUTO, s->layout);
+    const int half = type_is_half(type);
     size_t at;
     int slot;
     bed b;
@@ -374,8 +376,8 @@ static void print_program(FILE *out, const problem *p, const shrinking *s, const
     print_fields(out, p, &b);
     fprintf(out, "    if (yours(%s, &d, &a)) return 1;\n", verb_enum[s->verb]);
     fprintf(out, "    printf(\"%s[%zu] is %s, expected %s\\n\", %s%s[%zu]);\n",
-            slot_name[v->out], at, type_is_half(type) ? "0x%04x" : "%a", stored_text(type, v->exact),
-            type_is_half(type) ? "(unsigned)" : "(double)", slot_name[v->out], at);
+            slot_name[v->out], at, half ? "0x%04x" : "%a", stored_text(type, v->exact),
+            half ? "(unsigned)" : "(double)", slot_name[v->out], at);
     fprintf(out, "    return 0;\n}\n");
     bed_release(&b);
 }

@@ -93,6 +93,9 @@ broken threads 0 'not threads'
 broken option 1 'returns 0 for, but gets wrong: residual'
 broken statistics 1 'returns 0 for, but gets wrong: mean'
 broken value 2 'returned 7'
+YOURS_FLAGS=-fsanitize=address broken reads 1 AddressSanitizer
+BROKEN=reads YOURS_FLAGS=-fsanitize=address expect 'broken: reads, by libFuzzer' 1 \
+    AddressSanitizer -- fuzz/yours_broken.c 1
 broken nothing 2 'does nothing'
 broken crash 1 'Segmentation fault' 'c 5'
 

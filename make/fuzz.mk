@@ -51,11 +51,13 @@ search: build/cut/search ## Look for the largest error in units of the bound: SE
 # The judge and the draws, which know nothing of the library, compiled once; fuzz/yours.sh adds the
 # function.
 
-build/yours/loop.o build/yours/libfuzzer.o: fuzz/yours.c $(HEADERS) normalize.h
+YOURS_DRIVERS := $(foreach engine,loop libfuzzer,build/yours/$(engine).o \
+    build/yours/$(engine)-address.o)
+$(YOURS_DRIVERS): fuzz/yours.c $(HEADERS) normalize.h
 	@mkdir -p $(@D)
 	@echo "$(if $(findstring libfuzzer,$@),clang,$(CC)) -O2 $< (4 s)"
 	@$(if $(findstring libfuzzer,$@),clang -DYOURS_LIBFUZZER,$(CC)) -std=gnu99 -O2 $(WARNINGS) \
-	    -pthread -o $@ -c $<
+	    $(if $(findstring address,$@),-DBED_ASAN) -pthread -o $@ -c $<
 
 .PHONY: fuzz-yours
 fuzz-yours: ## Fuzz a norm of your own: YOURS=mine.c SECONDS=60 YOURS_FLAGS= LIMIT=1 SEED=1
