@@ -175,7 +175,7 @@ static const char *ratio_text(const problem *p, const verdict *v)
     else if (v->ratio < 9999.5L)
         snprintf(to, 24, v->ratio < 9.995L ? "%.2Lf" : "%.0Lf", v->ratio);
     else if (v->ratio > 1e300L) /* where the bound is 0: sum, -0 */
-        snprintf(to, 24, "not equal");
+        snprintf(to, 24, "differs");
     else
         snprintf(to, 24, "%.1Le", v->ratio);
     return to;

@@ -128,7 +128,7 @@ static void print_cells(const row *r)
     char type[24] = "";
     fuzz_case a, b;
     if (!r->worst.way) {
-        printf("%8s %8s %8s  %-10s %-18s", "-", "-", "-", "", "");
+        printf("%8s %7s %7s  %-8s %-18s", "-", "-", "-", "", "");
         return;
     }
     a = decode_finding(&r->worst);
@@ -142,7 +142,7 @@ static void print_cells(const row *r)
     snprintf(type, sizeof type, "%s%s%s", slot_name[r->worst.v.out],
              a.p->d.dtype == NRM_F32 ? "" : " ",
              a.p->d.dtype == NRM_F32 ? "" : type_name[a.p->d.dtype]);
-    printf("%8s %8s  %-10s %-*.*s%s", ratio_text(a.p, &r->worst.v), ulps_text(a.p, &r->worst.v),
+    printf("%7s %7s  %-8s %-*.*s%s", ratio_text(a.p, &r->worst.v), ulps_text(a.p, &r->worst.v),
            type, cut ? 16 : 18, cut ? 16 : 18, input, cut ? ".." : "");
     case_free(&a);
 }
@@ -201,14 +201,14 @@ static void save_table(void)
 static void print_table(void)
 {
     int kind, verb;
-    printf("\n%-33s error, in units of the bound\n", "");
-    printf("%-8s %-14s %9s %8s %8s %8s  %-10s %-18s %s\n", "kind", "verb", "problems", "ordinary",
+    printf("\n%-32s error, in units of the bound\n", "");
+    printf("%-8s %-14s %8s %8s %7s %7s  %-8s %-18s %s\n", "kind", "verb", "problems", "ordinary",
            "worst", "in ulps", "of", "input", "relations");
     for (kind = 0; kind < KINDS; ++kind)
         for (verb = 0; verb < ASKED; ++verb) {
             const row *r = &rows[kind][verb];
             if (!r->problems) continue;
-            printf("%-8s %-14s %9s ", kind_name[kind], verb_name[verb], thousands(r->problems));
+            printf("%-8s %-14s %8s ", kind_name[kind], verb_name[verb], thousands(r->problems));
             print_cells(r);
             print_same(r);
         }

@@ -142,15 +142,16 @@ static int call(const bytes *model, const void *const *data, int inputs, const i
                 int rank, void *y)
 {
     static const char *const outputs[] = {"y"};
-    const size_t c = (size_t)dims[1], count = (size_t)dims[0] * c * (rank > 2 ? (size_t)dims[2] : 1);
+    const size_t c = (size_t)dims[1], s = rank > 2 ? (size_t)dims[2] : 1;
+    const size_t count = (size_t)dims[0] * c * s;
     OrtSession *session = NULL;
     OrtValue *in[5] = {NULL}, *out = NULL;
     int i, done;
     done = well(ort->CreateSessionFromArray(env, model->data, model->size, options, &session));
     for (i = 0; i < inputs && done; ++i)
         done = well(ort->CreateTensorWithDataAsOrtValue(
-            memory, (void *)(uintptr_t)data[i], (i ? c : count) * sizeof(float), i ? dims + 1 : dims,
-            i ? 1 : (size_t)rank, ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT, &in[i]));
+            memory, (void *)(uintptr_t)data[i], (i ? c : count) * sizeof(float),
+            i ? dims + 1 : dims, i ? 1 : (size_t)rank, ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT, &in[i]));
     done = done && well(ort->CreateTensorWithDataAsOrtValue(
                        memory, y, count * sizeof(float), dims, (size_t)rank,
                        ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT, &out));
