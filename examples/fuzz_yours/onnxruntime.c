@@ -142,6 +142,7 @@ static int call(const bytes *model, const void *const *data, int inputs, const i
                 int rank, void *y)
 {
     static const char *const outputs[] = {"y"};
+    const ONNXTensorElementDataType real = ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT;
     const size_t c = (size_t)dims[1], s = rank > 2 ? (size_t)dims[2] : 1;
     const size_t count = (size_t)dims[0] * c * s;
     OrtSession *session = NULL;
@@ -151,10 +152,9 @@ static int call(const bytes *model, const void *const *data, int inputs, const i
     for (i = 0; i < inputs && done; ++i)
         done = well(ort->CreateTensorWithDataAsOrtValue(
             memory, (void *)(uintptr_t)data[i], (i ? c : count) * sizeof(float),
-            i ? dims + 1 : dims, i ? 1 : (size_t)rank, ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT, &in[i]));
+            i ? dims + 1 : dims, i ? 1 : (size_t)rank, real, &in[i]));
     done = done && well(ort->CreateTensorWithDataAsOrtValue(
-                       memory, y, count * sizeof(float), dims, (size_t)rank,
-                       ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT, &out));
+                       memory, y, count * sizeof(float), dims, (size_t)rank, real, &out));
     done = done && well(ort->Run(session, NULL, names, (const OrtValue *const *)in, (size_t)inputs,
                                  outputs, 1, &out));
     for (i = 0; i < inputs; ++i)
