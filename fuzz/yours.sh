@@ -56,7 +56,7 @@ case ${YOURS_FLAGS:-} in # with reads outside of buffers shown as well
 *-fsanitize=*address*) driver=build/yours/$engine-address.o ;;
 esac
 make -s $driver || could_not "fuzz/yours.c does not compile"
-echo "$compiler ${flags[*]} $file"
+echo "$compiler${flags[*]:+ ${flags[*]}} $file"
 # shellcheck disable=SC2086
 "$compiler" -O2 -g1 $counted -I. "-DYOURS=\"$(realpath "$file")\"" "${flags[@]}" -x $language \
     -c fuzz/call_yours.c -o "$out"/mine.o 2>"$out"/mine.log || {

@@ -8,6 +8,7 @@
 #ifndef YOURS_CALL_H
 #define YOURS_CALL_H
 
+#include <time.h>
 #include <unistd.h>
 
 #include "../normalize.h"

@@ -7,10 +7,11 @@
 
 /* ---- the unit -------------------------------------------------------------------------------- */
 
-/* The published bound of an output over the one that ref.h tests the library by. */
+/* The published bound of an output over the one that ref.h holds the library to. */
 static long double published(enum slot out)
 {
-    return out ? 1 : 1;
+    (void)out;
+    return 1;
 }
 
 /* ---- a problem before the call --------------------------------------------------------------- */

@@ -212,7 +212,8 @@ static void print_table(void)
             print_cells(r);
             print_same(r);
         }
-    printf("input: the first that was above the limit, or else the worst\n"
+    printf("input: the first that was above the limit, or else the worst; edited: with values set "
+           "by hand\n"
            "relations: the same bits again, permuted, joined, in place, at another alignment, by "
            "threads;\nnothing written outside\n");
     fflush(stdout);
@@ -225,7 +226,7 @@ static void print_broken(const row *r, same which)
     const finding *f = &r->broken[which];
     fuzz_case c = decode_finding(f);
     shrinking s = {f->way->verb, f->way->layout,  relation_is_broken, 0, 0,
-                   which,        r->seed[which], 0};
+                   which,        r->seed[which], 0, 0};
     const setup plain_one = plain(NRM_AUTO, s.layout);
     other_bits where;
     outcome *o;
@@ -293,7 +294,10 @@ static void print_worst(const row *r)
     const finding *f = &r->worst;
     fuzz_case c = decode_finding(f);
     const long double keep = f->v.ratio > fuzz.limit ? f->v.ratio / 4 : f->v.ratio * 0.9L;
-    shrinking s = {f->way->verb, f->way->layout, error_is_left, keep, 0, INSIDE, 0, 0};
+    shrinking s = {f->way->verb, f->way->layout, error_is_left, keep, 0, INSIDE, 0, 0,
+                   0};
+    const char *flags = getenv("YOURS_FLAGS"), *suffix = strrchr(fuzz.name, '.');
+    const int is_c = !suffix || !strcmp(suffix, ".c");
     verdict v = f->v;
     char path[400];
     problem *p;
@@ -318,7 +322,9 @@ static void print_worst(const row *r)
     if (file) {
         print_program(file, p, &s, &v);
         fclose(file);
-        printf("  to see it: cc -I. %s %s -lm && ./a.out\n", path, fuzz.name);
+        printf("  to see it: %s -include %s %s%s%s -lm && ./a.out\n",
+               is_c ? "cc -I." : "c++ -I. -x c++", fuzz.name, path, flags && *flags ? " " : "",
+               flags ? flags : "");
     }
     if (values_in(p, s.verb) <= 64) {
         printf("\n");

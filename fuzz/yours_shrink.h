@@ -14,6 +14,7 @@ typedef struct shrinking {
     same which;          /* of a relation                                  */
     unsigned seed;
     unsigned long tries; /* left                                           */
+    time_t until;
 } shrinking;
 
 /* ---- what is wrong --------------------------------------------------------------------------- */
@@ -59,6 +60,7 @@ static int relation_is_broken(const problem *p, const shrinking *s)
 /* Takes a candidate in the place of *p if it will do, or frees it. */
 static int take(problem **p, problem *candidate, shrinking *s)
 {
+    if (time(NULL) > s->until) s->tries = 0;
     if (!s->tries || expected_status(candidate, s->verb) != NRM_OK || !s->wrong(candidate, s)) {
         s->tries -= s->tries > 0;
         problem_free(candidate);
@@ -230,7 +232,7 @@ static int simplify_values(problem **p, shrinking *s)
 static problem *shrink(problem *p, shrinking *s)
 {
     int any = 1, along;
-    s->tries = 20000;
+    s->tries = 20000, s->until = time(NULL) + 10;
     while (any && s->tries) {
         any = 0;
         for (along = 2; along >= 0; --along) any |= drop_along(&p, along, s);
