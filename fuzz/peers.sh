@@ -34,6 +34,7 @@ mkdir -p build/yours
 try naive.c naive.c ''
 try welford.c welford.c ''
 try right.c right.c ''
+try 'normalize.h' ours.c ''
 if has oneapi/dnnl/dnnl.h ''; then
     try oneDNN onednn.c -ldnnl
 else

@@ -74,6 +74,7 @@ static long double beyond_rounding(const ref *r, enum slot out, const ref_worst 
     const ref_real size = ref_abs(w->exact), error = ref_abs(w->got - w->exact);
     ref_real half;
     if (!slot_is_tensor(out) || !type_is_half(type) || !(w->ratio < 1e30L)) return w->ratio;
+    if (fabsl(w->got) > (long double)largest_of(type)) return w->ratio; /* it overflowed */
     half = ref_half_ulp(type, size);
     half = ref_half_ulp(type, size + w->bound - half);
     return error > half ? (error - half) / (w->bound - half) : 0;
