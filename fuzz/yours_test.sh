@@ -71,7 +71,8 @@ LIMIT=0.01 expect 'right.c, with a limit that it does not keep' 1 'above 0.01 un
 
 # With every type and option nothing is said that is not so.
 YOURS_FLAGS='-DOURS_LINKED build/cut/normalize.o' ENGINE=loop PROBLEMS=12000 expect \
-    'normalize.h itself' 0 'within 1 unit' 'layer    backward' 'f16, NCHW' 'all 7' -- $examples/ours.c
+    'normalize.h itself' 0 'within 1 unit' 'layer    backward' 'f16, NCHW' 'all 7' -- \
+    $examples/ours.c
 
 # The program that it leaves prints the value that is wrong, and C++ may be fuzzed.
 (printf 'extern "C" {\n' && cat $examples/naive.c && echo '}') >$YOURS_OUT/naive.cpp

@@ -67,5 +67,5 @@ fuzz-yours: ## Fuzz a norm of your own: YOURS=mine.c SECONDS=60 YOURS_FLAGS= LIM
 .PHONY: check-yours
 check-yours: ## fuzz-yours on functions that are right and wrong; OSS-Fuzz's build script
 	$(call TAKES,half a minute)
-	@$(MAKE) build/yours/loop.o build/cut/normalize.o
+	@$(MAKE) -s build/yours/loop.o build/cut/normalize.o
 	@$(PROVE) fuzz/oss_fuzz_test.sh fuzz/yours_test.sh

@@ -1,5 +1,5 @@
-/* ours.c - normalize.h itself, with all of its types, options and threads. Small problems are cut up
- * among threads as well.
+/* ours.c - normalize.h itself, with all of its types, options and threads. Small problems are cut
+ * up among threads as well.
  *
  *   make fuzz-yours YOURS=examples/fuzz_yours/ours.c SECONDS=60
  */
