@@ -134,10 +134,10 @@ static void judge_forward_of(verdict *v, const problem *p, ref *r, const nrm_arg
     const ref_real ulps = r->p.ulps;
     if (o->value[SLOT_SUM]) { /* to the bit */
         ref_worst w = {0, 0, 0, 0, 0, 0};
-        w.at = ref_diff_sum(r, o->value[SLOT_SUM]);
-        if (w.at < r->count) {
-            w.ratio = HUGE_VALL, w.exact = (long double)r->z[w.at];
-            w.got = type_get(p->d.dtype, o->value[SLOT_SUM], w.at);
+        const size_t at = ref_diff_sum(r, o->value[SLOT_SUM]);
+        if (at < r->count) {
+            w.ratio = HUGE_VALL, w.at = at, w.exact = (long double)r->z[at];
+            w.got = type_get(p->d.dtype, o->value[SLOT_SUM], at);
         }
         consider(v, r, SLOT_SUM, w);
     }

@@ -160,8 +160,8 @@ static void print_same(const row *r)
 static FILE *open_beside(const char *name, char *path, size_t size)
 {
     const char *folder = getenv("YOURS_OUT");
-    snprintf(path, size, "%s/%s", folder ? folder : ".", name);
-    return fopen(path, "w");
+    snprintf(path, size, "%s/%s", folder ? folder : "", name);
+    return folder ? fopen(path, "w") : NULL;
 }
 
 /* The same for fuzz/peers.sh: kind, verb, ordinary, worst, what broke it, relations that broke. */
