@@ -331,6 +331,9 @@ typedef enum nrm_layout { NRM_NCHW, NRM_NHWC } nrm_layout;
 typedef enum nrm_dtype { NRM_F32, NRM_F64, NRM_BF16, NRM_F16 } nrm_dtype;
 typedef enum nrm_act { NRM_IDENTITY, NRM_RELU } nrm_act;
 typedef enum nrm_isa { NRM_AUTO, NRM_SCALAR, NRM_AVX2, NRM_AVX512, NRM_NEON, NRM_WASM } nrm_isa;
+/* The calls of B5 and B6 by name, for what is written around them. */
+typedef enum nrm_verb { NRM_FORWARD, NRM_INFER, NRM_BACKWARD, NRM_INFER_BACKWARD, NRM_REDUCE,
+                        NRM_APPLY, NRM_BACKWARD_REDUCE, NRM_BACKWARD_APPLY } nrm_verb;
 
 typedef enum nrm_status {
     NRM_OK = 0,

@@ -61,6 +61,14 @@ typedef struct edit {
 /* Where the edits start, and the bytes of one: for whoever writes such strings. */
 enum { DECODE_HEAD = 48, DECODE_EDIT = 8 };
 
+/* What the bytes before them decide. Sizes have two each, `given` three; of the values x, dy,
+   residual and dsum have four each (distribution, seed, that of odd groups, scale), gamma, beta,
+   running_mean, running_var, dgamma and dbeta two. */
+enum {
+    AT_KIND, AT_DTYPE, AT_FAMILY, AT_MOST, AT_N, AT_C = 6, AT_S = 8, AT_GROUPS = 10, AT_FLAGS,
+    AT_EPS, AT_RATE, AT_GIVEN, AT_GAPS = 17, AT_SEED, AT_RELATION, AT_VALUES
+};
+
 typedef struct fuzz_case {
     problem *p;
     family family;

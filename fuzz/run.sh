@@ -16,6 +16,12 @@ export ASAN_OPTIONS=quarantine_size_mb=8:malloc_context_size=5:${ASAN_OPTIONS:-}
 
 number=0
 
+# At once: what goes to the output waits for the end of the test.
+say()
+{
+    echo "# $*" >&2
+}
+
 tell()  # tell ok|'not ok' TEXT
 {
     number=$((number + 1))
@@ -58,17 +64,18 @@ share()  # of the seconds: two thirds for the first target
 build()
 {
     [ -z "$(make -n "$1" | grep -v 'Nothing to be done')" ] ||
-        echo "# compiling first: about a minute"
+        say "compiling first, about a minute on two cores: the library with all that the engine" \
+            "counts and checks, then each target"
     make -j"${JOBS:-1}" "$1" >build/fuzz/make.log 2>&1 && return
     sed 's/^/# /' build/fuzz/make.log | tail -n 20
     tell 'not ok' "$1"
     end 1
 }
 
-# What failed is copied to where a person finds it.
+# How to see a finding again: the first that is said of it.
 failed()  # TARGET FILE
 {
-    echo "# $2: build/cut/replay --print --target $1 $2"
+    echo "# $1 failed; again: make build/cut/replay && build/cut/replay --print --target $1 $2"
 }
 
 fuzz_one()  # TARGET SECONDS
@@ -86,8 +93,10 @@ libfuzzer()
     need_libfuzzer
     build build-fuzz
     status=0
+    say "running libFuzzer, ${JOBS:-1} at a time, new inputs into build/fuzz/new:"
     for target in "$@"; do
         while [ "$(jobs -rp | wc -l)" -ge "${JOBS:-1}" ]; do wait -n; done
+        say "  $target for $(share) s"
         fuzz_one "$target" "$(share)" &
         rest=$((rest - 1))
     done
@@ -98,10 +107,10 @@ libfuzzer()
             tell ok "$target: $(sed -n 's/^stat::number_of_executed_units: *//p' "$log") runs,$(
                 sed -n 's/^stat::average_exec_per_sec: *//p' "$log" | sed 's/^/ /') a second"
         else
-            grep -aE -A 60 'FAILED|ERROR|runtime error' "$log" | head -n 60 | sed 's/^/# /'
             for file in $(sed -n 's/.*Test unit written to //p' "$log"); do
                 failed "$target" "$file"
             done
+            grep -aE -A 60 'FAILED|ERROR|runtime error' "$log" | head -n 60 | sed 's/^/# /'
             tell 'not ok' "$target"
             status=1
         fi
@@ -125,6 +134,7 @@ afl()
         echo >"build/afl/in-$target/one"
         ls fuzz/corpus/"$target"/* 2>/dev/null | head -n 40 |
             xargs -r cp -t "build/afl/in-$target"
+        say "running AFL++: $target for $(share) s"
         afl-fuzz -V "$(share)" -i "build/afl/in-$target" -o "$out" -- "build/afl/$target" \
             >"build/afl/$target.log" 2>&1 || true
         runs=$(sed -n 's/^execs_done *: *//p' "$out/default/fuzzer_stats" 2>/dev/null)

@@ -84,6 +84,12 @@ build/examples/%: build/declared/examples/%.c build/gcc/normalize.o make/build.m
 	@echo "gcc -O2 $(EXAMPLE_FLAGS) examples/$*.c"
 	@gcc -O2 $(EXAMPLE_FLAGS) $(WARNINGS) -Iexamples -o $@ $< build/gcc/normalize.o -lm
 
+# Nothing of the library is compiled for the oracle.
+build/examples/oracle: examples/oracle.c $(HEADERS) normalize.h
+	@mkdir -p $(@D)
+	@echo "gcc -O2 $<"
+	@gcc -O2 $(WARNINGS) -I. -o $@ $< -lm
+
 # Without libpng there is no program, and running it is skipped.
 build/examples/03_style: build/declared/examples/03_style.c build/gcc/normalize.o make/build.mk
 	@mkdir -p $(@D)

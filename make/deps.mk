@@ -13,8 +13,8 @@ FOR_MPI := mpich libmpich-dev
 # Sanitizers of clang; memcheck and helgrind; analysis, with clang's <omp.h>; coverage: llvm-cov.
 FOR_CHECK := libclang-rt-dev valgrind clang-tidy cppcheck libomp-dev llvm
 
-# libFuzzer comes with clang's sanitizers.
-FOR_FUZZ := libclang-rt-14-dev afl++
+# libFuzzer comes with clang's sanitizers. OSS-Fuzz packs inputs.
+FOR_FUZZ := libclang-rt-14-dev afl++ zip unzip
 
 # Of tests/cross/matrix: other compilers; compilers of other machines, their C libraries (which the
 # compilers only recommend) and the emulator; WASM, with clang's builtins, and node; Windows.
@@ -47,7 +47,7 @@ deps-mpi: ## ... check-mpi
 	@tools/deps.sh $@ $(FOR_TEST) $(FOR_MPI)
 deps-check: ## ... check-san, check-threads, memcheck, coverage, mutants, analyze
 	@tools/deps.sh $@ $(FOR_TEST) $(FOR_CHECK)
-deps-fuzz: ## ... fuzz, fuzz-afl
+deps-fuzz: ## ... fuzz, fuzz-afl, check-yours
 	@tools/deps.sh $@ $(FOR_TEST) $(FOR_FUZZ)
 deps-cross: ## ... check-cross, check-simd: compilers of other machines, emulators; 2 GB
 	@tools/deps.sh $@ $(FOR_TEST) $(FOR_CROSS)

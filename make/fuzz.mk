@@ -48,3 +48,27 @@ search: build/cut/search build/cut/adversary ## Look for the largest errors: SEC
 	@build/cut/search --seconds $(SECONDS) --seed $(SEED) --keep build/worst
 	@echo "inputs built against the sums: 8 seconds for their patterns, then $(SECONDS)"
 	@build/cut/adversary --seconds $(SECONDS) --seed $(SEED) --keep build/worst
+
+# ---- Functions of others ------------------------------------------------------------------------
+#
+# The judge and the draws, which know nothing of the library, compiled once; fuzz/yours.sh adds the
+# function.
+
+YOURS_DRIVERS := $(foreach engine,loop libfuzzer,build/yours/$(engine).o \
+    build/yours/$(engine)-address.o)
+$(YOURS_DRIVERS): fuzz/yours.c $(HEADERS) normalize.h
+	@mkdir -p $(@D)
+	@echo "$(if $(findstring libfuzzer,$@),clang,$(CC)) -O2 $< (4 s)"
+	@$(if $(findstring libfuzzer,$@),clang -DYOURS_LIBFUZZER,$(CC)) -std=gnu99 -O2 $(WARNINGS) \
+	    $(if $(findstring address,$@),-DBED_ASAN) -pthread -o $@ -c $<
+
+.PHONY: fuzz-yours
+fuzz-yours: ## Fuzz a norm of your own: YOURS=mine.c SECONDS=60 YOURS_FLAGS= LIMIT=1 SEED=1
+	@YOURS_FLAGS='$(YOURS_FLAGS)' LIMIT='$(or $(LIMIT),1)' SEED=$(SEED) \
+	    fuzz/yours.sh '$(YOURS)' $(SECONDS)
+
+.PHONY: check-yours
+check-yours: ## fuzz-yours on functions that are right and wrong; OSS-Fuzz's build script
+	$(call TAKES,half a minute)
+	@$(MAKE) -s build/yours/loop.o build/cut/normalize.o
+	@$(PROVE) fuzz/oss_fuzz_test.sh fuzz/yours_test.sh
