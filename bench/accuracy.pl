@@ -183,6 +183,8 @@ finite number is right. Errors are against long double results.
 - oneDNN, PyTorch: one thread, float data. Where there are several ways to a result, as for instance
   norm, the most accurate one counts. Layer norm is that of a matrix. Where a library has no column
   these versions have no such norm.
+- the same functions, ONNX Runtime and three plain ones under inputs that look for their worst:
+  [fuzz/README.md](../fuzz/README.md#what-others-get), `make fuzz-yours`.
 - two passes, one pass: plain loops, float sums in order; the variance as the mean of (x - mean)^2,
   or as E[x^2] - E[x]^2 (and inference as x \\* scale + shift).
 
