@@ -6089,7 +6089,7 @@ static NRMI_NOINLINE size_t nrmi_backward_rows(const nrmi_job *j, int collect, s
     return end;
 }
 
-/* By rows, where that can be; a group that does not fit float goes the longer way. */
+/* By rows, where that can be; where a group does not fit float, NRMI_ROWS go the longer way. */
 static NRMI_NOINLINE void nrmi_channel_groups(const nrmi_job *j, const nrmi_channels *c, size_t o,
                                               size_t g, size_t count, double *kp, double *kq)
 {
@@ -6104,7 +6104,7 @@ static NRMI_NOINLINE void nrmi_channel_groups(const nrmi_job *j, const nrmi_chan
             count = nrmi_backward_rows(j, c->collect, o, g, end, kp, kq) - g;
             if (count > 0)
                 continue;
-            count = 1;
+            count = nrmi_least(end - g, NRMI_ROWS / j->w.fold);
         }
         for (i = 0; i < count; i++)
             p[i] = q[i] = 0;
