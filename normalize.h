@@ -6035,8 +6035,8 @@ static int nrmi_row_slopes(nrmi_slopes *s, const nrmi_job *j, size_t o, size_t g
 static int nrmi_row_dx(nrmi_slopes *s, const nrmi_job *j, size_t count)
 {
     const nrmi_kernels *k = j->q->set->f32;
-    const size_t fold = j->w.fold, rows = count * fold;
-    const double m = (double)nrmi_group_values(j);
+    const size_t fold = j->w.fold, rows = count * fold, values = nrmi_group_values(j);
+    const double m = (double)values;
     double *const p = s->of_group[0], *const q = s->of_group[1];
     size_t i;
     for (i = 0; i < count; i++)
@@ -6094,9 +6094,9 @@ static NRMI_NOINLINE void nrmi_channel_groups(const nrmi_job *j, const nrmi_chan
                                               size_t g, size_t count, double *kp, double *kq)
 {
     const size_t lost = c->whole ? nrmi_lost_params(j) : 0, each = c->collect ? c->each : 0;
-    const size_t end = g + count;
+    const size_t end = g + count, values = nrmi_group_values(j);
     const int by_rows = nrmi_goes_back_by_rows(j);
-    const double m = (double)nrmi_group_values(j);
+    const double m = (double)values;
     double mean[NRMI_LANES + 8], rstd[NRMI_LANES + 8], p[NRMI_LANES], q[NRMI_LANES];
     size_t i;
     for (; g < end; g += count, kp += each * count, kq += each * count) {

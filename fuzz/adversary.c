@@ -517,11 +517,12 @@ static int keep_inputs(const adversary *worst)
     file = fopen(name, "w");
     if (!file) return 0;
     fprintf(file, "/* adversary_inputs.h - the worst inputs that fuzz/adversary.c has found: it "
-            "writes this\n * file, with --keep. adversary.h includes it.\n */\n");
+            "writes this\n * file, with --keep.\n */\n#ifndef ADVERSARY_INPUTS_H\n"
+            "#define ADVERSARY_INPUTS_H\n\n#include \"adversary.h\"\n\n");
     for (i = 0; i < PATTERNS; ++i) print_pattern(file, i);
     fprintf(file, "static const adversary adversaries[] = {\n");
     for (i = 0; i < GOALS; ++i) print_input(file, i, &worst[i]);
-    fprintf(file, "};\n");
+    fprintf(file, "};\n\n#endif /* ADVERSARY_INPUTS_H */\n");
     return fclose(file) == 0;
 }
 

@@ -19,7 +19,6 @@
 #include "support/test.h"
 #include "support/gen.h"
 #include "support/oracle.h"
-#include "support/adversary.h"
 #include "support/adversary_inputs.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))

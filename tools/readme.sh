@@ -83,6 +83,7 @@ short()
     search) echo "search SECONDS=2" ;;
     size) echo "size BUILDS=-O0" ;;
     bench) echo "bench BENCH_ARGS=--benchmark_filter=^batch/.*/2x32x8x8/f32/avx2/1t$" ;;
+    fuzz-yours) echo "fuzz-yours YOURS=examples/fuzz_yours/right.c SECONDS=2" ;;
     time) echo "time CASE=batch/train/2x32x8x8" ;;
     bench-peers) echo "bench-peers ROUNDS=1" ;;
     *) return 1 ;;

@@ -1,6 +1,11 @@
 /* adversary_inputs.h - the worst inputs that fuzz/adversary.c has found: it writes this
- * file, with --keep. adversary.h includes it.
+ * file, with --keep.
  */
+#ifndef ADVERSARY_INPUTS_H
+#define ADVERSARY_INPUTS_H
+
+#include "adversary.h"
+
 static const double adversary_plus[ADVERSARY_BLOCK] = {
     0x1.23644p+0, 0x1.14d062p+0, 0x1.1b7a6ap+0, 0x1.331544p+0, 0x1.322872p+0, 0x1.001b9cp+0,
     0x1.06ba6ap+0, 0x1.24ab9cp+0, 0x1.0c5a34p+0, 0x1.05b136p+0, 0x1.06d82ep+0, 0x1.310de6p+0,
@@ -207,3 +212,5 @@ static const adversary adversaries[] = {
      adversary_minus_f64, 256, 202, {-0x1.f1ca293434fcap+3, 0x0p+0},
      0x1.baaebbc8725c9p+0, 0x0p+0},
 };
+
+#endif /* ADVERSARY_INPUTS_H */
