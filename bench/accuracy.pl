@@ -184,7 +184,7 @@ finite number is right. Errors are against long double results.
   norm, the most accurate one counts. Layer norm is that of a matrix. Where a library has no column
   these versions have no such norm.
 - the same functions, ONNX Runtime and three plain ones under inputs that look for their worst:
-  [fuzz/README.md](../fuzz/README.md#what-others-get), `make fuzz-yours`.
+  [below](#under-fuzz-yours).
 - two passes, one pass: plain loops, float sums in order; the variance as the mean of (x - mean)^2,
   or as E[x^2] - E[x]^2 (and inference as x \\* scale + shift).
 
@@ -202,7 +202,15 @@ END
                    map { [@{$_}{qw(name eps about)}] } @input);
     my @rows = (['norm', 'n x c x h x w', 'groups']);
     push @rows, [map { $_ eq '0' ? '' : $_ } @$_] for @shape;
-    return $text . table(sub { $_[0] }, @rows) =~ s/\n\n\z/\n/r;
+    return $text . table(sub { $_[0] }, @rows) . fuzzed();
+}
+
+# What fuzz-yours says of other functions; fuzz/README.md keeps the table.
+sub fuzzed {
+    open my $in, '<', "$top/fuzz/README.md" or die "fuzz/README.md: $!\n";
+    my $text = do { local $/; <$in> };
+    $text =~ /^### What others get\n(.*?)\n`fuzz\/peers/ms or die "fuzz/README.md: no table\n";
+    return "## Under fuzz-yours\n$1";
 }
 
 # ---- The chart -----------------------------------------------------------------------------------
