@@ -29,6 +29,7 @@
 #define _POSIX_C_SOURCE 200112L /* clock_gettime, posix_memalign, sysconf */
 #endif
 #include "naive.h" /* before the others: it includes normalize.h */
+#include "data.h"
 #include "move.h"
 #include "pool.h"
 #include "shapes.h"
@@ -121,18 +122,6 @@ static void *at(const row *r, void *buffer)
     return (char *)buffer + r->offset;
 }
 
-/* About N(0, 1): the sum of four uniform numbers. */
-static float normal(void)
-{
-    static uint64_t state = 1;
-    int i, sum = 0;
-    for (i = 0; i < 4; ++i) {
-        state = state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-        sum += (int)(state >> 48) - 32768;
-    }
-    return (float)sum * (1.7320508f / 65536);
-}
-
 static void put(void *to, size_t i, nrm_dtype dtype, float v)
 {
     switch (dtype) {
@@ -155,7 +144,7 @@ static void fill(void *to, nrm_dtype dtype, size_t bytes, size_t first)
     size_t i, part = period - skip;
     if (!numbers[dtype]) {
         numbers[dtype] = (char *)get(period);
-        for (i = 0; i < PERIOD; ++i) put(numbers[dtype], i, dtype, normal() + 0.5f);
+        for (i = 0; i < PERIOD; ++i) put(numbers[dtype], i, dtype, data_normal() + 0.5f);
     }
     for (i = 0; i < bytes; i += part, part = period) {
         const char *from = numbers[dtype] + (i ? 0 : skip);
@@ -169,8 +158,8 @@ static void fill_params(const row *r)
     const nrm_dtype type = r->dtype == NRM_F64 ? NRM_F64 : NRM_F32;
     size_t i;
     for (i = 0; i < r->shape->c; ++i) {
-        put(at(r, gamma_), i, type, 1 + 0.1f * normal());
-        put(at(r, beta), i, type, 0.1f * normal());
+        put(at(r, gamma_), i, type, 1 + 0.1f * data_normal());
+        put(at(r, beta), i, type, 0.1f * data_normal());
         put(at(r, running_mean), i, type, 0.5f);
         put(at(r, running_var), i, type, 1);
     }
@@ -483,19 +472,6 @@ static void prepare_statistics(const row *r)
     if (r->who == NAIVE && !now_.status) naive_narrow.forward(&now_.naive);
 }
 
-/* The largest difference, as a fraction of the largest value. */
-static double difference(const float *a, const float *b, size_t count)
-{
-    double worst = 0, scale = 0;
-    size_t i;
-    for (i = 0; i < count; ++i) {
-        const double d = fabs((double)a[i] - (double)b[i]);
-        if (!(d <= worst)) worst = d;
-        if (fabs((double)a[i]) > scale) scale = fabs((double)a[i]);
-    }
-    return scale > 0 ? worst / scale : worst;
-}
-
 /* The ways the plain loops are compiled in; those that are not here are empty. */
 static const naive_loops *const ways[] = {&naive_narrow, &naive_wide};
 enum { WAYS = COUNT(ways) };
@@ -518,7 +494,7 @@ static const char *compare(const row *r)
         now_.plain = ways[way];
         if (!now_.plain->forward) continue;
         r->shim.call((void *)r);
-        if (!(difference(ours, (const float *)at(r, tensor[OUT]), count) <= most)) differs = 1;
+        if (!(data_difference(ours, (const float *)at(r, tensor[OUT]), count) <= most)) differs = 1;
     }
     free(ours);
     return differs ? "the result differs from ours" : NULL;

@@ -207,11 +207,11 @@ static int agrees(const struct peer *peer, void *call, void *user)
     double d;
     peer->run(call);
     peer->results(call, &data.theirs);
-    d = turns_difference(data.ours.y, data.theirs.y, peers_size(p));
+    d = data_difference(data.ours.y, data.theirs.y, peers_size(p));
     if (p->pass == BACKWARD) {
-        d = fmax(d, turns_difference(data.ours.dgamma, data.theirs.dgamma, p->c));
+        d = fmax(d, data_difference(data.ours.dgamma, data.theirs.dgamma, p->c));
         if (p->kind != NRM_RMS)
-            d = fmax(d, turns_difference(data.ours.dbeta, data.theirs.dbeta, p->c));
+            d = fmax(d, data_difference(data.ours.dbeta, data.theirs.dbeta, p->c));
     }
     if (d < TOLERANCE) return 1;
     printf("SKIP %s: %s is off by %.1e, not timed\n", peer->name, asked->name, d);

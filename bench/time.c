@@ -515,7 +515,7 @@ static int agrees(const struct peer *who, void *call, void *user)
     double off;
     who->run(call);
     who->results(call, &out);
-    off = turns_difference(t->ours, t->y, now.count);
+    off = data_difference(t->ours, t->y, now.count);
     if (off > t->off) t->off = off;
     if (off >= TOLERANCE) return 0;
     t->error = error_of(t->v, t->y, t->dgamma, t->dbeta);

@@ -14,6 +14,7 @@
 #ifndef _POSIX_C_SOURCE
 #define _POSIX_C_SOURCE 200112L /* clock_gettime, nanosleep */
 #endif
+#include "data.h"
 #include "move.h"
 #include "peers.h"
 #include "pool.h"
@@ -147,20 +148,6 @@ static inline int turns_enter(struct contender *k, const struct peer *peer,
     return k->user != NULL;
 }
 
-/* The largest difference of two results, as a fraction of the largest value. */
-static inline double turns_difference(const float *a, const float *b, size_t count)
-{
-    double worst = 0, scale = 0;
-    size_t i;
-    for (i = 0; i < count; ++i) {
-        double d = fabs((double)a[i] - (double)b[i]);
-        if (isnan(d)) return HUGE_VAL;
-        if (d > worst) worst = d;
-        if (fabs((double)a[i]) > scale) scale = fabs((double)a[i]);
-    }
-    return scale > 0 ? worst / scale : worst;
-}
-
 /* ---- The limit: each tensor moved once ------------------------------------------------------ */
 
 struct limit {
@@ -199,23 +186,11 @@ static inline void turns_limit_choose(struct limit *limit)
 
 /* ---- Data ----------------------------------------------------------------------------------- */
 
-/* About N(0, 1): the sum of four uniform numbers. */
-static inline float turns_normal(void)
-{
-    static uint64_t state = 1;
-    int i, sum = 0;
-    for (i = 0; i < 4; ++i) {
-        state = state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-        sum += (int)(state >> 48) - 32768;
-    }
-    return (float)sum * (1.7320508f / 65536);
-}
-
 static inline float *turns_floats(size_t count, float scale, float shift)
 {
     float *v = (float *)peers_get(count, sizeof *v);
     size_t i;
-    for (i = 0; i < count; ++i) v[i] = scale * turns_normal() + shift;
+    for (i = 0; i < count; ++i) v[i] = scale * data_normal() + shift;
     return v;
 }
 

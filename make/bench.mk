@@ -126,8 +126,7 @@ build/bench/load.o: bench/load.c bench/peers.h normalize.h
 	$(CC) -std=c99 -O2 $(WARNINGS) -o $@ -c $<
 
 PEERS_OBJECTS := $(addprefix build/bench/,normalize.o move.o load.o)
-build/bench/peers: bench/peers.c bench/turns.h bench/peers.h bench/move.h bench/pool.h \
-    $(PEERS_OBJECTS)
+build/bench/peers: bench/peers.c $(wildcard bench/*.h) $(PEERS_OBJECTS)
 	$(CC) -std=gnu99 -O2 $(WARNINGS) -pthread -rdynamic -o $@ $< $(PEERS_OBJECTS) -ldl -lm
 
 # Those that are here; $(1): the program that takes them.
@@ -145,7 +144,7 @@ bench-peers: ## Beside oneDNN and PyTorch, in turn: a minute; ROUNDS=15 DNNL_DIR
 CASE ?=
 
 TIME_OBJECTS := $(PEERS_OBJECTS) $(addprefix build/bench/,naive_narrow.o naive_wide.o)
-build/bench/time: bench/time.c bench/turns.h $(HEADERS) $(TIME_OBJECTS)
+build/bench/time: bench/time.c $(wildcard bench/*.h) $(HEADERS) $(TIME_OBJECTS)
 	@echo "gcc -O2 bench/time.c (2 s)"
 	@$(CC) -std=gnu99 -O2 $(WARNINGS) -pthread -rdynamic -o $@ $< $(TIME_OBJECTS) -ldl -lm
 
