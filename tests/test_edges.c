@@ -1144,6 +1144,26 @@ static void same_huge_offset(void)
     group_end();
 }
 
+/* dy * gamma overflows in float, where dx does not: 1e32 and -1e32 at the mean, of rows that are
+   summed and mapped by themselves. */
+static void test_large_dy(void)
+{
+    float x[32], dy[32] = {0}, dx[32] = {0};
+    double mean[2] = {0, 0}, rstd[2] = {1, 1};
+    nrm_status status;
+    nrm_desc d;
+    nrm_args a;
+    size_t i;
+    memset(&d, 0, sizeof d), memset(&a, 0, sizeof a);
+    for (i = 0; i < 32; ++i) x[i] = i % 16 < 2 ? 0.0f : i % 2 ? 1.0f : -1.0f;
+    dy[0] = 1e32f, dy[1] = -1e32f;
+    d.kind = NRM_INSTANCE, d.n = 1, d.c = 2, d.s = 16;
+    a.x = x, a.dy = dy, a.dx = dx, a.mean = mean, a.rstd = rstd;
+    status = nrm_backward(&d, &a);
+    ok(status == NRM_OK && same_f32(dx[0], 1e32f) && same_f32(dx[1], -1e32f),
+       "dx of a dy that overflows times 2^24: %g, %g", (double)dx[0], (double)dx[1]);
+}
+
 int main(void)
 {
     test_constants();
@@ -1175,5 +1195,6 @@ int main(void)
     same_params_alone();
     same_huge_offset();
     ref_print_table();
+    test_large_dy();
     return done_testing();
 }
