@@ -329,7 +329,8 @@ extern "C" {
 typedef enum nrm_kind { NRM_BATCH, NRM_LAYER, NRM_INSTANCE, NRM_GROUP, NRM_RMS } nrm_kind;
 typedef enum nrm_layout { NRM_NCHW, NRM_NHWC } nrm_layout;
 typedef enum nrm_dtype { NRM_F32, NRM_F64, NRM_BF16, NRM_F16 } nrm_dtype;
-typedef enum nrm_act { NRM_IDENTITY, NRM_RELU } nrm_act;
+typedef enum nrm_act { NRM_IDENTITY, NRM_RELU, NRM_LEAKY_RELU, NRM_CLIP, NRM_HARD_SWISH,
+                       NRM_SILU } nrm_act;
 typedef enum nrm_isa { NRM_AUTO, NRM_SCALAR, NRM_AVX2, NRM_AVX512, NRM_NEON, NRM_WASM } nrm_isa;
 /* The calls of B5 and B6 by name, for what is written around them. */
 typedef enum nrm_verb { NRM_FORWARD, NRM_INFER, NRM_BACKWARD, NRM_INFER_BACKWARD, NRM_REDUCE,
@@ -365,7 +366,9 @@ typedef struct nrm_desc {
     double eps;                 /* added to the variance under the root; 0 if you forget it   */
     double gamma_offset;        /* added to every gamma: 1 for weights stored as w - 1        */
     int affine_per_sample;      /* gamma and beta hold n*c values (AdaIN, conditional norm)   */
-    nrm_pitch x_pitch, y_pitch; /* of x, residual, sum, dsum, dx; of y, dy (A6)               */
+    nrm_pitch x_pitch, y_pitch; /* of x, residual, sum, dsum, dx; of y, dy, add, gate (A6)    */
+    double act_slope;           /* NRM_LEAKY_RELU: what negative values are multiplied by     */
+    double act_low, act_high;   /* NRM_CLIP: ReLU6 is 0 and 6                                 */
 } nrm_desc;
 
 /* Where the data are. Every pointer that a call does not need may be NULL. Zero it as nrm_desc. */
@@ -389,6 +392,10 @@ typedef struct nrm_args {
     const struct nrm_pool *pool;      /* NULL: the calling thread alone                       */
     void *workspace;                  /* optional memory for partial sums: A7                 */
     size_t workspace_size;            /* in bytes                                             */
+    const void *add;                  /* added AFTER the norm, before act: ResNet's skip      */
+    void *dadd;                       /* its gradient; may be dy                              */
+    const void *gate;                 /* y is multiplied by silu(gate) at last                */
+    void *dgate;                      /* its gradient                                         */
 } nrm_args;
 
 /* Your threads: OpenMP, pthreads, a job system. run() calls task(arg, index) once for each index
@@ -482,6 +489,19 @@ NRM_API nrm_status nrm_backward_apply(const nrm_desc *, const nrm_args *,
 NRM_API nrm_status nrm_fold(float *weight_out, float *bias_out, const float *weight,
                             const float *bias, size_t c, size_t k, const float *mean,
                             const float *var, const float *gamma, const float *beta, double eps);
+
+/* Folds gamma and beta of a layer or RMS norm into the linear layer after it, whose weight is
+   [rows][c], so that the norm needs neither: weight * gamma, bias + weight * beta. bias, gamma and
+   beta may be NULL; weight_out may be weight, bias_out may be bias. Statuses: OK, NULL, SIZE,
+   ALIAS. */
+NRM_API nrm_status nrm_fold_next(float *weight_out, float *bias_out, const float *weight,
+                                 const float *bias, size_t rows, size_t c, const float *gamma,
+                                 const float *beta);
+
+/* The status that the call would return, and why, in a sentence that names the field, its value
+   and what would do. `text` may be NULL; of `size` bytes, it is cut where it does not fit. */
+NRM_API nrm_status nrm_explain(nrm_verb, const nrm_desc *, const nrm_args *, char *text,
+                               size_t size);
 
 NRM_API size_t nrm_stat_count(const nrm_desc *); /* length of mean and rstd; 0: desc invalid */
 NRM_API size_t nrm_workspace_size(const nrm_desc *, size_t threads); /* bytes that are enough  */
