@@ -152,7 +152,7 @@ static void options_of(problem *p, const golden *g)
     p->accumulate = (o & ACCUMULATE) != 0;
     p->running_population = (o & POPULATION) != 0;
     p->running_rate = 0.125;
-    p->given = ~0u;
+    p->given = GIVEN_NORM;
     if (!(o & RESIDUAL)) p->given &= ~(1u << SLOT_RESIDUAL | 1u << SLOT_SUM);
     if (!(o & DSUM)) p->given &= ~(1u << SLOT_DSUM);
     if (o & NO_GAMMA) p->given &= ~(1u << SLOT_GAMMA);

@@ -377,7 +377,7 @@ static problem *draw(const shape *h, nrm_kind kind, nrm_dtype type, int hard)
     p->d.kind = kind, p->d.dtype = type;
     p->d.n = h->n, p->d.c = h->c, p->d.s = h->s, p->d.groups = h->groups;
     draw_options(&g, p);
-    p->given = ~0u;
+    p->given = GIVEN_NORM;
     if (gen_one_in(&g, 2)) p->given &= ~(1u << SLOT_RESIDUAL | 1u << SLOT_DSUM);
     p->d.affine_per_sample = gen_one_in(&g, 3) && problem_volume(&p->d) < LARGE;
     problem_alloc(p);

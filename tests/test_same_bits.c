@@ -423,7 +423,7 @@ static problem *road_problem(const road *r, nrm_dtype type, nrm_kind kind, int a
     void *list;
     p->seed = seed, p->d.dtype = type, p->d.kind = kind, p->d.groups = 2, p->d.eps = r->eps;
     p->d.act = act ? NRM_RELU : NRM_IDENTITY;
-    p->given = ~(1u << SLOT_RESIDUAL | 1u << SLOT_DSUM | 1u << SLOT_RUNNING_MEAN |
+    p->given = GIVEN_NORM & ~(1u << SLOT_RESIDUAL | 1u << SLOT_DSUM | 1u << SLOT_RUNNING_MEAN |
                  1u << SLOT_RUNNING_VAR);
     /* 900 values: an outlier of a few hundred, sampled once in 32, is not far enough off */
     p->d.n = 3, p->d.c = 4, p->d.s = 900;

@@ -239,7 +239,7 @@ static problem *problem_of(nrm_kind kind, nrm_dtype type, const size_t *size, si
     p->d.kind = kind, p->d.dtype = type, p->d.eps = 1e-5;
     p->d.n = size[0], p->d.c = size[1], p->d.s = size[2], p->d.groups = size[3];
     p->running_rate = 0.1, p->running_population = 1;
-    p->given = ~0u;
+    p->given = GIVEN_NORM;
     if (!all) p->given &= ~(1u << SLOT_RESIDUAL | 1u << SLOT_SUM | 1u << SLOT_DSUM);
     if (all) p->d.act = NRM_RELU, p->d.gamma_offset = 1, p->accumulate = 1;
     problem_alloc(p);

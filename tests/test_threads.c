@@ -246,7 +246,7 @@ static problem *hard_problem(const hard_shape *h, nrm_dtype type, uint64_t seed,
     p->d.act = seed & 1 ? NRM_RELU : NRM_IDENTITY;
     p->d.affine_per_sample = (h->options & PER_SAMPLE) != 0;
     p->running_rate = 0.1, p->accumulate = seed & 2 ? 1 : 0;
-    p->given = ~0u;
+    p->given = GIVEN_NORM;
     if (!(h->options & RUNNING)) p->given &= ~(1u << SLOT_RUNNING_MEAN | 1u << SLOT_RUNNING_VAR);
     if (!(h->options & RESIDUAL)) p->given &= ~(1u << SLOT_RESIDUAL | 1u << SLOT_SUM);
     if (seed & 4) p->given &= ~(1u << SLOT_MEAN | 1u << SLOT_RSTD);

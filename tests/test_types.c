@@ -202,7 +202,7 @@ static void test_many_planes(nrm_dtype type)
         p->d.n = shapes[i][0], p->d.c = shapes[i][1], p->d.s = shapes[i][2];
         p->d.kind = i < 4 ? NRM_BATCH : NRM_LAYER;
         p->d.dtype = type, p->d.eps = 1e-5, p->seed = i;
-        p->given = ~(RUNNING | GIVEN(SLOT_RESIDUAL) | GIVEN(SLOT_DSUM));
+        p->given = GIVEN_NORM & ~(RUNNING | GIVEN(SLOT_RESIDUAL) | GIVEN(SLOT_DSUM));
         problem_alloc(p);
         fill_groups(&g, p, SLOT_X, i & 1 ? GEN_UNIFORM : GEN_NORMAL, 1);
         fill_groups(&g, p, SLOT_DY, i & 1 ? GEN_NORMAL : GEN_OFFSET_1E2, 1);
@@ -233,7 +233,7 @@ static void test_parts(void)
         ref r;
         outcome *o;
         p->d.kind = NRM_BATCH, p->d.eps = i % 2 ? 0 : 1e-5;
-        p->given = ~(RUNNING | GIVEN(SLOT_RESIDUAL) | GIVEN(SLOT_DSUM));
+        p->given = GIVEN_NORM & ~(RUNNING | GIVEN(SLOT_RESIDUAL) | GIVEN(SLOT_DSUM));
         free(p->value[SLOT_MEAN]), free(p->value[SLOT_RSTD]);
         p->value[SLOT_MEAN] = test_alloc(p->d.c, sizeof(double));
         p->value[SLOT_RSTD] = test_alloc(p->d.c, sizeof(double));
@@ -491,7 +491,7 @@ static void test_isolation(nrm_dtype type)
         setup s = setup_of(p, all_isa[i % 3], 0);
         outcome *before, *after;
         if (!nrm_has_isa(s.isa)) s.isa = NRM_AUTO;
-        p->given = ~(RUNNING | GIVEN(SLOT_RESIDUAL) | GIVEN(SLOT_DSUM));
+        p->given = GIVEN_NORM & ~(RUNNING | GIVEN(SLOT_RESIDUAL) | GIVEN(SLOT_DSUM));
         fill_groups(&g, p, SLOT_DY, GEN_NORMAL, 1);
         problem_prepare(p);
         before = run(p, VERB_FORWARD, &s);
@@ -597,7 +597,7 @@ static problem *small_problem(nrm_dtype type, nrm_kind kind, size_t s)
     gen g = gen_seed(21);
     p->d.kind = kind, p->d.dtype = type, p->d.n = 4, p->d.c = 6, p->d.s = s, p->d.groups = 2;
     p->d.eps = 1e-5, p->running_rate = 0.1, p->running_population = 1;
-    p->given = ~(1u << SLOT_RESIDUAL | 1u << SLOT_SUM);
+    p->given = GIVEN_NORM & ~(1u << SLOT_RESIDUAL | 1u << SLOT_SUM);
     problem_alloc(p);
     draw_tensor(&g, &p->d, 0, p->value[SLOT_X]);
     draw_tensor(&g, &p->d, 0, p->value[SLOT_DY]);
