@@ -249,6 +249,7 @@ static problem *large_problem(nrm_kind kind)
     gen g = gen_seed(9);
     p->d.kind = kind, p->d.n = 8, p->d.c = 64, p->d.s = 1024, p->d.groups = 8;
     p->d.eps = 1e-5, p->running_rate = 0.1, p->given = GIVEN_NORM;
+    if (kind == NRM_GROUP) p->d.act = NRM_SILU;
     problem_ordinary(&g, p);
     return p;
 }
