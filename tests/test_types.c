@@ -157,6 +157,22 @@ static void against_oracle(problem *p)
     }
 }
 
+/* Gates of ordinary size, and up to where the exponential leaves the type; of doubles dy is not so
+   small that it becomes denormal when it is multiplied by a slope. */
+static void around_promised(problem *p, unsigned turn)
+{
+    static const double scale[] = {1, 4, 60, 1};
+    const double by = scale[turn % COUNT(scale)] * (p->d.dtype == NRM_F64 ? 5 : 1);
+    gen g = gen_seed(turn);
+    size_t i, count = problem_volume(&p->d);
+    if (p->d.dtype == NRM_F64) fill_groups(&g, p, SLOT_DY, GEN_NORMAL, 1);
+    problem_around(p, 0);
+    for (i = 0; i < count; ++i)
+        type_put(p->d.dtype, p->value[SLOT_GATE], i,
+                 type_get(p->d.dtype, p->value[SLOT_GATE], i) * by);
+    problem_prepare(p);
+}
+
 static void test_accuracy(nrm_dtype type)
 {
     size_t i;
@@ -179,6 +195,14 @@ static void test_accuracy(nrm_dtype type)
     group("%s: random problems within the bound", type_name[type]);
     for (i = 0; i < 300; ++i) {
         problem *p = promised(first_seed + 5000 + i, type, GEN_DISTS, 1500);
+        against_oracle(p);
+        problem_free(p);
+    }
+    group_end();
+    group("%s: activations, add and gate within the bound", type_name[type]);
+    for (i = 0; i < 120; ++i) {
+        problem *p = promised(first_seed + 7000 + i, type, i % 4 ? GEN_NORMAL : GEN_DISTS, 800);
+        around_promised(p, (unsigned)i);
         against_oracle(p);
         problem_free(p);
     }
@@ -325,6 +349,7 @@ static void test_halves_as_float(nrm_dtype type)
     group("%s: the bits of float, tensors rounded once", type_name[type]);
     for (i = 0; i < 300; ++i) {
         problem *p = problem_draw_as(first_seed + 20000 + i, type);
+        if (i % 3 == 1) problem_around(p, (int)i & 1);
         p->given &= ~GIVEN(SLOT_RESIDUAL);
         problem_prepare(p);
         halves_as_float(p);
