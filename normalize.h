@@ -879,13 +879,12 @@ typedef struct nrmi_chunk {
     int stream, finite;               /* dx: out: whether all of it is                          */
 } nrmi_chunk;
 
-/* What follows the norm, of lines of packed u = xhat * g + b: v = u + add, a = act(v), y =
-   a * silu(gate); or its gradient, dy' = dy * silu(gate) * act'(v) and dgate. What is NULL is left
-   out. The steps are values from one line to the next. */
+/* What follows the norm, u = xhat * g + b: out = act(u + add), or, with dy, its gradient dy times the
+   slope there. add may be NULL. The steps are values from one line to the next. */
 typedef struct nrmi_acting {
-    const unsigned char *u, *add, *gate, *dy;
-    unsigned char *out, *dgate;
-    size_t u_step, add_step, gate_step, dy_step, out_step;
+    const unsigned char *u, *add, *dy;
+    unsigned char *out;
+    size_t u_step, add_step, dy_step, out_step;
     size_t lines, n;
     int act, stream;
     double slope, low, high;
@@ -940,9 +939,10 @@ typedef struct nrmi_kernels {
     nrmi_kernel *map[2][2][2];   /* Y, DX; statistics by line, by place; INNER                */
     void (*pack)(const nrmi_packing *);   /* z of any type; what is past n may be set          */
     void (*unpack)(const nrmi_packing *); /* the way back, rounded once                        */
-    void (*act)(const nrmi_acting *);     /* what follows the norm                            */
-    void (*slope)(const nrmi_acting *);   /* its gradient                                     */
-    void (*plus)(void *to, const void *more, size_t n);
+    void (*act)(const nrmi_acting *);
+    void (*slope)(const nrmi_acting *);
+    void (*plus)(void *to, const void *more, size_t n); /* whole vectors                      */
+    void (*times)(void *to, const void *more, size_t n);
     int (*within)(const unsigned char *values, size_t count, double limit); /* floats alone */
     void (*coefs)(const nrmi_lanes *);
     int (*judge)(const nrmi_judged *);        /* 1: all of them are accepted                   */
@@ -3043,7 +3043,7 @@ typedef struct nrmi_work {
     size_t most;                 /* packed values at once                                       */
     nrmi_chunk c, again;         /* for the kernel, and, of gradients, for y once more          */
     unsigned char *z, *w;        /* packed x and dy                                             */
-    unsigned char *u, *e;        /* packed y before it acts; add, gate or dgate                 */
+    unsigned char *u, *e;        /* packed y before it acts; add, gate, dgate                   */
     double *run;                 /* of row sums                                                 */
     unsigned char *along[3];     /* copied coefficients along the lane                          */
     unsigned char *units;        /* PARAM of rows: NRMI_PIECE zeros, as many ones               */
@@ -3062,6 +3062,11 @@ static int nrmi_converts(const nrmi_tile *t, int wide)
 {
     return t->size == 2 || (wide && t->dtype != NRM_F64);
 }
+/* Whether a slope needs four packed arrays, of x, y before it acts, dy, and add or gate. */
+static int nrmi_crowded(const nrmi_tile *t, int is_double)
+{
+    return t->acts && t->dy && (t->gate || nrmi_converts(t, is_double));
+}
 static size_t nrmi_most_lanes(const nrmi_tile *t, int wide)
 {
     size_t lanes = NRMI_LANES;
@@ -3071,13 +3076,13 @@ static size_t nrmi_most_lanes(const nrmi_tile *t, int wide)
         lanes /= 2;
     if (wide || t->packs || t->res || t->sum || t->dsum || t->acts || t->dtype == NRM_F64)
         lanes /= 2;
-    return t->acts ? lanes / 2 : lanes;
+    return nrmi_crowded(t, wide) ? lanes / 2 : lanes;
 }
 
-/* Packed values at once. What acts needs four arrays, which share the room of two. */
+/* Packed values at once: four arrays share the room of two. */
 static size_t nrmi_most_packed(const nrmi_tile *t, int is_double)
 {
-    return (size_t)NRMI_CHUNK >> (is_double ? 1 : 0) >> (t->acts ? 1 : 0);
+    return (size_t)NRMI_CHUNK >> (is_double ? 1 : 0) >> (nrmi_crowded(t, is_double) ? 1 : 0);
 }
 
 /* Coefficients by lane from doubles: NUMERICS, "Apply", "Gradient". `sums`: of the sums. */
@@ -3290,7 +3295,8 @@ static void nrmi_open_work(nrmi_work *w, const nrmi_tile *t, const nrmi_kernels 
     w->most = nrmi_most_packed(t, k->is_double);
     w->ignores_x = gradient && !sums && t->frozen && !t->acts;
     w->packs_dy = gradient && (converts || t->acts || w->gives);
-    w->packs_out = !sums && (converts || t->dsum || !t->apart || (t->acts && !gradient));
+    w->packs_out = !sums && (converts || t->dsum || !t->apart ||
+                             (t->acts && !gradient && (direct || t->gate || t->stream)));
     w->c.half = direct ? t->dtype : 0;
     w->c.half_out = w->packs_out ? 0 : w->c.half;
     if (what == NRMI_INNER) {
@@ -3313,11 +3319,10 @@ static void nrmi_open_work(nrmi_work *w, const nrmi_tile *t, const nrmi_kernels 
         w->z = nrmi_take(room, packed);
     if (w->z && (!w->packs_x || w->ignores_x)) /* parts of vectors are stored there first */
         memset(w->z, 0, packed);
-    if (w->packs_dy || (gradient && t->dsum) || (t->acts && converts))
+    if (w->packs_dy || (gradient && t->dsum))
         w->w = nrmi_take(room, packed);
-    if (gradient && t->acts)
-        w->u = nrmi_take(room, packed);
-    if (t->acts && (t->gate || converts))
+    w->u = gradient && nrmi_crowded(t, k->is_double) ? nrmi_take(room, packed) : w->w;
+    if (t->acts && (w->u != w->w || (!gradient && !sums && w->packs_out)))
         w->e = nrmi_take(room, packed);
 }
 
@@ -3453,52 +3458,84 @@ typedef struct nrmi_span {
     size_t plane, from, lane, lines, apart, n;
 } nrmi_span;
 
-/* A tensor of the caller's, from `at` on, as the kernels take it: itself, or packed into `space`. */
-static const unsigned char *nrmi_lines_of(const nrmi_work *w, const nrmi_span *s,
-                                          const unsigned char *from, size_t at,
-                                          unsigned char *space, size_t *step)
+static size_t nrmi_packed_step(const nrmi_span *s)
 {
-    const nrmi_tile *t = w->t;
-    nrmi_packing p;
-    if (!from)
-        return NULL;
-    from += t->size * at;
-    *step = s->apart * t->y_step;
-    if (!nrmi_converts(t, w->k->is_double))
-        return from;
-    p = nrmi_packing_of(space, (s->n + 15) & ~(size_t)15, from, *step, s->lines, s->n, t->dtype);
-    w->k->pack(&p);
-    *step = p.step;
-    return space;
+    return (s->n + 15) & ~(size_t)15;
 }
 
-/* What follows u, or its slope, of a chunk whose y begins at y_at. add is added in a pass of its own
-   where both it and gate are packed. */
+/* Packs a chunk of a tensor that lies as y; or unpacks it. */
+static void nrmi_pack_like_y(const nrmi_work *w, const nrmi_span *s, unsigned char *packed,
+                             const unsigned char *at, int back)
+{
+    const nrmi_packing p = nrmi_packing_of(packed, nrmi_packed_step(s), at, s->apart * w->t->y_step,
+                                           s->lines, s->n, w->t->dtype);
+    (back ? w->k->unpack : w->k->pack)(&p);
+}
+
+/* What acts on packed u of a chunk whose y begins at y_at; add is in u where it has to be packed. */
 static nrmi_acting nrmi_acting_of(const nrmi_work *w, const nrmi_span *s, size_t y_at,
-                                  unsigned char *u, unsigned char *space)
+                                  unsigned char *u)
 {
     const nrmi_tile *t = w->t;
     const nrm_desc *d = t->desc;
     const int f64 = t->dtype == NRM_F64;
-    size_t l;
     nrmi_acting a;
-    memset(&a, 0, sizeof a);
     a.u = u;
-    a.u_step = (s->n + 15) & ~(size_t)15;
-    a.add = nrmi_lines_of(w, s, t->add, y_at, space, &a.add_step);
-    if (a.add == space && t->gate && a.add) {
-        for (l = 0; l < s->lines; l++)
-            w->k->plus(u + w->k->size * l * a.u_step, space + w->k->size * l * a.u_step, s->n);
+    a.out = u;
+    a.u_step = a.out_step = nrmi_packed_step(s);
+    a.add = nrmi_shift(t->add, t->size * y_at);
+    a.add_step = a.dy_step = s->apart * t->y_step;
+    if (t->add && nrmi_converts(t, w->k->is_double)) {
+        nrmi_pack_like_y(w, s, w->e, a.add, 0);
+        w->k->plus(u, w->e, s->lines * a.u_step);
         a.add = NULL;
     }
-    a.gate = nrmi_lines_of(w, s, t->gate, y_at, space, &a.gate_step);
+    a.dy = nrmi_shift(t->dy, t->size * y_at);
     a.lines = s->lines;
     a.n = s->n;
     a.act = (int)d->act;
+    a.stream = 0;
     a.slope = f64 ? d->act_slope : nrmi_as_float(d->act_slope);
     a.low = f64 ? d->act_low : nrmi_as_float(d->act_low);
     a.high = f64 ? d->act_high : nrmi_as_float(d->act_high);
     return a;
+}
+
+/* `count` packed values: v, dy and gate, in u, w and e, give dy * (silu(gate) * act'(v)) in w and
+   dgate = dy * (act(v) * silu'(gate)) in e: products that overflow only where silu or act does. So
+   many at a time, whose act(v) is kept here. */
+static void nrmi_gate_slope(const nrmi_work *w, const nrmi_acting *act, size_t count)
+{
+    enum { NRMI_SOME = 64 };
+    const nrmi_kernels *k = w->k;
+    double space[NRMI_SOME];
+    unsigned char *const y = (unsigned char *)space;
+    nrmi_acting a = *act;
+    size_t from;
+    a.lines = 1;
+    for (from = 0; from < count; from += NRMI_SOME) {
+        unsigned char *const v = w->u + k->size * from, *const gate = w->e + k->size * from;
+        unsigned char *const dy = w->w + k->size * from;
+        a.n = nrmi_least(count - from, NRMI_SOME);
+        a.act = act->act;
+        a.u = v;
+        a.out = y;
+        k->act(&a);
+        a.act = NRM_SILU;
+        a.u = gate;
+        a.dy = y;
+        k->slope(&a);
+        k->times(y, dy, a.n);
+        a.out = gate;
+        k->act(&a);
+        a.act = act->act;
+        a.u = v;
+        a.dy = gate;
+        a.out = v;
+        k->slope(&a);
+        k->times(dy, v, a.n);
+        memcpy(gate, y, k->size * a.n);
+    }
 }
 
 /* dy' of a chunk, packed: y before it acts once more, and the slope there. */
@@ -3513,19 +3550,33 @@ static void nrmi_front_slope(nrmi_work *w, const nrmi_span *s, size_t y_at)
     c.x = w->c.x;
     c.x_step = w->c.x_step;
     c.out = w->u;
-    c.out_step = (s->n + 15) & ~(size_t)15;
+    c.out_step = nrmi_packed_step(s);
     if (t->column)
         nrmi_shift_along(w, &c, 0, s->apart);
     if (k->is_double && t->dtype != NRM_F64)
         nrmi_points(w, &c);
     else
         k->map[NRMI_Y][w->place][w->what != NRMI_CHANNEL](&c);
-    a = nrmi_acting_of(w, s, y_at, w->u, w->e);
-    a.dy = nrmi_lines_of(w, s, t->dy, y_at, w->w, &a.dy_step);
+    a = nrmi_acting_of(w, s, y_at, w->u);
+    if (w->u != w->w) {
+        nrmi_pack_like_y(w, s, w->w, a.dy, 0);
+        a.dy = w->w;
+        a.dy_step = c.out_step;
+    }
     a.out = w->w;
-    a.out_step = c.out_step;
-    a.dgate = w->gives && t->dgate ? w->e : NULL;
-    k->slope(&a);
+    if (!t->gate) {
+        k->slope(&a);
+        return;
+    }
+    if (a.add) {
+        nrmi_acting more = a;
+        more.act = NRM_IDENTITY;
+        more.out = w->u;
+        k->act(&more);
+        a.add = NULL;
+    }
+    nrmi_pack_like_y(w, s, w->e, t->gate + t->size * y_at, 0);
+    nrmi_gate_slope(w, &a, s->lines * c.out_step);
 }
 
 static void nrmi_front(nrmi_work *w, const nrmi_span *s)
@@ -3948,36 +3999,42 @@ static int nrmi_all_finite(const nrmi_work *w)
     return 1;
 }
 
-/* y from packed u: where it lies at once, if it is of the kernel's type. */
+/* y from u, which lies packed, or where y does. */
 static void nrmi_back_act(nrmi_work *w, const nrmi_span *s, size_t y_at)
 {
     const nrmi_tile *t = w->t;
-    const int converts = nrmi_converts(t, w->k->is_double);
-    nrmi_acting a = nrmi_acting_of(w, s, y_at, w->z, w->e);
-    a.out = converts ? w->z : t->out + t->size * y_at;
-    a.out_step = converts ? a.u_step : t->y_step;
-    a.stream = t->stream && !converts && s->n > 32;
-    w->k->act(&a);
-    if (converts) {
-        const nrmi_packing p = nrmi_packing_of(w->z, a.u_step, t->out + t->size * y_at, t->y_step,
-                                               s->lines, s->n, t->dtype);
-        w->k->unpack(&p);
+    unsigned char *const out = t->out + t->size * y_at;
+    const int last = !t->gate && !nrmi_converts(t, w->k->is_double);
+    nrmi_acting a = nrmi_acting_of(w, s, y_at, w->packs_out ? w->z : out);
+    if (!w->packs_out)
+        a.u_step = t->y_step;
+    if (last) {
+        a.out = out;
+        a.out_step = t->y_step;
+        a.stream = t->stream && s->n > 32;
     }
+    w->k->act(&a);
+    if (last)
+        return;
+    if (t->gate) {
+        nrmi_pack_like_y(w, s, w->e, t->gate + t->size * y_at, 0);
+        a.u = a.out = w->e;
+        a.add = NULL;
+        a.act = NRM_SILU;
+        w->k->act(&a);
+        w->k->times(w->z, w->e, s->lines * a.u_step);
+    }
+    nrmi_pack_like_y(w, s, w->z, out, 1);
 }
 
 /* dadd and dgate, which lie packed. */
 static void nrmi_give_acts(nrmi_work *w, const nrmi_span *s, size_t y_at)
 {
     const nrmi_tile *t = w->t;
-    const size_t step = (s->n + 15) & ~(size_t)15;
-    unsigned char *const to[2] = {t->dadd, t->dgate}, *const from[2] = {w->w, w->e};
-    int k;
-    for (k = 0; k < 2; k++)
-        if (to[k]) {
-            const nrmi_packing p = nrmi_packing_of(from[k], step, to[k] + t->size * y_at,
-                                                   t->y_step, s->lines, s->n, t->dtype);
-            w->k->unpack(&p);
-        }
+    if (t->dadd)
+        nrmi_pack_like_y(w, s, w->w, t->dadd + t->size * y_at, 1);
+    if (t->dgate)
+        nrmi_pack_like_y(w, s, w->e, t->dgate + t->size * y_at, 1);
 }
 
 static void nrmi_back(nrmi_work *w, const nrmi_span *s, size_t out_at)
@@ -7969,21 +8026,25 @@ static NRMI_INLINE nrmi_v NRMI_OP(nrmi_silu_slope)(const nrmi_bell *e, nrmi_v v)
     return nrmi_add(nrmi_choose(v, large, small), nrmi_mul(x, nrmi_mul(large, small)));
 }
 
-static NRMI_INLINE nrmi_v NRMI_OP(nrmi_activated)(const nrmi_acting *a, nrmi_v v)
+/* act(v), or w times its slope at v, or +0 where that is flat. */
+static NRMI_INLINE nrmi_v NRMI_OP(nrmi_acted)(const nrmi_acting *a, int act, nrmi_v v)
 {
-    const nrmi_v zero = nrmi_set1(0), three = nrmi_set1(3), six = nrmi_set1(6);
-    const nrmi_v low = nrmi_set1((nrmi_a)a->low), high = nrmi_set1((nrmi_a)a->high);
+    const nrmi_v three = nrmi_set1(3), six = nrmi_set1(6);
     nrmi_bell e;
     nrmi_v w;
-    switch (a->act) {
+    switch (act) {
     case NRM_RELU: return nrmi_relu(v);
     case NRM_LEAKY_RELU:
-        return nrmi_choose(nrmi_sub(zero, v), nrmi_mul(v, nrmi_set1((nrmi_a)a->slope)), v);
+        w = nrmi_mul(v, nrmi_set1((nrmi_a)a->slope));
+        return nrmi_choose(nrmi_sub(nrmi_set1(0), v), w, v);
     case NRM_CLIP:
-        w = nrmi_choose(nrmi_sub(low, v), low, v);
-        return nrmi_choose(nrmi_sub(w, high), high, w);
+        w = nrmi_set1((nrmi_a)a->low);
+        v = nrmi_choose(nrmi_sub(w, v), w, v);
+        w = nrmi_set1((nrmi_a)a->high);
+        return nrmi_choose(nrmi_sub(v, w), w, v);
     case NRM_HARD_SWISH:
-        v = nrmi_choose(nrmi_sub(nrmi_sub(zero, three), v), nrmi_sub(zero, three), v);
+        w = nrmi_set1(-3);
+        v = nrmi_choose(nrmi_sub(w, v), w, v);
         w = nrmi_add(v, three);
         return nrmi_mul(v, nrmi_div(nrmi_choose(nrmi_sub(w, six), six, w), six));
     case NRM_SILU:
@@ -7992,16 +8053,14 @@ static NRMI_INLINE nrmi_v NRMI_OP(nrmi_activated)(const nrmi_acting *a, nrmi_v v
     default: return v;
     }
 }
-/* w times the slope of the activation at v, or +0 where that is flat. */
-static NRMI_INLINE nrmi_v NRMI_OP(nrmi_sloped)(const nrmi_acting *a, nrmi_v v, nrmi_v w)
+static NRMI_INLINE nrmi_v NRMI_OP(nrmi_sloped)(const nrmi_acting *a, int act, nrmi_v v, nrmi_v w)
 {
     const nrmi_v zero = nrmi_set1(0), three = nrmi_set1(3);
     nrmi_bell e;
     nrmi_v d;
-    switch (a->act) {
+    switch (act) {
     case NRM_RELU: return nrmi_choose(v, w, zero);
-    case NRM_LEAKY_RELU:
-        return nrmi_choose(v, w, nrmi_mul(w, nrmi_set1((nrmi_a)a->slope)));
+    case NRM_LEAKY_RELU: return nrmi_choose(v, w, nrmi_mul(w, nrmi_set1((nrmi_a)a->slope)));
     case NRM_CLIP:
         w = nrmi_choose(nrmi_sub(nrmi_set1((nrmi_a)a->high), v), w, zero);
         return nrmi_choose(nrmi_sub(v, nrmi_set1((nrmi_a)a->low)), w, zero);
@@ -8016,80 +8075,60 @@ static NRMI_INLINE nrmi_v NRMI_OP(nrmi_sloped)(const nrmi_acting *a, nrmi_v v, n
     }
 }
 
-/* Where a line of what acts lies. */
-#define NRMI_LINE_OF(name) (a->name ? a->name + sizeof(nrmi_a) * line * a->name##_step : NULL)
-
+/* A vector of places from i on. */
+static NRMI_INLINE void NRMI_OP(nrmi_act_at)(const nrmi_acting *a, int act, int slope, size_t line,
+                                             size_t i, nrmi_m m, int part)
+{
+    unsigned char *const out = a->out + sizeof(nrmi_a) * (line * a->out_step + i);
+    nrmi_v v = NRMI_OP(nrmi_read)(a->u, line * a->u_step + i, m, part);
+    if (a->add)
+        v = nrmi_add(v, NRMI_OP(nrmi_read)(a->add, line * a->add_step + i, m, part));
+    v = slope ? NRMI_OP(nrmi_sloped)(a, act, v,
+                                     NRMI_OP(nrmi_read)(a->dy, line * a->dy_step + i, m, part))
+              : NRMI_OP(nrmi_acted)(a, act, v);
+    if (part)
+        nrmi_store_part(out, nrmi_keep(v, m), m);
+    else if (!slope && a->stream)
+        nrmi_stream(out, v);
+    else
+        nrmi_store(out, v);
+}
+static NRMI_INLINE void NRMI_OP(nrmi_act_all)(const nrmi_acting *given, int act, int slope)
+{
+    const nrmi_acting acting = *given, *const a = &acting;
+    const size_t n = a->n;
+    size_t line, i, j, head;
+    for (line = 0; line < a->lines; line++) {
+        const size_t out = (uintptr_t)a->out / sizeof(nrmi_a) + line * a->out_step;
+        head = !slope && a->stream && out % NRMI_W ? NRMI_W - out % NRMI_W : 0;
+        for (j = head; j + NRMI_W <= n; j += NRMI_W)
+            NRMI_OP(nrmi_act_at)(a, act, slope, line, j, nrmi_mask(NRMI_W), 0);
+        for (i = head ? 0 : j; i < n; i = i < head ? j : n)
+            NRMI_OP(nrmi_act_at)(a, act, slope, line, i, nrmi_mask(i < head ? head : n - i), 1);
+    }
+}
+#if NRMI_DOUBLE /* seldom used: asked for each vector */
+#define NRMI_FOR_ACT(slope) NRMI_OP(nrmi_act_all)(a, a->act, slope);
+#else
+#define NRMI_FOR_ACT(slope)                                                        \
+    switch (a->act) {                                                              \
+    case NRM_RELU: NRMI_OP(nrmi_act_all)(a, NRM_RELU, slope); break;               \
+    case NRM_LEAKY_RELU: NRMI_OP(nrmi_act_all)(a, NRM_LEAKY_RELU, slope); break;   \
+    case NRM_CLIP: NRMI_OP(nrmi_act_all)(a, NRM_CLIP, slope); break;               \
+    case NRM_HARD_SWISH: NRMI_OP(nrmi_act_all)(a, NRM_HARD_SWISH, slope); break;   \
+    case NRM_SILU: NRMI_OP(nrmi_act_all)(a, NRM_SILU, slope); break;               \
+    default: NRMI_OP(nrmi_act_all)(a, NRM_IDENTITY, slope);                        \
+    }
+#endif
 static NRMI_NOINLINE void NRMI_OP(nrmi_act)(const nrmi_acting *a)
 {
-    size_t line, i, n;
-    for (line = 0; line < a->lines; line++) {
-        const unsigned char *const u = NRMI_LINE_OF(u), *const add = NRMI_LINE_OF(add);
-        const unsigned char *const gate = NRMI_LINE_OF(gate);
-        unsigned char *const out = NRMI_LINE_OF(out);
-        const size_t past = a->stream ? (uintptr_t)out / sizeof(nrmi_a) % NRMI_W : 0;
-        for (i = 0; i < a->n; i += n) {
-            const size_t most = i == 0 ? NRMI_W - past : NRMI_W;
-            nrmi_m m;
-            nrmi_v v;
-            int part;
-            n = nrmi_least(a->n - i, most);
-            m = nrmi_mask(n);
-            part = n < NRMI_W;
-            v = NRMI_OP(nrmi_read)(u, i, m, part);
-            if (add)
-                v = nrmi_add(v, NRMI_OP(nrmi_read)(add, i, m, part));
-            v = NRMI_OP(nrmi_activated)(a, v);
-            if (gate) {
-                const nrmi_v g = NRMI_OP(nrmi_read)(gate, i, m, part);
-                const nrmi_bell e = NRMI_OP(nrmi_bell_of)(g);
-                v = nrmi_mul(v, NRMI_OP(nrmi_silu)(&e, g));
-            }
-            if (part)
-                nrmi_store_part(out + sizeof(nrmi_a) * i, nrmi_keep(v, m), m);
-            else if (a->stream)
-                nrmi_stream(out + sizeof(nrmi_a) * i, v);
-            else
-                nrmi_store(out + sizeof(nrmi_a) * i, v);
-        }
-    }
+    NRMI_FOR_ACT(0)
 }
-
-/* out: dy'; dgate, at the steps of out, if it is asked for. */
 static NRMI_NOINLINE void NRMI_OP(nrmi_slope)(const nrmi_acting *a)
 {
-    size_t line, i, n;
-    for (line = 0; line < a->lines; line++) {
-        const unsigned char *const u = NRMI_LINE_OF(u), *const add = NRMI_LINE_OF(add);
-        const unsigned char *const gate = NRMI_LINE_OF(gate), *const dy = NRMI_LINE_OF(dy);
-        unsigned char *const out = NRMI_LINE_OF(out);
-        for (i = 0; i < a->n; i += n) {
-            nrmi_m m;
-            nrmi_v v, w, f;
-            int part;
-            n = nrmi_least(a->n - i, NRMI_W);
-            m = nrmi_mask(n);
-            part = n < NRMI_W;
-            v = NRMI_OP(nrmi_read)(u, i, m, part);
-            w = f = NRMI_OP(nrmi_read)(dy, i, m, part);
-            if (add)
-                v = nrmi_add(v, NRMI_OP(nrmi_read)(add, i, m, part));
-            if (gate) {
-                const nrmi_v g = NRMI_OP(nrmi_read)(gate, i, m, part);
-                const nrmi_bell e = NRMI_OP(nrmi_bell_of)(g);
-                f = NRMI_OP(nrmi_silu)(&e, g);
-                if (a->dgate)
-                    nrmi_store(a->dgate + (out - a->out) + sizeof(nrmi_a) * i,
-                               nrmi_mul(w, nrmi_mul(NRMI_OP(nrmi_activated)(a, v),
-                                                    NRMI_OP(nrmi_silu_slope)(&e, g))));
-            }
-            f = NRMI_OP(nrmi_sloped)(a, v, f);
-            if (gate)
-                f = nrmi_mul(w, f);
-            nrmi_store(out + sizeof(nrmi_a) * i, part ? nrmi_keep(f, m) : f);
-        }
-    }
+    NRMI_FOR_ACT(1)
 }
-#undef NRMI_LINE_OF
+#undef NRMI_FOR_ACT
 
 static NRMI_NOINLINE void NRMI_OP(nrmi_plus)(void *to, const void *more, size_t n)
 {
@@ -8098,6 +8137,14 @@ static NRMI_NOINLINE void NRMI_OP(nrmi_plus)(void *to, const void *more, size_t 
     size_t i;
     for (i = 0; i < n; i += NRMI_W)
         nrmi_store(v + i, nrmi_add(nrmi_load(v + i), nrmi_load(w + i)));
+}
+static NRMI_NOINLINE void NRMI_OP(nrmi_times)(void *to, const void *more, size_t n)
+{
+    nrmi_a *v = (nrmi_a *)to;
+    const nrmi_a *w = (const nrmi_a *)more;
+    size_t i;
+    for (i = 0; i < n; i += NRMI_W)
+        nrmi_store(v + i, nrmi_mul(nrmi_load(v + i), nrmi_load(w + i)));
 }
 
 #if !NRMI_DOUBLE
@@ -8333,6 +8380,7 @@ static const nrmi_kernels NRMI_OP(nrmi_kernels) = {
     NRMI_OP(nrmi_act),
     NRMI_OP(nrmi_slope),
     NRMI_OP(nrmi_plus),
+    NRMI_OP(nrmi_times),
 #if NRMI_DOUBLE
     NULL,
 #else
