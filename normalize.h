@@ -2281,7 +2281,7 @@ enum { NRMI_LIKE_X, NRMI_LIKE_Y, NRMI_LIKE_PARAMS, NRMI_LIKE_STATS, NRMI_LIKE_CH
 
 typedef struct nrmi_field {
     unsigned same;
-    unsigned char at, size; /* offset in nrm_args; NRMI_LIKE */
+    unsigned char at, like; /* offset in nrm_args; NRMI_LIKE */
 } nrmi_field;
 
 #define NRMI_FIELD(name, size, same) {same, offsetof(nrm_args, name), size},
@@ -2393,7 +2393,6 @@ enum { NRMI_WRONGS(NRMI_WRONG) NRMI_OF_Y_PITCH = 1024 };
 typedef struct nrmi_buffer {
     const unsigned char *p;
     size_t bytes;
-    const nrm_pitch *pitch; /* NULL: plain bytes */
     const nrmi_field *field;
 } nrmi_buffer;
 
@@ -2406,6 +2405,7 @@ typedef struct nrmi_call {
     const nrmi_set *set;
     void *array;      /* nrm_moments or nrm_sums of the parts      */
     size_t size, param; /* bytes of an element of the tensors, of gamma and running statistics */
+    size_t bytes[NRMI_SIZES]; /* by NRMI_LIKE                      */
     nrm_pitch xp, yp; /* never 0                                   */
     int empty;        /* no values: n or c is 0                    */
     unsigned found;   /* the caller's floating-point state         */
@@ -2474,6 +2474,11 @@ static size_t nrmi_width(const nrm_desc *d)
     return d->layout == NRM_NCHW ? d->s : d->c;
 }
 
+static int nrmi_same_pitch(const nrm_pitch *a, const nrm_pitch *b)
+{
+    return a->sample == b->sample && a->line == b->line;
+}
+
 /* Completes the pitch of a tensor that is not empty, and counts the bytes from its first element to
    past the last. */
 static unsigned nrmi_check_pitch(const nrm_desc *d, nrm_pitch given, nrm_pitch *pitch,
@@ -2519,30 +2524,37 @@ static size_t nrmi_stats(const nrm_desc *d)
     return nrmi_stats_each(d) * (d->kind == NRM_BATCH ? 1 : d->n);
 }
 
-static unsigned nrmi_check_sizes(const nrm_desc *d, nrmi_call *q, size_t *x_bytes,
-                                 size_t *y_bytes)
+static unsigned nrmi_check_sizes(nrmi_call *q)
 {
-    size_t m, bytes;
+    const nrm_desc *d = q->d;
+    size_t m;
     unsigned wrong;
     q->empty = d->n == 0 || d->c == 0;
     q->size = nrmi_size(d->dtype);
     q->param = d->dtype == NRM_F64 ? 8 : 4;
-    *x_bytes = *y_bytes = 0;
+    q->bytes[NRMI_LIKE_X] = q->bytes[NRMI_LIKE_Y] = 0;
     /* the array of the parts; mean and rstd, which are counted without values too */
-    if (!nrmi_times(d->c, sizeof(nrm_moments), &bytes))
+    if (!nrmi_times(d->c, sizeof(nrm_moments), &q->bytes[NRMI_LIKE_ARRAY]))
         return NRMI_WRONG_CHANNELS;
     if (!nrmi_times(d->kind == NRM_BATCH ? 1 : d->n, nrmi_stats_each(d), &m) ||
-        !nrmi_times(m, 8, &bytes))
+        !nrmi_times(m, 8, &q->bytes[NRMI_LIKE_STATS]))
         return NRMI_WRONG_STATS;
+    q->bytes[NRMI_LIKE_CHANNELS] = q->bytes[NRMI_LIKE_PARAMS] = q->param * d->c;
     if (q->empty)
         return 0;
     /* n*c parameters of 16-bit data take twice what its values do */
-    if (d->affine_per_sample && (!nrmi_times(d->n, d->c, &m) || !nrmi_times(m, q->param, &bytes)))
+    if (d->affine_per_sample && !nrmi_times(d->n, q->bytes[NRMI_LIKE_CHANNELS],
+                                            &q->bytes[NRMI_LIKE_PARAMS]))
         return NRMI_WRONG_PARAMS;
-    wrong = nrmi_check_pitch(d, d->x_pitch, &q->xp, x_bytes);
+    wrong = nrmi_check_pitch(d, d->x_pitch, &q->xp, &q->bytes[NRMI_LIKE_X]);
     if (wrong)
         return wrong;
-    wrong = nrmi_check_pitch(d, d->y_pitch, &q->yp, y_bytes);
+    if (nrmi_same_pitch(&d->x_pitch, &d->y_pitch)) { /* most calls: three divisions less */
+        q->yp = q->xp;
+        q->bytes[NRMI_LIKE_Y] = q->bytes[NRMI_LIKE_X];
+        return 0;
+    }
+    wrong = nrmi_check_pitch(d, d->y_pitch, &q->yp, &q->bytes[NRMI_LIKE_Y]);
     return wrong ? wrong + NRMI_OF_Y_PITCH : 0;
 }
 
@@ -2616,20 +2628,23 @@ static int nrmi_elements_meet(const nrm_desc *d, const nrm_pitch *pitch, const v
     return 0;
 }
 
-static int nrmi_same_pitch(const nrm_pitch *a, const nrm_pitch *b)
+/* NULL: plain bytes. */
+static const nrm_pitch *nrmi_pitch_of(const nrmi_call *q, const nrmi_buffer *b)
 {
-    return a && b && a->sample == b->sample && a->line == b->line;
+    return b->field->like == NRMI_LIKE_X ? &q->xp : b->field->like == NRMI_LIKE_Y ? &q->yp : NULL;
 }
 
 /* Whether an output, a, that meets b does so other than it may. */
-static NRMI_NOINLINE int nrmi_clash(const nrm_desc *d, const nrmi_buffer *a, const nrmi_buffer *b)
+static NRMI_NOINLINE int nrmi_clash(const nrmi_call *q, const nrmi_buffer *a, const nrmi_buffer *b)
 {
-    const int equal = nrmi_same_pitch(a->pitch, b->pitch);
+    const nrm_pitch *ap = nrmi_pitch_of(q, a), *bp = nrmi_pitch_of(q, b);
     if (a->bytes == 0 || b->bytes == 0)
         return 0;
-    if (a->p == b->p && equal && (a->field->same >> (b->field - nrmi_fields) & 1u))
+    if (!ap || !bp || !nrmi_same_pitch(ap, bp))
+        return 1;
+    if (a->p == b->p && (a->field->same >> (b->field - nrmi_fields) & 1u))
         return 0;
-    return !equal || nrmi_elements_meet(d, a->pitch, a->p, b->p);
+    return nrmi_elements_meet(q->d, ap, a->p, b->p);
 }
 
 /* Whether either begins in the other. */
@@ -2639,76 +2654,95 @@ static NRMI_INLINE int nrmi_near(const nrmi_buffer *a, const nrmi_buffer *b)
     return pb - pa < a->bytes || pa - pb < b->bytes;
 }
 
-/* The buffers that are read, then those that are written, each of which is compared with all that
-   came before. */
-static unsigned nrmi_check_buffers(nrmi_call *q, size_t x_bytes, size_t y_bytes)
+/* The place of the lowest bit that is set. */
+static NRMI_INLINE unsigned nrmi_lowest(unsigned mask)
 {
-    const nrm_args *a = q->a;
-    const nrm_desc *d = q->d;
-    const unsigned needs = q->empty ? 0 : q->verb->needs;
-    unsigned of[2], out;
-    size_t bytes[NRMI_SIZES], count = 0, j;
-    nrmi_buffer list[sizeof nrmi_fields / sizeof *nrmi_fields];
-    of[0] = q->verb->reads;
-    of[1] = q->verb->writes;
-    if (q->array)
-        of[(q->verb->flags & NRMI_WRITES_ARRAY) != 0] |= NRMI_BIT(array);
-    if (!nrmi_reads_gamma(q))
-        of[0] &= ~NRMI_BIT(gamma);
-    if (!nrmi_reads_beta(q))
-        of[0] &= ~(NRMI_BIT(beta) | NRMI_BIT(add));
-    if (!nrmi_moves_running(q))
-        of[1] &= ~NRMI_RUNNING;
-    if (d->kind == NRM_RMS) {
-        of[0] &= ~NRMI_BIT(mean);
-        of[1] &= ~NRMI_BIT(mean);
-    }
-    bytes[NRMI_LIKE_X] = x_bytes;
-    bytes[NRMI_LIKE_Y] = y_bytes;
-    bytes[NRMI_LIKE_PARAMS] = q->param * d->c * (d->affine_per_sample ? d->n : 1);
-    bytes[NRMI_LIKE_STATS] = 8 * nrmi_stats(d);
-    bytes[NRMI_LIKE_CHANNELS] = q->param * d->c;
-    bytes[NRMI_LIKE_WORKSPACE] = a->workspace_size;
-    bytes[NRMI_LIKE_ARRAY] = d->c * sizeof(nrm_moments);
-    for (out = 0; out < 2; out++) {
-        const nrmi_field *field = nrmi_fields;
-        unsigned left = of[out];
-        for (; left; left >>= 1, field++) {
-            nrmi_buffer *b = &list[count];
-            if (!(left & 1))
-                continue;
+#if NRMI_GNU
+    return (unsigned)__builtin_ctz(mask);
+#else
+    unsigned n = 0;
+    for (; !(mask & 1); mask >>= 1)
+        n++;
+    return n;
+#endif
+}
+
+/* Whether the last of a list, an output, meets another one other than it may. */
+static NRMI_INLINE int nrmi_meets(nrmi_call *q, const nrmi_buffer *list, const nrmi_buffer *last)
+{
+    for (; list < last; list++)
+        if (nrmi_near(last, list) && nrmi_clash(q, last, list)) {
+            q->met[0] = *last;
+            q->met[1] = *list;
+            return 1;
+        }
+    return 0;
+}
+
+/* Adds the buffers of a set that are given to a list; those that are written must not meet any
+   before. */
+static NRMI_NOINLINE unsigned nrmi_check_set(nrmi_call *q, unsigned set, int written,
+                                             nrmi_buffer *list, nrmi_buffer **end)
+{
+    nrmi_buffer *b = *end;
+    for (; set; set &= set - 1) {
+        const unsigned i = nrmi_lowest(set);
+        const nrmi_field *field = &nrmi_fields[i];
+        const unsigned char *p;
+        memcpy(&p, (const unsigned char *)q->a + field->at, sizeof p);
+        if (p) {
+            b->p = p;
+            b->bytes = q->bytes[field->like];
             b->field = field;
-            b->p = (const unsigned char *)q->array;
-            if (field->size != NRMI_LIKE_ARRAY)
-                memcpy(&b->p, (const unsigned char *)a + field->at, sizeof b->p);
-            if (!b->p) {
-                if (!(needs >> (field - nrmi_fields) & 1u))
-                    continue;
-                q->met[0].field = field;
-                return out                          ? NRMI_WRONG_NULL_OUT
-                       : field->size == NRMI_LIKE_STATS ? NRMI_WRONG_NULL_STATS
+            if (written && nrmi_meets(q, list, b))
+                return field->same ? NRMI_WRONG_OVERLAP_SAME : NRMI_WRONG_OVERLAP;
+            b++;
+        } else if ((q->verb->needs >> i & 1u) && !q->empty) {
+            q->met[0].field = field;
+            return written                          ? NRMI_WRONG_NULL_OUT
+                   : field->like == NRMI_LIKE_STATS ? NRMI_WRONG_NULL_STATS
                                                     : NRMI_WRONG_NULL_IN;
-            }
-            b->bytes = bytes[field->size];
-            b->pitch = field->size == NRMI_LIKE_X ? &q->xp : field->size == NRMI_LIKE_Y ? &q->yp : NULL;
-            for (j = 0; out && j < count; j++)
-                if (nrmi_near(b, &list[j]) && nrmi_clash(d, b, &list[j])) {
-                    q->met[0] = *b;
-                    q->met[1] = list[j];
-                    return field->same ? NRMI_WRONG_OVERLAP_SAME : NRMI_WRONG_OVERLAP;
-                }
-            count++;
         }
     }
+    *end = b;
     return 0;
+}
+
+/* Pointers that are missing, and buffers that overlap. */
+static unsigned nrmi_check_buffers(nrmi_call *q, int moves)
+{
+    unsigned reads = q->verb->reads, writes = q->verb->writes, wrong;
+    nrmi_buffer list[NRMI_BUFFER_array + 1], *end = list;
+    if (!nrmi_reads_gamma(q))
+        reads &= ~NRMI_BIT(gamma);
+    if (!nrmi_reads_beta(q))
+        reads &= ~(NRMI_BIT(beta) | NRMI_BIT(add));
+    if (!moves)
+        writes &= ~NRMI_RUNNING;
+    if (q->d->kind == NRM_RMS) {
+        reads &= ~NRMI_BIT(mean);
+        writes &= ~NRMI_BIT(mean);
+    }
+    wrong = nrmi_check_set(q, reads, 0, list, &end);
+    if (wrong)
+        return wrong;
+    if (q->array) {
+        end->p = (const unsigned char *)q->array;
+        end->bytes = q->bytes[NRMI_LIKE_ARRAY];
+        end->field = &nrmi_fields[NRMI_BUFFER_array];
+        if ((q->verb->flags & NRMI_WRITES_ARRAY) && nrmi_meets(q, list, end))
+            return NRMI_WRONG_OVERLAP;
+        end++;
+    }
+    return nrmi_check_set(q, writes, 1, list, &end);
 }
 
 /* Everything wrong with a call, before anything is written, but for its array. */
 static NRMI_NOINLINE unsigned nrmi_check(const nrmi_verb *verb, const nrm_desc *d,
                                          const nrm_args *a, void *array, nrmi_call *q)
 {
-    size_t x_bytes, y_bytes;
     unsigned wrong;
+    int moves;
     if (!d)
         return NRMI_WRONG_NO_DESC;
     if (!a)
@@ -2726,14 +2760,15 @@ static NRMI_NOINLINE unsigned nrmi_check(const nrmi_verb *verb, const nrm_desc *
         return verb->kinds == NRMI_PART ? NRMI_WRONG_FIT_BATCH : NRMI_WRONG_FIT_RUNNING;
     if (a->gamma && nrmi_reads_gamma(q) && !nrmi_finite(d->gamma_offset))
         return NRMI_WRONG_OFFSET;
-    wrong = nrmi_check_sizes(d, q, &x_bytes, &y_bytes);
+    wrong = nrmi_check_sizes(q);
     if (wrong)
         return wrong;
     wrong = nrmi_check_eps(d);
     if (wrong)
         return wrong;
-    if (nrmi_moves_running(q) &&
-        (nrmi_bits(a->running_rate) > NRMI_POW2_BITS(0) || (a->running_rate < 0)))
+    moves = nrmi_moves_running(q);
+    q->bytes[NRMI_LIKE_WORKSPACE] = a->workspace_size;
+    if (moves && (nrmi_bits(a->running_rate) > NRMI_POW2_BITS(0) || a->running_rate < 0))
         return NRMI_WRONG_RATE;
     wrong = nrmi_check_pointers(q);
     if (wrong)
@@ -2742,7 +2777,7 @@ static NRMI_NOINLINE unsigned nrmi_check(const nrmi_verb *verb, const nrm_desc *
     if (!q->set)
         return NRMI_WRONG_ISA;
     NRMI_TRACE_ISA(q->set->isa);
-    wrong = nrmi_check_buffers(q, x_bytes, y_bytes);
+    wrong = nrmi_check_buffers(q, moves);
     if (wrong)
         return wrong;
     if (verb == &nrmi_verbs[NRM_FORWARD] && !q->empty &&
@@ -2754,11 +2789,10 @@ static NRMI_NOINLINE unsigned nrmi_check(const nrmi_verb *verb, const nrm_desc *
 NRM_API size_t nrm_stat_count(const nrm_desc *d)
 {
     nrmi_call q;
-    size_t x, y;
     if (!d || nrmi_check_desc(d) || nrmi_check_eps(d))
         return 0;
     nrmi_complete(&q, d);
-    return nrmi_check_sizes(q.d, &q, &x, &y) ? 0 : nrmi_stats(q.d);
+    return nrmi_check_sizes(&q) ? 0 : nrmi_stats(q.d);
 }
 
 /* ---- C9 Axes and jobs ----------------------------------------------------------------- */
