@@ -2286,43 +2286,154 @@ typedef struct nrmi_step {
     size_t x, y;
 } nrmi_step;
 
-/* What a call reads and writes, beside what its optional pointers say. */
+/* The buffers of a call: name, size, and what an output may be the very same as. */
+#define NRMI_BUFFERS(row)                                                                       \
+    row(y, NRMI_LIKE_Y, NRMI_BIT(x) | NRMI_BIT(residual) | NRMI_BIT(add) | NRMI_BIT(gate))        \
+    row(sum, NRMI_LIKE_X, NRMI_BIT(x) | NRMI_BIT(residual))                                       \
+    row(mean, NRMI_LIKE_STATS, 0)                                                                 \
+    row(rstd, NRMI_LIKE_STATS, 0)                                                                 \
+    row(running_mean, NRMI_LIKE_CHANNELS, 0)                                                      \
+    row(running_var, NRMI_LIKE_CHANNELS, 0)                                                       \
+    row(workspace, NRMI_LIKE_WORKSPACE, 0)                                                        \
+    row(x, NRMI_LIKE_X, 0)                                                                        \
+    row(residual, NRMI_LIKE_X, 0)                                                                 \
+    row(gamma, NRMI_LIKE_PARAMS, 0)                                                               \
+    row(beta, NRMI_LIKE_PARAMS, 0)                                                                \
+    row(add, NRMI_LIKE_Y, 0)                                                                      \
+    row(gate, NRMI_LIKE_Y, 0)                                                                     \
+    row(dy, NRMI_LIKE_Y, 0)                                                                       \
+    row(dsum, NRMI_LIKE_X, 0)                                                                     \
+    row(dx, NRMI_LIKE_X, NRMI_BIT(x) | NRMI_BIT(dy) | NRMI_BIT(dsum))                             \
+    row(dadd, NRMI_LIKE_Y, NRMI_BIT(dy) | NRMI_BIT(add))                                          \
+    row(dgate, NRMI_LIKE_Y, NRMI_BIT(dy) | NRMI_BIT(gate))                                        \
+    row(dgamma, NRMI_LIKE_PARAMS, 0)                                                              \
+    row(dbeta, NRMI_LIKE_PARAMS, 0)
+
+#define NRMI_BIT(name) (1u << NRMI_BUFFER_##name)
+#define NRMI_ENUM(name, size, same) NRMI_BUFFER_##name,
+/* The array of the parts comes last: it is no field of nrm_args. */
+enum { NRMI_BUFFERS(NRMI_ENUM) NRMI_BUFFER_array };
+#undef NRMI_ENUM
+
+enum { NRMI_LIKE_X, NRMI_LIKE_Y, NRMI_LIKE_PARAMS, NRMI_LIKE_STATS, NRMI_LIKE_CHANNELS, NRMI_LIKE_WORKSPACE,
+       NRMI_LIKE_ARRAY, NRMI_SIZES };
+
+typedef struct nrmi_field {
+    unsigned same;
+    unsigned char at, like; /* offset in nrm_args; NRMI_LIKE */
+} nrmi_field;
+
+#define NRMI_FIELD(name, size, same) {same, offsetof(nrm_args, name), size},
+static const nrmi_field nrmi_fields[] = {NRMI_BUFFERS(NRMI_FIELD){0, 0, NRMI_LIKE_ARRAY}};
+#undef NRMI_FIELD
+
+/* What a call is. */
 enum {
-    NRMI_NEEDS_Y = 1,        /* forward: y                                              */
-    NRMI_NEEDS_DY = 2,       /* backward: dy                                            */
-    NRMI_NEEDS_STATS = 4,    /* mean and rstd are read                                  */
-    NRMI_GIVES_STATS = 8,    /* mean and rstd are optional outputs                      */
-    NRMI_NEEDS_RUNNING = 16, /* running statistics are read                            */
-    NRMI_GIVES_RUNNING = 32, /* running statistics are optional, read and written      */
-    NRMI_NEEDS_DX = 64,      /* dx is required                                          */
-    NRMI_GIVES_PARAMS = 128, /* dgamma and dbeta are optional outputs                  */
-    NRMI_READS_ARRAY = 256,
-    NRMI_WRITES_ARRAY = 512,
-    NRMI_ONE_OUTPUT = 1024 /* at least one of dx, dgamma, dbeta                       */
+    NRMI_NEEDS_Y = 1,       /* forward                                              */
+    NRMI_NEEDS_DY = 2,      /* backward                                             */
+    NRMI_NEEDS_RUNNING = 4, /* running statistics are read                          */
+    NRMI_GIVES_STATS = 8,   /* mean and rstd are optional outputs                   */
+    NRMI_GIVES_RUNNING = 16, /* running statistics are optional, read and written   */
+    NRMI_GIVES_PARAMS = 32, /* dgamma and dbeta are optional outputs                */
+    NRMI_READS_ARRAY = 64,
+    NRMI_WRITES_ARRAY = 128
 };
 
 typedef struct nrmi_verb {
-    unsigned flags, kinds; /* kinds: a bit each */
+    unsigned flags, kinds;         /* kinds: a bit each                                       */
+    unsigned needs, reads, writes; /* buffers: a bit each; what is read or written, if given  */
 } nrmi_verb;
 
 #define NRMI_ALL_KINDS 31u
-#define NRMI_KIND(kind) (1u << (kind))
-static const nrmi_verb nrmi_verb_forward = {NRMI_NEEDS_Y | NRMI_GIVES_STATS | NRMI_GIVES_RUNNING,
-                                            NRMI_ALL_KINDS};
-static const nrmi_verb nrmi_verb_infer = {NRMI_NEEDS_Y | NRMI_NEEDS_RUNNING,
-                                          NRMI_KIND(NRM_BATCH) | NRMI_KIND(NRM_INSTANCE)};
-static const nrmi_verb nrmi_verb_backward = {
-    NRMI_NEEDS_DY | NRMI_NEEDS_STATS | NRMI_GIVES_PARAMS | NRMI_ONE_OUTPUT, NRMI_ALL_KINDS};
-static const nrmi_verb nrmi_verb_infer_backward = {NRMI_NEEDS_DY | NRMI_NEEDS_RUNNING |
-                                                       NRMI_GIVES_PARAMS | NRMI_ONE_OUTPUT,
-                                                   NRMI_KIND(NRM_BATCH) | NRMI_KIND(NRM_INSTANCE)};
-static const nrmi_verb nrmi_verb_reduce = {NRMI_WRITES_ARRAY, NRMI_KIND(NRM_BATCH)};
-static const nrmi_verb nrmi_verb_apply = {
-    NRMI_NEEDS_Y | NRMI_GIVES_STATS | NRMI_GIVES_RUNNING | NRMI_READS_ARRAY, NRMI_KIND(NRM_BATCH)};
-static const nrmi_verb nrmi_verb_backward_reduce = {
-    NRMI_NEEDS_DY | NRMI_NEEDS_STATS | NRMI_GIVES_PARAMS | NRMI_WRITES_ARRAY, NRMI_KIND(NRM_BATCH)};
-static const nrmi_verb nrmi_verb_backward_apply = {
-    NRMI_NEEDS_DY | NRMI_NEEDS_STATS | NRMI_NEEDS_DX | NRMI_READS_ARRAY, NRMI_KIND(NRM_BATCH)};
+#define NRMI_RUNNING_KINDS (1u << NRM_BATCH | 1u << NRM_INSTANCE)
+#define NRMI_PART (1u << NRM_BATCH)
+#define NRMI_Z (NRMI_BIT(x) | NRMI_BIT(residual))
+#define NRMI_ALL_OF_Y (NRMI_Z | NRMI_BIT(gamma) | NRMI_BIT(beta) | NRMI_BIT(add) | NRMI_BIT(gate))
+#define NRMI_STATS (NRMI_BIT(mean) | NRMI_BIT(rstd))
+#define NRMI_RUNNING (NRMI_BIT(running_mean) | NRMI_BIT(running_var))
+#define NRMI_YS (NRMI_BIT(y) | NRMI_BIT(sum) | NRMI_BIT(workspace))
+#define NRMI_DXS (NRMI_BIT(dx) | NRMI_BIT(dadd) | NRMI_BIT(dgate) | NRMI_BIT(workspace))
+#define NRMI_PARAMS (NRMI_BIT(dgamma) | NRMI_BIT(dbeta))
+/* In the order of nrm_verb. */
+static const nrmi_verb nrmi_verbs[] = {
+    {NRMI_NEEDS_Y | NRMI_GIVES_STATS | NRMI_GIVES_RUNNING, NRMI_ALL_KINDS,
+     NRMI_BIT(x) | NRMI_BIT(y), NRMI_ALL_OF_Y, NRMI_YS | NRMI_STATS | NRMI_RUNNING},
+    {NRMI_NEEDS_Y | NRMI_NEEDS_RUNNING, NRMI_RUNNING_KINDS,
+     NRMI_BIT(x) | NRMI_BIT(y) | NRMI_RUNNING, NRMI_ALL_OF_Y | NRMI_RUNNING, NRMI_YS},
+    {NRMI_NEEDS_DY | NRMI_GIVES_PARAMS, NRMI_ALL_KINDS, NRMI_BIT(x) | NRMI_BIT(dy) | NRMI_STATS,
+     NRMI_ALL_OF_Y | NRMI_STATS | NRMI_BIT(dy) | NRMI_BIT(dsum), NRMI_DXS | NRMI_PARAMS},
+    {NRMI_NEEDS_DY | NRMI_NEEDS_RUNNING | NRMI_GIVES_PARAMS, NRMI_RUNNING_KINDS,
+     NRMI_BIT(x) | NRMI_BIT(dy) | NRMI_RUNNING,
+     NRMI_ALL_OF_Y | NRMI_RUNNING | NRMI_BIT(dy) | NRMI_BIT(dsum), NRMI_DXS | NRMI_PARAMS},
+    {NRMI_WRITES_ARRAY, NRMI_PART, NRMI_BIT(x), NRMI_Z, NRMI_BIT(workspace)},
+    {NRMI_NEEDS_Y | NRMI_GIVES_STATS | NRMI_GIVES_RUNNING | NRMI_READS_ARRAY, NRMI_PART,
+     NRMI_BIT(x) | NRMI_BIT(y), NRMI_ALL_OF_Y, NRMI_YS | NRMI_STATS | NRMI_RUNNING},
+    {NRMI_NEEDS_DY | NRMI_GIVES_PARAMS | NRMI_WRITES_ARRAY, NRMI_PART,
+     NRMI_BIT(x) | NRMI_BIT(dy) | NRMI_STATS, NRMI_ALL_OF_Y | NRMI_STATS | NRMI_BIT(dy),
+     NRMI_PARAMS | NRMI_BIT(workspace)},
+    {NRMI_NEEDS_DY | NRMI_READS_ARRAY, NRMI_PART,
+     NRMI_BIT(x) | NRMI_BIT(dy) | NRMI_BIT(dx) | NRMI_STATS,
+     NRMI_ALL_OF_Y | NRMI_STATS | NRMI_BIT(dy) | NRMI_BIT(dsum), NRMI_DXS}};
+
+/* What is wrong with a call: name, status, and the sentence of nrm_explain, in which % and a sign
+   stand for a value (C20). */
+#define NRMI_WRONGS(row)                                                                        \
+    row(NOTHING, NRM_OK, "%0 would return NRM_OK")                                              \
+    row(VERB, NRM_ERR_DESC, "the verb is %v; NRM_FORWARD (0) to NRM_BACKWARD_APPLY (7) would do") \
+    row(NO_DESC, NRM_ERR_NULL, "the desc of %0 is NULL; it says what to compute")               \
+    row(NO_ARGS, NRM_ERR_NULL, "the args of %0 are NULL; they say where the data are")          \
+    row(KIND, NRM_ERR_DESC, "kind is %k; NRM_BATCH (0) to NRM_RMS (4) would do")                \
+    row(LAYOUT, NRM_ERR_DESC, "layout is %l; NRM_NCHW (0) or NRM_NHWC (1) would do")            \
+    row(ACT, NRM_ERR_DESC, "act is %a; NRM_IDENTITY (0) to NRM_SILU (5) would do")              \
+    row(DTYPE, NRM_ERR_DESC,                                                                    \
+        "dtype is %t; NRM_F32 (0) to NRM_F16 (3) would do, but for those left out of this build") \
+    row(GROUPS, NRM_ERR_DESC, "groups is %g, which does not divide c = %c")                     \
+    row(SLOPE, NRM_ERR_DESC, "act_slope is %S; NRM_LEAKY_RELU needs a finite one")              \
+    row(LIMIT, NRM_ERR_DESC, "act_low is %L and act_high is %H; NRM_CLIP takes no NaN")         \
+    row(LIMITS, NRM_ERR_DESC, "act_low is %L, above act_high, which is %H")                     \
+    row(FIT_BATCH, NRM_ERR_DESC, "kind is NRM_%4; %0 takes NRM_BATCH alone")                    \
+    row(FIT_RUNNING, NRM_ERR_DESC, "kind is NRM_%4; %0 takes NRM_BATCH and NRM_INSTANCE alone") \
+    row(OFFSET, NRM_ERR_DESC, "gamma_offset is %O; it must be finite")                          \
+    row(CHANNELS, NRM_ERR_SIZE, "c is %c, of which nrm_moments exceed size_t")                  \
+    row(STATS, NRM_ERR_SIZE,                                                                    \
+        "n, c, s, groups are %n, %c, %s, %g; the bytes of mean exceed size_t")                  \
+    row(PARAMS, NRM_ERR_SIZE, "n * c is %n * %c; the bytes of gamma exceed size_t")             \
+    row(LINE, NRM_ERR_SIZE, "%5_pitch.line is %p, less than the %w %6 of a line")               \
+    row(SAMPLE, NRM_ERR_SIZE, "%5_pitch.sample is %q, less than the %m elements of a sample")   \
+    row(TENSOR, NRM_ERR_SIZE,                                                                   \
+        "n, c, s are %n, %c, %s, and %5_pitch is {%q, %p}; the bytes of %5 exceed size_t")      \
+    row(EPS, NRM_ERR_EPS, "eps is %E; it must be finite and at least 0")                        \
+    row(RATE, NRM_ERR_RATE, "running_rate is %R; it must be in [0, 1]")                         \
+    row(GATE, NRM_ERR_NULL, "gate is NULL; dgate, which is given, is its gradient")             \
+    row(OUTPUTS, NRM_ERR_NULL,                                                                  \
+        "dx, dgamma, dbeta, dadd and dgate are NULL; %0 needs at least one of them")            \
+    row(POOL, NRM_ERR_NULL, "pool->run is NULL; it is called where pool->threads is %h")        \
+    row(ISA, NRM_ERR_ISA,                                                                       \
+        "isa is %i, which this build or processor does not have; NRM_AUTO (0) would do")        \
+    row(NULL_IN, NRM_ERR_NULL, "%1 is NULL; %0 reads it")                                       \
+    row(NULL_STATS, NRM_ERR_NULL, "%1 is NULL; %0 reads what the forward pass wrote there")     \
+    row(NULL_OUT, NRM_ERR_NULL, "%1 is NULL; %0 writes its output there")                       \
+    row(OVERLAP, NRM_ERR_ALIAS, "%1 overlaps %2 by %o bytes; it must lie apart")                \
+    row(OVERLAP_SAME, NRM_ERR_ALIAS,                                                            \
+        "%1 overlaps %2 by %o bytes; it may be %3 itself, of equal pitch, or lie apart")        \
+    row(SAMPLES, NRM_ERR_SAMPLES,                                                               \
+        "running_var is given, and one value has no unbiased variance; running_population = 1 " \
+        "would do")
+
+/* A status, and with it in 16s the number of the sentence. */
+#define NRMI_NUMBER(name, status, sentence) NRMI_SENTENCE_##name,
+#define NRMI_WRONG(name, status, sentence) NRMI_WRONG_##name = 16 * NRMI_SENTENCE_##name + status,
+enum { NRMI_WRONGS(NRMI_NUMBER) NRMI_SENTENCES };
+enum { NRMI_WRONGS(NRMI_WRONG) NRMI_OF_Y_PITCH = 1024 };
+#undef NRMI_NUMBER
+#undef NRMI_WRONG
+
+/* A buffer for the alias check: a tensor with a pitch, or plain bytes. */
+typedef struct nrmi_buffer {
+    const unsigned char *p;
+    size_t bytes;
+    const nrmi_field *field;
+} nrmi_buffer;
 
 /* A call, checked and resolved. It is not copied: d leads to its own desc. */
 typedef struct nrmi_call {
@@ -2333,9 +2444,11 @@ typedef struct nrmi_call {
     const nrmi_set *set;
     void *array;      /* nrm_moments or nrm_sums of the parts      */
     size_t size, param; /* bytes of an element of the tensors, of gamma and running statistics */
+    size_t bytes[NRMI_SIZES]; /* by NRMI_LIKE                      */
     nrm_pitch xp, yp; /* never 0                                   */
     int empty;        /* no values: n or c is 0                    */
     unsigned found;   /* the caller's floating-point state         */
+    nrmi_buffer met[2]; /* where the call is wrong: the buffer that is NULL; those that overlap */
 } nrmi_call;
 
 /* s = 0 is 1, as a pitch of 0 is packed: n and c alone make a matrix. */
@@ -2360,42 +2473,79 @@ static int nrmi_has_dtype(nrm_dtype dtype)
     return (unsigned)dtype <= NRM_F16;
 }
 
-static nrm_status nrmi_check_desc(const nrm_desc *d)
+static int nrmi_is_nan(double x)
 {
-    if ((unsigned)d->kind > NRM_RMS || (unsigned)d->layout > NRM_NHWC ||
-        (unsigned)d->act > NRM_SILU || !nrmi_has_dtype(d->dtype))
-        return NRM_ERR_DESC;
-    if (d->kind == NRM_GROUP && (d->groups == 0 || d->c % d->groups != 0))
-        return NRM_ERR_DESC;
-    return NRM_OK;
+    return nrmi_bits(x) > NRMI_INF_BITS;
 }
 
-static nrm_status nrmi_check_eps(const nrm_desc *d)
+/* These return 0, or what is wrong: NRMI_WRONG_. */
+static unsigned nrmi_check_desc(const nrm_desc *d)
 {
-    return nrmi_finite(d->eps) && d->eps >= 0 ? NRM_OK : NRM_ERR_EPS;
+    if ((unsigned)d->kind > NRM_RMS)
+        return NRMI_WRONG_KIND;
+    if ((unsigned)d->layout > NRM_NHWC)
+        return NRMI_WRONG_LAYOUT;
+    if ((unsigned)d->act > NRM_SILU)
+        return NRMI_WRONG_ACT;
+    if (!nrmi_has_dtype(d->dtype))
+        return NRMI_WRONG_DTYPE;
+    if (d->kind == NRM_GROUP && (d->groups == 0 || d->c % d->groups != 0))
+        return NRMI_WRONG_GROUPS;
+    if (d->act == NRM_LEAKY_RELU && !nrmi_finite(d->act_slope))
+        return NRMI_WRONG_SLOPE;
+    if (d->act == NRM_CLIP) {
+        if (nrmi_is_nan(d->act_low) || nrmi_is_nan(d->act_high))
+            return NRMI_WRONG_LIMIT;
+        if (d->act_low > d->act_high)
+            return NRMI_WRONG_LIMITS;
+    }
+    return 0;
+}
+
+static unsigned nrmi_check_eps(const nrm_desc *d)
+{
+    return nrmi_finite(d->eps) && d->eps >= 0 ? 0 : (unsigned)NRMI_WRONG_EPS;
+}
+
+/* Elements of a line. */
+static size_t nrmi_width(const nrm_desc *d)
+{
+    return d->layout == NRM_NCHW ? d->s : d->c;
+}
+
+static int nrmi_same_pitch(const nrm_pitch *a, const nrm_pitch *b)
+{
+    return a->sample == b->sample && a->line == b->line;
 }
 
 /* Completes the pitch of a tensor that is not empty, and counts the bytes from its first element to
    past the last. */
-static int nrmi_check_pitch(const nrm_desc *d, nrm_pitch given, nrm_pitch *pitch, size_t *bytes)
+static unsigned nrmi_check_pitch(const nrm_desc *d, nrm_pitch given, nrm_pitch *pitch,
+                                 size_t *bytes)
 {
     const size_t lines = d->layout == NRM_NCHW ? d->c : d->s;
-    const size_t width = d->layout == NRM_NCHW ? d->s : d->c, size = nrmi_size(d->dtype);
+    const size_t width = nrmi_width(d), size = nrmi_size(d->dtype);
     size_t all;
-    pitch->line = given.line ? given.line : width;
-    if (pitch->line < width || !nrmi_times(lines, pitch->line, &all))
-        return 0;
-    pitch->sample = given.sample ? given.sample : all;
-    if (pitch->sample < all || !nrmi_times(d->n, pitch->sample, &all) ||
-        !nrmi_times(all, size, &all))
-        return 0;
+    *pitch = given;
+    if (!given.line)
+        pitch->line = width;
+    if (pitch->line < width)
+        return NRMI_WRONG_LINE;
+    if (!nrmi_times(lines, pitch->line, &all))
+        return NRMI_WRONG_TENSOR;
+    if (!given.sample)
+        pitch->sample = all;
+    if (pitch->sample < all)
+        return NRMI_WRONG_SAMPLE;
+    if (!nrmi_times(d->n, pitch->sample, &all) || !nrmi_times(all, size, &all))
+        return NRMI_WRONG_TENSOR;
     *bytes = size * ((d->n - 1) * pitch->sample + (lines - 1) * pitch->line + width);
     /* what leads nowhere is as if packed, so that tensors which lie the same way compare equal */
     if (lines == 1)
         pitch->line = width;
     if (d->n == 1)
         pitch->sample = lines * pitch->line;
-    return 1;
+    return 0;
 }
 
 /* Statistics: those of each sample, or, for NRM_BATCH, of all. */
@@ -2413,28 +2563,38 @@ static size_t nrmi_stats(const nrm_desc *d)
     return nrmi_stats_each(d) * (d->kind == NRM_BATCH ? 1 : d->n);
 }
 
-static nrm_status nrmi_check_sizes(const nrm_desc *d, nrmi_call *q, size_t *x_bytes,
-                                   size_t *y_bytes)
+static unsigned nrmi_check_sizes(nrmi_call *q)
 {
-    size_t m, bytes;
+    const nrm_desc *d = q->d;
+    size_t m;
+    unsigned wrong;
     q->empty = d->n == 0 || d->c == 0;
     q->size = nrmi_size(d->dtype);
     q->param = d->dtype == NRM_F64 ? 8 : 4;
-    *x_bytes = *y_bytes = 0;
+    q->bytes[NRMI_LIKE_X] = q->bytes[NRMI_LIKE_Y] = 0;
     /* the array of the parts; mean and rstd, which are counted without values too */
-    if (!nrmi_times(d->c, sizeof(nrm_moments), &bytes) ||
-        !nrmi_times(d->kind == NRM_BATCH ? 1 : d->n, nrmi_stats_each(d), &m) ||
-        !nrmi_times(m, 8, &bytes))
-        return NRM_ERR_SIZE;
+    if (!nrmi_times(d->c, sizeof(nrm_moments), &q->bytes[NRMI_LIKE_ARRAY]))
+        return NRMI_WRONG_CHANNELS;
+    if (!nrmi_times(d->kind == NRM_BATCH ? 1 : d->n, nrmi_stats_each(d), &m) ||
+        !nrmi_times(m, 8, &q->bytes[NRMI_LIKE_STATS]))
+        return NRMI_WRONG_STATS;
+    q->bytes[NRMI_LIKE_CHANNELS] = q->bytes[NRMI_LIKE_PARAMS] = q->param * d->c;
     if (q->empty)
-        return NRM_OK;
+        return 0;
     /* n*c parameters of 16-bit data take twice what its values do */
-    if (d->affine_per_sample && (!nrmi_times(d->n, d->c, &m) || !nrmi_times(m, q->param, &bytes)))
-        return NRM_ERR_SIZE;
-    if (!nrmi_check_pitch(d, d->x_pitch, &q->xp, x_bytes) ||
-        !nrmi_check_pitch(d, d->y_pitch, &q->yp, y_bytes))
-        return NRM_ERR_SIZE;
-    return NRM_OK;
+    if (d->affine_per_sample && !nrmi_times(d->n, q->bytes[NRMI_LIKE_CHANNELS],
+                                            &q->bytes[NRMI_LIKE_PARAMS]))
+        return NRMI_WRONG_PARAMS;
+    wrong = nrmi_check_pitch(d, d->x_pitch, &q->xp, &q->bytes[NRMI_LIKE_X]);
+    if (wrong)
+        return wrong;
+    if (nrmi_same_pitch(&d->x_pitch, &d->y_pitch)) { /* most calls: three divisions less */
+        q->yp = q->xp;
+        q->bytes[NRMI_LIKE_Y] = q->bytes[NRMI_LIKE_X];
+        return 0;
+    }
+    wrong = nrmi_check_pitch(d, d->y_pitch, &q->yp, &q->bytes[NRMI_LIKE_Y]);
+    return wrong ? wrong + NRMI_OF_Y_PITCH : 0;
 }
 
 /* Whether running statistics are moved. */
@@ -2444,55 +2604,51 @@ static int nrmi_moves_running(const nrmi_call *q)
            (q->d->kind == NRM_BATCH || q->d->kind == NRM_INSTANCE);
 }
 
-static nrm_status nrmi_check_pointers(const nrmi_call *q)
+/* Whether the unbiased running variance is asked of one value. */
+static int nrmi_one_sample(const nrmi_call *q, double values)
 {
-    const nrm_args *a = q->a;
-    const unsigned f = q->verb->flags;
-    if ((f & (NRMI_READS_ARRAY | NRMI_WRITES_ARRAY)) && !q->array && q->d->c)
-        return NRM_ERR_NULL;
-    if (q->empty) /* an empty tensor needs no memory */
-        return NRM_OK;
-    if (!a->x || ((f & NRMI_NEEDS_Y) && !a->y) || ((f & NRMI_NEEDS_DY) && !a->dy) ||
-        ((f & NRMI_NEEDS_DX) && !a->dx))
-        return NRM_ERR_NULL;
-    if ((f & NRMI_NEEDS_STATS) && (!a->rstd || (!a->mean && q->d->kind != NRM_RMS)))
-        return NRM_ERR_NULL;
-    if ((f & NRMI_NEEDS_RUNNING) && (!a->running_mean || !a->running_var))
-        return NRM_ERR_NULL;
-    if ((f & NRMI_ONE_OUTPUT) && !a->dx && !a->dgamma && !a->dbeta)
-        return NRM_ERR_NULL;
-    if (a->pool && a->pool->threads > 1 && !a->pool->run)
-        return NRM_ERR_NULL;
-    return NRM_OK;
+    return nrmi_moves_running(q) && q->a->running_var && !q->a->running_population && values == 1;
 }
 
-/* Which parameters a call reads. Statistics need none; gradient sums need gamma as a weight or for
-   the sign under RELU, which is all that beta is for. */
-static int nrmi_reads_gamma(const nrmi_call *q)
-{
-    return q->verb != &nrmi_verb_reduce && (q->verb != &nrmi_verb_backward_reduce ||
-                                            q->d->act == NRM_RELU || q->d->affine_per_sample);
-}
+/* Which parameters a call reads. Statistics need none; gradient sums need gamma as a weight, and
+   all of them where the gradient of act or of gate asks for v = xhat * gamma + beta + add. */
 static int nrmi_reads_beta(const nrmi_call *q)
 {
     return (q->verb->flags & NRMI_NEEDS_Y) ||
-           ((q->verb->flags & NRMI_NEEDS_DY) && q->d->act == NRM_RELU);
+           ((q->verb->flags & NRMI_NEEDS_DY) && (q->d->act != NRM_IDENTITY || q->a->gate));
+}
+static int nrmi_reads_gamma(const nrmi_call *q)
+{
+    return q->verb != &nrmi_verbs[NRM_REDUCE] &&
+           (q->verb != &nrmi_verbs[NRM_BACKWARD_REDUCE] || q->d->affine_per_sample ||
+            nrmi_reads_beta(q));
 }
 
-/* A buffer for the alias check: a tensor with a pitch, or plain bytes. */
-typedef struct nrmi_buffer {
-    const unsigned char *p;
-    size_t bytes;
-    const nrm_pitch *pitch; /* NULL: plain bytes */
-    unsigned id, same;      /* a bit; the bits of those which may be the very same */
-    int out;
-} nrmi_buffer;
-
-/* Whether elements of two tensors of one shape and pitch overlap, b starting `apart` bytes after a:
-   is there a (sample, line, place) difference whose distance is less than an element away? */
-static int nrmi_elements_meet(const nrm_desc *d, const nrm_pitch *pitch, size_t apart)
+/* Combinations of pointers. */
+static unsigned nrmi_check_pointers(const nrmi_call *q)
 {
-    const size_t size = nrmi_size(d->dtype);
+    const nrm_args *a = q->a;
+    if (q->empty) /* an empty tensor needs no memory */
+        return 0;
+    if (q->verb->writes & NRMI_BIT(dgate)) {
+        if (a->dgate && !a->gate)
+            return NRMI_WRONG_GATE;
+        if (!a->dx && !a->dgamma && !a->dbeta && !a->dadd && !a->dgate &&
+            (q->verb->writes & NRMI_BIT(dgamma)))
+            return NRMI_WRONG_OUTPUTS;
+    }
+    if (a->pool && a->pool->threads > 1 && !a->pool->run)
+        return NRMI_WRONG_POOL;
+    return 0;
+}
+
+/* Whether elements of two tensors of one shape and pitch overlap: is there a (sample, line, place)
+   difference whose distance is less than an element away? */
+static int nrmi_elements_meet(const nrm_desc *d, const nrm_pitch *pitch, const void *a,
+                              const void *b)
+{
+    const uintptr_t pa = (uintptr_t)a, pb = (uintptr_t)b;
+    const size_t apart = pa < pb ? pb - pa : pa - pb, size = nrmi_size(d->dtype);
     const size_t lines = d->layout == NRM_NCHW ? d->c : d->s;
     const size_t width = d->layout == NRM_NCHW ? d->s : d->c;
     size_t up, i, j;
@@ -2511,123 +2667,171 @@ static int nrmi_elements_meet(const nrm_desc *d, const nrm_pitch *pitch, size_t 
     return 0;
 }
 
-static int nrmi_same_pitch(const nrm_pitch *a, const nrm_pitch *b)
+/* NULL: plain bytes. */
+static const nrm_pitch *nrmi_pitch_of(const nrmi_call *q, const nrmi_buffer *b)
 {
-    return a && b && a->sample == b->sample && a->line == b->line;
+    return b->field->like == NRMI_LIKE_X ? &q->xp : b->field->like == NRMI_LIKE_Y ? &q->yp : NULL;
 }
 
-static int nrmi_clash(const nrm_desc *d, const nrmi_buffer *a, const nrmi_buffer *b)
+/* Whether an output, a, that meets b does so other than it may. */
+static NRMI_NOINLINE int nrmi_clash(const nrmi_call *q, const nrmi_buffer *a, const nrmi_buffer *b)
+{
+    const nrm_pitch *ap = nrmi_pitch_of(q, a), *bp = nrmi_pitch_of(q, b);
+    if (a->bytes == 0 || b->bytes == 0)
+        return 0;
+    if (!ap || !bp || !nrmi_same_pitch(ap, bp))
+        return 1;
+    if (a->p == b->p && (a->field->same >> (b->field - nrmi_fields) & 1u))
+        return 0;
+    return nrmi_elements_meet(q->d, ap, a->p, b->p);
+}
+
+/* Whether either begins in the other. */
+static NRMI_INLINE int nrmi_near(const nrmi_buffer *a, const nrmi_buffer *b)
 {
     const uintptr_t pa = (uintptr_t)a->p, pb = (uintptr_t)b->p;
-    int equal;
-    if (pb - pa >= a->bytes && pa - pb >= b->bytes) /* neither begins in the other: most pairs */
-        return 0;
-    equal = nrmi_same_pitch(a->pitch, b->pitch);
-    if ((!a->out && !b->out) || a->bytes == 0 || b->bytes == 0)
-        return 0;
-    if (pa == pb && equal && ((a->same & b->id) || (b->same & a->id)))
-        return 0;
-    return !equal || nrmi_elements_meet(d, a->pitch, pa < pb ? pb - pa : pa - pb);
+    return pb - pa < a->bytes || pa - pb < b->bytes;
 }
 
-static nrm_status nrmi_check_alias(const nrmi_call *q, size_t x_bytes, size_t y_bytes)
+/* The place of the lowest bit that is set. */
+static NRMI_INLINE unsigned nrmi_lowest(unsigned mask)
 {
-    enum { NRMI_IS_X = 1, NRMI_IS_RES = 2, NRMI_IS_DY = 4, NRMI_IS_DSUM = 8, NRMI_IS_OUT = 16 };
-    const nrm_args *a = q->a;
-    const nrm_desc *d = q->d;
-    const unsigned f = q->verb->flags;
-    const int forward = (f & NRMI_NEEDS_Y) != 0, moves = nrmi_moves_running(q);
-    const size_t params = q->param * d->c * (d->affine_per_sample ? d->n : 1);
-    const size_t stats = 8 * nrmi_stats(d);
-    const int params_out = (f & NRMI_GIVES_PARAMS) != 0,
-              dx = (f & (NRMI_ONE_OUTPUT | NRMI_NEEDS_DX)) != 0;
-    const int stats_out = (f & NRMI_GIVES_STATS) != 0, stats_in = (f & NRMI_NEEDS_STATS) != 0;
-    const int running = moves || (f & NRMI_NEEDS_RUNNING), none = 0;
-    const size_t array = d->c * sizeof(nrm_moments), running_bytes = q->param * d->c;
-    nrmi_buffer list[18];
-    size_t count = 0, i, j;
-#define NRMI_BUFFER(used, pointer, size, pitches, id_, same_, out_) \
-    if ((used) && (pointer)) {                                      \
-        list[count].p = (const unsigned char *)(pointer);           \
-        list[count].bytes = (size);                                 \
-        list[count].pitch = (pitches);                              \
-        list[count].id = (id_);                                     \
-        list[count].same = (same_);                                 \
-        list[count++].out = (out_);                                 \
+#if NRMI_GNU
+    return (unsigned)__builtin_ctz(mask);
+#else
+    unsigned n = 0;
+    for (; !(mask & 1); mask >>= 1)
+        n++;
+    return n;
+#endif
+}
+
+/* Whether the last of a list, an output, meets another one other than it may. */
+static NRMI_INLINE int nrmi_meets(nrmi_call *q, const nrmi_buffer *list, const nrmi_buffer *last)
+{
+    for (; list < last; list++)
+        if (nrmi_near(last, list) && nrmi_clash(q, last, list)) {
+            q->met[0] = *last;
+            q->met[1] = *list;
+            return 1;
+        }
+    return 0;
+}
+
+/* Adds the buffers of a set that are given to a list; those that are written must not meet any
+   before. */
+static NRMI_NOINLINE unsigned nrmi_check_set(nrmi_call *q, unsigned set, int written,
+                                             nrmi_buffer *list, nrmi_buffer **end)
+{
+    nrmi_buffer *b = *end;
+    for (; set; set &= set - 1) {
+        const unsigned i = nrmi_lowest(set);
+        const nrmi_field *field = &nrmi_fields[i];
+        const unsigned char *p;
+        memcpy(&p, (const unsigned char *)q->a + field->at, sizeof p);
+        if (p) {
+            b->p = p;
+            b->bytes = q->bytes[field->like];
+            b->field = field;
+            if (written && nrmi_meets(q, list, b))
+                return field->same ? NRMI_WRONG_OVERLAP_SAME : NRMI_WRONG_OVERLAP;
+            b++;
+        } else if ((q->verb->needs >> i & 1u) && !q->empty) {
+            q->met[0].field = field;
+            return written                          ? NRMI_WRONG_NULL_OUT
+                   : field->like == NRMI_LIKE_STATS ? NRMI_WRONG_NULL_STATS
+                                                    : NRMI_WRONG_NULL_IN;
+        }
     }
-    NRMI_BUFFER(1, a->x, x_bytes, &q->xp, NRMI_IS_X, 0, none)
-    NRMI_BUFFER(1, a->residual, x_bytes, &q->xp, NRMI_IS_RES, 0, none)
-    NRMI_BUFFER(f & NRMI_NEEDS_DY, a->dy, y_bytes, &q->yp, NRMI_IS_DY, 0, none)
-    NRMI_BUFFER(dx, a->dsum, x_bytes, &q->xp, NRMI_IS_DSUM, 0, none)
-    NRMI_BUFFER(forward, a->y, y_bytes, &q->yp, NRMI_IS_OUT, NRMI_IS_X | NRMI_IS_RES, 1)
-    NRMI_BUFFER(forward, a->sum, x_bytes, &q->xp, 2 * NRMI_IS_OUT, NRMI_IS_X | NRMI_IS_RES, 1)
-    NRMI_BUFFER(dx, a->dx, x_bytes, &q->xp, NRMI_IS_OUT, NRMI_IS_X | NRMI_IS_DY | NRMI_IS_DSUM, 1)
-    NRMI_BUFFER(nrmi_reads_gamma(q), a->gamma, params, NULL, 0, 0, none)
-    NRMI_BUFFER(nrmi_reads_beta(q), a->beta, params, NULL, 0, 0, none)
-    NRMI_BUFFER((stats_in || stats_out) && d->kind != NRM_RMS, a->mean, stats, NULL, 0, 0,
-                stats_out)
-    NRMI_BUFFER(stats_in || stats_out, a->rstd, stats, NULL, 0, 0, stats_out)
-    NRMI_BUFFER(running, a->running_mean, running_bytes, NULL, 0, 0, moves)
-    NRMI_BUFFER(running, a->running_var, running_bytes, NULL, 0, 0, moves)
-    NRMI_BUFFER(params_out, a->dgamma, params, NULL, 0, 0, 1)
-    NRMI_BUFFER(params_out, a->dbeta, params, NULL, 0, 0, 1)
-    NRMI_BUFFER(1, q->array, array, NULL, 0, 0, (f & NRMI_WRITES_ARRAY) != 0)
-    NRMI_BUFFER(1, a->workspace, a->workspace_size, NULL, 0, 0, 1)
-#undef NRMI_BUFFER
-    for (i = 0; i < count; i++)
-        for (j = 0; j < i; j++)
-            if (nrmi_clash(d, &list[i], &list[j]))
-                return NRM_ERR_ALIAS;
-    return NRM_OK;
+    *end = b;
+    return 0;
 }
 
-/* Everything wrong with a call, before anything is written. */
-static NRMI_NOINLINE nrm_status nrmi_check(const nrmi_verb *verb, const nrm_desc *d,
-                                           const nrm_args *a, void *array, nrmi_call *q)
+/* Pointers that are missing, and buffers that overlap. */
+static unsigned nrmi_check_buffers(nrmi_call *q, int moves)
 {
-    size_t x_bytes, y_bytes;
-    nrm_status status;
-    if (!d || !a)
-        return NRM_ERR_NULL;
+    unsigned reads = q->verb->reads, writes = q->verb->writes, wrong;
+    nrmi_buffer list[NRMI_BUFFER_array + 1], *end = list;
+    if (!nrmi_reads_gamma(q))
+        reads &= ~NRMI_BIT(gamma);
+    if (!nrmi_reads_beta(q))
+        reads &= ~(NRMI_BIT(beta) | NRMI_BIT(add));
+    if (!moves)
+        writes &= ~NRMI_RUNNING;
+    if (q->d->kind == NRM_RMS) {
+        reads &= ~NRMI_BIT(mean);
+        writes &= ~NRMI_BIT(mean);
+    }
+    wrong = nrmi_check_set(q, reads, 0, list, &end);
+    if (wrong)
+        return wrong;
+    if (q->array) {
+        end->p = (const unsigned char *)q->array;
+        end->bytes = q->bytes[NRMI_LIKE_ARRAY];
+        end->field = &nrmi_fields[NRMI_BUFFER_array];
+        if ((q->verb->flags & NRMI_WRITES_ARRAY) && nrmi_meets(q, list, end))
+            return NRMI_WRONG_OVERLAP;
+        end++;
+    }
+    return nrmi_check_set(q, writes, 1, list, &end);
+}
+
+/* Everything wrong with a call, before anything is written, but for its array. */
+static NRMI_NOINLINE unsigned nrmi_check(const nrmi_verb *verb, const nrm_desc *d,
+                                         const nrm_args *a, void *array, nrmi_call *q)
+{
+    unsigned wrong;
+    int moves;
+    if (!d)
+        return NRMI_WRONG_NO_DESC;
+    if (!a)
+        return NRMI_WRONG_NO_ARGS;
     nrmi_complete(q, d);
     d = q->d;
     q->a = a;
     q->verb = verb;
     q->array = array;
     q->xp.sample = q->xp.line = q->yp.sample = q->yp.line = 0;
-    status = nrmi_check_desc(d);
-    if (status != NRM_OK)
-        return status;
-    if (!(verb->kinds >> d->kind & 1u) ||
-        (a->gamma && nrmi_reads_gamma(q) && !nrmi_finite(d->gamma_offset)))
-        return NRM_ERR_DESC;
-    status = nrmi_check_sizes(d, q, &x_bytes, &y_bytes);
-    if (status != NRM_OK)
-        return status;
-    status = nrmi_check_eps(d);
-    if (status != NRM_OK)
-        return status;
-    if (nrmi_moves_running(q) &&
-        (nrmi_bits(a->running_rate) > NRMI_POW2_BITS(0) || (a->running_rate < 0)))
-        return NRM_ERR_RATE;
-    status = nrmi_check_pointers(q);
-    if (status != NRM_OK)
-        return status;
+    wrong = nrmi_check_desc(d);
+    if (wrong)
+        return wrong;
+    if (!(verb->kinds >> d->kind & 1u))
+        return verb->kinds == NRMI_PART ? NRMI_WRONG_FIT_BATCH : NRMI_WRONG_FIT_RUNNING;
+    if (a->gamma && nrmi_reads_gamma(q) && !nrmi_finite(d->gamma_offset))
+        return NRMI_WRONG_OFFSET;
+    wrong = nrmi_check_sizes(q);
+    if (wrong)
+        return wrong;
+    wrong = nrmi_check_eps(d);
+    if (wrong)
+        return wrong;
+    moves = nrmi_moves_running(q);
+    q->bytes[NRMI_LIKE_WORKSPACE] = a->workspace_size;
+    if (moves && (nrmi_bits(a->running_rate) > NRMI_POW2_BITS(0) || a->running_rate < 0))
+        return NRMI_WRONG_RATE;
+    wrong = nrmi_check_pointers(q);
+    if (wrong)
+        return wrong;
     q->set = (unsigned)a->isa <= NRM_WASM ? nrmi_find_set(a->isa) : NULL;
     if (!q->set)
-        return NRM_ERR_ISA;
+        return NRMI_WRONG_ISA;
     NRMI_TRACE_ISA(q->set->isa);
-    return nrmi_check_alias(q, x_bytes, y_bytes);
+    wrong = nrmi_check_buffers(q, moves);
+    if (wrong)
+        return wrong;
+    if (verb == &nrmi_verbs[NRM_FORWARD] && !q->empty &&
+        nrmi_one_sample(q, (double)(d->kind == NRM_BATCH ? d->n * d->s : d->s)))
+        return NRMI_WRONG_SAMPLES;
+    return 0;
 }
 
 NRM_API size_t nrm_stat_count(const nrm_desc *d)
 {
     nrmi_call q;
-    size_t x, y;
-    if (!d || nrmi_check_desc(d) != NRM_OK || nrmi_check_eps(d) != NRM_OK)
+    if (!d || nrmi_check_desc(d) || nrmi_check_eps(d))
         return 0;
     nrmi_complete(&q, d);
-    return nrmi_check_sizes(q.d, &q, &x, &y) == NRM_OK ? nrmi_stats(q.d) : 0;
+    return nrmi_check_sizes(&q) ? 0 : nrmi_stats(q.d);
 }
 
 /* ---- C9 Axes and jobs ----------------------------------------------------------------- */
@@ -6581,7 +6785,7 @@ static nrm_status nrmi_run_backward(nrmi_job *j)
     j->t.back = !j->t.stream && !(j->q->verb->flags & NRMI_READS_ARRAY);
     if (!(j->q->verb->flags & NRMI_GIVES_PARAMS))
         j->dgamma = j->dbeta = NULL;
-    if (j->q->verb == &nrmi_verb_backward_reduce)
+    if (j->q->verb == &nrmi_verbs[NRM_BACKWARD_REDUCE])
         j->t.out = j->t.dadd = j->t.dgate = NULL;
     if (j->inner)
         nrmi_inner_backward(j);
@@ -6611,12 +6815,6 @@ static void nrmi_zeros(void *array, size_t c)
         nrmi_f64_set(array, i, 0);
 }
 
-/* Whether the unbiased running variance is asked of one value. */
-static int nrmi_one_sample(const nrmi_call *q, double values)
-{
-    return nrmi_moves_running(q) && q->a->running_var && !q->a->running_population && values == 1;
-}
-
 /* nrm_apply: emptiness and single samples are those of the merged batch. */
 static NRMI_NOINLINE nrm_status nrmi_apply_call(const nrmi_call *q)
 {
@@ -6642,12 +6840,14 @@ static NRMI_NOINLINE nrm_status nrmi_dispatch(const nrmi_verb *verb, const nrm_d
                                               const nrm_args *a, void *array, unsigned found)
 {
     nrmi_call q;
-    const nrm_status status = nrmi_check(verb, d, a, array, &q);
-    if (status != NRM_OK)
-        return status;
+    const unsigned wrong = nrmi_check(verb, d, a, array, &q);
+    if (wrong)
+        return (nrm_status)(wrong % 16);
     d = q.d;
+    if (!array && d->c && (verb->flags & (NRMI_READS_ARRAY | NRMI_WRITES_ARRAY)))
+        return NRM_ERR_NULL;
     q.found = found;
-    if (verb == &nrmi_verb_apply)
+    if (verb == &nrmi_verbs[NRM_APPLY])
         return nrmi_apply_call(&q);
     if (q.empty) {
         if (verb->flags & NRMI_GIVES_PARAMS)
@@ -6656,12 +6856,9 @@ static NRMI_NOINLINE nrm_status nrmi_dispatch(const nrmi_verb *verb, const nrm_d
             nrmi_zeros(array, d->c);
         return NRM_OK;
     }
-    if (verb == &nrmi_verb_forward &&
-        nrmi_one_sample(&q, (double)(d->kind == NRM_BATCH ? d->n * d->s : d->s)))
-        return NRM_ERR_SAMPLES;
-    return nrmi_run(&q, verb == &nrmi_verb_forward  ? nrmi_run_forward
-                        : verb == &nrmi_verb_infer  ? nrmi_run_infer
-                        : verb == &nrmi_verb_reduce ? nrmi_run_reduce
+    return nrmi_run(&q, verb == &nrmi_verbs[NRM_FORWARD]  ? nrmi_run_forward
+                        : verb == &nrmi_verbs[NRM_INFER]  ? nrmi_run_infer
+                        : verb == &nrmi_verbs[NRM_REDUCE] ? nrmi_run_reduce
                                                     : nrmi_run_backward);
 }
 
@@ -6678,43 +6875,43 @@ static nrm_status nrmi_public(const nrmi_verb *verb, const nrm_desc *d, const nr
 
 NRM_API nrm_status nrm_forward(const nrm_desc *d, const nrm_args *a)
 {
-    return nrmi_public(&nrmi_verb_forward, d, a, NULL);
+    return nrmi_public(&nrmi_verbs[NRM_FORWARD], d, a, NULL);
 }
 
 NRM_API nrm_status nrm_infer(const nrm_desc *d, const nrm_args *a)
 {
-    return nrmi_public(&nrmi_verb_infer, d, a, NULL);
+    return nrmi_public(&nrmi_verbs[NRM_INFER], d, a, NULL);
 }
 
 NRM_API nrm_status nrm_backward(const nrm_desc *d, const nrm_args *a)
 {
-    return nrmi_public(&nrmi_verb_backward, d, a, NULL);
+    return nrmi_public(&nrmi_verbs[NRM_BACKWARD], d, a, NULL);
 }
 
 NRM_API nrm_status nrm_infer_backward(const nrm_desc *d, const nrm_args *a)
 {
-    return nrmi_public(&nrmi_verb_infer_backward, d, a, NULL);
+    return nrmi_public(&nrmi_verbs[NRM_INFER_BACKWARD], d, a, NULL);
 }
 
 NRM_API nrm_status nrm_reduce(const nrm_desc *d, const nrm_args *a, nrm_moments *c_of_them)
 {
-    return nrmi_public(&nrmi_verb_reduce, d, a, c_of_them);
+    return nrmi_public(&nrmi_verbs[NRM_REDUCE], d, a, c_of_them);
 }
 
 NRM_API nrm_status nrm_apply(const nrm_desc *d, const nrm_args *a, const nrm_moments *c_of_them)
 {
-    return nrmi_public(&nrmi_verb_apply, d, a, c_of_them);
+    return nrmi_public(&nrmi_verbs[NRM_APPLY], d, a, c_of_them);
 }
 
 NRM_API nrm_status nrm_backward_reduce(const nrm_desc *d, const nrm_args *a, nrm_sums *c_of_them)
 {
-    return nrmi_public(&nrmi_verb_backward_reduce, d, a, c_of_them);
+    return nrmi_public(&nrmi_verbs[NRM_BACKWARD_REDUCE], d, a, c_of_them);
 }
 
 NRM_API nrm_status nrm_backward_apply(const nrm_desc *d, const nrm_args *a,
                                       const nrm_sums *c_of_them)
 {
-    return nrmi_public(&nrmi_verb_backward_apply, d, a, c_of_them);
+    return nrmi_public(&nrmi_verbs[NRM_BACKWARD_APPLY], d, a, c_of_them);
 }
 
 /* NUMERICS, "Merge": from the mean of more values. The other way, a share of one outlier costs
