@@ -820,11 +820,12 @@ enum { NRMI_TWICE = 262144, NRMI_FIRST_CACHE = 24576, NRMI_FAR = 1048576 };
      INNER    layer and RMS norm: a lane is a row of c        mean, rstd: lane; gamma, beta: along
      PARAM    their dgamma and dbeta: a lane is a channel    gamma, beta: lane; mean, rstd: along */
 enum { NRMI_MOMENTS, NRMI_CHANNEL, NRMI_INNER, NRMI_PARAM, NRMI_TOTAL };
-enum { NRMI_Y, NRMI_MASK, NRMI_DX };
+enum { NRMI_Y, NRMI_DX };
 
 typedef struct nrmi_tile {
     const unsigned char *x, *res, *dy, *dsum; /* first element of the tile; NULL if absent      */
-    unsigned char *out, *sum;                 /* y or dx; z                                     */
+    const unsigned char *add, *gate;
+    unsigned char *out, *sum, *dadd, *dgate;  /* out: y or dx; sum: z                           */
     size_t x_step, y_step;                    /* elements from one line of memory to the next   */
     size_t x_plane, y_plane;                  /* ... from one plane of the list to the next     */
     size_t planes, lanes, len;                /* a lane has planes * len values                 */
@@ -832,7 +833,8 @@ typedef struct nrmi_tile {
     int column;                /* lanes lie side by side, and go down the lines                  */
     int few;                   /* a block is 8 of them                                           */
     int packs;                 /* halves, which the kernels do not take as they lie              */
-    int relu, frozen;          /* frozen: mean and rstd do not depend on x                       */
+    int acts;                  /* forward: something follows the norm; backward: has a slope     */
+    int frozen;                /* mean and rstd do not depend on x                               */
     int stream;                /* out is too large to stay in the caches, and apart from x       */
     int apart;                 /* out shares no byte with an input                               */
     int distant;               /* the tensors do not stay in the second cache                    */
@@ -840,6 +842,7 @@ typedef struct nrmi_tile {
     int back;                  /* the sums have just been read: map from the end                 */
     int tiny;                  /* CHANNEL: gamma * rstd needs two factors                        */
     int odd;                   /* statistics or parameters that are prepared one by one          */
+    const nrm_desc *desc;      /* the call's, of which this asks what acts                       */
     int dtype;                 /* storage (nrm_dtype) and its size in bytes                      */
     size_t size;
     double scale;              /* F64: z is multiplied by this power of two first; 0: by 1       */
@@ -875,6 +878,17 @@ typedef struct nrmi_chunk {
     int half, half_out;               /* x and dy, out: halves of this type as they lie, or 0   */
     int stream, finite;               /* dx: out: whether all of it is                          */
 } nrmi_chunk;
+
+/* What follows the norm, u = xhat * g + b: out = act(u + add), or, with dy, its gradient dy times the
+   slope there. add may be NULL. The steps are values from one line to the next. */
+typedef struct nrmi_acting {
+    const unsigned char *u, *add, *dy;
+    unsigned char *out;
+    size_t u_step, add_step, dy_step, out_step;
+    size_t lines, n;
+    int act, stream;
+    double slope, low, high;
+} nrmi_acting;
 
 /* Work on lanes in double, several at a time. NRMI_OF_PILOT: mh alone. NRMI_OF_Y: mh, ml, r = rstd
    or, with g, g * rstd, b. NRMI_OF_SUMS: mh, ml, r = v * lift, k = u. NRMI_OF_DX: mh, ml, r = v,
@@ -922,11 +936,13 @@ typedef struct nrmi_kernels {
     nrmi_kernel *totals;         /* floats: first alone, the sums of rows of one block        */
     nrmi_kernel *rest;           /* of column sums: fewer than 16 phases                      */
     nrmi_kernel *pilots[2];      /* of rows, of columns                                       */
-    nrmi_kernel *map[3][2][2];   /* Y, MASK, DX; statistics by line, by place; INNER          */
+    nrmi_kernel *map[2][2][2];   /* Y, DX; statistics by line, by place; INNER                */
     void (*pack)(const nrmi_packing *);   /* z of any type; what is past n may be set          */
     void (*unpack)(const nrmi_packing *); /* the way back, rounded once                        */
-    void (*relu)(void *y, size_t n);
-    void (*plus)(void *to, const void *more, size_t n);
+    void (*act)(const nrmi_acting *);
+    void (*slope)(const nrmi_acting *);
+    void (*plus)(void *to, const void *more, size_t n); /* whole vectors                      */
+    void (*times)(void *to, const void *more, size_t n);
     int (*within)(const unsigned char *values, size_t count, double limit); /* floats alone */
     void (*coefs)(const nrmi_lanes *);
     int (*judge)(const nrmi_judged *);        /* 1: all of them are accepted                   */
@@ -1176,15 +1192,17 @@ static NRMI_INLINE int nrmi_comfortable_affine(double g, double b)
            nrmi_bits(b) <= nrmi_bits(NRMI_BETA_LIMIT);
 }
 
-/* One y before the activation, by the choice and the formulas that the kernels use: the gradient
-   kernels in double ask it for the sign that the forward pass saw. */
-static float nrmi_point(double x, double mean, double rstd, double g, double b, int inner,
+/* One y before the activation, by the choice and the formulas that the kernels use, as a float if it
+   is one: the gradient in double asks it for the place that the forward pass saw. */
+static double nrmi_point(double x, double mean, double rstd, double g, double b, int inner,
                         int forced)
 {
     nrmi_factors f = {rstd, g};
     float mh, y;
-    if (forced || !nrmi_comfortable(mean, rstd) || (!inner && !nrmi_comfortable_affine(g, b)))
-        return (float)(nrmi_product((x - mean) * rstd, g) + b);
+    if (forced || !nrmi_comfortable(mean, rstd) || (!inner && !nrmi_comfortable_affine(g, b))) {
+        const double wide = nrmi_product((x - mean) * rstd, g) + b, narrow = nrmi_as_float(wide);
+        return nrmi_finite(narrow) ? narrow : wide;
+    }
     if (!inner)
         f = nrmi_factors_of(rstd, g, 0);
     mh = (float)mean;
@@ -1192,7 +1210,8 @@ static float nrmi_point(double x, double mean, double rstd, double g, double b, 
     y = y - (float)(mean - (double)mh);
     y = y * (float)f.r;
     y = nrmi_product_f32(y, (float)f.g);
-    return y + (float)b;
+    y = y + (float)b;
+    return (double)y;
 }
 
 NRM_API uint16_t nrm_f32_to_bf16(float value)
@@ -1339,14 +1358,15 @@ static int nrmi_times(size_t a, size_t b, size_t *product)
      set1 load store stream    broadcast; no alignment is asked, but of stream
      mask(n)                   the first n of a vector, n <= W
      load_part store_part keep those of a mask; missing ones load as +0, and keep leaves +0
-     add sub mul               IEEE, rounded once
+     add sub mul div           IEEE, rounded once
      pairs(a, b)               a0+a1, a2+a3 ... b0+b1, b2+b3 ...
-     above(x, y)               x where y > 0, else +0
+     choose(t, x, y)           x where t > 0, else y, also where t is NaN
      relu(y)                   y where y > 0, NaN where NaN, else +0
+     pow2(z)                   2^k of NRMI_MAGIC + k
      within(v, limit)          float alone: 1 if every |value| <= limit; a NaN is not
      tally(totals, v)          totals[i] += v[i], in double
    of halves half_get, half_put: W of them, as floats; and of doubles alone
-     div root biggest and_bits or_bits most(x, limit)     most: bit i is set where x[i] <= limit
+     root biggest and_bits or_bits most(x, limit)     most: bit i is set where x[i] <= limit
      get_f32 put_f32           W floats, widened and rounded */
 
 #define NRMI_W_f32_scalar 1
@@ -1418,12 +1438,17 @@ typedef int nrmi_m_f32_scalar, nrmi_m_f64_scalar;
         return r;                                                                                  \
     }                                                                                              \
     NRMI_DEFINE(nrmi_##A, nrmi_pairs_##A##_scalar, (nrmi_##A x, nrmi_##A y), x + y)                \
-    NRMI_DEFINE(nrmi_##A, nrmi_above_##A##_scalar, (nrmi_##A x, nrmi_##A y),                       \
-                nrmi_positive_##A(y) ? x : 0)                                                      \
+    NRMI_DEFINE(nrmi_##A, nrmi_div_##A##_scalar, (nrmi_##A x, nrmi_##A y), x / y)                  \
+    NRMI_DEFINE(nrmi_##A, nrmi_choose_##A##_scalar, (nrmi_##A t, nrmi_##A x, nrmi_##A y),          \
+                nrmi_positive_##A(t) ? x : y)                                                      \
     NRMI_DEFINE(nrmi_##A, nrmi_relu_##A##_scalar, (nrmi_##A y), nrmi_negative_##A(y) ? 0 : y)      \
     NRMI_DO(nrmi_tally_##A##_scalar, (double *to, nrmi_##A x), *to = *to + (double)x)
 NRMI_SCALAR_OPS(f32)
 NRMI_SCALAR_OPS(f64)
+NRMI_DEFINE(float, nrmi_pow2_f32_scalar, (float z),
+            nrmi_from_bits32((nrmi_bits32(z) << 23) + 0x3f800000u))
+NRMI_DEFINE(double, nrmi_pow2_f64_scalar, (double z),
+            nrmi_from_bits((nrmi_bits_of_f64(z) << 52) + NRMI_POW2_BITS(0)))
 NRMI_DEFINE(int, nrmi_within_f32_scalar, (float x, float limit),
             (nrmi_bits32(x) & 0x7fffffffu) <= nrmi_bits32(limit))
 static NRMI_INLINE float nrmi_larger_f32_scalar(float most, float x)
@@ -1439,7 +1464,6 @@ static NRMI_INLINE void nrmi_half_put_scalar(int dtype, void *p, float x)
 {
     nrmi_u16_set(p, 0, dtype == NRM_F16 ? nrm_f32_to_f16(x) : nrm_f32_to_bf16(x));
 }
-NRMI_DEFINE(double, nrmi_div_scalar, (double x, double y), x / y)
 NRMI_DEFINE(double, nrmi_root_scalar, (double x), NRM_SQRT(x))
 NRMI_DEFINE(double, nrmi_biggest_scalar, (double x, double y), x > y ? x : y)
 NRMI_DEFINE(double, nrmi_and_bits_scalar, (double x, uint64_t bits),
@@ -1485,6 +1509,7 @@ typedef __m256i nrmi_m_f32_avx2, nrmi_m_f64_avx2;
                 _mm256_and_##s(x, _mm256_castsi256_##s(m)))                                        \
     NRMI_DEFINE(V, nrmi_add_##A##_avx2, (V x, V y), NRMI_OPERATE(x, +, y, _mm256_add_##s))         \
     NRMI_DEFINE(V, nrmi_sub_##A##_avx2, (V x, V y), NRMI_OPERATE(x, -, y, _mm256_sub_##s))         \
+    NRMI_DEFINE(V, nrmi_div_##A##_avx2, (V x, V y), NRMI_OPERATE(x, /, y, _mm256_div_##s))         \
     static NRMI_INLINE V nrmi_mul_##A##_avx2(V x, V y)                                             \
     {                                                                                              \
         x = NRMI_OPERATE(x, *, y, _mm256_mul_##s);                                                 \
@@ -1513,12 +1538,12 @@ static NRMI_INLINE __m256 nrmi_relu_f32_avx2(__m256 y)
                                           _mm256_cmpeq_epi32(u, _mm256_setzero_si256()));
     return _mm256_castsi256_ps(_mm256_andnot_si256(below, u));
 }
-static NRMI_INLINE __m256 nrmi_above_f32_avx2(__m256 x, __m256 y)
+static NRMI_INLINE __m256 nrmi_choose_f32_avx2(__m256 t, __m256 x, __m256 y)
 {
-    const __m256i u = _mm256_castps_si256(y);
+    const __m256i u = _mm256_castps_si256(t);
     const __m256i above = _mm256_and_si256(_mm256_cmpgt_epi32(u, _mm256_setzero_si256()),
                                            _mm256_cmpgt_epi32(_mm256_set1_epi32(NRMI_OVER_INF), u));
-    return _mm256_and_ps(x, _mm256_castsi256_ps(above));
+    return _mm256_blendv_ps(y, x, _mm256_castsi256_ps(above));
 }
 static NRMI_INLINE __m256d nrmi_relu_f64_avx2(__m256d y)
 {
@@ -1528,14 +1553,20 @@ static NRMI_INLINE __m256d nrmi_relu_f64_avx2(__m256d y)
                         _mm256_cmpeq_epi64(u, _mm256_setzero_si256()));
     return _mm256_castsi256_pd(_mm256_andnot_si256(below, u));
 }
-static NRMI_INLINE __m256d nrmi_above_f64_avx2(__m256d x, __m256d y)
+static NRMI_INLINE __m256d nrmi_choose_f64_avx2(__m256d t, __m256d x, __m256d y)
 {
-    const __m256i u = _mm256_castpd_si256(y);
+    const __m256i u = _mm256_castpd_si256(t);
     const __m256i above =
         _mm256_and_si256(_mm256_cmpgt_epi64(u, _mm256_setzero_si256()),
                          _mm256_cmpgt_epi64(_mm256_set1_epi64x(NRMI_OVER_INF64), u));
-    return _mm256_and_pd(x, _mm256_castsi256_pd(above));
+    return _mm256_blendv_pd(y, x, _mm256_castsi256_pd(above));
 }
+NRMI_DEFINE(__m256, nrmi_pow2_f32_avx2, (__m256 z),
+            _mm256_castsi256_ps(_mm256_add_epi32(_mm256_slli_epi32(_mm256_castps_si256(z), 23),
+                                                 _mm256_set1_epi32(0x3f800000))))
+NRMI_DEFINE(__m256d, nrmi_pow2_f64_avx2, (__m256d z),
+            _mm256_castsi256_pd(_mm256_add_epi64(_mm256_slli_epi64(_mm256_castpd_si256(z), 52),
+                                                 _mm256_set1_epi64x(NRMI_POW2_BITS(0)))))
 static NRMI_INLINE __m256 nrmi_larger_f32_avx2(__m256 most, __m256 x)
 {
     const __m256i size = _mm256_and_si256(_mm256_castps_si256(x), _mm256_set1_epi32(0x7fffffff));
@@ -1592,7 +1623,6 @@ static NRMI_NOINLINE void nrmi_half_put_part_avx2(int dtype, void *p, __m256 x, 
     nrmi_half_put_avx2(dtype, h, x);
     memcpy(p, h, 2 * nrmi_there_avx2(m));
 }
-NRMI_DEFINE(__m256d, nrmi_div_avx2, (__m256d x, __m256d y), NRMI_OPERATE(x, /, y, _mm256_div_pd))
 NRMI_DEFINE(__m256d, nrmi_root_avx2, (__m256d x), _mm256_sqrt_pd(x))
 NRMI_DEFINE(__m256d, nrmi_biggest_avx2, (__m256d x, __m256d y), _mm256_max_pd(x, y))
 NRMI_DEFINE(__m256d, nrmi_and_bits_avx2, (__m256d x, uint64_t bits),
@@ -1638,6 +1668,7 @@ typedef __mmask8 nrmi_m_f64_avx512;
                 _mm512_maskz_loadu_##s(m, p))                                                      \
     NRMI_DEFINE(V, nrmi_add_##A##_avx512, (V x, V y), NRMI_OPERATE(x, +, y, _mm512_add_##s))       \
     NRMI_DEFINE(V, nrmi_sub_##A##_avx512, (V x, V y), NRMI_OPERATE(x, -, y, _mm512_sub_##s))       \
+    NRMI_DEFINE(V, nrmi_div_##A##_avx512, (V x, V y), NRMI_OPERATE(x, /, y, _mm512_div_##s))       \
     static NRMI_INLINE V nrmi_mul_##A##_avx512(V x, V y)                                           \
     {                                                                                              \
         x = NRMI_OPERATE(x, *, y, _mm512_mul_##s);                                                 \
@@ -1655,13 +1686,17 @@ typedef __mmask8 nrmi_m_f64_avx512;
         const M below = _mm512_cmplt_epi##e##_mask(u, NRMI_INT512_##A(UNDER));                     \
         return _mm512_maskz_mov_##s((M)(_mm512_test_epi##e##_mask(u, u) & ~below), y);             \
     }                                                                                              \
-    static NRMI_INLINE V nrmi_above_##A##_avx512(V x, V y)                                         \
+    static NRMI_INLINE V nrmi_choose_##A##_avx512(V t, V x, V y)                                   \
     {                                                                                              \
-        const __m512i u = _mm512_cast##s##_si512(y);                                               \
+        const __m512i u = _mm512_cast##s##_si512(t);                                               \
         const M real = _mm512_cmplt_epi##e##_mask(u, NRMI_INT512_##A(OVER));                       \
-        return _mm512_maskz_mov_##s(                                                               \
-            (M)(_mm512_cmpgt_epi##e##_mask(u, _mm512_setzero_si512()) & real), x);                 \
-    }
+        return _mm512_mask_mov_##s(                                                                \
+            y, (M)(_mm512_cmpgt_epi##e##_mask(u, _mm512_setzero_si512()) & real), x);              \
+    }                                                                                              \
+    NRMI_DEFINE(V, nrmi_pow2_##A##_avx512, (V z),                                                  \
+                _mm512_castsi512_##s(_mm512_add_epi##e(                                            \
+                    _mm512_maskz_slli_epi##e((M)-1, _mm512_cast##s##_si512(z), e == 32 ? 23 : 52), \
+                    NRMI_INT512_##A(e == 32 ? 0x3f800000 : NRMI_POW2_BITS(0)))))
 #define NRMI_INT512_f32(x) _mm512_set1_epi32(x)
 #define NRMI_INT512_f64(x) _mm512_set1_epi64(x)
 NRMI_AVX512_OPS(f32, ps, __m512, float, __mmask16)
@@ -1741,7 +1776,6 @@ static NRMI_SELDOM void nrmi_half_put_part_avx512(int dtype, void *p, __m512 x, 
 {
     _mm256_mask_storeu_epi16(p, m, nrmi_halves_avx512(dtype, x));
 }
-NRMI_DEFINE(__m512d, nrmi_div_avx512, (__m512d x, __m512d y), NRMI_OPERATE(x, /, y, _mm512_div_pd))
 NRMI_DEFINE(__m512d, nrmi_root_avx512, (__m512d x), _mm512_maskz_sqrt_pd(0xff, x))
 NRMI_DEFINE(__m512d, nrmi_biggest_avx512, (__m512d x, __m512d y), _mm512_maskz_max_pd(0xff, x, y))
 NRMI_DEFINE(__m512d, nrmi_and_bits_avx512, (__m512d x, uint64_t bits),
@@ -1848,7 +1882,7 @@ static NRMI_INLINE nrmi_2xi64 nrmi_ones_f64_v128(size_t n)
 }
 
 /* V and I are a register of numbers and of integers of their size. */
-#define NRMI_V128_OPS(A, V, I, UNDER, OVER)                                                        \
+#define NRMI_V128_OPS(A, V, I, UNDER, OVER, SHIFT, ONE)                                            \
     static NRMI_INLINE V nrmi_set1_##A##_v128(nrmi_##A x)                                          \
     {                                                                                              \
         const V r = NRMI_ALL_##A(x);                                                               \
@@ -1882,6 +1916,7 @@ static NRMI_INLINE nrmi_2xi64 nrmi_ones_f64_v128(size_t n)
     NRMI_DEFINE(V, nrmi_keep_##A##_v128, (V x, size_t n), (V)((I)x & nrmi_ones_##A##_v128(n)))     \
     NRMI_DEFINE(V, nrmi_add_##A##_v128, (V x, V y), x + y)                                         \
     NRMI_DEFINE(V, nrmi_sub_##A##_v128, (V x, V y), x - y)                                         \
+    NRMI_DEFINE(V, nrmi_div_##A##_v128, (V x, V y), x / y)                                         \
     static NRMI_INLINE V nrmi_mul_##A##_v128(V x, V y)                                             \
     {                                                                                              \
         x = x * y;                                                                                 \
@@ -1891,12 +1926,17 @@ static NRMI_INLINE nrmi_2xi64 nrmi_ones_f64_v128(size_t n)
     NRMI_DEFINE(V, nrmi_pairs_##A##_v128, (V x, V y), NRMI_PAIRS_##A(x, y))                        \
     NRMI_DEFINE(V, nrmi_relu_##A##_v128, (V y),                                                    \
                 (V)((I)y & ~((I)((I)y < UNDER) | (I)((I)y == 0))))                                 \
-    NRMI_DEFINE(V, nrmi_above_##A##_v128, (V x, V y),                                              \
-                (V)((I)x & (I)((I)y > 0) & (I)((I)y < OVER)))
+    static NRMI_INLINE V nrmi_choose_##A##_v128(V t, V x, V y)                                     \
+    {                                                                                              \
+        const I above = (I)((I)t > 0) & (I)((I)t < OVER);                                          \
+        return (V)(((I)x & above) | ((I)y & ~above));                                              \
+    }                                                                                              \
+    NRMI_DEFINE(V, nrmi_pow2_##A##_v128, (V z), (V)(((I)z << SHIFT) + ONE))
 #define NRMI_ALL_f32(x) {x, x, x, x}
 #define NRMI_ALL_f64(x) {x, x}
-NRMI_V128_OPS(f32, nrmi_4xf32, nrmi_4xi32, NRMI_UNDER_INF, NRMI_OVER_INF)
-NRMI_V128_OPS(f64, nrmi_2xf64, nrmi_2xi64, NRMI_UNDER_INF64, NRMI_OVER_INF64)
+NRMI_V128_OPS(f32, nrmi_4xf32, nrmi_4xi32, NRMI_UNDER_INF, NRMI_OVER_INF, 23, 0x3f800000)
+NRMI_V128_OPS(f64, nrmi_2xf64, nrmi_2xi64, NRMI_UNDER_INF64, NRMI_OVER_INF64, 52,
+              (int64_t)NRMI_POW2_BITS(0))
 static NRMI_INLINE nrmi_4xf32 nrmi_larger_f32_v128(nrmi_4xf32 most, nrmi_4xf32 x)
 {
     const nrmi_4xi32 size = (nrmi_4xi32)x & 0x7fffffff, above = size > (nrmi_4xi32)most;
@@ -1936,7 +1976,6 @@ static NRMI_INLINE void nrmi_half_put_v128(int dtype, void *p, nrmi_4xf32 x)
         h = NRMI_U16(((high | 0x40u) & nan) | (rounded & ~nan));
     memcpy(p, &h, sizeof h);
 }
-NRMI_DEFINE(nrmi_2xf64, nrmi_div_v128, (nrmi_2xf64 x, nrmi_2xf64 y), x / y)
 static NRMI_INLINE nrmi_2xf64 nrmi_root_v128(nrmi_2xf64 x)
 {
     x[0] = NRM_SQRT(x[0]);
@@ -2247,43 +2286,154 @@ typedef struct nrmi_step {
     size_t x, y;
 } nrmi_step;
 
-/* What a call reads and writes, beside what its optional pointers say. */
+/* The buffers of a call: name, size, and what an output may be the very same as. */
+#define NRMI_BUFFERS(row)                                                                       \
+    row(y, NRMI_LIKE_Y, NRMI_BIT(x) | NRMI_BIT(residual) | NRMI_BIT(add) | NRMI_BIT(gate))        \
+    row(sum, NRMI_LIKE_X, NRMI_BIT(x) | NRMI_BIT(residual))                                       \
+    row(mean, NRMI_LIKE_STATS, 0)                                                                 \
+    row(rstd, NRMI_LIKE_STATS, 0)                                                                 \
+    row(running_mean, NRMI_LIKE_CHANNELS, 0)                                                      \
+    row(running_var, NRMI_LIKE_CHANNELS, 0)                                                       \
+    row(workspace, NRMI_LIKE_WORKSPACE, 0)                                                        \
+    row(x, NRMI_LIKE_X, 0)                                                                        \
+    row(residual, NRMI_LIKE_X, 0)                                                                 \
+    row(gamma, NRMI_LIKE_PARAMS, 0)                                                               \
+    row(beta, NRMI_LIKE_PARAMS, 0)                                                                \
+    row(add, NRMI_LIKE_Y, 0)                                                                      \
+    row(gate, NRMI_LIKE_Y, 0)                                                                     \
+    row(dy, NRMI_LIKE_Y, 0)                                                                       \
+    row(dsum, NRMI_LIKE_X, 0)                                                                     \
+    row(dx, NRMI_LIKE_X, NRMI_BIT(x) | NRMI_BIT(dy) | NRMI_BIT(dsum))                             \
+    row(dadd, NRMI_LIKE_Y, NRMI_BIT(dy) | NRMI_BIT(add))                                          \
+    row(dgate, NRMI_LIKE_Y, NRMI_BIT(dy) | NRMI_BIT(gate))                                        \
+    row(dgamma, NRMI_LIKE_PARAMS, 0)                                                              \
+    row(dbeta, NRMI_LIKE_PARAMS, 0)
+
+#define NRMI_BIT(name) (1u << NRMI_BUFFER_##name)
+#define NRMI_ENUM(name, size, same) NRMI_BUFFER_##name,
+/* The array of the parts comes last: it is no field of nrm_args. */
+enum { NRMI_BUFFERS(NRMI_ENUM) NRMI_BUFFER_array };
+#undef NRMI_ENUM
+
+enum { NRMI_LIKE_X, NRMI_LIKE_Y, NRMI_LIKE_PARAMS, NRMI_LIKE_STATS, NRMI_LIKE_CHANNELS, NRMI_LIKE_WORKSPACE,
+       NRMI_LIKE_ARRAY, NRMI_SIZES };
+
+typedef struct nrmi_field {
+    unsigned same;
+    unsigned char at, like; /* offset in nrm_args; NRMI_LIKE */
+} nrmi_field;
+
+#define NRMI_FIELD(name, size, same) {same, offsetof(nrm_args, name), size},
+static const nrmi_field nrmi_fields[] = {NRMI_BUFFERS(NRMI_FIELD){0, 0, NRMI_LIKE_ARRAY}};
+#undef NRMI_FIELD
+
+/* What a call is. */
 enum {
-    NRMI_NEEDS_Y = 1,        /* forward: y                                              */
-    NRMI_NEEDS_DY = 2,       /* backward: dy                                            */
-    NRMI_NEEDS_STATS = 4,    /* mean and rstd are read                                  */
-    NRMI_GIVES_STATS = 8,    /* mean and rstd are optional outputs                      */
-    NRMI_NEEDS_RUNNING = 16, /* running statistics are read                            */
-    NRMI_GIVES_RUNNING = 32, /* running statistics are optional, read and written      */
-    NRMI_NEEDS_DX = 64,      /* dx is required                                          */
-    NRMI_GIVES_PARAMS = 128, /* dgamma and dbeta are optional outputs                  */
-    NRMI_READS_ARRAY = 256,
-    NRMI_WRITES_ARRAY = 512,
-    NRMI_ONE_OUTPUT = 1024 /* at least one of dx, dgamma, dbeta                       */
+    NRMI_NEEDS_Y = 1,       /* forward                                              */
+    NRMI_NEEDS_DY = 2,      /* backward                                             */
+    NRMI_NEEDS_RUNNING = 4, /* running statistics are read                          */
+    NRMI_GIVES_STATS = 8,   /* mean and rstd are optional outputs                   */
+    NRMI_GIVES_RUNNING = 16, /* running statistics are optional, read and written   */
+    NRMI_GIVES_PARAMS = 32, /* dgamma and dbeta are optional outputs                */
+    NRMI_READS_ARRAY = 64,
+    NRMI_WRITES_ARRAY = 128
 };
 
 typedef struct nrmi_verb {
-    unsigned flags, kinds; /* kinds: a bit each */
+    unsigned flags, kinds;         /* kinds: a bit each                                       */
+    unsigned needs, reads, writes; /* buffers: a bit each; what is read or written, if given  */
 } nrmi_verb;
 
 #define NRMI_ALL_KINDS 31u
-#define NRMI_KIND(kind) (1u << (kind))
-static const nrmi_verb nrmi_verb_forward = {NRMI_NEEDS_Y | NRMI_GIVES_STATS | NRMI_GIVES_RUNNING,
-                                            NRMI_ALL_KINDS};
-static const nrmi_verb nrmi_verb_infer = {NRMI_NEEDS_Y | NRMI_NEEDS_RUNNING,
-                                          NRMI_KIND(NRM_BATCH) | NRMI_KIND(NRM_INSTANCE)};
-static const nrmi_verb nrmi_verb_backward = {
-    NRMI_NEEDS_DY | NRMI_NEEDS_STATS | NRMI_GIVES_PARAMS | NRMI_ONE_OUTPUT, NRMI_ALL_KINDS};
-static const nrmi_verb nrmi_verb_infer_backward = {NRMI_NEEDS_DY | NRMI_NEEDS_RUNNING |
-                                                       NRMI_GIVES_PARAMS | NRMI_ONE_OUTPUT,
-                                                   NRMI_KIND(NRM_BATCH) | NRMI_KIND(NRM_INSTANCE)};
-static const nrmi_verb nrmi_verb_reduce = {NRMI_WRITES_ARRAY, NRMI_KIND(NRM_BATCH)};
-static const nrmi_verb nrmi_verb_apply = {
-    NRMI_NEEDS_Y | NRMI_GIVES_STATS | NRMI_GIVES_RUNNING | NRMI_READS_ARRAY, NRMI_KIND(NRM_BATCH)};
-static const nrmi_verb nrmi_verb_backward_reduce = {
-    NRMI_NEEDS_DY | NRMI_NEEDS_STATS | NRMI_GIVES_PARAMS | NRMI_WRITES_ARRAY, NRMI_KIND(NRM_BATCH)};
-static const nrmi_verb nrmi_verb_backward_apply = {
-    NRMI_NEEDS_DY | NRMI_NEEDS_STATS | NRMI_NEEDS_DX | NRMI_READS_ARRAY, NRMI_KIND(NRM_BATCH)};
+#define NRMI_RUNNING_KINDS (1u << NRM_BATCH | 1u << NRM_INSTANCE)
+#define NRMI_PART (1u << NRM_BATCH)
+#define NRMI_Z (NRMI_BIT(x) | NRMI_BIT(residual))
+#define NRMI_ALL_OF_Y (NRMI_Z | NRMI_BIT(gamma) | NRMI_BIT(beta) | NRMI_BIT(add) | NRMI_BIT(gate))
+#define NRMI_STATS (NRMI_BIT(mean) | NRMI_BIT(rstd))
+#define NRMI_RUNNING (NRMI_BIT(running_mean) | NRMI_BIT(running_var))
+#define NRMI_YS (NRMI_BIT(y) | NRMI_BIT(sum) | NRMI_BIT(workspace))
+#define NRMI_DXS (NRMI_BIT(dx) | NRMI_BIT(dadd) | NRMI_BIT(dgate) | NRMI_BIT(workspace))
+#define NRMI_PARAMS (NRMI_BIT(dgamma) | NRMI_BIT(dbeta))
+/* In the order of nrm_verb. */
+static const nrmi_verb nrmi_verbs[] = {
+    {NRMI_NEEDS_Y | NRMI_GIVES_STATS | NRMI_GIVES_RUNNING, NRMI_ALL_KINDS,
+     NRMI_BIT(x) | NRMI_BIT(y), NRMI_ALL_OF_Y, NRMI_YS | NRMI_STATS | NRMI_RUNNING},
+    {NRMI_NEEDS_Y | NRMI_NEEDS_RUNNING, NRMI_RUNNING_KINDS,
+     NRMI_BIT(x) | NRMI_BIT(y) | NRMI_RUNNING, NRMI_ALL_OF_Y | NRMI_RUNNING, NRMI_YS},
+    {NRMI_NEEDS_DY | NRMI_GIVES_PARAMS, NRMI_ALL_KINDS, NRMI_BIT(x) | NRMI_BIT(dy) | NRMI_STATS,
+     NRMI_ALL_OF_Y | NRMI_STATS | NRMI_BIT(dy) | NRMI_BIT(dsum), NRMI_DXS | NRMI_PARAMS},
+    {NRMI_NEEDS_DY | NRMI_NEEDS_RUNNING | NRMI_GIVES_PARAMS, NRMI_RUNNING_KINDS,
+     NRMI_BIT(x) | NRMI_BIT(dy) | NRMI_RUNNING,
+     NRMI_ALL_OF_Y | NRMI_RUNNING | NRMI_BIT(dy) | NRMI_BIT(dsum), NRMI_DXS | NRMI_PARAMS},
+    {NRMI_WRITES_ARRAY, NRMI_PART, NRMI_BIT(x), NRMI_Z, NRMI_BIT(workspace)},
+    {NRMI_NEEDS_Y | NRMI_GIVES_STATS | NRMI_GIVES_RUNNING | NRMI_READS_ARRAY, NRMI_PART,
+     NRMI_BIT(x) | NRMI_BIT(y), NRMI_ALL_OF_Y, NRMI_YS | NRMI_STATS | NRMI_RUNNING},
+    {NRMI_NEEDS_DY | NRMI_GIVES_PARAMS | NRMI_WRITES_ARRAY, NRMI_PART,
+     NRMI_BIT(x) | NRMI_BIT(dy) | NRMI_STATS, NRMI_ALL_OF_Y | NRMI_STATS | NRMI_BIT(dy),
+     NRMI_PARAMS | NRMI_BIT(workspace)},
+    {NRMI_NEEDS_DY | NRMI_READS_ARRAY, NRMI_PART,
+     NRMI_BIT(x) | NRMI_BIT(dy) | NRMI_BIT(dx) | NRMI_STATS,
+     NRMI_ALL_OF_Y | NRMI_STATS | NRMI_BIT(dy) | NRMI_BIT(dsum), NRMI_DXS}};
+
+/* What is wrong with a call: name, status, and the sentence of nrm_explain, in which % and a sign
+   stand for a value (C20). */
+#define NRMI_WRONGS(row)                                                                        \
+    row(NOTHING, NRM_OK, "%0 would return NRM_OK")                                              \
+    row(VERB, NRM_ERR_DESC, "the verb is %v; NRM_FORWARD (0) to NRM_BACKWARD_APPLY (7) would do") \
+    row(NO_DESC, NRM_ERR_NULL, "the desc of %0 is NULL; it says what to compute")               \
+    row(NO_ARGS, NRM_ERR_NULL, "the args of %0 are NULL; they say where the data are")          \
+    row(KIND, NRM_ERR_DESC, "kind is %k; NRM_BATCH (0) to NRM_RMS (4) would do")                \
+    row(LAYOUT, NRM_ERR_DESC, "layout is %l; NRM_NCHW (0) or NRM_NHWC (1) would do")            \
+    row(ACT, NRM_ERR_DESC, "act is %a; NRM_IDENTITY (0) to NRM_SILU (5) would do")              \
+    row(DTYPE, NRM_ERR_DESC,                                                                    \
+        "dtype is %t; NRM_F32 (0) to NRM_F16 (3) would do, but for those left out of this build") \
+    row(GROUPS, NRM_ERR_DESC, "groups is %g, which does not divide c = %c")                     \
+    row(SLOPE, NRM_ERR_DESC, "act_slope is %S; NRM_LEAKY_RELU needs a finite one")              \
+    row(LIMIT, NRM_ERR_DESC, "act_low is %L and act_high is %H; NRM_CLIP takes no NaN")         \
+    row(LIMITS, NRM_ERR_DESC, "act_low is %L, above act_high, which is %H")                     \
+    row(FIT_BATCH, NRM_ERR_DESC, "kind is NRM_%4; %0 takes NRM_BATCH alone")                    \
+    row(FIT_RUNNING, NRM_ERR_DESC, "kind is NRM_%4; %0 takes NRM_BATCH and NRM_INSTANCE alone") \
+    row(OFFSET, NRM_ERR_DESC, "gamma_offset is %O; it must be finite")                          \
+    row(CHANNELS, NRM_ERR_SIZE, "c is %c, of which nrm_moments exceed size_t")                  \
+    row(STATS, NRM_ERR_SIZE,                                                                    \
+        "n, c, s, groups are %n, %c, %s, %g; the bytes of mean exceed size_t")                  \
+    row(PARAMS, NRM_ERR_SIZE, "n * c is %n * %c; the bytes of gamma exceed size_t")             \
+    row(LINE, NRM_ERR_SIZE, "%5_pitch.line is %p, less than the %w %6 of a line")               \
+    row(SAMPLE, NRM_ERR_SIZE, "%5_pitch.sample is %q, less than the %m elements of a sample")   \
+    row(TENSOR, NRM_ERR_SIZE,                                                                   \
+        "n, c, s are %n, %c, %s, and %5_pitch is {%q, %p}; the bytes of %5 exceed size_t")      \
+    row(EPS, NRM_ERR_EPS, "eps is %E; it must be finite and at least 0")                        \
+    row(RATE, NRM_ERR_RATE, "running_rate is %R; it must be in [0, 1]")                         \
+    row(GATE, NRM_ERR_NULL, "gate is NULL; dgate, which is given, is its gradient")             \
+    row(OUTPUTS, NRM_ERR_NULL,                                                                  \
+        "dx, dgamma, dbeta, dadd and dgate are NULL; %0 needs at least one of them")            \
+    row(POOL, NRM_ERR_NULL, "pool->run is NULL; it is called where pool->threads is %h")        \
+    row(ISA, NRM_ERR_ISA,                                                                       \
+        "isa is %i, which this build or processor does not have; NRM_AUTO (0) would do")        \
+    row(NULL_IN, NRM_ERR_NULL, "%1 is NULL; %0 reads it")                                       \
+    row(NULL_STATS, NRM_ERR_NULL, "%1 is NULL; %0 reads what the forward pass wrote there")     \
+    row(NULL_OUT, NRM_ERR_NULL, "%1 is NULL; %0 writes its output there")                       \
+    row(OVERLAP, NRM_ERR_ALIAS, "%1 overlaps %2 by %o bytes; it must lie apart")                \
+    row(OVERLAP_SAME, NRM_ERR_ALIAS,                                                            \
+        "%1 overlaps %2 by %o bytes; it may be %3 itself, of equal pitch, or lie apart")        \
+    row(SAMPLES, NRM_ERR_SAMPLES,                                                               \
+        "running_var is given, and one value has no unbiased variance; running_population = 1 " \
+        "would do")
+
+/* A status, and with it in 16s the number of the sentence. */
+#define NRMI_NUMBER(name, status, sentence) NRMI_SENTENCE_##name,
+#define NRMI_WRONG(name, status, sentence) NRMI_WRONG_##name = 16 * NRMI_SENTENCE_##name + status,
+enum { NRMI_WRONGS(NRMI_NUMBER) NRMI_SENTENCES };
+enum { NRMI_WRONGS(NRMI_WRONG) NRMI_OF_Y_PITCH = 1024 };
+#undef NRMI_NUMBER
+#undef NRMI_WRONG
+
+/* A buffer for the alias check: a tensor with a pitch, or plain bytes. */
+typedef struct nrmi_buffer {
+    const unsigned char *p;
+    size_t bytes;
+    const nrmi_field *field;
+} nrmi_buffer;
 
 /* A call, checked and resolved. It is not copied: d leads to its own desc. */
 typedef struct nrmi_call {
@@ -2294,9 +2444,11 @@ typedef struct nrmi_call {
     const nrmi_set *set;
     void *array;      /* nrm_moments or nrm_sums of the parts      */
     size_t size, param; /* bytes of an element of the tensors, of gamma and running statistics */
+    size_t bytes[NRMI_SIZES]; /* by NRMI_LIKE                      */
     nrm_pitch xp, yp; /* never 0                                   */
     int empty;        /* no values: n or c is 0                    */
     unsigned found;   /* the caller's floating-point state         */
+    nrmi_buffer met[2]; /* where the call is wrong: the buffer that is NULL; those that overlap */
 } nrmi_call;
 
 /* s = 0 is 1, as a pitch of 0 is packed: n and c alone make a matrix. */
@@ -2321,42 +2473,79 @@ static int nrmi_has_dtype(nrm_dtype dtype)
     return (unsigned)dtype <= NRM_F16;
 }
 
-static nrm_status nrmi_check_desc(const nrm_desc *d)
+static int nrmi_is_nan(double x)
 {
-    if ((unsigned)d->kind > NRM_RMS || (unsigned)d->layout > NRM_NHWC ||
-        (unsigned)d->act > NRM_RELU || !nrmi_has_dtype(d->dtype))
-        return NRM_ERR_DESC;
-    if (d->kind == NRM_GROUP && (d->groups == 0 || d->c % d->groups != 0))
-        return NRM_ERR_DESC;
-    return NRM_OK;
+    return nrmi_bits(x) > NRMI_INF_BITS;
 }
 
-static nrm_status nrmi_check_eps(const nrm_desc *d)
+/* These return 0, or what is wrong: NRMI_WRONG_. */
+static unsigned nrmi_check_desc(const nrm_desc *d)
 {
-    return nrmi_finite(d->eps) && d->eps >= 0 ? NRM_OK : NRM_ERR_EPS;
+    if ((unsigned)d->kind > NRM_RMS)
+        return NRMI_WRONG_KIND;
+    if ((unsigned)d->layout > NRM_NHWC)
+        return NRMI_WRONG_LAYOUT;
+    if ((unsigned)d->act > NRM_SILU)
+        return NRMI_WRONG_ACT;
+    if (!nrmi_has_dtype(d->dtype))
+        return NRMI_WRONG_DTYPE;
+    if (d->kind == NRM_GROUP && (d->groups == 0 || d->c % d->groups != 0))
+        return NRMI_WRONG_GROUPS;
+    if (d->act == NRM_LEAKY_RELU && !nrmi_finite(d->act_slope))
+        return NRMI_WRONG_SLOPE;
+    if (d->act == NRM_CLIP) {
+        if (nrmi_is_nan(d->act_low) || nrmi_is_nan(d->act_high))
+            return NRMI_WRONG_LIMIT;
+        if (d->act_low > d->act_high)
+            return NRMI_WRONG_LIMITS;
+    }
+    return 0;
+}
+
+static unsigned nrmi_check_eps(const nrm_desc *d)
+{
+    return nrmi_finite(d->eps) && d->eps >= 0 ? 0 : (unsigned)NRMI_WRONG_EPS;
+}
+
+/* Elements of a line. */
+static size_t nrmi_width(const nrm_desc *d)
+{
+    return d->layout == NRM_NCHW ? d->s : d->c;
+}
+
+static int nrmi_same_pitch(const nrm_pitch *a, const nrm_pitch *b)
+{
+    return a->sample == b->sample && a->line == b->line;
 }
 
 /* Completes the pitch of a tensor that is not empty, and counts the bytes from its first element to
    past the last. */
-static int nrmi_check_pitch(const nrm_desc *d, nrm_pitch given, nrm_pitch *pitch, size_t *bytes)
+static unsigned nrmi_check_pitch(const nrm_desc *d, nrm_pitch given, nrm_pitch *pitch,
+                                 size_t *bytes)
 {
     const size_t lines = d->layout == NRM_NCHW ? d->c : d->s;
-    const size_t width = d->layout == NRM_NCHW ? d->s : d->c, size = nrmi_size(d->dtype);
+    const size_t width = nrmi_width(d), size = nrmi_size(d->dtype);
     size_t all;
-    pitch->line = given.line ? given.line : width;
-    if (pitch->line < width || !nrmi_times(lines, pitch->line, &all))
-        return 0;
-    pitch->sample = given.sample ? given.sample : all;
-    if (pitch->sample < all || !nrmi_times(d->n, pitch->sample, &all) ||
-        !nrmi_times(all, size, &all))
-        return 0;
+    *pitch = given;
+    if (!given.line)
+        pitch->line = width;
+    if (pitch->line < width)
+        return NRMI_WRONG_LINE;
+    if (!nrmi_times(lines, pitch->line, &all))
+        return NRMI_WRONG_TENSOR;
+    if (!given.sample)
+        pitch->sample = all;
+    if (pitch->sample < all)
+        return NRMI_WRONG_SAMPLE;
+    if (!nrmi_times(d->n, pitch->sample, &all) || !nrmi_times(all, size, &all))
+        return NRMI_WRONG_TENSOR;
     *bytes = size * ((d->n - 1) * pitch->sample + (lines - 1) * pitch->line + width);
     /* what leads nowhere is as if packed, so that tensors which lie the same way compare equal */
     if (lines == 1)
         pitch->line = width;
     if (d->n == 1)
         pitch->sample = lines * pitch->line;
-    return 1;
+    return 0;
 }
 
 /* Statistics: those of each sample, or, for NRM_BATCH, of all. */
@@ -2374,28 +2563,38 @@ static size_t nrmi_stats(const nrm_desc *d)
     return nrmi_stats_each(d) * (d->kind == NRM_BATCH ? 1 : d->n);
 }
 
-static nrm_status nrmi_check_sizes(const nrm_desc *d, nrmi_call *q, size_t *x_bytes,
-                                   size_t *y_bytes)
+static unsigned nrmi_check_sizes(nrmi_call *q)
 {
-    size_t m, bytes;
+    const nrm_desc *d = q->d;
+    size_t m;
+    unsigned wrong;
     q->empty = d->n == 0 || d->c == 0;
     q->size = nrmi_size(d->dtype);
     q->param = d->dtype == NRM_F64 ? 8 : 4;
-    *x_bytes = *y_bytes = 0;
+    q->bytes[NRMI_LIKE_X] = q->bytes[NRMI_LIKE_Y] = 0;
     /* the array of the parts; mean and rstd, which are counted without values too */
-    if (!nrmi_times(d->c, sizeof(nrm_moments), &bytes) ||
-        !nrmi_times(d->kind == NRM_BATCH ? 1 : d->n, nrmi_stats_each(d), &m) ||
-        !nrmi_times(m, 8, &bytes))
-        return NRM_ERR_SIZE;
+    if (!nrmi_times(d->c, sizeof(nrm_moments), &q->bytes[NRMI_LIKE_ARRAY]))
+        return NRMI_WRONG_CHANNELS;
+    if (!nrmi_times(d->kind == NRM_BATCH ? 1 : d->n, nrmi_stats_each(d), &m) ||
+        !nrmi_times(m, 8, &q->bytes[NRMI_LIKE_STATS]))
+        return NRMI_WRONG_STATS;
+    q->bytes[NRMI_LIKE_CHANNELS] = q->bytes[NRMI_LIKE_PARAMS] = q->param * d->c;
     if (q->empty)
-        return NRM_OK;
+        return 0;
     /* n*c parameters of 16-bit data take twice what its values do */
-    if (d->affine_per_sample && (!nrmi_times(d->n, d->c, &m) || !nrmi_times(m, q->param, &bytes)))
-        return NRM_ERR_SIZE;
-    if (!nrmi_check_pitch(d, d->x_pitch, &q->xp, x_bytes) ||
-        !nrmi_check_pitch(d, d->y_pitch, &q->yp, y_bytes))
-        return NRM_ERR_SIZE;
-    return NRM_OK;
+    if (d->affine_per_sample && !nrmi_times(d->n, q->bytes[NRMI_LIKE_CHANNELS],
+                                            &q->bytes[NRMI_LIKE_PARAMS]))
+        return NRMI_WRONG_PARAMS;
+    wrong = nrmi_check_pitch(d, d->x_pitch, &q->xp, &q->bytes[NRMI_LIKE_X]);
+    if (wrong)
+        return wrong;
+    if (nrmi_same_pitch(&d->x_pitch, &d->y_pitch)) { /* most calls: three divisions less */
+        q->yp = q->xp;
+        q->bytes[NRMI_LIKE_Y] = q->bytes[NRMI_LIKE_X];
+        return 0;
+    }
+    wrong = nrmi_check_pitch(d, d->y_pitch, &q->yp, &q->bytes[NRMI_LIKE_Y]);
+    return wrong ? wrong + NRMI_OF_Y_PITCH : 0;
 }
 
 /* Whether running statistics are moved. */
@@ -2405,55 +2604,51 @@ static int nrmi_moves_running(const nrmi_call *q)
            (q->d->kind == NRM_BATCH || q->d->kind == NRM_INSTANCE);
 }
 
-static nrm_status nrmi_check_pointers(const nrmi_call *q)
+/* Whether the unbiased running variance is asked of one value. */
+static int nrmi_one_sample(const nrmi_call *q, double values)
 {
-    const nrm_args *a = q->a;
-    const unsigned f = q->verb->flags;
-    if ((f & (NRMI_READS_ARRAY | NRMI_WRITES_ARRAY)) && !q->array && q->d->c)
-        return NRM_ERR_NULL;
-    if (q->empty) /* an empty tensor needs no memory */
-        return NRM_OK;
-    if (!a->x || ((f & NRMI_NEEDS_Y) && !a->y) || ((f & NRMI_NEEDS_DY) && !a->dy) ||
-        ((f & NRMI_NEEDS_DX) && !a->dx))
-        return NRM_ERR_NULL;
-    if ((f & NRMI_NEEDS_STATS) && (!a->rstd || (!a->mean && q->d->kind != NRM_RMS)))
-        return NRM_ERR_NULL;
-    if ((f & NRMI_NEEDS_RUNNING) && (!a->running_mean || !a->running_var))
-        return NRM_ERR_NULL;
-    if ((f & NRMI_ONE_OUTPUT) && !a->dx && !a->dgamma && !a->dbeta)
-        return NRM_ERR_NULL;
-    if (a->pool && a->pool->threads > 1 && !a->pool->run)
-        return NRM_ERR_NULL;
-    return NRM_OK;
+    return nrmi_moves_running(q) && q->a->running_var && !q->a->running_population && values == 1;
 }
 
-/* Which parameters a call reads. Statistics need none; gradient sums need gamma as a weight or for
-   the sign under RELU, which is all that beta is for. */
-static int nrmi_reads_gamma(const nrmi_call *q)
-{
-    return q->verb != &nrmi_verb_reduce && (q->verb != &nrmi_verb_backward_reduce ||
-                                            q->d->act == NRM_RELU || q->d->affine_per_sample);
-}
+/* Which parameters a call reads. Statistics need none; gradient sums need gamma as a weight, and
+   all of them where the gradient of act or of gate asks for v = xhat * gamma + beta + add. */
 static int nrmi_reads_beta(const nrmi_call *q)
 {
     return (q->verb->flags & NRMI_NEEDS_Y) ||
-           ((q->verb->flags & NRMI_NEEDS_DY) && q->d->act == NRM_RELU);
+           ((q->verb->flags & NRMI_NEEDS_DY) && (q->d->act != NRM_IDENTITY || q->a->gate));
+}
+static int nrmi_reads_gamma(const nrmi_call *q)
+{
+    return q->verb != &nrmi_verbs[NRM_REDUCE] &&
+           (q->verb != &nrmi_verbs[NRM_BACKWARD_REDUCE] || q->d->affine_per_sample ||
+            nrmi_reads_beta(q));
 }
 
-/* A buffer for the alias check: a tensor with a pitch, or plain bytes. */
-typedef struct nrmi_buffer {
-    const unsigned char *p;
-    size_t bytes;
-    const nrm_pitch *pitch; /* NULL: plain bytes */
-    unsigned id, same;      /* a bit; the bits of those which may be the very same */
-    int out;
-} nrmi_buffer;
-
-/* Whether elements of two tensors of one shape and pitch overlap, b starting `apart` bytes after a:
-   is there a (sample, line, place) difference whose distance is less than an element away? */
-static int nrmi_elements_meet(const nrm_desc *d, const nrm_pitch *pitch, size_t apart)
+/* Combinations of pointers. */
+static unsigned nrmi_check_pointers(const nrmi_call *q)
 {
-    const size_t size = nrmi_size(d->dtype);
+    const nrm_args *a = q->a;
+    if (q->empty) /* an empty tensor needs no memory */
+        return 0;
+    if (q->verb->writes & NRMI_BIT(dgate)) {
+        if (a->dgate && !a->gate)
+            return NRMI_WRONG_GATE;
+        if (!a->dx && !a->dgamma && !a->dbeta && !a->dadd && !a->dgate &&
+            (q->verb->writes & NRMI_BIT(dgamma)))
+            return NRMI_WRONG_OUTPUTS;
+    }
+    if (a->pool && a->pool->threads > 1 && !a->pool->run)
+        return NRMI_WRONG_POOL;
+    return 0;
+}
+
+/* Whether elements of two tensors of one shape and pitch overlap: is there a (sample, line, place)
+   difference whose distance is less than an element away? */
+static int nrmi_elements_meet(const nrm_desc *d, const nrm_pitch *pitch, const void *a,
+                              const void *b)
+{
+    const uintptr_t pa = (uintptr_t)a, pb = (uintptr_t)b;
+    const size_t apart = pa < pb ? pb - pa : pa - pb, size = nrmi_size(d->dtype);
     const size_t lines = d->layout == NRM_NCHW ? d->c : d->s;
     const size_t width = d->layout == NRM_NCHW ? d->s : d->c;
     size_t up, i, j;
@@ -2472,123 +2667,171 @@ static int nrmi_elements_meet(const nrm_desc *d, const nrm_pitch *pitch, size_t 
     return 0;
 }
 
-static int nrmi_same_pitch(const nrm_pitch *a, const nrm_pitch *b)
+/* NULL: plain bytes. */
+static const nrm_pitch *nrmi_pitch_of(const nrmi_call *q, const nrmi_buffer *b)
 {
-    return a && b && a->sample == b->sample && a->line == b->line;
+    return b->field->like == NRMI_LIKE_X ? &q->xp : b->field->like == NRMI_LIKE_Y ? &q->yp : NULL;
 }
 
-static int nrmi_clash(const nrm_desc *d, const nrmi_buffer *a, const nrmi_buffer *b)
+/* Whether an output, a, that meets b does so other than it may. */
+static NRMI_NOINLINE int nrmi_clash(const nrmi_call *q, const nrmi_buffer *a, const nrmi_buffer *b)
+{
+    const nrm_pitch *ap = nrmi_pitch_of(q, a), *bp = nrmi_pitch_of(q, b);
+    if (a->bytes == 0 || b->bytes == 0)
+        return 0;
+    if (!ap || !bp || !nrmi_same_pitch(ap, bp))
+        return 1;
+    if (a->p == b->p && (a->field->same >> (b->field - nrmi_fields) & 1u))
+        return 0;
+    return nrmi_elements_meet(q->d, ap, a->p, b->p);
+}
+
+/* Whether either begins in the other. */
+static NRMI_INLINE int nrmi_near(const nrmi_buffer *a, const nrmi_buffer *b)
 {
     const uintptr_t pa = (uintptr_t)a->p, pb = (uintptr_t)b->p;
-    int equal;
-    if (pb - pa >= a->bytes && pa - pb >= b->bytes) /* neither begins in the other: most pairs */
-        return 0;
-    equal = nrmi_same_pitch(a->pitch, b->pitch);
-    if ((!a->out && !b->out) || a->bytes == 0 || b->bytes == 0)
-        return 0;
-    if (pa == pb && equal && ((a->same & b->id) || (b->same & a->id)))
-        return 0;
-    return !equal || nrmi_elements_meet(d, a->pitch, pa < pb ? pb - pa : pa - pb);
+    return pb - pa < a->bytes || pa - pb < b->bytes;
 }
 
-static nrm_status nrmi_check_alias(const nrmi_call *q, size_t x_bytes, size_t y_bytes)
+/* The place of the lowest bit that is set. */
+static NRMI_INLINE unsigned nrmi_lowest(unsigned mask)
 {
-    enum { NRMI_IS_X = 1, NRMI_IS_RES = 2, NRMI_IS_DY = 4, NRMI_IS_DSUM = 8, NRMI_IS_OUT = 16 };
-    const nrm_args *a = q->a;
-    const nrm_desc *d = q->d;
-    const unsigned f = q->verb->flags;
-    const int forward = (f & NRMI_NEEDS_Y) != 0, moves = nrmi_moves_running(q);
-    const size_t params = q->param * d->c * (d->affine_per_sample ? d->n : 1);
-    const size_t stats = 8 * nrmi_stats(d);
-    const int params_out = (f & NRMI_GIVES_PARAMS) != 0,
-              dx = (f & (NRMI_ONE_OUTPUT | NRMI_NEEDS_DX)) != 0;
-    const int stats_out = (f & NRMI_GIVES_STATS) != 0, stats_in = (f & NRMI_NEEDS_STATS) != 0;
-    const int running = moves || (f & NRMI_NEEDS_RUNNING), none = 0;
-    const size_t array = d->c * sizeof(nrm_moments), running_bytes = q->param * d->c;
-    nrmi_buffer list[18];
-    size_t count = 0, i, j;
-#define NRMI_BUFFER(used, pointer, size, pitches, id_, same_, out_) \
-    if ((used) && (pointer)) {                                      \
-        list[count].p = (const unsigned char *)(pointer);           \
-        list[count].bytes = (size);                                 \
-        list[count].pitch = (pitches);                              \
-        list[count].id = (id_);                                     \
-        list[count].same = (same_);                                 \
-        list[count++].out = (out_);                                 \
+#if NRMI_GNU
+    return (unsigned)__builtin_ctz(mask);
+#else
+    unsigned n = 0;
+    for (; !(mask & 1); mask >>= 1)
+        n++;
+    return n;
+#endif
+}
+
+/* Whether the last of a list, an output, meets another one other than it may. */
+static NRMI_INLINE int nrmi_meets(nrmi_call *q, const nrmi_buffer *list, const nrmi_buffer *last)
+{
+    for (; list < last; list++)
+        if (nrmi_near(last, list) && nrmi_clash(q, last, list)) {
+            q->met[0] = *last;
+            q->met[1] = *list;
+            return 1;
+        }
+    return 0;
+}
+
+/* Adds the buffers of a set that are given to a list; those that are written must not meet any
+   before. */
+static NRMI_NOINLINE unsigned nrmi_check_set(nrmi_call *q, unsigned set, int written,
+                                             nrmi_buffer *list, nrmi_buffer **end)
+{
+    nrmi_buffer *b = *end;
+    for (; set; set &= set - 1) {
+        const unsigned i = nrmi_lowest(set);
+        const nrmi_field *field = &nrmi_fields[i];
+        const unsigned char *p;
+        memcpy(&p, (const unsigned char *)q->a + field->at, sizeof p);
+        if (p) {
+            b->p = p;
+            b->bytes = q->bytes[field->like];
+            b->field = field;
+            if (written && nrmi_meets(q, list, b))
+                return field->same ? NRMI_WRONG_OVERLAP_SAME : NRMI_WRONG_OVERLAP;
+            b++;
+        } else if ((q->verb->needs >> i & 1u) && !q->empty) {
+            q->met[0].field = field;
+            return written                          ? NRMI_WRONG_NULL_OUT
+                   : field->like == NRMI_LIKE_STATS ? NRMI_WRONG_NULL_STATS
+                                                    : NRMI_WRONG_NULL_IN;
+        }
     }
-    NRMI_BUFFER(1, a->x, x_bytes, &q->xp, NRMI_IS_X, 0, none)
-    NRMI_BUFFER(1, a->residual, x_bytes, &q->xp, NRMI_IS_RES, 0, none)
-    NRMI_BUFFER(f & NRMI_NEEDS_DY, a->dy, y_bytes, &q->yp, NRMI_IS_DY, 0, none)
-    NRMI_BUFFER(dx, a->dsum, x_bytes, &q->xp, NRMI_IS_DSUM, 0, none)
-    NRMI_BUFFER(forward, a->y, y_bytes, &q->yp, NRMI_IS_OUT, NRMI_IS_X | NRMI_IS_RES, 1)
-    NRMI_BUFFER(forward, a->sum, x_bytes, &q->xp, 2 * NRMI_IS_OUT, NRMI_IS_X | NRMI_IS_RES, 1)
-    NRMI_BUFFER(dx, a->dx, x_bytes, &q->xp, NRMI_IS_OUT, NRMI_IS_X | NRMI_IS_DY | NRMI_IS_DSUM, 1)
-    NRMI_BUFFER(nrmi_reads_gamma(q), a->gamma, params, NULL, 0, 0, none)
-    NRMI_BUFFER(nrmi_reads_beta(q), a->beta, params, NULL, 0, 0, none)
-    NRMI_BUFFER((stats_in || stats_out) && d->kind != NRM_RMS, a->mean, stats, NULL, 0, 0,
-                stats_out)
-    NRMI_BUFFER(stats_in || stats_out, a->rstd, stats, NULL, 0, 0, stats_out)
-    NRMI_BUFFER(running, a->running_mean, running_bytes, NULL, 0, 0, moves)
-    NRMI_BUFFER(running, a->running_var, running_bytes, NULL, 0, 0, moves)
-    NRMI_BUFFER(params_out, a->dgamma, params, NULL, 0, 0, 1)
-    NRMI_BUFFER(params_out, a->dbeta, params, NULL, 0, 0, 1)
-    NRMI_BUFFER(1, q->array, array, NULL, 0, 0, (f & NRMI_WRITES_ARRAY) != 0)
-    NRMI_BUFFER(1, a->workspace, a->workspace_size, NULL, 0, 0, 1)
-#undef NRMI_BUFFER
-    for (i = 0; i < count; i++)
-        for (j = 0; j < i; j++)
-            if (nrmi_clash(d, &list[i], &list[j]))
-                return NRM_ERR_ALIAS;
-    return NRM_OK;
+    *end = b;
+    return 0;
 }
 
-/* Everything wrong with a call, before anything is written. */
-static NRMI_NOINLINE nrm_status nrmi_check(const nrmi_verb *verb, const nrm_desc *d,
-                                           const nrm_args *a, void *array, nrmi_call *q)
+/* Pointers that are missing, and buffers that overlap. */
+static unsigned nrmi_check_buffers(nrmi_call *q, int moves)
 {
-    size_t x_bytes, y_bytes;
-    nrm_status status;
-    if (!d || !a)
-        return NRM_ERR_NULL;
+    unsigned reads = q->verb->reads, writes = q->verb->writes, wrong;
+    nrmi_buffer list[NRMI_BUFFER_array + 1], *end = list;
+    if (!nrmi_reads_gamma(q))
+        reads &= ~NRMI_BIT(gamma);
+    if (!nrmi_reads_beta(q))
+        reads &= ~(NRMI_BIT(beta) | NRMI_BIT(add));
+    if (!moves)
+        writes &= ~NRMI_RUNNING;
+    if (q->d->kind == NRM_RMS) {
+        reads &= ~NRMI_BIT(mean);
+        writes &= ~NRMI_BIT(mean);
+    }
+    wrong = nrmi_check_set(q, reads, 0, list, &end);
+    if (wrong)
+        return wrong;
+    if (q->array) {
+        end->p = (const unsigned char *)q->array;
+        end->bytes = q->bytes[NRMI_LIKE_ARRAY];
+        end->field = &nrmi_fields[NRMI_BUFFER_array];
+        if ((q->verb->flags & NRMI_WRITES_ARRAY) && nrmi_meets(q, list, end))
+            return NRMI_WRONG_OVERLAP;
+        end++;
+    }
+    return nrmi_check_set(q, writes, 1, list, &end);
+}
+
+/* Everything wrong with a call, before anything is written, but for its array. */
+static NRMI_NOINLINE unsigned nrmi_check(const nrmi_verb *verb, const nrm_desc *d,
+                                         const nrm_args *a, void *array, nrmi_call *q)
+{
+    unsigned wrong;
+    int moves;
+    if (!d)
+        return NRMI_WRONG_NO_DESC;
+    if (!a)
+        return NRMI_WRONG_NO_ARGS;
     nrmi_complete(q, d);
     d = q->d;
     q->a = a;
     q->verb = verb;
     q->array = array;
     q->xp.sample = q->xp.line = q->yp.sample = q->yp.line = 0;
-    status = nrmi_check_desc(d);
-    if (status != NRM_OK)
-        return status;
-    if (!(verb->kinds >> d->kind & 1u) ||
-        (a->gamma && nrmi_reads_gamma(q) && !nrmi_finite(d->gamma_offset)))
-        return NRM_ERR_DESC;
-    status = nrmi_check_sizes(d, q, &x_bytes, &y_bytes);
-    if (status != NRM_OK)
-        return status;
-    status = nrmi_check_eps(d);
-    if (status != NRM_OK)
-        return status;
-    if (nrmi_moves_running(q) &&
-        (nrmi_bits(a->running_rate) > NRMI_POW2_BITS(0) || (a->running_rate < 0)))
-        return NRM_ERR_RATE;
-    status = nrmi_check_pointers(q);
-    if (status != NRM_OK)
-        return status;
+    wrong = nrmi_check_desc(d);
+    if (wrong)
+        return wrong;
+    if (!(verb->kinds >> d->kind & 1u))
+        return verb->kinds == NRMI_PART ? NRMI_WRONG_FIT_BATCH : NRMI_WRONG_FIT_RUNNING;
+    if (a->gamma && nrmi_reads_gamma(q) && !nrmi_finite(d->gamma_offset))
+        return NRMI_WRONG_OFFSET;
+    wrong = nrmi_check_sizes(q);
+    if (wrong)
+        return wrong;
+    wrong = nrmi_check_eps(d);
+    if (wrong)
+        return wrong;
+    moves = nrmi_moves_running(q);
+    q->bytes[NRMI_LIKE_WORKSPACE] = a->workspace_size;
+    if (moves && (nrmi_bits(a->running_rate) > NRMI_POW2_BITS(0) || a->running_rate < 0))
+        return NRMI_WRONG_RATE;
+    wrong = nrmi_check_pointers(q);
+    if (wrong)
+        return wrong;
     q->set = (unsigned)a->isa <= NRM_WASM ? nrmi_find_set(a->isa) : NULL;
     if (!q->set)
-        return NRM_ERR_ISA;
+        return NRMI_WRONG_ISA;
     NRMI_TRACE_ISA(q->set->isa);
-    return nrmi_check_alias(q, x_bytes, y_bytes);
+    wrong = nrmi_check_buffers(q, moves);
+    if (wrong)
+        return wrong;
+    if (verb == &nrmi_verbs[NRM_FORWARD] && !q->empty &&
+        nrmi_one_sample(q, (double)(d->kind == NRM_BATCH ? d->n * d->s : d->s)))
+        return NRMI_WRONG_SAMPLES;
+    return 0;
 }
 
 NRM_API size_t nrm_stat_count(const nrm_desc *d)
 {
     nrmi_call q;
-    size_t x, y;
-    if (!d || nrmi_check_desc(d) != NRM_OK || nrmi_check_eps(d) != NRM_OK)
+    if (!d || nrmi_check_desc(d) || nrmi_check_eps(d))
         return 0;
     nrmi_complete(&q, d);
-    return nrmi_check_sizes(q.d, &q, &x, &y) == NRM_OK ? nrmi_stats(q.d) : 0;
+    return nrmi_check_sizes(&q) ? 0 : nrmi_stats(q.d);
 }
 
 /* ---- C9 Axes and jobs ----------------------------------------------------------------- */
@@ -2800,9 +3043,14 @@ static void nrmi_start(const nrmi_call *q, nrmi_job *j, size_t *places)
         j->layout = NRM_NCHW;
     j->t.x = (const unsigned char *)a->x;
     j->t.res = (const unsigned char *)a->residual;
-    j->t.relu = d->act == NRM_RELU;
+    j->t.acts = d->act != NRM_IDENTITY || a->gate || ((f & NRMI_NEEDS_Y) && a->add);
+    if (j->t.acts) {
+        j->t.add = (const unsigned char *)a->add;
+        j->t.gate = (const unsigned char *)a->gate;
+    }
     j->t.stream = values >= NRM_STREAM_BYTES / 2 / q->size;
     j->t.distant = values > NRMI_FAR / q->size;
+    j->t.desc = d;
     j->t.dtype = (int)d->dtype;
     j->t.size = q->size;
     j->t.packs = q->size == 2 && !q->set->f32->halves;
@@ -2813,10 +3061,13 @@ static void nrmi_start(const nrmi_call *q, nrmi_job *j, size_t *places)
         j->t.dy = (const unsigned char *)a->dy;
         j->t.dsum = (const unsigned char *)a->dsum;
         j->t.out = (unsigned char *)a->dx;
+        j->t.dadd = (unsigned char *)a->dadd;
+        j->t.dgate = (unsigned char *)a->dgate;
     }
     j->t.apart = !(f & NRMI_NEEDS_DY) || (j->t.out != j->t.x && j->t.out != j->t.res &&
                                           j->t.out != j->t.dy && j->t.out != j->t.dsum);
-    if (j->t.out == j->t.x || j->t.out == j->t.res || j->t.out == j->t.dy)
+    if (j->t.out == j->t.x || j->t.out == j->t.res || j->t.out == j->t.dy ||
+        j->t.out == j->t.add || j->t.out == j->t.gate)
         j->t.stream = 0;
     j->gamma = nrmi_reads_gamma(q) ? (const unsigned char *)a->gamma : NULL;
     j->beta = nrmi_reads_beta(q) ? (const unsigned char *)a->beta : NULL;
@@ -2853,6 +3104,10 @@ static void nrmi_shift_tile(const nrmi_call *q, nrmi_tile *t, size_t x, size_t y
     t->sum = nrmi_shift(t->sum, q->size * x);
     t->dsum = nrmi_shift(t->dsum, q->size * x);
     t->dy = nrmi_shift(t->dy, q->size * y);
+    t->add = nrmi_shift(t->add, q->size * y);
+    t->gate = nrmi_shift(t->gate, q->size * y);
+    t->dadd = nrmi_shift(t->dadd, q->size * y);
+    t->dgate = nrmi_shift(t->dgate, q->size * y);
     t->out = nrmi_shift(t->out, q->size * (backward ? x : y));
 }
 
@@ -2985,11 +3240,14 @@ typedef struct nrmi_work {
     int what, gradient;
     int place;                   /* statistics belong to the place in a line                    */
     int packs_x, packs_dy;       /* the front's: x, dy are not as the kernel takes them         */
-    int ignores_x;               /* frozen statistics without RELU                              */
+    int ignores_x;               /* frozen statistics without a slope                           */
     int packs_out;               /* the back's: out is not written by the kernel                */
+    int gives;                   /* dadd or dgate is asked for                                  */
     int copies_g, copies_b;      /* INNER: gamma, beta are not as the kernel takes them         */
-    nrmi_chunk c, mask;          /* for the kernel, and for that of RELU's mask                 */
+    size_t most;                 /* packed values at once                                       */
+    nrmi_chunk c, again;         /* for the kernel, and, of gradients, for y once more          */
     unsigned char *z, *w;        /* packed x and dy                                             */
+    unsigned char *u, *e;        /* packed y before it acts; add, gate, dgate                   */
     double *run;                 /* of row sums                                                 */
     unsigned char *along[3];     /* copied coefficients along the lane                          */
     unsigned char *units;        /* PARAM of rows: NRMI_PIECE zeros, as many ones               */
@@ -3008,6 +3266,11 @@ static int nrmi_converts(const nrmi_tile *t, int wide)
 {
     return t->size == 2 || (wide && t->dtype != NRM_F64);
 }
+/* Whether a slope needs four packed arrays, of x, y before it acts, dy, and add or gate. */
+static int nrmi_crowded(const nrmi_tile *t, int is_double)
+{
+    return t->acts && t->dy && (t->gate || nrmi_converts(t, is_double));
+}
 static size_t nrmi_most_lanes(const nrmi_tile *t, int wide)
 {
     size_t lanes = NRMI_LANES;
@@ -3015,9 +3278,15 @@ static size_t nrmi_most_lanes(const nrmi_tile *t, int wide)
         return wide || t->dtype == NRM_F64 ? NRMI_LINES / 2 : NRMI_LINES;
     if (wide || t->dtype == NRM_F64)
         lanes /= 2;
-    if (wide || t->packs || t->res || t->sum || t->dsum || t->relu || t->dtype == NRM_F64)
+    if (wide || t->packs || t->res || t->sum || t->dsum || t->acts || t->dtype == NRM_F64)
         lanes /= 2;
-    return lanes;
+    return nrmi_crowded(t, wide) ? lanes / 2 : lanes;
+}
+
+/* Packed values at once: four arrays share the room of two. */
+static size_t nrmi_most_packed(const nrmi_tile *t, int is_double)
+{
+    return (size_t)NRMI_CHUNK >> (is_double ? 1 : 0) >> (nrmi_crowded(t, is_double) ? 1 : 0);
 }
 
 /* Coefficients by lane from doubles: NUMERICS, "Apply", "Gradient". `sums`: of the sums. */
@@ -3056,14 +3325,14 @@ static NRMI_NOINLINE void nrmi_prepare_lane(nrmi_work *w, int sums, size_t i, do
     }
     if (!w->gradient)
         return;
-    if (t->relu) {
-        nrmi_put(k, w->mask.mh, i, mh);
-        nrmi_put(k, w->mask.ml, i, ml);
-        nrmi_put(k, w->mask.r, i, f.r / scale);
+    if (t->acts) {
+        nrmi_put(k, w->again.mh, i, mh);
+        nrmi_put(k, w->again.ml, i, ml);
+        nrmi_put(k, w->again.r, i, f.r / scale);
         if (channel) {
-            nrmi_put(k, w->mask.b, i, t->b[i]);
-            if (w->mask.k)
-                nrmi_put(k, w->mask.k, i, f.g);
+            nrmi_put(k, w->again.b, i, t->b[i]);
+            if (w->again.k)
+                nrmi_put(k, w->again.k, i, f.g);
         }
     }
     if (t->frozen && !sums)
@@ -3127,14 +3396,14 @@ static void nrmi_prepare_usual(nrmi_work *w, int sums, nrmi_room *room)
     } else {
         w->k->coefs(&l);
     }
-    if (!w->gradient || !t->relu)
+    if (!w->gradient || !t->acts)
         return;
     l.of = NRMI_OF_Y;
     l.g = channel ? t->g : NULL;
-    l.mh = (float *)(uintptr_t)w->mask.mh;
-    l.ml = (float *)(uintptr_t)w->mask.ml;
-    l.r = (float *)(uintptr_t)w->mask.r;
-    l.to_b = channel ? (float *)(uintptr_t)w->mask.b : NULL;
+    l.mh = (float *)(uintptr_t)w->again.mh;
+    l.ml = (float *)(uintptr_t)w->again.ml;
+    l.r = (float *)(uintptr_t)w->again.r;
+    l.to_b = channel ? (float *)(uintptr_t)w->again.b : NULL;
     w->k->coefs(&l);
 }
 
@@ -3155,14 +3424,14 @@ static void nrmi_prepare(nrmi_work *w, int sums, nrmi_room *room)
     const int dx = w->gradient && !sums && !t->frozen;
     size_t i;
     if (w->what == NRMI_PARAM) {
-        if (!t->relu)
+        if (!t->acts)
             return;
-        w->mask.g = nrmi_take_lanes(room, bytes, used);
-        w->mask.b = nrmi_take_lanes(room, bytes, used);
-        w->mask.g_step = w->mask.b_step = 1;
+        w->again.g = nrmi_take_lanes(room, bytes, used);
+        w->again.b = nrmi_take_lanes(room, bytes, used);
+        w->again.g_step = w->again.b_step = 1;
         for (i = 0; i < t->lanes; i++) {
-            nrmi_put(w->k, w->mask.g, i, t->g[i]);
-            nrmi_put(w->k, w->mask.b, i, t->b[i]);
+            nrmi_put(w->k, w->again.g, i, t->g[i]);
+            nrmi_put(w->k, w->again.b, i, t->b[i]);
         }
         return;
     }
@@ -3184,14 +3453,14 @@ static void nrmi_prepare(nrmi_work *w, int sums, nrmi_room *room)
         memset((void *)(uintptr_t)w->c.mh, 0, bytes);
         w->c.ml = w->c.mh;
     }
-    if (w->gradient && t->relu) {
-        w->mask.mh = nrmi_take_lanes(room, bytes, used);
-        w->mask.ml = nrmi_take_lanes(room, bytes, used);
-        w->mask.r = nrmi_take_lanes(room, bytes, used);
+    if (w->gradient && t->acts) {
+        w->again.mh = nrmi_take_lanes(room, bytes, used);
+        w->again.ml = nrmi_take_lanes(room, bytes, used);
+        w->again.r = nrmi_take_lanes(room, bytes, used);
         if (channel) {
-            w->mask.b = nrmi_take_lanes(room, bytes, used);
+            w->again.b = nrmi_take_lanes(room, bytes, used);
             if (is_double || t->tiny)
-                w->mask.k = nrmi_take_lanes(room, bytes, used);
+                w->again.k = nrmi_take_lanes(room, bytes, used);
         }
     }
     if (!is_double && !t->odd) {
@@ -3211,12 +3480,12 @@ static int nrmi_param_serves(const nrmi_work *w, const unsigned char *from, doub
 static void nrmi_open_work(nrmi_work *w, const nrmi_tile *t, const nrmi_kernels *k, int what,
                            int gradient, int sums, nrmi_room *room)
 {
-    const size_t packed = k->size * (k->is_double ? NRMI_CHUNK / 2 : NRMI_CHUNK);
+    const size_t packed = k->size * nrmi_most_packed(t, k->is_double);
     const int makes_xhat = what == NRMI_PARAM && !t->column;
     size_t i;
     /* halves are read and written as they lie where nothing comes between */
     const int direct = t->size == 2 && !t->packs && !k->is_double && !t->res && !t->sum &&
-                       !(gradient && (t->relu || (!sums && t->frozen))) && !makes_xhat;
+                       !(gradient && (t->acts || (!sums && t->frozen))) && !makes_xhat;
     const int converts = !direct && nrmi_converts(t, k->is_double);
     memset(w, 0, sizeof *w);
     w->t = t;
@@ -3224,11 +3493,14 @@ static void nrmi_open_work(nrmi_work *w, const nrmi_tile *t, const nrmi_kernels 
     w->what = what;
     w->gradient = gradient;
     w->place = what == NRMI_PARAM ? !t->column : t->column;
-    w->c.stat_step = w->mask.stat_step = 1;
+    w->c.stat_step = w->again.stat_step = 1;
     w->packs_x = converts || t->res || t->scale > 0 || (!sums && t->sum) || makes_xhat;
-    w->ignores_x = gradient && !sums && t->frozen && !t->relu;
-    w->packs_dy = gradient && (converts || t->relu);
-    w->packs_out = !sums && (converts || t->dsum || !t->apart || (direct && t->relu));
+    w->gives = gradient && !sums && (t->dadd || t->dgate);
+    w->most = nrmi_most_packed(t, k->is_double);
+    w->ignores_x = gradient && !sums && t->frozen && !t->acts;
+    w->packs_dy = gradient && (converts || t->acts || w->gives);
+    w->packs_out = !sums && (converts || t->dsum || !t->apart ||
+                             (t->acts && !gradient && (direct || t->gate || t->stream)));
     w->c.half = direct ? t->dtype : 0;
     w->c.half_out = w->packs_out ? 0 : w->c.half;
     if (what == NRMI_INNER) {
@@ -3253,6 +3525,9 @@ static void nrmi_open_work(nrmi_work *w, const nrmi_tile *t, const nrmi_kernels 
         memset(w->z, 0, packed);
     if (w->packs_dy || (gradient && t->dsum))
         w->w = nrmi_take(room, packed);
+    w->u = gradient && nrmi_crowded(t, k->is_double) ? nrmi_take(room, packed) : w->w;
+    if (t->acts && (w->u != w->w || (!gradient && !sums && w->packs_out)))
+        w->e = nrmi_take(room, packed);
 }
 
 /* ---- C11 The front -------------------------------------------------------------------- */
@@ -3286,10 +3561,10 @@ static void nrmi_find_along(nrmi_work *w, size_t p, size_t from, size_t count)
         w->c.b = nrmi_param_along(w, t->beta, w->copies_b, 0, 0, from, count, w->along[1]);
         w->c.g_step = t->gamma != NULL;
         w->c.b_step = t->beta != NULL;
-        w->mask.g = w->c.g;
-        w->mask.b = w->c.b;
-        w->mask.g_step = w->c.g_step;
-        w->mask.b_step = w->c.b_step;
+        w->again.g = w->c.g;
+        w->again.b = w->c.b;
+        w->again.g_step = w->c.g_step;
+        w->again.b_step = w->c.b_step;
     }
     if (w->what != NRMI_PARAM)
         return;
@@ -3304,9 +3579,9 @@ static void nrmi_find_along(nrmi_work *w, size_t p, size_t from, size_t count)
         nrmi_put(w->k, w->along[1], i, is_double ? 0 : m - mh); /* mean may be Inf */
         nrmi_put(w->k, w->along[2], i, rstd / scale);
     }
-    w->c.mh = w->mask.mh = w->along[0];
-    w->c.ml = w->mask.ml = w->along[1];
-    w->c.r = w->mask.r = w->along[2];
+    w->c.mh = w->again.mh = w->along[0];
+    w->c.ml = w->again.ml = w->along[1];
+    w->c.r = w->again.r = w->along[2];
 }
 
 /* Moves what belongs along the lane by `lines` positions, `apart` from one line to the next. */
@@ -3329,7 +3604,7 @@ static void nrmi_shift_along(const nrmi_work *w, nrmi_chunk *c, size_t lines, si
 }
 
 /* F64: multiplies packed z by the tile's scale; PARAM: of those positions alone that need it, since
-   a denormal z of another would be lost, and with it RELU's sign. */
+   a denormal z of another would be lost, and with it the sign that RELU asks for. */
 static void nrmi_rescale(const nrmi_work *w, size_t p, size_t from, size_t lines, size_t apart,
                          size_t n, size_t step)
 {
@@ -3347,9 +3622,9 @@ static void nrmi_rescale(const nrmi_work *w, size_t p, size_t from, size_t lines
         }
 }
 
-/* RELU in double arithmetic on other storage: the sign is that of the y which forward computed, in
-   float where that was its choice. */
-static void nrmi_mask_points(const nrmi_work *w, const nrmi_chunk *m)
+/* u in double arithmetic on other storage: as forward computed it, in float where that was its
+   choice. */
+static void nrmi_points(const nrmi_work *w, const nrmi_chunk *m)
 {
     const int channel = w->what == NRMI_CHANNEL;
     const double *mean = (const double *)m->mh, *rstd = (const double *)m->r;
@@ -3359,12 +3634,9 @@ static void nrmi_mask_points(const nrmi_work *w, const nrmi_chunk *m)
         for (i = 0; i < m->n; i++) {
             const size_t s = w->place ? i : l * m->stat_step, o = w->place ? l : i;
             const double x = ((const double *)m->x)[l * m->x_step + i];
-            double *dy = (double *)m->out + l * m->out_step + i;
-            if (!nrmi_positive_f32(nrmi_point(x, mean[s], rstd[s],
-                                              channel ? g[s] : g[o * m->g_step],
-                                              channel ? b[s] : b[o * m->b_step], !channel,
-                                              w->t->forced)))
-                *dy = 0;
+            ((double *)m->out)[l * m->out_step + i] =
+                nrmi_point(x, mean[s], rstd[s], channel ? g[s] : g[o * m->g_step],
+                           channel ? b[s] : b[o * m->b_step], !channel, w->t->forced);
         }
 }
 
@@ -3390,6 +3662,127 @@ typedef struct nrmi_span {
     size_t plane, from, lane, lines, apart, n;
 } nrmi_span;
 
+static size_t nrmi_packed_step(const nrmi_span *s)
+{
+    return (s->n + 15) & ~(size_t)15;
+}
+
+/* Packs a chunk of a tensor that lies as y; or unpacks it. */
+static void nrmi_pack_like_y(const nrmi_work *w, const nrmi_span *s, unsigned char *packed,
+                             const unsigned char *at, int back)
+{
+    const nrmi_packing p = nrmi_packing_of(packed, nrmi_packed_step(s), at, s->apart * w->t->y_step,
+                                           s->lines, s->n, w->t->dtype);
+    (back ? w->k->unpack : w->k->pack)(&p);
+}
+
+/* What acts on packed u of a chunk whose y begins at y_at; add is in u where it has to be packed. */
+static nrmi_acting nrmi_acting_of(const nrmi_work *w, const nrmi_span *s, size_t y_at,
+                                  unsigned char *u)
+{
+    const nrmi_tile *t = w->t;
+    const nrm_desc *d = t->desc;
+    const int f64 = t->dtype == NRM_F64;
+    nrmi_acting a;
+    a.u = u;
+    a.out = u;
+    a.u_step = a.out_step = nrmi_packed_step(s);
+    a.add = nrmi_shift(t->add, t->size * y_at);
+    a.add_step = a.dy_step = s->apart * t->y_step;
+    if (t->add && nrmi_converts(t, w->k->is_double)) {
+        nrmi_pack_like_y(w, s, w->e, a.add, 0);
+        w->k->plus(u, w->e, s->lines * a.u_step);
+        a.add = NULL;
+    }
+    a.dy = nrmi_shift(t->dy, t->size * y_at);
+    a.lines = s->lines;
+    a.n = s->n;
+    a.act = (int)d->act;
+    a.stream = 0;
+    a.slope = f64 ? d->act_slope : nrmi_as_float(d->act_slope);
+    a.low = f64 ? d->act_low : nrmi_as_float(d->act_low);
+    a.high = f64 ? d->act_high : nrmi_as_float(d->act_high);
+    return a;
+}
+
+/* `count` packed values: v, dy and gate, in u, w and e, give dy * (silu(gate) * act'(v)) in w and
+   dgate = dy * (act(v) * silu'(gate)) in e: products that overflow only where silu or act does. So
+   many at a time, whose act(v) is kept here. */
+static void nrmi_gate_slope(const nrmi_work *w, const nrmi_acting *act, size_t count)
+{
+    enum { NRMI_SOME = 64 };
+    const nrmi_kernels *k = w->k;
+    double space[NRMI_SOME];
+    unsigned char *const y = (unsigned char *)space;
+    nrmi_acting a = *act;
+    size_t from;
+    a.lines = 1;
+    for (from = 0; from < count; from += NRMI_SOME) {
+        unsigned char *const v = w->u + k->size * from, *const gate = w->e + k->size * from;
+        unsigned char *const dy = w->w + k->size * from;
+        a.n = nrmi_least(count - from, NRMI_SOME);
+        a.act = act->act;
+        a.u = v;
+        a.out = y;
+        k->act(&a);
+        a.act = NRM_SILU;
+        a.u = gate;
+        a.dy = y;
+        k->slope(&a);
+        k->times(y, dy, a.n);
+        a.out = gate;
+        k->act(&a);
+        a.act = act->act;
+        a.u = v;
+        a.dy = gate;
+        a.out = v;
+        k->slope(&a);
+        k->times(dy, v, a.n);
+        memcpy(gate, y, k->size * a.n);
+    }
+}
+
+/* dy' of a chunk, packed: y before it acts once more, and the slope there. */
+static void nrmi_front_slope(nrmi_work *w, const nrmi_span *s, size_t y_at)
+{
+    const nrmi_tile *t = w->t;
+    const nrmi_kernels *k = w->k;
+    nrmi_chunk c = w->again;
+    nrmi_acting a;
+    c.lines = s->lines;
+    c.n = s->n;
+    c.x = w->c.x;
+    c.x_step = w->c.x_step;
+    c.out = w->u;
+    c.out_step = nrmi_packed_step(s);
+    if (t->column)
+        nrmi_shift_along(w, &c, 0, s->apart);
+    if (k->is_double && t->dtype != NRM_F64)
+        nrmi_points(w, &c);
+    else
+        k->map[NRMI_Y][w->place][w->what != NRMI_CHANNEL](&c);
+    a = nrmi_acting_of(w, s, y_at, w->u);
+    if (w->u != w->w) {
+        nrmi_pack_like_y(w, s, w->w, a.dy, 0);
+        a.dy = w->w;
+        a.dy_step = c.out_step;
+    }
+    a.out = w->w;
+    if (!t->gate) {
+        k->slope(&a);
+        return;
+    }
+    if (a.add) {
+        nrmi_acting more = a;
+        more.act = NRM_IDENTITY;
+        more.out = w->u;
+        k->act(&more);
+        a.add = NULL;
+    }
+    nrmi_pack_like_y(w, s, w->e, t->gate + t->size * y_at, 0);
+    nrmi_gate_slope(w, &a, s->lines * c.out_step);
+}
+
 static void nrmi_front(nrmi_work *w, const nrmi_span *s)
 {
     const nrmi_tile *t = w->t;
@@ -3401,7 +3794,6 @@ static void nrmi_front(nrmi_work *w, const nrmi_span *s)
                         (t->column ? s->from * t->y_step + s->lane : s->lane * t->y_step + s->from);
     const unsigned char *x = t->x + size * x_at, *dy = t->dy ? t->dy + size * y_at : NULL;
     nrmi_packing p;
-    nrmi_chunk m;
     w->c.lines = s->lines;
     w->c.n = s->n;
     w->c.x = x;
@@ -3423,25 +3815,14 @@ static void nrmi_front(nrmi_work *w, const nrmi_span *s)
     }
     if (!w->packs_dy)
         return;
-    p = nrmi_packing_of(w->w, step, dy, w->c.dy_step, s->lines, s->n, t->dtype);
-    k->pack(&p);
+    if (t->acts) {
+        nrmi_front_slope(w, s, y_at);
+    } else {
+        p = nrmi_packing_of(w->w, step, dy, w->c.dy_step, s->lines, s->n, t->dtype);
+        k->pack(&p);
+    }
     w->c.dy = w->w;
     w->c.dy_step = step;
-    if (!t->relu)
-        return;
-    m = w->mask;
-    m.lines = s->lines;
-    m.n = s->n;
-    m.x = w->c.x;
-    m.x_step = w->c.x_step;
-    m.dy = m.out = w->w;
-    m.dy_step = m.out_step = step;
-    if (t->column)
-        nrmi_shift_along(w, &m, 0, s->apart);
-    if (k->is_double && t->dtype != NRM_F64)
-        nrmi_mask_points(w, &m);
-    else
-        k->map[NRMI_MASK][w->place][w->what != NRMI_CHANNEL](&m);
 }
 
 /* ---- C12 Sums ------------------------------------------------------------------------- */
@@ -3551,20 +3932,20 @@ static void nrmi_column_block(nrmi_work *w, size_t p, size_t from, size_t lines)
         c->dy_step = w->t->y_step;
         sums(c);
     } else {
-        const nrmi_chunk all = w->mask;
+        const nrmi_chunk all = w->again;
         const size_t phases = c->phases;
         for (c->phases = 1; c->phase < phases; c->phase++, s.from += c->stride) {
             s.lines = few ? nrmi_least(lines - 8 * c->phase, 8) : (lines - c->phase + 15) / 16;
-            w->mask = all;
-            if (w->t->relu)
-                nrmi_shift_along(w, &w->mask, c->phase * c->stride, 1);
+            w->again = all;
+            if (w->t->acts)
+                nrmi_shift_along(w, &w->again, c->phase * c->stride, 1);
             nrmi_front(w, &s);
             c->x_leap = c->x_step;
             c->dy_leap = c->dy_step;
             sums(c);
         }
         c->phases = phases;
-        w->mask = all;
+        w->again = all;
     }
     if (!few && c->phases < 16)
         w->k->rest(c);
@@ -3596,7 +3977,7 @@ static void nrmi_lanes_from(const nrmi_work *w, const nrmi_chunk *all, nrmi_chun
 static void nrmi_make_xhat(nrmi_work *w)
 {
     const void *const ones = w->units + w->k->size * NRMI_PIECE;
-    nrmi_chunk m = w->mask, *c = &w->c;
+    nrmi_chunk m = w->again, *c = &w->c;
     m.lines = c->lines;
     m.n = c->n;
     m.x = m.out = w->z;
@@ -3614,9 +3995,9 @@ static NRMI_NOINLINE void nrmi_row_pieces(nrmi_work *w, nrmi_span *s, size_t fro
 {
     const int param = w->what == NRMI_PARAM;
     nrmi_kernel *const sums = w->k->sums[0][param ? NRMI_CHANNEL : w->what];
-    const size_t most = w->k->is_double ? NRMI_CHUNK / 2 : NRMI_CHUNK, lanes = w->t->lanes;
+    const size_t most = w->most, lanes = w->t->lanes;
     const size_t piece = copies ? (size_t)NRMI_PIECE : most;
-    const nrmi_chunk mine = w->c, masks = w->mask;
+    const nrmi_chunk mine = w->c, agains = w->again;
     double *const run = w->run;
     size_t at, end, i;
     for (; count > 0; from += end, count -= end) {
@@ -3633,7 +4014,7 @@ static NRMI_NOINLINE void nrmi_row_pieces(nrmi_work *w, nrmi_span *s, size_t fro
                 s->lines = nrmi_least(8 / blocks, most / ((n + 15) & ~(size_t)15));
                 s->lines = nrmi_least(lanes - s->lane, s->lines);
                 nrmi_lanes_from(w, &mine, c, s->lane);
-                nrmi_lanes_from(w, &masks, &w->mask, s->lane);
+                nrmi_lanes_from(w, &agains, &w->again, s->lane);
                 nrmi_front(w, s);
                 if (param)
                     nrmi_make_xhat(w);
@@ -3649,7 +4030,7 @@ static NRMI_NOINLINE void nrmi_row_pieces(nrmi_work *w, nrmi_span *s, size_t fro
         }
     }
     w->c = mine;
-    w->mask = masks;
+    w->again = agains;
 }
 
 /* Values from..from+count of plane p, added to the sums of the lanes of a row tile. What has to be
@@ -3822,6 +4203,44 @@ static int nrmi_all_finite(const nrmi_work *w)
     return 1;
 }
 
+/* y from u, which lies packed, or where y does. */
+static void nrmi_back_act(nrmi_work *w, const nrmi_span *s, size_t y_at)
+{
+    const nrmi_tile *t = w->t;
+    unsigned char *const out = t->out + t->size * y_at;
+    const int last = !t->gate && !nrmi_converts(t, w->k->is_double);
+    nrmi_acting a = nrmi_acting_of(w, s, y_at, w->packs_out ? w->z : out);
+    if (!w->packs_out)
+        a.u_step = t->y_step;
+    if (last) {
+        a.out = out;
+        a.out_step = t->y_step;
+        a.stream = t->stream && s->n > 32;
+    }
+    w->k->act(&a);
+    if (last)
+        return;
+    if (t->gate) {
+        nrmi_pack_like_y(w, s, w->e, t->gate + t->size * y_at, 0);
+        a.u = a.out = w->e;
+        a.add = NULL;
+        a.act = NRM_SILU;
+        w->k->act(&a);
+        w->k->times(w->z, w->e, s->lines * a.u_step);
+    }
+    nrmi_pack_like_y(w, s, w->z, out, 1);
+}
+
+/* dadd and dgate, which lie packed. */
+static void nrmi_give_acts(nrmi_work *w, const nrmi_span *s, size_t y_at)
+{
+    const nrmi_tile *t = w->t;
+    if (t->dadd)
+        nrmi_pack_like_y(w, s, w->w, t->dadd + t->size * y_at, 1);
+    if (t->dgate)
+        nrmi_pack_like_y(w, s, w->e, t->dgate + t->size * y_at, 1);
+}
+
 static void nrmi_back(nrmi_work *w, const nrmi_span *s, size_t out_at)
 {
     const nrmi_tile *t = w->t;
@@ -3830,8 +4249,6 @@ static void nrmi_back(nrmi_work *w, const nrmi_span *s, size_t out_at)
     unsigned char *const out = (unsigned char *)w->c.out;
     nrmi_packing p;
     size_t l;
-    for (l = 0; t->relu && !w->gradient && l < s->lines; l++)
-        k->relu(out + k->size * l * step, s->n);
     if (t->dsum) {
         p = nrmi_packing_of(w->w, step, t->dsum + t->size * out_at, out_step, s->lines, s->n,
                             t->dtype);
@@ -3846,21 +4263,29 @@ static void nrmi_back(nrmi_work *w, const nrmi_span *s, size_t out_at)
     }
 }
 
+/* Where a chunk begins in tensors with these steps. */
+static size_t nrmi_span_at(const nrmi_work *w, const nrmi_span *s, size_t plane, size_t step)
+{
+    return s->plane * plane + (w->t->column ? s->from * step + s->lane : s->lane * step + s->from);
+}
+
 static void nrmi_map_chunk(nrmi_work *w, const nrmi_span *s)
 {
     const nrmi_tile *t = w->t;
     const nrmi_kernels *k = w->k;
     const int dx = w->gradient && !t->frozen;
-    const size_t out_step = w->gradient ? t->x_step : t->y_step;
-    const size_t out_plane = w->gradient ? t->x_plane : t->y_plane;
-    const size_t out_at = s->plane * out_plane +
-                          (t->column ? s->from * out_step + s->lane : s->lane * out_step + s->from);
+    const size_t y_at = nrmi_span_at(w, s, t->y_plane, t->y_step);
+    const size_t out_at = w->gradient ? nrmi_span_at(w, s, t->x_plane, t->x_step) : y_at;
     nrmi_chunk *c = &w->c;
     nrmi_chunk frozen;
     nrmi_find_along(w, s->plane, s->from, t->column ? s->lines : s->n);
     nrmi_front(w, s);
+    if (!t->out) {
+        nrmi_give_acts(w, s, y_at);
+        return;
+    }
     c->out = w->packs_out ? w->z : t->out + t->size * out_at;
-    c->out_step = w->packs_out ? (s->n + 15) & ~(size_t)15 : out_step;
+    c->out_step = w->packs_out ? (s->n + 15) & ~(size_t)15 : w->gradient ? t->x_step : t->y_step;
     c->stream = t->stream && !w->packs_out && s->n > 32;
     if (w->gradient && t->frozen) {
         frozen = *c;
@@ -3871,10 +4296,15 @@ static void nrmi_map_chunk(nrmi_work *w, const nrmi_span *s)
     } else {
         k->map[dx ? NRMI_DX : NRMI_Y][w->place][w->what == NRMI_INNER](c);
     }
-    if (w->gradient && !k->is_double && !c->finite)
+    if (w->gradient && !k->is_double && !c->finite) {
         nrmi_again(w, s, out_at);
-    else
+        nrmi_give_acts(w, s, y_at);
+    } else if (!w->gradient && t->acts) {
+        nrmi_back_act(w, s, y_at);
+    } else {
+        nrmi_give_acts(w, s, y_at);
         nrmi_back(w, s, out_at);
+    }
 }
 
 /* Moves a column tile by some lines. */
@@ -3887,13 +4317,17 @@ static void nrmi_move_lines(nrmi_tile *t, size_t lines)
     t->dsum = nrmi_shift(t->dsum, x);
     t->out = nrmi_shift(t->out, t->dy ? x : y);
     t->dy = nrmi_shift(t->dy, y);
+    t->add = nrmi_shift(t->add, y);
+    t->gate = nrmi_shift(t->gate, y);
+    t->dadd = nrmi_shift(t->dadd, y);
+    t->dgate = nrmi_shift(t->dgate, y);
 }
 
 /* Lines of a column in chunks; from the end where the sums have just been there. */
 static void nrmi_map_column(nrmi_work *w)
 {
     const nrmi_tile *t = w->t;
-    const size_t most = w->k->is_double ? NRMI_CHUNK / 2 : NRMI_CHUNK;
+    const size_t most = w->most;
     const size_t piece = w->packs_x || w->packs_dy || w->packs_out
                              ? most / ((t->lanes + 15) & ~(size_t)15)
                          : w->copies_g | w->copies_b ? (size_t)NRMI_PIECE
@@ -3951,7 +4385,7 @@ static void nrmi_repeat(const nrmi_work *w, const void *array, size_t times)
 static void nrmi_map_joined(nrmi_work *w, size_t times)
 {
     const nrmi_tile *t = w->t;
-    const nrmi_chunk *const chunks[2] = {&w->c, &w->mask};
+    const nrmi_chunk *const chunks[2] = {&w->c, &w->again};
     nrmi_tile joined = *t, rest = *t;
     const size_t lines = t->len / times * times;
     int i;
@@ -3984,14 +4418,14 @@ static void nrmi_map_joined(nrmi_work *w, size_t times)
 static NRMI_NOINLINE void nrmi_map(const nrmi_tile *given, const nrmi_kernels *k, int what,
                                    int gradient)
 {
-    const size_t most = k->is_double ? NRMI_CHUNK / 2 : NRMI_CHUNK;
+    const size_t most = nrmi_most_packed(given, k->is_double);
     const int columns = given->column && what == NRMI_CHANNEL;
     nrmi_tile t = columns ? nrmi_in_order(given) : *given;
     unsigned char space[NRMI_MAP_ROOM];
     nrmi_room room;
     nrmi_work w;
     nrmi_span s;
-    nrmi_chunk mine, masks;
+    nrmi_chunk mine, agains;
     size_t piece, lines = t.lanes;
     nrmi_open_room(&room, space, sizeof space);
     t.times = 1;
@@ -4008,7 +4442,7 @@ static NRMI_NOINLINE void nrmi_map(const nrmi_tile *given, const nrmi_kernels *k
         return;
     }
     mine = w.c;
-    masks = w.mask;
+    agains = w.again;
     s.apart = 1;
     s.lines = lines;
     piece = t.len;
@@ -4024,7 +4458,7 @@ static NRMI_NOINLINE void nrmi_map(const nrmi_tile *given, const nrmi_kernels *k
                 s.lines = nrmi_least(t.lanes - s.lane, lines);
                 s.n = nrmi_least(t.len - s.from, piece);
                 nrmi_lanes_from(&w, &mine, &w.c, s.lane);
-                nrmi_lanes_from(&w, &masks, &w.mask, s.lane);
+                nrmi_lanes_from(&w, &agains, &w.again, s.lane);
                 nrmi_map_chunk(&w, &s);
             }
 }
@@ -4223,13 +4657,13 @@ static void nrmi_fill_params(nrmi_stretch *v, size_t o, size_t p, size_t g, size
 }
 
 /* Gives every lane its statistics (those of group g0 and on), parameters and arithmetic.
-   Sums without RELU do not depend on the parameters, so neither does their arithmetic; those of
+   Sums without a slope do not depend on the parameters, so neither does their arithmetic; those of
    BATCH are not even weighted. */
 static void nrmi_fill(nrmi_stretch *v, int sums, size_t o, size_t p, size_t g, size_t f,
                       const double *mean, const double *rstd, size_t g0)
 {
     const nrmi_job *j = v->j;
-    const int matter = !sums || v->t.relu;
+    const int matter = !sums || v->t.acts;
     const int weights = j->kind != NRM_BATCH || j->q->d->affine_per_sample;
     const int params = !j->inner && (matter || weights);
     const size_t group = g - g0;
@@ -4563,6 +4997,7 @@ static NRMI_NOINLINE void nrmi_moment_sums(const nrmi_job *j, const nrmi_kernels
     for (from = 0; from < lanes; from += n) {
         nrmi_tile t = nrmi_aim(j, o, 0, g + group, f);
         t.sum = NULL;
+        t.acts = 0;
         n = nrmi_least(lanes - from, nrmi_most_lanes(&t, k->is_double));
         t.lanes = n;
         t.mean = pilot + group;
@@ -4960,8 +5395,8 @@ static nrm_status nrmi_running_end(const nrmi_job *j, nrmi_running *r, double m)
 static int nrmi_plain_rows(const nrmi_job *j)
 {
     const nrmi_tile *t = &j->t;
-    return !j->w.column && !j->pool && t->dtype != NRM_F64 && !t->packs && !t->res && !t->relu &&
-           !t->forced && !(j->inner && (j->q->d->affine_per_sample ||
+    return !j->w.column && !j->pool && t->dtype != NRM_F64 && !t->packs && !t->res && !t->acts &&
+           !t->dadd && !t->forced && !(j->inner && (j->q->d->affine_per_sample ||
                                         nrmi_bits(j->gamma ? j->q->d->gamma_offset : 0) != 0));
 }
 
@@ -5382,7 +5817,7 @@ static nrmi_params_job nrmi_params_of(const nrmi_job *all)
     r.j.inner = 0;
     r.j.kind = per_sample ? NRM_INSTANCE : NRM_BATCH;
     r.few = !per_sample && all->s < NRMI_SMALL;
-    r.forced = all->t.forced && all->t.relu;
+    r.forced = all->t.forced && all->t.acts;
     r.j.w = nrmi_walk_of(&r.j, r.j.kind);
     if (!per_sample && all->q->d->kind == NRM_GROUP) { /* in order of samples, as with any s */
         r.few = 0;
@@ -5416,7 +5851,7 @@ static void nrmi_params_unit(const nrmi_job *j, void *context, size_t unit)
     const size_t o = unit / r->stretches, g = unit % r->stretches * r->at_once;
     const size_t count = nrmi_least(j->w.groups - g, r->at_once);
     const size_t stat = o * j->s, first = per_sample ? o * j->all_c : 0;
-    const int forced = per_sample ? j->t.relu && nrmi_uncomfortable_params(j, first) : r->forced;
+    const int forced = per_sample ? j->t.acts && nrmi_uncomfortable_params(j, first) : r->forced;
     const int wide = forced || (per_sample ? nrmi_uncomfortable_rows(j, stat, j->s) : r->wide);
     double p[NRMI_LANES], q[NRMI_LANES];
     nrmi_stretch v;
@@ -5429,7 +5864,7 @@ static void nrmi_params_unit(const nrmi_job *j, void *context, size_t unit)
     v.t.stat_len = j->stat_step * (r->few ? j->s : 1);
     for (i = 0; i < count; i++)
         v.wide[i] = (unsigned char)wide;
-    if (j->t.relu)
+    if (j->t.acts)
         nrmi_fill_params(&v, o, 0, g, 0);
     nrmi_gradient_sums(&v, NRMI_PARAM, 1, p, q);
     nrmi_give_all(j, j->dbeta, first + g, count, p);
@@ -5460,7 +5895,10 @@ static void nrmi_inner_unit(const nrmi_job *j, void *context, size_t unit)
     nrmi_open(&v, j, o, 0, 1, g, 0, count);
     nrmi_read_stats(j, o, g, count, mean, rstd);
     nrmi_fill(&v, 0, o, 0, g, 0, mean, rstd, g);
-    nrmi_gradient_sums(&v, NRMI_INNER, 1, v.p, v.q);
+    memset(v.p, 0, sizeof v.p);
+    memset(v.q, 0, sizeof v.q);
+    if (j->t.out)
+        nrmi_gradient_sums(&v, NRMI_INNER, 1, v.p, v.q);
     for (i = 0; i < count; i++) {
         v.p[i] = j->kind == NRM_RMS ? 0 : v.p[i] / m;
         v.q[i] = v.q[i] / m;
@@ -5808,6 +6246,12 @@ static NRMI_NOINLINE int nrmi_inner_together(const nrmi_job *j)
     return 1;
 }
 
+/* Whether there is an output as large as dy. */
+static int nrmi_maps(const nrmi_job *j)
+{
+    return j->t.out || j->t.dadd || j->t.dgate;
+}
+
 static NRMI_NOINLINE void nrmi_inner_backward(const nrmi_job *j)
 {
     size_t at_once = nrmi_groups_at_once(j, NRMI_TWICE / 2);
@@ -5815,7 +6259,7 @@ static NRMI_NOINLINE void nrmi_inner_backward(const nrmi_job *j)
         return;
     if (j->dgamma || j->dbeta)
         nrmi_inner_params(j);
-    if (j->t.out)
+    if (nrmi_maps(j))
         nrmi_all_units(j, nrmi_stretches(j, at_once) * j->w.outer, at_once * j->w.len,
                        nrmi_inner_unit, &at_once);
 }
@@ -6133,7 +6577,7 @@ static NRMI_NOINLINE void nrmi_channel_groups(const nrmi_job *j, const nrmi_chan
             nrmi_channel_sums(j, o, g, count, mean, rstd, p, q, c->collect ? kp : NULL, kq, lost);
         for (i = 0; i < count; i++)
             nrmi_channel_pq(j, g + i, m, &p[i], &q[i]);
-        if (j->t.out)
+        if (nrmi_maps(j))
             nrmi_channel_dx(j, o, g, count, mean, rstd, j->t.frozen ? NULL : p, q);
     }
 }
@@ -6202,7 +6646,8 @@ static NRMI_NOINLINE void nrmi_channel_backward(nrmi_job *j)
     if (c.each <= most)
         c.at_once = nrmi_least(c.at_once, most / c.each);
     c.stretches = nrmi_stretches(j, c.at_once);
-    c.sums = !(f & NRMI_READS_ARRAY) && (!j->t.frozen || params);
+    c.sums = !(f & NRMI_READS_ARRAY) &&
+             ((j->t.out && !j->t.frozen) || params || (f & NRMI_WRITES_ARRAY));
     c.collect = params && !j->q->d->affine_per_sample;
     c.park = NULL;
     c.from = 0;
@@ -6211,7 +6656,7 @@ static NRMI_NOINLINE void nrmi_channel_backward(nrmi_job *j)
         const size_t units = w->groups * ((w->fold + most - 1) / most);
         c.collect = 0;
         nrmi_all_units(j, units, most * w->len * w->outer, nrmi_large_group_unit, NULL);
-        if (!j->t.out && !(f & NRMI_WRITES_ARRAY))
+        if (!nrmi_maps(j) && !(f & NRMI_WRITES_ARRAY))
             return;
     }
     c.whole = c.collect;
@@ -6340,8 +6785,8 @@ static nrm_status nrmi_run_backward(nrmi_job *j)
     j->t.back = !j->t.stream && !(j->q->verb->flags & NRMI_READS_ARRAY);
     if (!(j->q->verb->flags & NRMI_GIVES_PARAMS))
         j->dgamma = j->dbeta = NULL;
-    if (j->q->verb == &nrmi_verb_backward_reduce)
-        j->t.out = NULL;
+    if (j->q->verb == &nrmi_verbs[NRM_BACKWARD_REDUCE])
+        j->t.out = j->t.dadd = j->t.dgate = NULL;
     if (j->inner)
         nrmi_inner_backward(j);
     else
@@ -6370,12 +6815,6 @@ static void nrmi_zeros(void *array, size_t c)
         nrmi_f64_set(array, i, 0);
 }
 
-/* Whether the unbiased running variance is asked of one value. */
-static int nrmi_one_sample(const nrmi_call *q, double values)
-{
-    return nrmi_moves_running(q) && q->a->running_var && !q->a->running_population && values == 1;
-}
-
 /* nrm_apply: emptiness and single samples are those of the merged batch. */
 static NRMI_NOINLINE nrm_status nrmi_apply_call(const nrmi_call *q)
 {
@@ -6401,12 +6840,14 @@ static NRMI_NOINLINE nrm_status nrmi_dispatch(const nrmi_verb *verb, const nrm_d
                                               const nrm_args *a, void *array, unsigned found)
 {
     nrmi_call q;
-    const nrm_status status = nrmi_check(verb, d, a, array, &q);
-    if (status != NRM_OK)
-        return status;
+    const unsigned wrong = nrmi_check(verb, d, a, array, &q);
+    if (wrong)
+        return (nrm_status)(wrong % 16);
     d = q.d;
+    if (!array && d->c && (verb->flags & (NRMI_READS_ARRAY | NRMI_WRITES_ARRAY)))
+        return NRM_ERR_NULL;
     q.found = found;
-    if (verb == &nrmi_verb_apply)
+    if (verb == &nrmi_verbs[NRM_APPLY])
         return nrmi_apply_call(&q);
     if (q.empty) {
         if (verb->flags & NRMI_GIVES_PARAMS)
@@ -6415,12 +6856,9 @@ static NRMI_NOINLINE nrm_status nrmi_dispatch(const nrmi_verb *verb, const nrm_d
             nrmi_zeros(array, d->c);
         return NRM_OK;
     }
-    if (verb == &nrmi_verb_forward &&
-        nrmi_one_sample(&q, (double)(d->kind == NRM_BATCH ? d->n * d->s : d->s)))
-        return NRM_ERR_SAMPLES;
-    return nrmi_run(&q, verb == &nrmi_verb_forward  ? nrmi_run_forward
-                        : verb == &nrmi_verb_infer  ? nrmi_run_infer
-                        : verb == &nrmi_verb_reduce ? nrmi_run_reduce
+    return nrmi_run(&q, verb == &nrmi_verbs[NRM_FORWARD]  ? nrmi_run_forward
+                        : verb == &nrmi_verbs[NRM_INFER]  ? nrmi_run_infer
+                        : verb == &nrmi_verbs[NRM_REDUCE] ? nrmi_run_reduce
                                                     : nrmi_run_backward);
 }
 
@@ -6437,43 +6875,43 @@ static nrm_status nrmi_public(const nrmi_verb *verb, const nrm_desc *d, const nr
 
 NRM_API nrm_status nrm_forward(const nrm_desc *d, const nrm_args *a)
 {
-    return nrmi_public(&nrmi_verb_forward, d, a, NULL);
+    return nrmi_public(&nrmi_verbs[NRM_FORWARD], d, a, NULL);
 }
 
 NRM_API nrm_status nrm_infer(const nrm_desc *d, const nrm_args *a)
 {
-    return nrmi_public(&nrmi_verb_infer, d, a, NULL);
+    return nrmi_public(&nrmi_verbs[NRM_INFER], d, a, NULL);
 }
 
 NRM_API nrm_status nrm_backward(const nrm_desc *d, const nrm_args *a)
 {
-    return nrmi_public(&nrmi_verb_backward, d, a, NULL);
+    return nrmi_public(&nrmi_verbs[NRM_BACKWARD], d, a, NULL);
 }
 
 NRM_API nrm_status nrm_infer_backward(const nrm_desc *d, const nrm_args *a)
 {
-    return nrmi_public(&nrmi_verb_infer_backward, d, a, NULL);
+    return nrmi_public(&nrmi_verbs[NRM_INFER_BACKWARD], d, a, NULL);
 }
 
 NRM_API nrm_status nrm_reduce(const nrm_desc *d, const nrm_args *a, nrm_moments *c_of_them)
 {
-    return nrmi_public(&nrmi_verb_reduce, d, a, c_of_them);
+    return nrmi_public(&nrmi_verbs[NRM_REDUCE], d, a, c_of_them);
 }
 
 NRM_API nrm_status nrm_apply(const nrm_desc *d, const nrm_args *a, const nrm_moments *c_of_them)
 {
-    return nrmi_public(&nrmi_verb_apply, d, a, c_of_them);
+    return nrmi_public(&nrmi_verbs[NRM_APPLY], d, a, c_of_them);
 }
 
 NRM_API nrm_status nrm_backward_reduce(const nrm_desc *d, const nrm_args *a, nrm_sums *c_of_them)
 {
-    return nrmi_public(&nrmi_verb_backward_reduce, d, a, c_of_them);
+    return nrmi_public(&nrmi_verbs[NRM_BACKWARD_REDUCE], d, a, c_of_them);
 }
 
 NRM_API nrm_status nrm_backward_apply(const nrm_desc *d, const nrm_args *a,
                                       const nrm_sums *c_of_them)
 {
-    return nrmi_public(&nrmi_verb_backward_apply, d, a, c_of_them);
+    return nrmi_public(&nrmi_verbs[NRM_BACKWARD_APPLY], d, a, c_of_them);
 }
 
 /* NUMERICS, "Merge": from the mean of more values. The other way, a share of one outlier costs
@@ -6736,7 +7174,10 @@ NRM_API nrm_status nrm_fold(float *weight_out, float *bias_out, const float *wei
 #define nrmi_sub NRMI_OP(nrmi_sub)
 #define nrmi_mul NRMI_OP(nrmi_mul)
 #define nrmi_pairs NRMI_OP(nrmi_pairs)
-#define nrmi_above NRMI_OP(nrmi_above)
+#define nrmi_div NRMI_OP(nrmi_div)
+#define nrmi_choose NRMI_OP(nrmi_choose)
+#define nrmi_pow2 NRMI_OP(nrmi_pow2)
+#define nrmi_bell NRMI_OP(nrmi_bell)
 #define nrmi_relu NRMI_OP(nrmi_relu)
 #define nrmi_tally NRMI_OP(nrmi_tally)
 
@@ -7388,7 +7829,7 @@ static NRMI_NOINLINE void NRMI_OP(nrmi_row_pilots)(nrmi_chunk *c)
 /* Lines whose coefficients of places are the same are mapped two at a time, which loads these once
    for both. */
 #define NRMI_TWIN (NRMI_WRITTEN_OUT && !NRMI_DOUBLE)
-#define NRMI_TWINS(what, inner) (NRMI_TWIN && (inner) && (what) != NRMI_MASK)
+#define NRMI_TWINS(what, inner) (NRMI_TWIN && (inner))
 /* ... and dx of two rows gives what they add to dbeta and dgamma. */
 #define NRMI_TWIN_SUMS(what, inner) (NRMI_TWINS(what, inner) && (what) == NRMI_DX)
 
@@ -7455,7 +7896,7 @@ static NRMI_INLINE void NRMI_OP(nrmi_next_line)(const nrmi_chunk *c, int what, n
     l->out += c->out_step * NRMI_OP(nrmi_bytes)(c->half_out);
 }
 
-/* y, dy' or dx of one vector; what is found is added up, to tell whether all of it is finite. more:
+/* y or dx of one vector; what is found is added up, to tell whether all of it is finite. more:
    what it adds to dbeta and dgamma. */
 static NRMI_INLINE void NRMI_OP(nrmi_element)(const nrmi_chunk *c, int what, int inner, int halves,
                                               const nrmi_lane *l, const nrmi_other *o,
@@ -7481,8 +7922,6 @@ static NRMI_INLINE void NRMI_OP(nrmi_element)(const nrmi_chunk *c, int what, int
         if (inner || NRMI_DOUBLE || c->k)
             y = nrmi_mul(y, inner ? o->g : l->k);
         y = nrmi_add(y, inner ? o->b : l->b);
-        if (what == NRMI_MASK)
-            y = nrmi_above(NRMI_OP(nrmi_read)(at->dy, j, m, part), y);
     }
 #if NRMI_HALVES
     if (halves && NRMI_RARELY(c->half_out != 0)) {
@@ -7495,7 +7934,7 @@ static NRMI_INLINE void NRMI_OP(nrmi_element)(const nrmi_chunk *c, int what, int
 #endif
     if (part)
         nrmi_store_part(to, nrmi_keep(y, m), m); /* what is not stored may not be set */
-    else if (what != NRMI_MASK && c->stream)
+    else if (c->stream)
         nrmi_stream(to, y);
     else
         nrmi_store(to, y);
@@ -7511,10 +7950,8 @@ static NRMI_INLINE size_t NRMI_OP(nrmi_head)(const nrmi_chunk *c, int halves, co
 
 /* Vectors side by side, from place j on, of `lines` lines: the coefficients of places stay in
    registers, of which the larger vectors have 32. */
-#define NRMI_PANEL(what)                                                                           \
-    (!NRMI_WRITTEN_OUT || (what) == NRMI_MASK || NRMI_W == 1 ? 1                                   \
-     : NRMI_W * sizeof(nrmi_a) == 64                         ? 4                                   \
-                                                             : 2)
+#define NRMI_PANEL \
+    (!NRMI_WRITTEN_OUT || NRMI_W == 1 ? 1 : NRMI_W * sizeof(nrmi_a) == 64 ? 4 : 2)
 static NRMI_INLINE void NRMI_OP(nrmi_panel)(const nrmi_chunk *c, int what, int inner,
                                             size_t vectors, const nrmi_line *first, size_t line,
                                             size_t lines, size_t j, nrmi_m m, int part,
@@ -7523,7 +7960,7 @@ static NRMI_INLINE void NRMI_OP(nrmi_panel)(const nrmi_chunk *c, int what, int i
     const size_t size = NRMI_OP(nrmi_bytes)(c->half);
     const size_t x_step = c->x_step * size, dy_step = c->dy_step * size;
     const size_t out_step = c->out_step * NRMI_OP(nrmi_bytes)(c->half_out);
-    const int h = NRMI_HALVES && what != NRMI_MASK;
+    const int h = NRMI_HALVES;
     nrmi_line at = *first;
     nrmi_other o;
     nrmi_lane l0;
@@ -7570,8 +8007,8 @@ static NRMI_INLINE void NRMI_OP(nrmi_places)(const nrmi_chunk *c, int what, int 
                                              size_t lines, nrmi_v *all)
 {
     const nrmi_line at = NRMI_OP(nrmi_line_of)(c, what, line);
-    const size_t vectors = NRMI_PANEL(what), n = c->n;
-    const size_t head = NRMI_OP(nrmi_head)(c, NRMI_HALVES && what != NRMI_MASK, &at);
+    const size_t vectors = NRMI_PANEL, n = c->n;
+    const size_t head = NRMI_OP(nrmi_head)(c, NRMI_HALVES, &at);
     size_t i, j;
     for (j = head; j + vectors * NRMI_W <= n; j += vectors * NRMI_W)
         NRMI_OP(nrmi_panel)(c, what, inner, vectors, &at, line, lines, j, nrmi_mask(NRMI_W), 0,
@@ -7694,7 +8131,7 @@ static NRMI_INLINE void NRMI_OP(nrmi_map)(nrmi_chunk *given, int what, int place
     const size_t each = c->x_step * sizeof(nrmi_a) % 4096 || c->stream ? 8 : 2;
     const size_t lines =
         NRMI_TWINS(what, inner) && (what == NRMI_Y || each > 2 || c->level) ? 2 : 1;
-    const int half = NRMI_HALVES && what != NRMI_MASK && (c->half | c->half_out) != 0;
+    const int half = NRMI_HALVES && (c->half | c->half_out) != 0;
     size_t line, i;
     for (line = 0; place && line < c->lines; line += each)
         NRMI_OP(nrmi_places)(c, what, inner, line, nrmi_least(c->lines - line, each), &all);
@@ -7715,17 +8152,180 @@ static NRMI_INLINE void NRMI_OP(nrmi_map)(nrmi_chunk *given, int what, int place
 
 /* ---- D4 Front and back -------------------------------------------------------------------- */
 
-static NRMI_NOINLINE void NRMI_OP(nrmi_relu_all)(void *y, size_t n)
+/* What of exp(-|v|) silu is made: the exponential is p * one * two, of which `one` and `two` are
+   powers of two, so that it may be as small as a denormal; n is -|v|. */
+typedef struct nrmi_bell {
+    nrmi_v n, p, one, two, t;
+} nrmi_bell;
+
+/* NUMERICS, "Activations": exp(n) = 2^k * exp(r), |r| <= ln 2 / 2, by r + r^2 * (a polynomial that
+   is off by 2^-27 of a float's, 2^-56 of a double's exp). Below `least` silu is 0. */
+#if NRMI_DOUBLE
+#define NRMI_MAGIC 6755399441055744.0 /* 1.5 * 2^52 */
+#else
+#define NRMI_MAGIC 12582912.0f /* 1.5 * 2^23 */
+#endif
+static NRMI_INLINE nrmi_bell NRMI_OP(nrmi_bell_of)(nrmi_v v)
 {
-    nrmi_a *v = (nrmi_a *)y;
-    size_t i;
-    for (i = 0; i + NRMI_W <= n; i += NRMI_W)
-        nrmi_store(v + i, nrmi_relu(nrmi_load(v + i)));
-    if (i < n) {
-        const nrmi_m m = nrmi_mask(n - i);
-        nrmi_store_part(v + i, nrmi_relu(nrmi_load_part(v + i, m)), m);
+    const nrmi_v magic = nrmi_set1(NRMI_MAGIC), zero = nrmi_set1(0);
+#if NRMI_DOUBLE
+    static const double high = 0.69314718036912382, low = 1.9082149292705877e-10, least = -760;
+    static const double c[10] = {2.5100569275813683e-08, 2.762032742826824e-07,
+                                 2.75572680728901e-06,   2.4801520792572694e-05,
+                                 0.00019841269863303223, 0.0013888888917538296,
+                                 0.008333333333330011,   0.04166666666662348,
+                                 0.16666666666666669,    0.5};
+#else
+    static const float high = 0.693359375f, low = -2.12194440e-4f, least = -110;
+    static const float c[5] = {1.39263261e-3f, 8.36329255e-3f, 4.16665524e-2f, 1.66665763e-1f, 0.5f};
+#endif
+    nrmi_bell e;
+    nrmi_v z, k, half, r, q = nrmi_set1(c[0]);
+    e.n = nrmi_choose(v, nrmi_sub(zero, v), v);
+    e.n = nrmi_choose(nrmi_sub(nrmi_set1(least), e.n), nrmi_set1(least), e.n);
+    k = nrmi_mul(e.n, nrmi_set1((nrmi_a)1.4426950408889634));
+    z = nrmi_add(nrmi_mul(k, nrmi_set1((nrmi_a)0.5)), magic);
+    k = nrmi_sub(nrmi_add(k, magic), magic);
+    half = nrmi_sub(z, magic);
+    e.one = nrmi_pow2(z);
+    e.two = nrmi_pow2(nrmi_add(nrmi_sub(k, half), magic));
+    r = nrmi_sub(nrmi_sub(e.n, nrmi_mul(k, nrmi_set1(high))), nrmi_mul(k, nrmi_set1(low)));
+#define NRMI_NEXT(i) q = nrmi_add(nrmi_mul(q, r), nrmi_set1(c[i]))
+    NRMI_NEXT(1);
+    NRMI_NEXT(2);
+    NRMI_NEXT(3);
+    NRMI_NEXT(4);
+#if NRMI_DOUBLE
+    NRMI_NEXT(5);
+    NRMI_NEXT(6);
+    NRMI_NEXT(7);
+    NRMI_NEXT(8);
+    NRMI_NEXT(9);
+#endif
+#undef NRMI_NEXT
+    e.p = nrmi_add(nrmi_add(r, nrmi_mul(nrmi_mul(r, r), q)), nrmi_set1(1));
+    e.t = nrmi_mul(nrmi_mul(e.p, e.one), e.two);
+    return e;
+}
+/* v * sigmoid(v): v / (1 + t), or v * t / (1 + t) where v is negative, with t put in last. */
+static NRMI_INLINE nrmi_v NRMI_OP(nrmi_silu)(const nrmi_bell *e, nrmi_v v)
+{
+    const nrmi_v all = nrmi_add(e->t, nrmi_set1(1));
+    const nrmi_v q = nrmi_div(nrmi_choose(v, v, nrmi_mul(e->n, e->p)), all);
+    return nrmi_choose(v, q, nrmi_mul(nrmi_mul(q, e->one), e->two));
+}
+/* Its slope, s + v * s * (1 - s) of s = sigmoid(v). */
+static NRMI_INLINE nrmi_v NRMI_OP(nrmi_silu_slope)(const nrmi_bell *e, nrmi_v v)
+{
+    const nrmi_v large = nrmi_div(nrmi_set1(1), nrmi_add(e->t, nrmi_set1(1)));
+    const nrmi_v small = nrmi_mul(e->t, large), n = e->n;
+    const nrmi_v x = nrmi_choose(v, nrmi_sub(nrmi_set1(0), n), n);
+    return nrmi_add(nrmi_choose(v, large, small), nrmi_mul(x, nrmi_mul(large, small)));
+}
+
+/* act(v), or w times its slope at v, or +0 where that is flat. */
+static NRMI_INLINE nrmi_v NRMI_OP(nrmi_acted)(const nrmi_acting *a, int act, nrmi_v v)
+{
+    const nrmi_v three = nrmi_set1(3), six = nrmi_set1(6);
+    nrmi_bell e;
+    nrmi_v w;
+    switch (act) {
+    case NRM_RELU: return nrmi_relu(v);
+    case NRM_LEAKY_RELU:
+        w = nrmi_mul(v, nrmi_set1((nrmi_a)a->slope));
+        return nrmi_choose(nrmi_sub(nrmi_set1(0), v), w, v);
+    case NRM_CLIP:
+        w = nrmi_set1((nrmi_a)a->low);
+        v = nrmi_choose(nrmi_sub(w, v), w, v);
+        w = nrmi_set1((nrmi_a)a->high);
+        return nrmi_choose(nrmi_sub(v, w), w, v);
+    case NRM_HARD_SWISH:
+        w = nrmi_set1(-3);
+        v = nrmi_choose(nrmi_sub(w, v), w, v);
+        w = nrmi_add(v, three);
+        return nrmi_mul(v, nrmi_div(nrmi_choose(nrmi_sub(w, six), six, w), six));
+    case NRM_SILU:
+        e = NRMI_OP(nrmi_bell_of)(v);
+        return NRMI_OP(nrmi_silu)(&e, v);
+    default: return v;
     }
 }
+static NRMI_INLINE nrmi_v NRMI_OP(nrmi_sloped)(const nrmi_acting *a, int act, nrmi_v v, nrmi_v w)
+{
+    const nrmi_v zero = nrmi_set1(0), three = nrmi_set1(3);
+    nrmi_bell e;
+    nrmi_v d;
+    switch (act) {
+    case NRM_RELU: return nrmi_choose(v, w, zero);
+    case NRM_LEAKY_RELU: return nrmi_choose(v, w, nrmi_mul(w, nrmi_set1((nrmi_a)a->slope)));
+    case NRM_CLIP:
+        w = nrmi_choose(nrmi_sub(nrmi_set1((nrmi_a)a->high), v), w, zero);
+        return nrmi_choose(nrmi_sub(v, nrmi_set1((nrmi_a)a->low)), w, zero);
+    case NRM_HARD_SWISH:
+        d = nrmi_add(nrmi_div(v, three), nrmi_set1((nrmi_a)0.5));
+        w = nrmi_choose(nrmi_sub(three, v), nrmi_mul(w, d), w);
+        return nrmi_choose(nrmi_add(v, three), w, zero);
+    case NRM_SILU:
+        e = NRMI_OP(nrmi_bell_of)(v);
+        return nrmi_mul(w, NRMI_OP(nrmi_silu_slope)(&e, v));
+    default: return w;
+    }
+}
+
+/* A vector of places from i on. */
+static NRMI_INLINE void NRMI_OP(nrmi_act_at)(const nrmi_acting *a, int act, int slope, size_t line,
+                                             size_t i, nrmi_m m, int part)
+{
+    unsigned char *const out = a->out + sizeof(nrmi_a) * (line * a->out_step + i);
+    nrmi_v v = NRMI_OP(nrmi_read)(a->u, line * a->u_step + i, m, part);
+    if (a->add)
+        v = nrmi_add(v, NRMI_OP(nrmi_read)(a->add, line * a->add_step + i, m, part));
+    v = slope ? NRMI_OP(nrmi_sloped)(a, act, v,
+                                     NRMI_OP(nrmi_read)(a->dy, line * a->dy_step + i, m, part))
+              : NRMI_OP(nrmi_acted)(a, act, v);
+    if (part)
+        nrmi_store_part(out, nrmi_keep(v, m), m);
+    else if (!slope && a->stream)
+        nrmi_stream(out, v);
+    else
+        nrmi_store(out, v);
+}
+static NRMI_INLINE void NRMI_OP(nrmi_act_all)(const nrmi_acting *given, int act, int slope)
+{
+    const nrmi_acting acting = *given, *const a = &acting;
+    const size_t n = a->n;
+    size_t line, i, j, head;
+    for (line = 0; line < a->lines; line++) {
+        const size_t out = (uintptr_t)a->out / sizeof(nrmi_a) + line * a->out_step;
+        head = !slope && a->stream && out % NRMI_W ? NRMI_W - out % NRMI_W : 0;
+        for (j = head; j + NRMI_W <= n; j += NRMI_W)
+            NRMI_OP(nrmi_act_at)(a, act, slope, line, j, nrmi_mask(NRMI_W), 0);
+        for (i = head ? 0 : j; i < n; i = i < head ? j : n)
+            NRMI_OP(nrmi_act_at)(a, act, slope, line, i, nrmi_mask(i < head ? head : n - i), 1);
+    }
+}
+#if NRMI_DOUBLE /* seldom used: asked for each vector */
+#define NRMI_FOR_ACT(slope) NRMI_OP(nrmi_act_all)(a, a->act, slope);
+#else
+#define NRMI_FOR_ACT(slope)                                                        \
+    switch (a->act) {                                                              \
+    case NRM_RELU: NRMI_OP(nrmi_act_all)(a, NRM_RELU, slope); break;               \
+    case NRM_LEAKY_RELU: NRMI_OP(nrmi_act_all)(a, NRM_LEAKY_RELU, slope); break;   \
+    case NRM_CLIP: NRMI_OP(nrmi_act_all)(a, NRM_CLIP, slope); break;               \
+    case NRM_HARD_SWISH: NRMI_OP(nrmi_act_all)(a, NRM_HARD_SWISH, slope); break;   \
+    case NRM_SILU: NRMI_OP(nrmi_act_all)(a, NRM_SILU, slope); break;               \
+    default: NRMI_OP(nrmi_act_all)(a, NRM_IDENTITY, slope);                        \
+    }
+#endif
+static NRMI_NOINLINE void NRMI_OP(nrmi_act)(const nrmi_acting *a)
+{
+    NRMI_FOR_ACT(0)
+}
+static NRMI_NOINLINE void NRMI_OP(nrmi_slope)(const nrmi_acting *a)
+{
+    NRMI_FOR_ACT(1)
+}
+#undef NRMI_FOR_ACT
 
 static NRMI_NOINLINE void NRMI_OP(nrmi_plus)(void *to, const void *more, size_t n)
 {
@@ -7734,6 +8334,14 @@ static NRMI_NOINLINE void NRMI_OP(nrmi_plus)(void *to, const void *more, size_t 
     size_t i;
     for (i = 0; i < n; i += NRMI_W)
         nrmi_store(v + i, nrmi_add(nrmi_load(v + i), nrmi_load(w + i)));
+}
+static NRMI_NOINLINE void NRMI_OP(nrmi_times)(void *to, const void *more, size_t n)
+{
+    nrmi_a *v = (nrmi_a *)to;
+    const nrmi_a *w = (const nrmi_a *)more;
+    size_t i;
+    for (i = 0; i < n; i += NRMI_W)
+        nrmi_store(v + i, nrmi_mul(nrmi_load(v + i), nrmi_load(w + i)));
 }
 
 #if !NRMI_DOUBLE
@@ -7794,7 +8402,7 @@ static NRMI_NOINLINE void NRMI_OP(nrmi_coefs)(const nrmi_lanes *l)
         NRMI_OP1(nrmi_put_f32)(l->to_p + i, nrmi_mul(NRMI_OP(nrmi_lanes_at)(l->p, i, l->n), u));
         NRMI_OP1(nrmi_put_f32)
         (l->to_q + i, nrmi_mul(nrmi_mul(NRMI_OP(nrmi_lanes_at)(l->q, i, l->n), rho), u));
-        NRMI_OP1(nrmi_put_f32)(l->o + i, NRMI_OP1(nrmi_div)(r, u));
+        NRMI_OP1(nrmi_put_f32)(l->o + i, nrmi_div(r, u));
     }
 }
 
@@ -7816,7 +8424,7 @@ static NRMI_NOINLINE int NRMI_OP(nrmi_judge_all)(const nrmi_judged *q)
     const int exact = (nrmi_bits(q->m) & 0x000fffffffffffffu) == 0; /* of a power of two */
     unsigned failed = 0;
     size_t i;
-#define NRMI_OVER_M(x) (exact ? nrmi_mul(x, part) : NRMI_OP1(nrmi_div)(x, m))
+#define NRMI_OVER_M(x) (exact ? nrmi_mul(x, part) : nrmi_div(x, m))
     for (i = 0; i < q->n; i += NRMI_W) {
         const nrmi_v a = NRMI_OP(nrmi_lanes_at)(q->first, i, q->n);
         const nrmi_v b = NRMI_OP(nrmi_lanes_at)(q->second, i, q->n);
@@ -7831,7 +8439,7 @@ static NRMI_NOINLINE int NRMI_OP(nrmi_judge_all)(const nrmi_judged *q)
         failed |= NRMI_OP(nrmi_failed)(good, i, q->n);
         nrmi_store(q->mean + i, nrmi_add(NRMI_OP(nrmi_lanes_at)(q->pilot, i, q->n), dm));
         nrmi_store(q->m2 + i, m2);
-        nrmi_store(q->rstd + i, NRMI_OP1(nrmi_div)(nrmi_set1(1), NRMI_OP1(nrmi_root)(v)));
+        nrmi_store(q->rstd + i, nrmi_div(nrmi_set1(1), NRMI_OP1(nrmi_root)(v)));
     }
 #undef NRMI_OVER_M
     return failed == 0;
@@ -7849,15 +8457,15 @@ static NRMI_NOINLINE int NRMI_OP(nrmi_row_gradient)(const nrmi_lanes *l)
         const nrmi_v u = nrmi_mul(NRMI_OP1(nrmi_biggest)(v, one), lift);
         const nrmi_v rho = NRMI_OP1(nrmi_or_bits)(
             NRMI_OP1(nrmi_and_bits)(r, 0x000fffffffffffffu), NRMI_POW2_BITS(0));
-        nrmi_v p = NRMI_OP1(nrmi_div)(NRMI_OP(nrmi_lanes_at)(l->p, i, l->n), u);
-        nrmi_v q = NRMI_OP1(nrmi_div)(nrmi_mul(NRMI_OP(nrmi_lanes_at)(l->q, i, l->n), rho), u);
+        nrmi_v p = nrmi_div(NRMI_OP(nrmi_lanes_at)(l->p, i, l->n), u);
+        nrmi_v q = nrmi_div(nrmi_mul(NRMI_OP(nrmi_lanes_at)(l->q, i, l->n), rho), u);
         failed |= NRMI_OP(nrmi_failed)(
             NRMI_OP(nrmi_below)(p, NRMI_PQ_LIMIT) & NRMI_OP(nrmi_below)(q, NRMI_PQ_LIMIT), i, l->n);
-        p = l->rms ? nrmi_set1(0) : NRMI_OP1(nrmi_div)(p, m);
-        q = NRMI_OP1(nrmi_div)(q, m);
+        p = l->rms ? nrmi_set1(0) : nrmi_div(p, m);
+        q = nrmi_div(q, m);
         NRMI_OP1(nrmi_put_f32)(l->to_p + i, nrmi_mul(p, u));
         NRMI_OP1(nrmi_put_f32)(l->to_q + i, nrmi_mul(nrmi_mul(q, rho), u));
-        NRMI_OP1(nrmi_put_f32)(l->o + i, NRMI_OP1(nrmi_div)(r, u));
+        NRMI_OP1(nrmi_put_f32)(l->o + i, nrmi_div(r, u));
     }
     return failed == 0;
 }
@@ -7940,10 +8548,6 @@ NRMI_KERNEL(nrmi_y_line, NRMI_OP(nrmi_map)(c, NRMI_Y, 0, 0))
 NRMI_KERNEL(nrmi_y_line_inner, NRMI_OP(nrmi_map)(c, NRMI_Y, 0, 1))
 NRMI_KERNEL(nrmi_y_place, NRMI_OP(nrmi_map)(c, NRMI_Y, 1, 0))
 NRMI_KERNEL(nrmi_y_place_inner, NRMI_OP(nrmi_map)(c, NRMI_Y, 1, 1))
-NRMI_KERNEL(nrmi_mask_line, NRMI_OP(nrmi_map)(c, NRMI_MASK, 0, 0))
-NRMI_KERNEL(nrmi_mask_line_inner, NRMI_OP(nrmi_map)(c, NRMI_MASK, 0, 1))
-NRMI_KERNEL(nrmi_mask_place, NRMI_OP(nrmi_map)(c, NRMI_MASK, 1, 0))
-NRMI_KERNEL(nrmi_mask_place_inner, NRMI_OP(nrmi_map)(c, NRMI_MASK, 1, 1))
 NRMI_KERNEL(nrmi_dx_line, NRMI_OP(nrmi_map)(c, NRMI_DX, 0, 0))
 NRMI_KERNEL(nrmi_dx_line_inner, NRMI_OP(nrmi_map)(c, NRMI_DX, 0, 1))
 NRMI_KERNEL(nrmi_dx_place, NRMI_OP(nrmi_map)(c, NRMI_DX, 1, 0))
@@ -7966,14 +8570,14 @@ static const nrmi_kernels NRMI_OP(nrmi_kernels) = {
     {NRMI_OP(nrmi_row_pilots), NRMI_OP(nrmi_column_pilots)},
     {{{NRMI_OP(nrmi_y_line), NRMI_OP(nrmi_y_line_inner)},
       {NRMI_OP(nrmi_y_place), NRMI_OP(nrmi_y_place_inner)}},
-     {{NRMI_OP(nrmi_mask_line), NRMI_OP(nrmi_mask_line_inner)},
-      {NRMI_OP(nrmi_mask_place), NRMI_OP(nrmi_mask_place_inner)}},
      {{NRMI_OP(nrmi_dx_line), NRMI_OP(nrmi_dx_line_inner)},
       {NRMI_OP(nrmi_dx_place), NRMI_OP(nrmi_dx_place_inner)}}},
     NRMI_OP(nrmi_pack),
     NRMI_OP(nrmi_unpack),
-    NRMI_OP(nrmi_relu_all),
+    NRMI_OP(nrmi_act),
+    NRMI_OP(nrmi_slope),
     NRMI_OP(nrmi_plus),
+    NRMI_OP(nrmi_times),
 #if NRMI_DOUBLE
     NULL,
 #else
@@ -8020,7 +8624,11 @@ static const nrmi_kernels NRMI_OP(nrmi_kernels) = {
 #undef nrmi_sub
 #undef nrmi_mul
 #undef nrmi_pairs
-#undef nrmi_above
+#undef nrmi_div
+#undef nrmi_choose
+#undef nrmi_pow2
+#undef nrmi_bell
+#undef NRMI_MAGIC
 #undef nrmi_relu
 #undef nrmi_tally
 #undef NRMI_TREE
