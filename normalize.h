@@ -3483,9 +3483,10 @@ static void nrmi_open_work(nrmi_work *w, const nrmi_tile *t, const nrmi_kernels 
     const size_t packed = k->size * nrmi_most_packed(t, k->is_double);
     const int makes_xhat = what == NRMI_PARAM && !t->column;
     size_t i;
+    const int gives = gradient && !sums && (t->dadd || t->dgate);
     /* halves are read and written as they lie where nothing comes between */
     const int direct = t->size == 2 && !t->packs && !k->is_double && !t->res && !t->sum &&
-                       !(gradient && (t->acts || (!sums && t->frozen))) && !makes_xhat;
+                       !(gradient && (t->acts || gives || (!sums && t->frozen))) && !makes_xhat;
     const int converts = !direct && nrmi_converts(t, k->is_double);
     memset(w, 0, sizeof *w);
     w->t = t;
@@ -3495,12 +3496,13 @@ static void nrmi_open_work(nrmi_work *w, const nrmi_tile *t, const nrmi_kernels 
     w->place = what == NRMI_PARAM ? !t->column : t->column;
     w->c.stat_step = w->again.stat_step = 1;
     w->packs_x = converts || t->res || t->scale > 0 || (!sums && t->sum) || makes_xhat;
-    w->gives = gradient && !sums && (t->dadd || t->dgate);
+    w->gives = gives;
     w->most = nrmi_most_packed(t, k->is_double);
     w->ignores_x = gradient && !sums && t->frozen && !t->acts;
     w->packs_dy = gradient && (converts || t->acts || w->gives);
     w->packs_out = !sums && (converts || t->dsum || !t->apart ||
-                             (t->acts && !gradient && (direct || t->gate || t->stream)));
+                             (t->acts && !gradient && (direct || t->gate || t->stream ||
+                                                       t->out == t->add)));
     w->c.half = direct ? t->dtype : 0;
     w->c.half_out = w->packs_out ? 0 : w->c.half;
     if (what == NRMI_INNER) {
@@ -3676,14 +3678,26 @@ static void nrmi_pack_like_y(const nrmi_work *w, const nrmi_span *s, unsigned ch
     (back ? w->k->unpack : w->k->pack)(&p);
 }
 
+/* What acts, of nothing yet. */
+static nrmi_acting nrmi_acting_by(const nrmi_tile *t)
+{
+    const nrm_desc *d = t->desc;
+    const int f64 = t->dtype == NRM_F64;
+    nrmi_acting a;
+    memset(&a, 0, sizeof a);
+    a.act = (int)d->act;
+    a.slope = f64 ? d->act_slope : nrmi_as_float(d->act_slope);
+    a.low = f64 ? d->act_low : nrmi_as_float(d->act_low);
+    a.high = f64 ? d->act_high : nrmi_as_float(d->act_high);
+    return a;
+}
+
 /* What acts on packed u of a chunk whose y begins at y_at; add is in u where it has to be packed. */
 static nrmi_acting nrmi_acting_of(const nrmi_work *w, const nrmi_span *s, size_t y_at,
                                   unsigned char *u)
 {
     const nrmi_tile *t = w->t;
-    const nrm_desc *d = t->desc;
-    const int f64 = t->dtype == NRM_F64;
-    nrmi_acting a;
+    nrmi_acting a = nrmi_acting_by(t);
     a.u = u;
     a.out = u;
     a.u_step = a.out_step = nrmi_packed_step(s);
@@ -3697,11 +3711,6 @@ static nrmi_acting nrmi_acting_of(const nrmi_work *w, const nrmi_span *s, size_t
     a.dy = nrmi_shift(t->dy, t->size * y_at);
     a.lines = s->lines;
     a.n = s->n;
-    a.act = (int)d->act;
-    a.stream = 0;
-    a.slope = f64 ? d->act_slope : nrmi_as_float(d->act_slope);
-    a.low = f64 ? d->act_low : nrmi_as_float(d->act_low);
-    a.high = f64 ? d->act_high : nrmi_as_float(d->act_high);
     return a;
 }
 
@@ -4149,6 +4158,45 @@ static float nrmi_chunk_at(const nrmi_chunk *c, const void *p, size_t i)
     return c->half ? (float)nrmi_value(c->half, (const unsigned char *)p, i) : nrmi_f32_at(p, i);
 }
 
+/* Where a chunk begins in tensors with these steps. */
+static size_t nrmi_span_at(const nrmi_work *w, const nrmi_span *s, size_t plane, size_t step)
+{
+    return s->plane * plane + (w->t->column ? s->from * step + s->lane : s->lane * step + s->from);
+}
+
+/* dy' of value i of line l in double, where it overflows in float: from the y before it acts, which
+   is a float as ever. */
+static NRMI_NOINLINE double nrmi_dy_wide(const nrmi_work *w, const nrmi_span *s, size_t l, size_t i)
+{
+    const nrmi_kernels *k = &nrmi_kernels_f64_scalar;
+    const nrmi_tile *t = w->t;
+    const nrmi_chunk *c = &w->again;
+    const int inner = w->what == NRMI_INNER;
+    const size_t on = w->place ? i : l, off = w->place ? l : i;
+    const size_t at = nrmi_span_at(w, s, t->y_plane, t->y_step) + l * t->y_step + i;
+    float u = nrmi_f32_at(w->c.x, l * w->c.x_step + i) - ((const float *)c->mh)[on];
+    double v, y, slope, dy = nrmi_value(t->dtype, t->dy, at);
+    nrmi_acting a = nrmi_acting_by(t);
+    u = nrmi_product_f32(u - ((const float *)c->ml)[on], ((const float *)c->r)[on]);
+    if (inner || c->k)
+        u = nrmi_product_f32(u, inner ? nrmi_f32_at(c->g, off * c->g_step)
+                                      : ((const float *)c->k)[on]);
+    u += inner ? nrmi_f32_at(c->b, off * c->b_step) : ((const float *)c->b)[on];
+    v = (double)u + (t->add ? nrmi_value(t->dtype, t->add, at) : 0);
+    slope = dy;
+    a.n = a.lines = 1;
+    a.u = (const unsigned char *)&v;
+    a.dy = a.out = (unsigned char *)&slope;
+    k->slope(&a);
+    if (!t->gate)
+        return slope;
+    y = nrmi_value(t->dtype, t->gate, at);
+    a.act = NRM_SILU;
+    a.u = a.out = (unsigned char *)&y;
+    k->act(&a);
+    return nrmi_product(slope, y);
+}
+
 /* A chunk of dx that is not all finite in float, again: what is not is computed in double from the
    same coefficients, dsum included: dy * gamma can overflow where dx does not. */
 static NRMI_NOINLINE void nrmi_again(nrmi_work *w, const nrmi_span *s, size_t out_at)
@@ -4167,19 +4215,21 @@ static NRMI_NOINLINE void nrmi_again(nrmi_work *w, const nrmi_span *s, size_t ou
             const float dy = nrmi_chunk_at(c, c->dy, l * c->dy_step + i);
 #define NRMI_OF(name) (((const float *)c->name)[on])
             const double more = t->dsum ? nrmi_value(t->dtype, t->dsum, at) : -0.0;
+            const double dy_wide = t->acts && !nrmi_finite((double)dy) ? nrmi_dy_wide(w, s, l, i)
+                                                                       : nrmi_widened(dy);
             float dx, k, h;
             double wide;
             if (t->frozen) {
                 k = NRMI_OF(r);
                 dx = c->k ? nrmi_product_f32(dy * k, NRMI_OF(k)) : dy * k;
-                wide = nrmi_product(nrmi_widened(dy), (double)k);
+                wide = nrmi_product(dy_wide, (double)k);
                 wide = nrmi_product(wide, c->k ? (double)NRMI_OF(k) : 1);
             } else {
                 const float d = (x - NRMI_OF(mh)) - NRMI_OF(ml);
                 k = inner ? nrmi_f32_at(c->g, off * c->g_step) * NRMI_OF(k) : NRMI_OF(k);
                 h = nrmi_product_f32(nrmi_product_f32(d, NRMI_OF(r)), NRMI_OF(q));
                 dx = ((nrmi_product_f32(dy, k) - NRMI_OF(p)) - h) * NRMI_OF(o);
-                wide = nrmi_product(nrmi_widened(dy), (double)k) - (double)NRMI_OF(p);
+                wide = nrmi_product(dy_wide, (double)k) - (double)NRMI_OF(p);
                 wide -= nrmi_product(nrmi_widened(d) * (double)NRMI_OF(r), (double)NRMI_OF(q));
                 wide = nrmi_product(wide, (double)NRMI_OF(o));
             }
@@ -4261,12 +4311,6 @@ static void nrmi_back(nrmi_work *w, const nrmi_span *s, size_t out_at)
                             t->dtype);
         k->unpack(&p);
     }
-}
-
-/* Where a chunk begins in tensors with these steps. */
-static size_t nrmi_span_at(const nrmi_work *w, const nrmi_span *s, size_t plane, size_t step)
-{
-    return s->plane * plane + (w->t->column ? s->from * step + s->lane : s->lane * step + s->from);
 }
 
 static void nrmi_map_chunk(nrmi_work *w, const nrmi_span *s)
