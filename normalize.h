@@ -2589,8 +2589,11 @@ static unsigned nrmi_check_sizes(nrmi_call *q)
         !nrmi_times(m, 8, &q->bytes[NRMI_LIKE_STATS]))
         return NRMI_WRONG_STATS;
     q->bytes[NRMI_LIKE_CHANNELS] = q->bytes[NRMI_LIKE_PARAMS] = q->param * d->c;
-    if (q->empty)
+    if (q->empty) {
+        if (d->affine_per_sample)
+            q->bytes[NRMI_LIKE_PARAMS] = 0;
         return 0;
+    }
     /* n*c parameters of 16-bit data take twice what its values do */
     if (d->affine_per_sample && !nrmi_times(d->n, q->bytes[NRMI_LIKE_CHANNELS],
                                             &q->bytes[NRMI_LIKE_PARAMS]))
