@@ -204,28 +204,35 @@ static void test_sums(nrm_dtype t)
 
 typedef double function(double);
 
-/* Both to 2^-50 or so, which is the 2^26th part of what a float's rounding is: where exp leaves the
-   doubles the result is 0. */
+/* Both to 2^-50 or so, which is the 2^26th part of what a float's rounding is. Of most floats the
+   exponential says nothing: it is 0 or all but 1. */
 static double silu(double v)
 {
-    const double e = exp(v < 0 ? v : -v);
-    if (v < 0) return v < -800 ? -0.0 : v * (e / (1 + e));
-    return v > 800 ? v : v / (1 + e);
+    double e;
+    if (fabs(v) > 800) return v < 0 ? -0.0 : v;
+    if (fabs(v) < 0x1p-18) return v / 2 + v * v / 4;
+    e = exp(-fabs(v));
+    return v < 0 ? v * (e / (1 + e)) : v / (1 + e);
 }
 
 static double silu_slope(double v)
 {
-    const double e = exp(-fabs(v)), large = 1 / (1 + e), small = e / (1 + e);
+    double e;
     if (fabs(v) > 800) return v > 0;
-    return v < 0 ? small * (1 + v * large) : large * (1 + v * small);
+    if (fabs(v) < 0x1p-18) return 0.5 + v / 2;
+    e = exp(-fabs(v));
+    return v < 0 ? e / (1 + e) * (1 + v / (1 + e)) : (1 + v * (e / (1 + e))) / (1 + e);
 }
 
 /* What its error is measured by: the sum of its terms' magnitudes. */
 static double silu_slope_scale(double v)
 {
-    const double e = exp(-fabs(v)), large = 1 / (1 + e), small = e / (1 + e);
-    if (fabs(v) > 800) return v > 0;
-    return v < 0 ? small * (1 - v * large) : large * (1 + v * small);
+    const double slope = silu_slope(v);
+    double e;
+    if (v >= 0 || v < -800) return slope;
+    if (v > -0x1p-18) return 0.5;
+    e = exp(v);
+    return e / (1 + e) * (1 - v / (1 + e));
 }
 
 typedef struct errors {
