@@ -250,6 +250,13 @@ python_demonstration()
     "$python_found" examples/python/normalize.py
 }
 
+beside_torch()
+{
+    python_with_numpy
+    "$python_found" -c 'import torch' 2>/dev/null || { echo "no PyTorch here"; exit 77; }
+    "$python_found" "$here/beside_torch.py"
+}
+
 # ---- The list -----------------------------------------------------------------------------------
 
 check "make install, make uninstall: files" installed_files
@@ -272,6 +279,7 @@ check "make shared: exports the public functions and no other name" \
     exports_are_public build/libnormalize.so
 check "Python: structs and enumerators as in C" layout_in_python
 check "Python: each kind beside numpy in double" python_demonstration
+check "Python: activations, add and gate beside PyTorch" beside_torch
 
 echo "1..$count"
 [ $skipped = 0 ] || echo "# skipped $skipped"
