@@ -831,11 +831,12 @@ enum { NRMI_TWICE = 262144, NRMI_FIRST_CACHE = 24576, NRMI_FAR = 1048576 };
      INNER    layer and RMS norm: a lane is a row of c        mean, rstd: lane; gamma, beta: along
      PARAM    their dgamma and dbeta: a lane is a channel    gamma, beta: lane; mean, rstd: along */
 enum { NRMI_MOMENTS, NRMI_CHANNEL, NRMI_INNER, NRMI_PARAM, NRMI_TOTAL };
-enum { NRMI_Y, NRMI_MASK, NRMI_DX };
+enum { NRMI_Y, NRMI_DX };
 
 typedef struct nrmi_tile {
     const unsigned char *x, *res, *dy, *dsum; /* first element of the tile; NULL if absent      */
-    unsigned char *out, *sum;                 /* y or dx; z                                     */
+    const unsigned char *add, *gate;
+    unsigned char *out, *sum, *dadd, *dgate;  /* out: y or dx; sum: z                           */
     size_t x_step, y_step;                    /* elements from one line of memory to the next   */
     size_t x_plane, y_plane;                  /* ... from one plane of the list to the next     */
     size_t planes, lanes, len;                /* a lane has planes * len values                 */
@@ -843,7 +844,8 @@ typedef struct nrmi_tile {
     int column;                /* lanes lie side by side, and go down the lines                  */
     int few;                   /* a block is 8 of them                                           */
     int packs;                 /* halves, which the kernels do not take as they lie              */
-    int relu, frozen;          /* frozen: mean and rstd do not depend on x                       */
+    int acts;                  /* forward: something follows the norm; backward: has a slope     */
+    int frozen;                /* mean and rstd do not depend on x                               */
     int stream;                /* out is too large to stay in the caches, and apart from x       */
     int apart;                 /* out shares no byte with an input                               */
     int distant;               /* the tensors do not stay in the second cache                    */
@@ -851,6 +853,7 @@ typedef struct nrmi_tile {
     int back;                  /* the sums have just been read: map from the end                 */
     int tiny;                  /* CHANNEL: gamma * rstd needs two factors                        */
     int odd;                   /* statistics or parameters that are prepared one by one          */
+    const nrm_desc *desc;      /* the call's, of which this asks what acts                       */
     int dtype;                 /* storage (nrm_dtype) and its size in bytes                      */
     size_t size;
     double scale;              /* F64: z is multiplied by this power of two first; 0: by 1       */
@@ -886,6 +889,17 @@ typedef struct nrmi_chunk {
     int half, half_out;               /* x and dy, out: halves of this type as they lie, or 0   */
     int stream, finite;               /* dx: out: whether all of it is                          */
 } nrmi_chunk;
+
+/* What follows the norm, u = xhat * g + b: out = act(u + add), or, with dy, its gradient dy times the
+   slope there. add may be NULL. The steps are values from one line to the next. */
+typedef struct nrmi_acting {
+    const unsigned char *u, *add, *dy;
+    unsigned char *out;
+    size_t u_step, add_step, dy_step, out_step;
+    size_t lines, n;
+    int act, stream;
+    double slope, low, high;
+} nrmi_acting;
 
 /* Work on lanes in double, several at a time. NRMI_OF_PILOT: mh alone. NRMI_OF_Y: mh, ml, r = rstd
    or, with g, g * rstd, b. NRMI_OF_SUMS: mh, ml, r = v * lift, k = u. NRMI_OF_DX: mh, ml, r = v,
@@ -933,11 +947,13 @@ typedef struct nrmi_kernels {
     nrmi_kernel *totals;         /* floats: first alone, the sums of rows of one block        */
     nrmi_kernel *rest;           /* of column sums: fewer than 16 phases                      */
     nrmi_kernel *pilots[2];      /* of rows, of columns                                       */
-    nrmi_kernel *map[3][2][2];   /* Y, MASK, DX; statistics by line, by place; INNER          */
+    nrmi_kernel *map[2][2][2];   /* Y, DX; statistics by line, by place; INNER                */
     void (*pack)(const nrmi_packing *);   /* z of any type; what is past n may be set          */
     void (*unpack)(const nrmi_packing *); /* the way back, rounded once                        */
-    void (*relu)(void *y, size_t n);
-    void (*plus)(void *to, const void *more, size_t n);
+    void (*act)(const nrmi_acting *);
+    void (*slope)(const nrmi_acting *);
+    void (*plus)(void *to, const void *more, size_t n); /* whole vectors                      */
+    void (*times)(void *to, const void *more, size_t n);
     int (*within)(const unsigned char *values, size_t count, double limit); /* floats alone */
     void (*coefs)(const nrmi_lanes *);
     int (*judge)(const nrmi_judged *);        /* 1: all of them are accepted                   */
@@ -1187,15 +1203,17 @@ static NRMI_INLINE int nrmi_comfortable_affine(double g, double b)
            nrmi_bits(b) <= nrmi_bits(NRMI_BETA_LIMIT);
 }
 
-/* One y before the activation, by the choice and the formulas that the kernels use: the gradient
-   kernels in double ask it for the sign that the forward pass saw. */
-static float nrmi_point(double x, double mean, double rstd, double g, double b, int inner,
+/* One y before the activation, by the choice and the formulas that the kernels use, as a float if it
+   is one: the gradient in double asks it for the place that the forward pass saw. */
+static double nrmi_point(double x, double mean, double rstd, double g, double b, int inner,
                         int forced)
 {
     nrmi_factors f = {rstd, g};
     float mh, y;
-    if (forced || !nrmi_comfortable(mean, rstd) || (!inner && !nrmi_comfortable_affine(g, b)))
-        return (float)(nrmi_product((x - mean) * rstd, g) + b);
+    if (forced || !nrmi_comfortable(mean, rstd) || (!inner && !nrmi_comfortable_affine(g, b))) {
+        const double wide = nrmi_product((x - mean) * rstd, g) + b, narrow = nrmi_as_float(wide);
+        return nrmi_finite(narrow) ? narrow : wide;
+    }
     if (!inner)
         f = nrmi_factors_of(rstd, g, 0);
     mh = (float)mean;
@@ -1203,7 +1221,8 @@ static float nrmi_point(double x, double mean, double rstd, double g, double b, 
     y = y - (float)(mean - (double)mh);
     y = y * (float)f.r;
     y = nrmi_product_f32(y, (float)f.g);
-    return y + (float)b;
+    y = y + (float)b;
+    return (double)y;
 }
 
 NRM_API uint16_t nrm_f32_to_bf16(float value)
@@ -1350,14 +1369,15 @@ static int nrmi_times(size_t a, size_t b, size_t *product)
      set1 load store stream    broadcast; no alignment is asked, but of stream
      mask(n)                   the first n of a vector, n <= W
      load_part store_part keep those of a mask; missing ones load as +0, and keep leaves +0
-     add sub mul               IEEE, rounded once
+     add sub mul div           IEEE, rounded once
      pairs(a, b)               a0+a1, a2+a3 ... b0+b1, b2+b3 ...
-     above(x, y)               x where y > 0, else +0
+     choose(t, x, y)           x where t > 0, else y, also where t is NaN
      relu(y)                   y where y > 0, NaN where NaN, else +0
+     pow2(z)                   2^k of NRMI_MAGIC + k
      within(v, limit)          float alone: 1 if every |value| <= limit; a NaN is not
      tally(totals, v)          totals[i] += v[i], in double
    of halves half_get, half_put: W of them, as floats; and of doubles alone
-     div root biggest and_bits or_bits most(x, limit)     most: bit i is set where x[i] <= limit
+     root biggest and_bits or_bits most(x, limit)     most: bit i is set where x[i] <= limit
      get_f32 put_f32           W floats, widened and rounded */
 
 #define NRMI_W_f32_scalar 1
@@ -1429,12 +1449,17 @@ typedef int nrmi_m_f32_scalar, nrmi_m_f64_scalar;
         return r;                                                                                  \
     }                                                                                              \
     NRMI_DEFINE(nrmi_##A, nrmi_pairs_##A##_scalar, (nrmi_##A x, nrmi_##A y), x + y)                \
-    NRMI_DEFINE(nrmi_##A, nrmi_above_##A##_scalar, (nrmi_##A x, nrmi_##A y),                       \
-                nrmi_positive_##A(y) ? x : 0)                                                      \
+    NRMI_DEFINE(nrmi_##A, nrmi_div_##A##_scalar, (nrmi_##A x, nrmi_##A y), x / y)                  \
+    NRMI_DEFINE(nrmi_##A, nrmi_choose_##A##_scalar, (nrmi_##A t, nrmi_##A x, nrmi_##A y),          \
+                nrmi_positive_##A(t) ? x : y)                                                      \
     NRMI_DEFINE(nrmi_##A, nrmi_relu_##A##_scalar, (nrmi_##A y), nrmi_negative_##A(y) ? 0 : y)      \
     NRMI_DO(nrmi_tally_##A##_scalar, (double *to, nrmi_##A x), *to = *to + (double)x)
 NRMI_SCALAR_OPS(f32)
 NRMI_SCALAR_OPS(f64)
+NRMI_DEFINE(float, nrmi_pow2_f32_scalar, (float z),
+            nrmi_from_bits32((nrmi_bits32(z) << 23) + 0x3f800000u))
+NRMI_DEFINE(double, nrmi_pow2_f64_scalar, (double z),
+            nrmi_from_bits((nrmi_bits_of_f64(z) << 52) + NRMI_POW2_BITS(0)))
 NRMI_DEFINE(int, nrmi_within_f32_scalar, (float x, float limit),
             (nrmi_bits32(x) & 0x7fffffffu) <= nrmi_bits32(limit))
 static NRMI_INLINE float nrmi_larger_f32_scalar(float most, float x)
@@ -1450,7 +1475,6 @@ static NRMI_INLINE void nrmi_half_put_scalar(int dtype, void *p, float x)
 {
     nrmi_u16_set(p, 0, dtype == NRM_F16 ? nrm_f32_to_f16(x) : nrm_f32_to_bf16(x));
 }
-NRMI_DEFINE(double, nrmi_div_scalar, (double x, double y), x / y)
 NRMI_DEFINE(double, nrmi_root_scalar, (double x), NRM_SQRT(x))
 NRMI_DEFINE(double, nrmi_biggest_scalar, (double x, double y), x > y ? x : y)
 NRMI_DEFINE(double, nrmi_and_bits_scalar, (double x, uint64_t bits),
@@ -1496,6 +1520,7 @@ typedef __m256i nrmi_m_f32_avx2, nrmi_m_f64_avx2;
                 _mm256_and_##s(x, _mm256_castsi256_##s(m)))                                        \
     NRMI_DEFINE(V, nrmi_add_##A##_avx2, (V x, V y), NRMI_OPERATE(x, +, y, _mm256_add_##s))         \
     NRMI_DEFINE(V, nrmi_sub_##A##_avx2, (V x, V y), NRMI_OPERATE(x, -, y, _mm256_sub_##s))         \
+    NRMI_DEFINE(V, nrmi_div_##A##_avx2, (V x, V y), NRMI_OPERATE(x, /, y, _mm256_div_##s))         \
     static NRMI_INLINE V nrmi_mul_##A##_avx2(V x, V y)                                             \
     {                                                                                              \
         x = NRMI_OPERATE(x, *, y, _mm256_mul_##s);                                                 \
@@ -1524,12 +1549,12 @@ static NRMI_INLINE __m256 nrmi_relu_f32_avx2(__m256 y)
                                           _mm256_cmpeq_epi32(u, _mm256_setzero_si256()));
     return _mm256_castsi256_ps(_mm256_andnot_si256(below, u));
 }
-static NRMI_INLINE __m256 nrmi_above_f32_avx2(__m256 x, __m256 y)
+static NRMI_INLINE __m256 nrmi_choose_f32_avx2(__m256 t, __m256 x, __m256 y)
 {
-    const __m256i u = _mm256_castps_si256(y);
+    const __m256i u = _mm256_castps_si256(t);
     const __m256i above = _mm256_and_si256(_mm256_cmpgt_epi32(u, _mm256_setzero_si256()),
                                            _mm256_cmpgt_epi32(_mm256_set1_epi32(NRMI_OVER_INF), u));
-    return _mm256_and_ps(x, _mm256_castsi256_ps(above));
+    return _mm256_blendv_ps(y, x, _mm256_castsi256_ps(above));
 }
 static NRMI_INLINE __m256d nrmi_relu_f64_avx2(__m256d y)
 {
@@ -1539,14 +1564,20 @@ static NRMI_INLINE __m256d nrmi_relu_f64_avx2(__m256d y)
                         _mm256_cmpeq_epi64(u, _mm256_setzero_si256()));
     return _mm256_castsi256_pd(_mm256_andnot_si256(below, u));
 }
-static NRMI_INLINE __m256d nrmi_above_f64_avx2(__m256d x, __m256d y)
+static NRMI_INLINE __m256d nrmi_choose_f64_avx2(__m256d t, __m256d x, __m256d y)
 {
-    const __m256i u = _mm256_castpd_si256(y);
+    const __m256i u = _mm256_castpd_si256(t);
     const __m256i above =
         _mm256_and_si256(_mm256_cmpgt_epi64(u, _mm256_setzero_si256()),
                          _mm256_cmpgt_epi64(_mm256_set1_epi64x(NRMI_OVER_INF64), u));
-    return _mm256_and_pd(x, _mm256_castsi256_pd(above));
+    return _mm256_blendv_pd(y, x, _mm256_castsi256_pd(above));
 }
+NRMI_DEFINE(__m256, nrmi_pow2_f32_avx2, (__m256 z),
+            _mm256_castsi256_ps(_mm256_add_epi32(_mm256_slli_epi32(_mm256_castps_si256(z), 23),
+                                                 _mm256_set1_epi32(0x3f800000))))
+NRMI_DEFINE(__m256d, nrmi_pow2_f64_avx2, (__m256d z),
+            _mm256_castsi256_pd(_mm256_add_epi64(_mm256_slli_epi64(_mm256_castpd_si256(z), 52),
+                                                 _mm256_set1_epi64x(NRMI_POW2_BITS(0)))))
 static NRMI_INLINE __m256 nrmi_larger_f32_avx2(__m256 most, __m256 x)
 {
     const __m256i size = _mm256_and_si256(_mm256_castps_si256(x), _mm256_set1_epi32(0x7fffffff));
@@ -1603,7 +1634,6 @@ static NRMI_NOINLINE void nrmi_half_put_part_avx2(int dtype, void *p, __m256 x, 
     nrmi_half_put_avx2(dtype, h, x);
     memcpy(p, h, 2 * nrmi_there_avx2(m));
 }
-NRMI_DEFINE(__m256d, nrmi_div_avx2, (__m256d x, __m256d y), NRMI_OPERATE(x, /, y, _mm256_div_pd))
 NRMI_DEFINE(__m256d, nrmi_root_avx2, (__m256d x), _mm256_sqrt_pd(x))
 NRMI_DEFINE(__m256d, nrmi_biggest_avx2, (__m256d x, __m256d y), _mm256_max_pd(x, y))
 NRMI_DEFINE(__m256d, nrmi_and_bits_avx2, (__m256d x, uint64_t bits),
@@ -1649,6 +1679,7 @@ typedef __mmask8 nrmi_m_f64_avx512;
                 _mm512_maskz_loadu_##s(m, p))                                                      \
     NRMI_DEFINE(V, nrmi_add_##A##_avx512, (V x, V y), NRMI_OPERATE(x, +, y, _mm512_add_##s))       \
     NRMI_DEFINE(V, nrmi_sub_##A##_avx512, (V x, V y), NRMI_OPERATE(x, -, y, _mm512_sub_##s))       \
+    NRMI_DEFINE(V, nrmi_div_##A##_avx512, (V x, V y), NRMI_OPERATE(x, /, y, _mm512_div_##s))       \
     static NRMI_INLINE V nrmi_mul_##A##_avx512(V x, V y)                                           \
     {                                                                                              \
         x = NRMI_OPERATE(x, *, y, _mm512_mul_##s);                                                 \
@@ -1666,13 +1697,17 @@ typedef __mmask8 nrmi_m_f64_avx512;
         const M below = _mm512_cmplt_epi##e##_mask(u, NRMI_INT512_##A(UNDER));                     \
         return _mm512_maskz_mov_##s((M)(_mm512_test_epi##e##_mask(u, u) & ~below), y);             \
     }                                                                                              \
-    static NRMI_INLINE V nrmi_above_##A##_avx512(V x, V y)                                         \
+    static NRMI_INLINE V nrmi_choose_##A##_avx512(V t, V x, V y)                                   \
     {                                                                                              \
-        const __m512i u = _mm512_cast##s##_si512(y);                                               \
+        const __m512i u = _mm512_cast##s##_si512(t);                                               \
         const M real = _mm512_cmplt_epi##e##_mask(u, NRMI_INT512_##A(OVER));                       \
-        return _mm512_maskz_mov_##s(                                                               \
-            (M)(_mm512_cmpgt_epi##e##_mask(u, _mm512_setzero_si512()) & real), x);                 \
-    }
+        return _mm512_mask_mov_##s(                                                                \
+            y, (M)(_mm512_cmpgt_epi##e##_mask(u, _mm512_setzero_si512()) & real), x);              \
+    }                                                                                              \
+    NRMI_DEFINE(V, nrmi_pow2_##A##_avx512, (V z),                                                  \
+                _mm512_castsi512_##s(_mm512_add_epi##e(                                            \
+                    _mm512_maskz_slli_epi##e((M)-1, _mm512_cast##s##_si512(z), e == 32 ? 23 : 52), \
+                    NRMI_INT512_##A(e == 32 ? 0x3f800000 : NRMI_POW2_BITS(0)))))
 #define NRMI_INT512_f32(x) _mm512_set1_epi32(x)
 #define NRMI_INT512_f64(x) _mm512_set1_epi64(x)
 NRMI_AVX512_OPS(f32, ps, __m512, float, __mmask16)
@@ -1752,7 +1787,6 @@ static NRMI_SELDOM void nrmi_half_put_part_avx512(int dtype, void *p, __m512 x, 
 {
     _mm256_mask_storeu_epi16(p, m, nrmi_halves_avx512(dtype, x));
 }
-NRMI_DEFINE(__m512d, nrmi_div_avx512, (__m512d x, __m512d y), NRMI_OPERATE(x, /, y, _mm512_div_pd))
 NRMI_DEFINE(__m512d, nrmi_root_avx512, (__m512d x), _mm512_maskz_sqrt_pd(0xff, x))
 NRMI_DEFINE(__m512d, nrmi_biggest_avx512, (__m512d x, __m512d y), _mm512_maskz_max_pd(0xff, x, y))
 NRMI_DEFINE(__m512d, nrmi_and_bits_avx512, (__m512d x, uint64_t bits),
@@ -1859,7 +1893,7 @@ static NRMI_INLINE nrmi_2xi64 nrmi_ones_f64_v128(size_t n)
 }
 
 /* V and I are a register of numbers and of integers of their size. */
-#define NRMI_V128_OPS(A, V, I, UNDER, OVER)                                                        \
+#define NRMI_V128_OPS(A, V, I, UNDER, OVER, SHIFT, ONE)                                            \
     static NRMI_INLINE V nrmi_set1_##A##_v128(nrmi_##A x)                                          \
     {                                                                                              \
         const V r = NRMI_ALL_##A(x);                                                               \
@@ -1893,6 +1927,7 @@ static NRMI_INLINE nrmi_2xi64 nrmi_ones_f64_v128(size_t n)
     NRMI_DEFINE(V, nrmi_keep_##A##_v128, (V x, size_t n), (V)((I)x & nrmi_ones_##A##_v128(n)))     \
     NRMI_DEFINE(V, nrmi_add_##A##_v128, (V x, V y), x + y)                                         \
     NRMI_DEFINE(V, nrmi_sub_##A##_v128, (V x, V y), x - y)                                         \
+    NRMI_DEFINE(V, nrmi_div_##A##_v128, (V x, V y), x / y)                                         \
     static NRMI_INLINE V nrmi_mul_##A##_v128(V x, V y)                                             \
     {                                                                                              \
         x = x * y;                                                                                 \
@@ -1902,12 +1937,17 @@ static NRMI_INLINE nrmi_2xi64 nrmi_ones_f64_v128(size_t n)
     NRMI_DEFINE(V, nrmi_pairs_##A##_v128, (V x, V y), NRMI_PAIRS_##A(x, y))                        \
     NRMI_DEFINE(V, nrmi_relu_##A##_v128, (V y),                                                    \
                 (V)((I)y & ~((I)((I)y < UNDER) | (I)((I)y == 0))))                                 \
-    NRMI_DEFINE(V, nrmi_above_##A##_v128, (V x, V y),                                              \
-                (V)((I)x & (I)((I)y > 0) & (I)((I)y < OVER)))
+    static NRMI_INLINE V nrmi_choose_##A##_v128(V t, V x, V y)                                     \
+    {                                                                                              \
+        const I above = (I)((I)t > 0) & (I)((I)t < OVER);                                          \
+        return (V)(((I)x & above) | ((I)y & ~above));                                              \
+    }                                                                                              \
+    NRMI_DEFINE(V, nrmi_pow2_##A##_v128, (V z), (V)(((I)z << SHIFT) + ONE))
 #define NRMI_ALL_f32(x) {x, x, x, x}
 #define NRMI_ALL_f64(x) {x, x}
-NRMI_V128_OPS(f32, nrmi_4xf32, nrmi_4xi32, NRMI_UNDER_INF, NRMI_OVER_INF)
-NRMI_V128_OPS(f64, nrmi_2xf64, nrmi_2xi64, NRMI_UNDER_INF64, NRMI_OVER_INF64)
+NRMI_V128_OPS(f32, nrmi_4xf32, nrmi_4xi32, NRMI_UNDER_INF, NRMI_OVER_INF, 23, 0x3f800000)
+NRMI_V128_OPS(f64, nrmi_2xf64, nrmi_2xi64, NRMI_UNDER_INF64, NRMI_OVER_INF64, 52,
+              (int64_t)NRMI_POW2_BITS(0))
 static NRMI_INLINE nrmi_4xf32 nrmi_larger_f32_v128(nrmi_4xf32 most, nrmi_4xf32 x)
 {
     const nrmi_4xi32 size = (nrmi_4xi32)x & 0x7fffffff, above = size > (nrmi_4xi32)most;
@@ -1947,7 +1987,6 @@ static NRMI_INLINE void nrmi_half_put_v128(int dtype, void *p, nrmi_4xf32 x)
         h = NRMI_U16(((high | 0x40u) & nan) | (rounded & ~nan));
     memcpy(p, &h, sizeof h);
 }
-NRMI_DEFINE(nrmi_2xf64, nrmi_div_v128, (nrmi_2xf64 x, nrmi_2xf64 y), x / y)
 static NRMI_INLINE nrmi_2xf64 nrmi_root_v128(nrmi_2xf64 x)
 {
     x[0] = NRM_SQRT(x[0]);
@@ -2561,8 +2600,11 @@ static unsigned nrmi_check_sizes(nrmi_call *q)
         !nrmi_times(m, 8, &q->bytes[NRMI_LIKE_STATS]))
         return NRMI_WRONG_STATS;
     q->bytes[NRMI_LIKE_CHANNELS] = q->bytes[NRMI_LIKE_PARAMS] = q->param * d->c;
-    if (q->empty)
+    if (q->empty) {
+        if (d->affine_per_sample)
+            q->bytes[NRMI_LIKE_PARAMS] = 0;
         return 0;
+    }
     /* n*c parameters of 16-bit data take twice what its values do */
     if (d->affine_per_sample && !nrmi_times(d->n, q->bytes[NRMI_LIKE_CHANNELS],
                                             &q->bytes[NRMI_LIKE_PARAMS]))
@@ -3024,9 +3066,14 @@ static void nrmi_start(const nrmi_call *q, nrmi_job *j, size_t *places)
         j->layout = NRM_NCHW;
     j->t.x = (const unsigned char *)a->x;
     j->t.res = (const unsigned char *)a->residual;
-    j->t.relu = d->act == NRM_RELU;
+    j->t.acts = d->act != NRM_IDENTITY || a->gate || ((f & NRMI_NEEDS_Y) && a->add);
+    if (j->t.acts) {
+        j->t.add = (const unsigned char *)a->add;
+        j->t.gate = (const unsigned char *)a->gate;
+    }
     j->t.stream = values >= NRM_STREAM_BYTES / 2 / q->size;
     j->t.distant = values > NRMI_FAR / q->size;
+    j->t.desc = d;
     j->t.dtype = (int)d->dtype;
     j->t.size = q->size;
     j->t.packs = q->size == 2 && !q->set->f32->halves;
@@ -3037,10 +3084,13 @@ static void nrmi_start(const nrmi_call *q, nrmi_job *j, size_t *places)
         j->t.dy = (const unsigned char *)a->dy;
         j->t.dsum = (const unsigned char *)a->dsum;
         j->t.out = (unsigned char *)a->dx;
+        j->t.dadd = (unsigned char *)a->dadd;
+        j->t.dgate = (unsigned char *)a->dgate;
     }
     j->t.apart = !(f & NRMI_NEEDS_DY) || (j->t.out != j->t.x && j->t.out != j->t.res &&
                                           j->t.out != j->t.dy && j->t.out != j->t.dsum);
-    if (j->t.out == j->t.x || j->t.out == j->t.res || j->t.out == j->t.dy)
+    if (j->t.out == j->t.x || j->t.out == j->t.res || j->t.out == j->t.dy ||
+        j->t.out == j->t.add || j->t.out == j->t.gate)
         j->t.stream = 0;
     j->gamma = nrmi_reads_gamma(q) ? (const unsigned char *)a->gamma : NULL;
     j->beta = nrmi_reads_beta(q) ? (const unsigned char *)a->beta : NULL;
@@ -3077,6 +3127,10 @@ static void nrmi_shift_tile(const nrmi_call *q, nrmi_tile *t, size_t x, size_t y
     t->sum = nrmi_shift(t->sum, q->size * x);
     t->dsum = nrmi_shift(t->dsum, q->size * x);
     t->dy = nrmi_shift(t->dy, q->size * y);
+    t->add = nrmi_shift(t->add, q->size * y);
+    t->gate = nrmi_shift(t->gate, q->size * y);
+    t->dadd = nrmi_shift(t->dadd, q->size * y);
+    t->dgate = nrmi_shift(t->dgate, q->size * y);
     t->out = nrmi_shift(t->out, q->size * (backward ? x : y));
 }
 
@@ -3209,11 +3263,14 @@ typedef struct nrmi_work {
     int what, gradient;
     int place;                   /* statistics belong to the place in a line                    */
     int packs_x, packs_dy;       /* the front's: x, dy are not as the kernel takes them         */
-    int ignores_x;               /* frozen statistics without RELU                              */
+    int ignores_x;               /* frozen statistics without a slope                           */
     int packs_out;               /* the back's: out is not written by the kernel                */
+    int gives;                   /* dadd or dgate is asked for                                  */
     int copies_g, copies_b;      /* INNER: gamma, beta are not as the kernel takes them         */
-    nrmi_chunk c, mask;          /* for the kernel, and for that of RELU's mask                 */
+    size_t most;                 /* packed values at once                                       */
+    nrmi_chunk c, again;         /* for the kernel, and, of gradients, for y once more          */
     unsigned char *z, *w;        /* packed x and dy                                             */
+    unsigned char *u, *e;        /* packed y before it acts; add, gate, dgate                   */
     double *run;                 /* of row sums                                                 */
     unsigned char *along[3];     /* copied coefficients along the lane                          */
     unsigned char *units;        /* PARAM of rows: NRMI_PIECE zeros, as many ones               */
@@ -3232,6 +3289,11 @@ static int nrmi_converts(const nrmi_tile *t, int wide)
 {
     return t->size == 2 || (wide && t->dtype != NRM_F64);
 }
+/* Whether a slope needs four packed arrays, of x, y before it acts, dy, and add or gate. */
+static int nrmi_crowded(const nrmi_tile *t, int is_double)
+{
+    return t->acts && t->dy && (t->gate || nrmi_converts(t, is_double));
+}
 static size_t nrmi_most_lanes(const nrmi_tile *t, int wide)
 {
     size_t lanes = NRMI_LANES;
@@ -3239,9 +3301,15 @@ static size_t nrmi_most_lanes(const nrmi_tile *t, int wide)
         return wide || t->dtype == NRM_F64 ? NRMI_LINES / 2 : NRMI_LINES;
     if (wide || t->dtype == NRM_F64)
         lanes /= 2;
-    if (wide || t->packs || t->res || t->sum || t->dsum || t->relu || t->dtype == NRM_F64)
+    if (wide || t->packs || t->res || t->sum || t->dsum || t->acts || t->dtype == NRM_F64)
         lanes /= 2;
-    return lanes;
+    return nrmi_crowded(t, wide) ? lanes / 2 : lanes;
+}
+
+/* Packed values at once: four arrays share the room of two. */
+static size_t nrmi_most_packed(const nrmi_tile *t, int is_double)
+{
+    return (size_t)NRMI_CHUNK >> (is_double ? 1 : 0) >> (nrmi_crowded(t, is_double) ? 1 : 0);
 }
 
 /* Coefficients by lane from doubles: NUMERICS, "Apply", "Gradient". `sums`: of the sums. */
@@ -3280,14 +3348,14 @@ static NRMI_NOINLINE void nrmi_prepare_lane(nrmi_work *w, int sums, size_t i, do
     }
     if (!w->gradient)
         return;
-    if (t->relu) {
-        nrmi_put(k, w->mask.mh, i, mh);
-        nrmi_put(k, w->mask.ml, i, ml);
-        nrmi_put(k, w->mask.r, i, f.r / scale);
+    if (t->acts) {
+        nrmi_put(k, w->again.mh, i, mh);
+        nrmi_put(k, w->again.ml, i, ml);
+        nrmi_put(k, w->again.r, i, f.r / scale);
         if (channel) {
-            nrmi_put(k, w->mask.b, i, t->b[i]);
-            if (w->mask.k)
-                nrmi_put(k, w->mask.k, i, f.g);
+            nrmi_put(k, w->again.b, i, t->b[i]);
+            if (w->again.k)
+                nrmi_put(k, w->again.k, i, f.g);
         }
     }
     if (t->frozen && !sums)
@@ -3351,14 +3419,14 @@ static void nrmi_prepare_usual(nrmi_work *w, int sums, nrmi_room *room)
     } else {
         w->k->coefs(&l);
     }
-    if (!w->gradient || !t->relu)
+    if (!w->gradient || !t->acts)
         return;
     l.of = NRMI_OF_Y;
     l.g = channel ? t->g : NULL;
-    l.mh = (float *)(uintptr_t)w->mask.mh;
-    l.ml = (float *)(uintptr_t)w->mask.ml;
-    l.r = (float *)(uintptr_t)w->mask.r;
-    l.to_b = channel ? (float *)(uintptr_t)w->mask.b : NULL;
+    l.mh = (float *)(uintptr_t)w->again.mh;
+    l.ml = (float *)(uintptr_t)w->again.ml;
+    l.r = (float *)(uintptr_t)w->again.r;
+    l.to_b = channel ? (float *)(uintptr_t)w->again.b : NULL;
     w->k->coefs(&l);
 }
 
@@ -3379,14 +3447,14 @@ static void nrmi_prepare(nrmi_work *w, int sums, nrmi_room *room)
     const int dx = w->gradient && !sums && !t->frozen;
     size_t i;
     if (w->what == NRMI_PARAM) {
-        if (!t->relu)
+        if (!t->acts)
             return;
-        w->mask.g = nrmi_take_lanes(room, bytes, used);
-        w->mask.b = nrmi_take_lanes(room, bytes, used);
-        w->mask.g_step = w->mask.b_step = 1;
+        w->again.g = nrmi_take_lanes(room, bytes, used);
+        w->again.b = nrmi_take_lanes(room, bytes, used);
+        w->again.g_step = w->again.b_step = 1;
         for (i = 0; i < t->lanes; i++) {
-            nrmi_put(w->k, w->mask.g, i, t->g[i]);
-            nrmi_put(w->k, w->mask.b, i, t->b[i]);
+            nrmi_put(w->k, w->again.g, i, t->g[i]);
+            nrmi_put(w->k, w->again.b, i, t->b[i]);
         }
         return;
     }
@@ -3408,14 +3476,14 @@ static void nrmi_prepare(nrmi_work *w, int sums, nrmi_room *room)
         memset((void *)(uintptr_t)w->c.mh, 0, bytes);
         w->c.ml = w->c.mh;
     }
-    if (w->gradient && t->relu) {
-        w->mask.mh = nrmi_take_lanes(room, bytes, used);
-        w->mask.ml = nrmi_take_lanes(room, bytes, used);
-        w->mask.r = nrmi_take_lanes(room, bytes, used);
+    if (w->gradient && t->acts) {
+        w->again.mh = nrmi_take_lanes(room, bytes, used);
+        w->again.ml = nrmi_take_lanes(room, bytes, used);
+        w->again.r = nrmi_take_lanes(room, bytes, used);
         if (channel) {
-            w->mask.b = nrmi_take_lanes(room, bytes, used);
+            w->again.b = nrmi_take_lanes(room, bytes, used);
             if (is_double || t->tiny)
-                w->mask.k = nrmi_take_lanes(room, bytes, used);
+                w->again.k = nrmi_take_lanes(room, bytes, used);
         }
     }
     if (!is_double && !t->odd) {
@@ -3435,12 +3503,13 @@ static int nrmi_param_serves(const nrmi_work *w, const unsigned char *from, doub
 static void nrmi_open_work(nrmi_work *w, const nrmi_tile *t, const nrmi_kernels *k, int what,
                            int gradient, int sums, nrmi_room *room)
 {
-    const size_t packed = k->size * (k->is_double ? NRMI_CHUNK / 2 : NRMI_CHUNK);
+    const size_t packed = k->size * nrmi_most_packed(t, k->is_double);
     const int makes_xhat = what == NRMI_PARAM && !t->column;
     size_t i;
+    const int gives = gradient && !sums && (t->dadd || t->dgate);
     /* halves are read and written as they lie where nothing comes between */
     const int direct = t->size == 2 && !t->packs && !k->is_double && !t->res && !t->sum &&
-                       !(gradient && (t->relu || (!sums && t->frozen))) && !makes_xhat;
+                       !(gradient && (t->acts || gives || (!sums && t->frozen))) && !makes_xhat;
     const int converts = !direct && nrmi_converts(t, k->is_double);
     memset(w, 0, sizeof *w);
     w->t = t;
@@ -3448,11 +3517,15 @@ static void nrmi_open_work(nrmi_work *w, const nrmi_tile *t, const nrmi_kernels 
     w->what = what;
     w->gradient = gradient;
     w->place = what == NRMI_PARAM ? !t->column : t->column;
-    w->c.stat_step = w->mask.stat_step = 1;
+    w->c.stat_step = w->again.stat_step = 1;
     w->packs_x = converts || t->res || t->scale > 0 || (!sums && t->sum) || makes_xhat;
-    w->ignores_x = gradient && !sums && t->frozen && !t->relu;
-    w->packs_dy = gradient && (converts || t->relu);
-    w->packs_out = !sums && (converts || t->dsum || !t->apart || (direct && t->relu));
+    w->gives = gives;
+    w->most = nrmi_most_packed(t, k->is_double);
+    w->ignores_x = gradient && !sums && t->frozen && !t->acts;
+    w->packs_dy = gradient && (converts || t->acts || w->gives);
+    w->packs_out = !sums && (converts || t->dsum || !t->apart ||
+                             (t->acts && !gradient && (direct || t->gate || t->stream ||
+                                                       t->out == t->add)));
     w->c.half = direct ? t->dtype : 0;
     w->c.half_out = w->packs_out ? 0 : w->c.half;
     if (what == NRMI_INNER) {
@@ -3477,6 +3550,9 @@ static void nrmi_open_work(nrmi_work *w, const nrmi_tile *t, const nrmi_kernels 
         memset(w->z, 0, packed);
     if (w->packs_dy || (gradient && t->dsum))
         w->w = nrmi_take(room, packed);
+    w->u = gradient && nrmi_crowded(t, k->is_double) ? nrmi_take(room, packed) : w->w;
+    if (t->acts && (w->u != w->w || (!gradient && !sums && w->packs_out)))
+        w->e = nrmi_take(room, packed);
 }
 
 /* ---- C11 The front -------------------------------------------------------------------- */
@@ -3510,10 +3586,10 @@ static void nrmi_find_along(nrmi_work *w, size_t p, size_t from, size_t count)
         w->c.b = nrmi_param_along(w, t->beta, w->copies_b, 0, 0, from, count, w->along[1]);
         w->c.g_step = t->gamma != NULL;
         w->c.b_step = t->beta != NULL;
-        w->mask.g = w->c.g;
-        w->mask.b = w->c.b;
-        w->mask.g_step = w->c.g_step;
-        w->mask.b_step = w->c.b_step;
+        w->again.g = w->c.g;
+        w->again.b = w->c.b;
+        w->again.g_step = w->c.g_step;
+        w->again.b_step = w->c.b_step;
     }
     if (w->what != NRMI_PARAM)
         return;
@@ -3528,9 +3604,9 @@ static void nrmi_find_along(nrmi_work *w, size_t p, size_t from, size_t count)
         nrmi_put(w->k, w->along[1], i, is_double ? 0 : m - mh); /* mean may be Inf */
         nrmi_put(w->k, w->along[2], i, rstd / scale);
     }
-    w->c.mh = w->mask.mh = w->along[0];
-    w->c.ml = w->mask.ml = w->along[1];
-    w->c.r = w->mask.r = w->along[2];
+    w->c.mh = w->again.mh = w->along[0];
+    w->c.ml = w->again.ml = w->along[1];
+    w->c.r = w->again.r = w->along[2];
 }
 
 /* Moves what belongs along the lane by `lines` positions, `apart` from one line to the next. */
@@ -3553,7 +3629,7 @@ static void nrmi_shift_along(const nrmi_work *w, nrmi_chunk *c, size_t lines, si
 }
 
 /* F64: multiplies packed z by the tile's scale; PARAM: of those positions alone that need it, since
-   a denormal z of another would be lost, and with it RELU's sign. */
+   a denormal z of another would be lost, and with it the sign that RELU asks for. */
 static void nrmi_rescale(const nrmi_work *w, size_t p, size_t from, size_t lines, size_t apart,
                          size_t n, size_t step)
 {
@@ -3571,9 +3647,9 @@ static void nrmi_rescale(const nrmi_work *w, size_t p, size_t from, size_t lines
         }
 }
 
-/* RELU in double arithmetic on other storage: the sign is that of the y which forward computed, in
-   float where that was its choice. */
-static void nrmi_mask_points(const nrmi_work *w, const nrmi_chunk *m)
+/* u in double arithmetic on other storage: as forward computed it, in float where that was its
+   choice. */
+static void nrmi_points(const nrmi_work *w, const nrmi_chunk *m)
 {
     const int channel = w->what == NRMI_CHANNEL;
     const double *mean = (const double *)m->mh, *rstd = (const double *)m->r;
@@ -3583,12 +3659,9 @@ static void nrmi_mask_points(const nrmi_work *w, const nrmi_chunk *m)
         for (i = 0; i < m->n; i++) {
             const size_t s = w->place ? i : l * m->stat_step, o = w->place ? l : i;
             const double x = ((const double *)m->x)[l * m->x_step + i];
-            double *dy = (double *)m->out + l * m->out_step + i;
-            if (!nrmi_positive_f32(nrmi_point(x, mean[s], rstd[s],
-                                              channel ? g[s] : g[o * m->g_step],
-                                              channel ? b[s] : b[o * m->b_step], !channel,
-                                              w->t->forced)))
-                *dy = 0;
+            ((double *)m->out)[l * m->out_step + i] =
+                nrmi_point(x, mean[s], rstd[s], channel ? g[s] : g[o * m->g_step],
+                           channel ? b[s] : b[o * m->b_step], !channel, w->t->forced);
         }
 }
 
@@ -3614,6 +3687,134 @@ typedef struct nrmi_span {
     size_t plane, from, lane, lines, apart, n;
 } nrmi_span;
 
+static size_t nrmi_packed_step(const nrmi_span *s)
+{
+    return (s->n + 15) & ~(size_t)15;
+}
+
+/* Packs a chunk of a tensor that lies as y; or unpacks it. */
+static void nrmi_pack_like_y(const nrmi_work *w, const nrmi_span *s, unsigned char *packed,
+                             const unsigned char *at, int back)
+{
+    const nrmi_packing p = nrmi_packing_of(packed, nrmi_packed_step(s), at, s->apart * w->t->y_step,
+                                           s->lines, s->n, w->t->dtype);
+    (back ? w->k->unpack : w->k->pack)(&p);
+}
+
+/* What acts, of nothing yet. */
+static nrmi_acting nrmi_acting_by(const nrmi_tile *t)
+{
+    const nrm_desc *d = t->desc;
+    const int f64 = t->dtype == NRM_F64;
+    nrmi_acting a;
+    memset(&a, 0, sizeof a);
+    a.act = (int)d->act;
+    a.slope = f64 ? d->act_slope : nrmi_as_float(d->act_slope);
+    a.low = f64 ? d->act_low : nrmi_as_float(d->act_low);
+    a.high = f64 ? d->act_high : nrmi_as_float(d->act_high);
+    return a;
+}
+
+/* What acts on packed u of a chunk whose y begins at y_at; add is in u where it has to be packed. */
+static nrmi_acting nrmi_acting_of(const nrmi_work *w, const nrmi_span *s, size_t y_at,
+                                  unsigned char *u)
+{
+    const nrmi_tile *t = w->t;
+    nrmi_acting a = nrmi_acting_by(t);
+    a.u = u;
+    a.out = u;
+    a.u_step = a.out_step = nrmi_packed_step(s);
+    a.add = nrmi_shift(t->add, t->size * y_at);
+    a.add_step = a.dy_step = s->apart * t->y_step;
+    if (t->add && nrmi_converts(t, w->k->is_double)) {
+        nrmi_pack_like_y(w, s, w->e, a.add, 0);
+        w->k->plus(u, w->e, s->lines * a.u_step);
+        a.add = NULL;
+    }
+    a.dy = nrmi_shift(t->dy, t->size * y_at);
+    a.lines = s->lines;
+    a.n = s->n;
+    return a;
+}
+
+/* `count` packed values: v, dy and gate, in u, w and e, give dy * (silu(gate) * act'(v)) in w and
+   dgate = dy * (act(v) * silu'(gate)) in e: products that overflow only where silu or act does. So
+   many at a time, whose act(v) is kept here. */
+static void nrmi_gate_slope(const nrmi_work *w, const nrmi_acting *act, size_t count)
+{
+    enum { NRMI_SOME = 64 };
+    const nrmi_kernels *k = w->k;
+    double space[NRMI_SOME];
+    unsigned char *const y = (unsigned char *)space;
+    nrmi_acting a = *act;
+    size_t from;
+    a.lines = 1;
+    for (from = 0; from < count; from += NRMI_SOME) {
+        unsigned char *const v = w->u + k->size * from, *const gate = w->e + k->size * from;
+        unsigned char *const dy = w->w + k->size * from;
+        a.n = nrmi_least(count - from, NRMI_SOME);
+        a.act = act->act;
+        a.u = v;
+        a.out = y;
+        k->act(&a);
+        a.act = NRM_SILU;
+        a.u = gate;
+        a.dy = y;
+        k->slope(&a);
+        k->times(y, dy, a.n);
+        a.out = gate;
+        k->act(&a);
+        a.act = act->act;
+        a.u = v;
+        a.dy = gate;
+        a.out = v;
+        k->slope(&a);
+        k->times(dy, v, a.n);
+        memcpy(gate, y, k->size * a.n);
+    }
+}
+
+/* dy' of a chunk, packed: y before it acts once more, and the slope there. */
+static void nrmi_front_slope(nrmi_work *w, const nrmi_span *s, size_t y_at)
+{
+    const nrmi_tile *t = w->t;
+    const nrmi_kernels *k = w->k;
+    nrmi_chunk c = w->again;
+    nrmi_acting a;
+    c.lines = s->lines;
+    c.n = s->n;
+    c.x = w->c.x;
+    c.x_step = w->c.x_step;
+    c.out = w->u;
+    c.out_step = nrmi_packed_step(s);
+    if (t->column)
+        nrmi_shift_along(w, &c, 0, s->apart);
+    if (k->is_double && t->dtype != NRM_F64)
+        nrmi_points(w, &c);
+    else
+        k->map[NRMI_Y][w->place][w->what != NRMI_CHANNEL](&c);
+    a = nrmi_acting_of(w, s, y_at, w->u);
+    if (w->u != w->w) {
+        nrmi_pack_like_y(w, s, w->w, a.dy, 0);
+        a.dy = w->w;
+        a.dy_step = c.out_step;
+    }
+    a.out = w->w;
+    if (!t->gate) {
+        k->slope(&a);
+        return;
+    }
+    if (a.add) {
+        nrmi_acting more = a;
+        more.act = NRM_IDENTITY;
+        more.out = w->u;
+        k->act(&more);
+        a.add = NULL;
+    }
+    nrmi_pack_like_y(w, s, w->e, t->gate + t->size * y_at, 0);
+    nrmi_gate_slope(w, &a, s->lines * c.out_step);
+}
+
 static void nrmi_front(nrmi_work *w, const nrmi_span *s)
 {
     const nrmi_tile *t = w->t;
@@ -3625,7 +3826,6 @@ static void nrmi_front(nrmi_work *w, const nrmi_span *s)
                         (t->column ? s->from * t->y_step + s->lane : s->lane * t->y_step + s->from);
     const unsigned char *x = t->x + size * x_at, *dy = t->dy ? t->dy + size * y_at : NULL;
     nrmi_packing p;
-    nrmi_chunk m;
     w->c.lines = s->lines;
     w->c.n = s->n;
     w->c.x = x;
@@ -3647,25 +3847,14 @@ static void nrmi_front(nrmi_work *w, const nrmi_span *s)
     }
     if (!w->packs_dy)
         return;
-    p = nrmi_packing_of(w->w, step, dy, w->c.dy_step, s->lines, s->n, t->dtype);
-    k->pack(&p);
+    if (t->acts) {
+        nrmi_front_slope(w, s, y_at);
+    } else {
+        p = nrmi_packing_of(w->w, step, dy, w->c.dy_step, s->lines, s->n, t->dtype);
+        k->pack(&p);
+    }
     w->c.dy = w->w;
     w->c.dy_step = step;
-    if (!t->relu)
-        return;
-    m = w->mask;
-    m.lines = s->lines;
-    m.n = s->n;
-    m.x = w->c.x;
-    m.x_step = w->c.x_step;
-    m.dy = m.out = w->w;
-    m.dy_step = m.out_step = step;
-    if (t->column)
-        nrmi_shift_along(w, &m, 0, s->apart);
-    if (k->is_double && t->dtype != NRM_F64)
-        nrmi_mask_points(w, &m);
-    else
-        k->map[NRMI_MASK][w->place][w->what != NRMI_CHANNEL](&m);
 }
 
 /* ---- C12 Sums ------------------------------------------------------------------------- */
@@ -3775,20 +3964,20 @@ static void nrmi_column_block(nrmi_work *w, size_t p, size_t from, size_t lines)
         c->dy_step = w->t->y_step;
         sums(c);
     } else {
-        const nrmi_chunk all = w->mask;
+        const nrmi_chunk all = w->again;
         const size_t phases = c->phases;
         for (c->phases = 1; c->phase < phases; c->phase++, s.from += c->stride) {
             s.lines = few ? nrmi_least(lines - 8 * c->phase, 8) : (lines - c->phase + 15) / 16;
-            w->mask = all;
-            if (w->t->relu)
-                nrmi_shift_along(w, &w->mask, c->phase * c->stride, 1);
+            w->again = all;
+            if (w->t->acts)
+                nrmi_shift_along(w, &w->again, c->phase * c->stride, 1);
             nrmi_front(w, &s);
             c->x_leap = c->x_step;
             c->dy_leap = c->dy_step;
             sums(c);
         }
         c->phases = phases;
-        w->mask = all;
+        w->again = all;
     }
     if (!few && c->phases < 16)
         w->k->rest(c);
@@ -3820,7 +4009,7 @@ static void nrmi_lanes_from(const nrmi_work *w, const nrmi_chunk *all, nrmi_chun
 static void nrmi_make_xhat(nrmi_work *w)
 {
     const void *const ones = w->units + w->k->size * NRMI_PIECE;
-    nrmi_chunk m = w->mask, *c = &w->c;
+    nrmi_chunk m = w->again, *c = &w->c;
     m.lines = c->lines;
     m.n = c->n;
     m.x = m.out = w->z;
@@ -3838,9 +4027,9 @@ static NRMI_NOINLINE void nrmi_row_pieces(nrmi_work *w, nrmi_span *s, size_t fro
 {
     const int param = w->what == NRMI_PARAM;
     nrmi_kernel *const sums = w->k->sums[0][param ? NRMI_CHANNEL : w->what];
-    const size_t most = w->k->is_double ? NRMI_CHUNK / 2 : NRMI_CHUNK, lanes = w->t->lanes;
+    const size_t most = w->most, lanes = w->t->lanes;
     const size_t piece = copies ? (size_t)NRMI_PIECE : most;
-    const nrmi_chunk mine = w->c, masks = w->mask;
+    const nrmi_chunk mine = w->c, agains = w->again;
     double *const run = w->run;
     size_t at, end, i;
     for (; count > 0; from += end, count -= end) {
@@ -3857,7 +4046,7 @@ static NRMI_NOINLINE void nrmi_row_pieces(nrmi_work *w, nrmi_span *s, size_t fro
                 s->lines = nrmi_least(8 / blocks, most / ((n + 15) & ~(size_t)15));
                 s->lines = nrmi_least(lanes - s->lane, s->lines);
                 nrmi_lanes_from(w, &mine, c, s->lane);
-                nrmi_lanes_from(w, &masks, &w->mask, s->lane);
+                nrmi_lanes_from(w, &agains, &w->again, s->lane);
                 nrmi_front(w, s);
                 if (param)
                     nrmi_make_xhat(w);
@@ -3873,7 +4062,7 @@ static NRMI_NOINLINE void nrmi_row_pieces(nrmi_work *w, nrmi_span *s, size_t fro
         }
     }
     w->c = mine;
-    w->mask = masks;
+    w->again = agains;
 }
 
 /* Values from..from+count of plane p, added to the sums of the lanes of a row tile. What has to be
@@ -3992,6 +4181,45 @@ static float nrmi_chunk_at(const nrmi_chunk *c, const void *p, size_t i)
     return c->half ? (float)nrmi_value(c->half, (const unsigned char *)p, i) : nrmi_f32_at(p, i);
 }
 
+/* Where a chunk begins in tensors with these steps. */
+static size_t nrmi_span_at(const nrmi_work *w, const nrmi_span *s, size_t plane, size_t step)
+{
+    return s->plane * plane + (w->t->column ? s->from * step + s->lane : s->lane * step + s->from);
+}
+
+/* dy' of value i of line l in double, where it overflows in float: from the y before it acts, which
+   is a float as ever. */
+static NRMI_NOINLINE double nrmi_dy_wide(const nrmi_work *w, const nrmi_span *s, size_t l, size_t i)
+{
+    const nrmi_kernels *k = &nrmi_kernels_f64_scalar;
+    const nrmi_tile *t = w->t;
+    const nrmi_chunk *c = &w->again;
+    const int inner = w->what == NRMI_INNER;
+    const size_t on = w->place ? i : l, off = w->place ? l : i;
+    const size_t at = nrmi_span_at(w, s, t->y_plane, t->y_step) + l * t->y_step + i;
+    float u = nrmi_f32_at(w->c.x, l * w->c.x_step + i) - ((const float *)c->mh)[on];
+    double v, y, slope, dy = nrmi_value(t->dtype, t->dy, at);
+    nrmi_acting a = nrmi_acting_by(t);
+    u = nrmi_product_f32(u - ((const float *)c->ml)[on], ((const float *)c->r)[on]);
+    if (inner || c->k)
+        u = nrmi_product_f32(u, inner ? nrmi_f32_at(c->g, off * c->g_step)
+                                      : ((const float *)c->k)[on]);
+    u += inner ? nrmi_f32_at(c->b, off * c->b_step) : ((const float *)c->b)[on];
+    v = (double)u + (t->add ? nrmi_value(t->dtype, t->add, at) : 0);
+    slope = dy;
+    a.n = a.lines = 1;
+    a.u = (const unsigned char *)&v;
+    a.dy = a.out = (unsigned char *)&slope;
+    k->slope(&a);
+    if (!t->gate)
+        return slope;
+    y = nrmi_value(t->dtype, t->gate, at);
+    a.act = NRM_SILU;
+    a.u = a.out = (unsigned char *)&y;
+    k->act(&a);
+    return nrmi_product(slope, y);
+}
+
 /* A chunk of dx that is not all finite in float, again: what is not is computed in double from the
    same coefficients, dsum included: dy * gamma can overflow where dx does not. */
 static NRMI_NOINLINE void nrmi_again(nrmi_work *w, const nrmi_span *s, size_t out_at)
@@ -4010,19 +4238,21 @@ static NRMI_NOINLINE void nrmi_again(nrmi_work *w, const nrmi_span *s, size_t ou
             const float dy = nrmi_chunk_at(c, c->dy, l * c->dy_step + i);
 #define NRMI_OF(name) (((const float *)c->name)[on])
             const double more = t->dsum ? nrmi_value(t->dtype, t->dsum, at) : -0.0;
+            const double dy_wide = t->acts && !nrmi_finite((double)dy) ? nrmi_dy_wide(w, s, l, i)
+                                                                       : nrmi_widened(dy);
             float dx, k, h;
             double wide;
             if (t->frozen) {
                 k = NRMI_OF(r);
                 dx = c->k ? nrmi_product_f32(dy * k, NRMI_OF(k)) : dy * k;
-                wide = nrmi_product(nrmi_widened(dy), (double)k);
+                wide = nrmi_product(dy_wide, (double)k);
                 wide = nrmi_product(wide, c->k ? (double)NRMI_OF(k) : 1);
             } else {
                 const float d = (x - NRMI_OF(mh)) - NRMI_OF(ml);
                 k = inner ? nrmi_f32_at(c->g, off * c->g_step) * NRMI_OF(k) : NRMI_OF(k);
                 h = nrmi_product_f32(nrmi_product_f32(d, NRMI_OF(r)), NRMI_OF(q));
                 dx = ((nrmi_product_f32(dy, k) - NRMI_OF(p)) - h) * NRMI_OF(o);
-                wide = nrmi_product(nrmi_widened(dy), (double)k) - (double)NRMI_OF(p);
+                wide = nrmi_product(dy_wide, (double)k) - (double)NRMI_OF(p);
                 wide -= nrmi_product(nrmi_widened(d) * (double)NRMI_OF(r), (double)NRMI_OF(q));
                 wide = nrmi_product(wide, (double)NRMI_OF(o));
             }
@@ -4046,6 +4276,44 @@ static int nrmi_all_finite(const nrmi_work *w)
     return 1;
 }
 
+/* y from u, which lies packed, or where y does. */
+static void nrmi_back_act(nrmi_work *w, const nrmi_span *s, size_t y_at)
+{
+    const nrmi_tile *t = w->t;
+    unsigned char *const out = t->out + t->size * y_at;
+    const int last = !t->gate && !nrmi_converts(t, w->k->is_double);
+    nrmi_acting a = nrmi_acting_of(w, s, y_at, w->packs_out ? w->z : out);
+    if (!w->packs_out)
+        a.u_step = t->y_step;
+    if (last) {
+        a.out = out;
+        a.out_step = t->y_step;
+        a.stream = t->stream && s->n > 32;
+    }
+    w->k->act(&a);
+    if (last)
+        return;
+    if (t->gate) {
+        nrmi_pack_like_y(w, s, w->e, t->gate + t->size * y_at, 0);
+        a.u = a.out = w->e;
+        a.add = NULL;
+        a.act = NRM_SILU;
+        w->k->act(&a);
+        w->k->times(w->z, w->e, s->lines * a.u_step);
+    }
+    nrmi_pack_like_y(w, s, w->z, out, 1);
+}
+
+/* dadd and dgate, which lie packed. */
+static void nrmi_give_acts(nrmi_work *w, const nrmi_span *s, size_t y_at)
+{
+    const nrmi_tile *t = w->t;
+    if (t->dadd)
+        nrmi_pack_like_y(w, s, w->w, t->dadd + t->size * y_at, 1);
+    if (t->dgate)
+        nrmi_pack_like_y(w, s, w->e, t->dgate + t->size * y_at, 1);
+}
+
 static void nrmi_back(nrmi_work *w, const nrmi_span *s, size_t out_at)
 {
     const nrmi_tile *t = w->t;
@@ -4054,8 +4322,6 @@ static void nrmi_back(nrmi_work *w, const nrmi_span *s, size_t out_at)
     unsigned char *const out = (unsigned char *)w->c.out;
     nrmi_packing p;
     size_t l;
-    for (l = 0; t->relu && !w->gradient && l < s->lines; l++)
-        k->relu(out + k->size * l * step, s->n);
     if (t->dsum) {
         p = nrmi_packing_of(w->w, step, t->dsum + t->size * out_at, out_step, s->lines, s->n,
                             t->dtype);
@@ -4075,16 +4341,18 @@ static void nrmi_map_chunk(nrmi_work *w, const nrmi_span *s)
     const nrmi_tile *t = w->t;
     const nrmi_kernels *k = w->k;
     const int dx = w->gradient && !t->frozen;
-    const size_t out_step = w->gradient ? t->x_step : t->y_step;
-    const size_t out_plane = w->gradient ? t->x_plane : t->y_plane;
-    const size_t out_at = s->plane * out_plane +
-                          (t->column ? s->from * out_step + s->lane : s->lane * out_step + s->from);
+    const size_t y_at = nrmi_span_at(w, s, t->y_plane, t->y_step);
+    const size_t out_at = w->gradient ? nrmi_span_at(w, s, t->x_plane, t->x_step) : y_at;
     nrmi_chunk *c = &w->c;
     nrmi_chunk frozen;
     nrmi_find_along(w, s->plane, s->from, t->column ? s->lines : s->n);
     nrmi_front(w, s);
+    if (!t->out) {
+        nrmi_give_acts(w, s, y_at);
+        return;
+    }
     c->out = w->packs_out ? w->z : t->out + t->size * out_at;
-    c->out_step = w->packs_out ? (s->n + 15) & ~(size_t)15 : out_step;
+    c->out_step = w->packs_out ? (s->n + 15) & ~(size_t)15 : w->gradient ? t->x_step : t->y_step;
     c->stream = t->stream && !w->packs_out && s->n > 32;
     if (w->gradient && t->frozen) {
         frozen = *c;
@@ -4095,10 +4363,15 @@ static void nrmi_map_chunk(nrmi_work *w, const nrmi_span *s)
     } else {
         k->map[dx ? NRMI_DX : NRMI_Y][w->place][w->what == NRMI_INNER](c);
     }
-    if (w->gradient && !k->is_double && !c->finite)
+    if (w->gradient && !k->is_double && !c->finite) {
         nrmi_again(w, s, out_at);
-    else
+        nrmi_give_acts(w, s, y_at);
+    } else if (!w->gradient && t->acts) {
+        nrmi_back_act(w, s, y_at);
+    } else {
+        nrmi_give_acts(w, s, y_at);
         nrmi_back(w, s, out_at);
+    }
 }
 
 /* Moves a column tile by some lines. */
@@ -4111,13 +4384,17 @@ static void nrmi_move_lines(nrmi_tile *t, size_t lines)
     t->dsum = nrmi_shift(t->dsum, x);
     t->out = nrmi_shift(t->out, t->dy ? x : y);
     t->dy = nrmi_shift(t->dy, y);
+    t->add = nrmi_shift(t->add, y);
+    t->gate = nrmi_shift(t->gate, y);
+    t->dadd = nrmi_shift(t->dadd, y);
+    t->dgate = nrmi_shift(t->dgate, y);
 }
 
 /* Lines of a column in chunks; from the end where the sums have just been there. */
 static void nrmi_map_column(nrmi_work *w)
 {
     const nrmi_tile *t = w->t;
-    const size_t most = w->k->is_double ? NRMI_CHUNK / 2 : NRMI_CHUNK;
+    const size_t most = w->most;
     const size_t piece = w->packs_x || w->packs_dy || w->packs_out
                              ? most / ((t->lanes + 15) & ~(size_t)15)
                          : w->copies_g | w->copies_b ? (size_t)NRMI_PIECE
@@ -4175,7 +4452,7 @@ static void nrmi_repeat(const nrmi_work *w, const void *array, size_t times)
 static void nrmi_map_joined(nrmi_work *w, size_t times)
 {
     const nrmi_tile *t = w->t;
-    const nrmi_chunk *const chunks[2] = {&w->c, &w->mask};
+    const nrmi_chunk *const chunks[2] = {&w->c, &w->again};
     nrmi_tile joined = *t, rest = *t;
     const size_t lines = t->len / times * times;
     int i;
@@ -4208,14 +4485,14 @@ static void nrmi_map_joined(nrmi_work *w, size_t times)
 static NRMI_NOINLINE void nrmi_map(const nrmi_tile *given, const nrmi_kernels *k, int what,
                                    int gradient)
 {
-    const size_t most = k->is_double ? NRMI_CHUNK / 2 : NRMI_CHUNK;
+    const size_t most = nrmi_most_packed(given, k->is_double);
     const int columns = given->column && what == NRMI_CHANNEL;
     nrmi_tile t = columns ? nrmi_in_order(given) : *given;
     unsigned char space[NRMI_MAP_ROOM];
     nrmi_room room;
     nrmi_work w;
     nrmi_span s;
-    nrmi_chunk mine, masks;
+    nrmi_chunk mine, agains;
     size_t piece, lines = t.lanes;
     nrmi_open_room(&room, space, sizeof space);
     t.times = 1;
@@ -4232,7 +4509,7 @@ static NRMI_NOINLINE void nrmi_map(const nrmi_tile *given, const nrmi_kernels *k
         return;
     }
     mine = w.c;
-    masks = w.mask;
+    agains = w.again;
     s.apart = 1;
     s.lines = lines;
     piece = t.len;
@@ -4248,7 +4525,7 @@ static NRMI_NOINLINE void nrmi_map(const nrmi_tile *given, const nrmi_kernels *k
                 s.lines = nrmi_least(t.lanes - s.lane, lines);
                 s.n = nrmi_least(t.len - s.from, piece);
                 nrmi_lanes_from(&w, &mine, &w.c, s.lane);
-                nrmi_lanes_from(&w, &masks, &w.mask, s.lane);
+                nrmi_lanes_from(&w, &agains, &w.again, s.lane);
                 nrmi_map_chunk(&w, &s);
             }
 }
@@ -4447,13 +4724,13 @@ static void nrmi_fill_params(nrmi_stretch *v, size_t o, size_t p, size_t g, size
 }
 
 /* Gives every lane its statistics (those of group g0 and on), parameters and arithmetic.
-   Sums without RELU do not depend on the parameters, so neither does their arithmetic; those of
+   Sums without a slope do not depend on the parameters, so neither does their arithmetic; those of
    BATCH are not even weighted. */
 static void nrmi_fill(nrmi_stretch *v, int sums, size_t o, size_t p, size_t g, size_t f,
                       const double *mean, const double *rstd, size_t g0)
 {
     const nrmi_job *j = v->j;
-    const int matter = !sums || v->t.relu;
+    const int matter = !sums || v->t.acts;
     const int weights = j->kind != NRM_BATCH || j->q->d->affine_per_sample;
     const int params = !j->inner && (matter || weights);
     const size_t group = g - g0;
@@ -4787,6 +5064,7 @@ static NRMI_NOINLINE void nrmi_moment_sums(const nrmi_job *j, const nrmi_kernels
     for (from = 0; from < lanes; from += n) {
         nrmi_tile t = nrmi_aim(j, o, 0, g + group, f);
         t.sum = NULL;
+        t.acts = 0;
         n = nrmi_least(lanes - from, nrmi_most_lanes(&t, k->is_double));
         t.lanes = n;
         t.mean = pilot + group;
@@ -5184,8 +5462,8 @@ static nrm_status nrmi_running_end(const nrmi_job *j, nrmi_running *r, double m)
 static int nrmi_plain_rows(const nrmi_job *j)
 {
     const nrmi_tile *t = &j->t;
-    return !j->w.column && !j->pool && t->dtype != NRM_F64 && !t->packs && !t->res && !t->relu &&
-           !t->forced && !(j->inner && (j->q->d->affine_per_sample ||
+    return !j->w.column && !j->pool && t->dtype != NRM_F64 && !t->packs && !t->res && !t->acts &&
+           !t->dadd && !t->forced && !(j->inner && (j->q->d->affine_per_sample ||
                                         nrmi_bits(j->gamma ? j->q->d->gamma_offset : 0) != 0));
 }
 
@@ -5606,7 +5884,7 @@ static nrmi_params_job nrmi_params_of(const nrmi_job *all)
     r.j.inner = 0;
     r.j.kind = per_sample ? NRM_INSTANCE : NRM_BATCH;
     r.few = !per_sample && all->s < NRMI_SMALL;
-    r.forced = all->t.forced && all->t.relu;
+    r.forced = all->t.forced && all->t.acts;
     r.j.w = nrmi_walk_of(&r.j, r.j.kind);
     if (!per_sample && all->q->d->kind == NRM_GROUP) { /* in order of samples, as with any s */
         r.few = 0;
@@ -5640,7 +5918,7 @@ static void nrmi_params_unit(const nrmi_job *j, void *context, size_t unit)
     const size_t o = unit / r->stretches, g = unit % r->stretches * r->at_once;
     const size_t count = nrmi_least(j->w.groups - g, r->at_once);
     const size_t stat = o * j->s, first = per_sample ? o * j->all_c : 0;
-    const int forced = per_sample ? j->t.relu && nrmi_uncomfortable_params(j, first) : r->forced;
+    const int forced = per_sample ? j->t.acts && nrmi_uncomfortable_params(j, first) : r->forced;
     const int wide = forced || (per_sample ? nrmi_uncomfortable_rows(j, stat, j->s) : r->wide);
     double p[NRMI_LANES], q[NRMI_LANES];
     nrmi_stretch v;
@@ -5653,7 +5931,7 @@ static void nrmi_params_unit(const nrmi_job *j, void *context, size_t unit)
     v.t.stat_len = j->stat_step * (r->few ? j->s : 1);
     for (i = 0; i < count; i++)
         v.wide[i] = (unsigned char)wide;
-    if (j->t.relu)
+    if (j->t.acts)
         nrmi_fill_params(&v, o, 0, g, 0);
     nrmi_gradient_sums(&v, NRMI_PARAM, 1, p, q);
     nrmi_give_all(j, j->dbeta, first + g, count, p);
@@ -5684,7 +5962,10 @@ static void nrmi_inner_unit(const nrmi_job *j, void *context, size_t unit)
     nrmi_open(&v, j, o, 0, 1, g, 0, count);
     nrmi_read_stats(j, o, g, count, mean, rstd);
     nrmi_fill(&v, 0, o, 0, g, 0, mean, rstd, g);
-    nrmi_gradient_sums(&v, NRMI_INNER, 1, v.p, v.q);
+    memset(v.p, 0, sizeof v.p);
+    memset(v.q, 0, sizeof v.q);
+    if (j->t.out)
+        nrmi_gradient_sums(&v, NRMI_INNER, 1, v.p, v.q);
     for (i = 0; i < count; i++) {
         v.p[i] = j->kind == NRM_RMS ? 0 : v.p[i] / m;
         v.q[i] = v.q[i] / m;
@@ -6032,6 +6313,12 @@ static NRMI_NOINLINE int nrmi_inner_together(const nrmi_job *j)
     return 1;
 }
 
+/* Whether there is an output as large as dy. */
+static int nrmi_maps(const nrmi_job *j)
+{
+    return j->t.out || j->t.dadd || j->t.dgate;
+}
+
 static NRMI_NOINLINE void nrmi_inner_backward(const nrmi_job *j)
 {
     size_t at_once = nrmi_groups_at_once(j, NRMI_TWICE / 2);
@@ -6039,7 +6326,7 @@ static NRMI_NOINLINE void nrmi_inner_backward(const nrmi_job *j)
         return;
     if (j->dgamma || j->dbeta)
         nrmi_inner_params(j);
-    if (j->t.out)
+    if (nrmi_maps(j))
         nrmi_all_units(j, nrmi_stretches(j, at_once) * j->w.outer, at_once * j->w.len,
                        nrmi_inner_unit, &at_once);
 }
@@ -6357,7 +6644,7 @@ static NRMI_NOINLINE void nrmi_channel_groups(const nrmi_job *j, const nrmi_chan
             nrmi_channel_sums(j, o, g, count, mean, rstd, p, q, c->collect ? kp : NULL, kq, lost);
         for (i = 0; i < count; i++)
             nrmi_channel_pq(j, g + i, m, &p[i], &q[i]);
-        if (j->t.out)
+        if (nrmi_maps(j))
             nrmi_channel_dx(j, o, g, count, mean, rstd, j->t.frozen ? NULL : p, q);
     }
 }
@@ -6426,7 +6713,8 @@ static NRMI_NOINLINE void nrmi_channel_backward(nrmi_job *j)
     if (c.each <= most)
         c.at_once = nrmi_least(c.at_once, most / c.each);
     c.stretches = nrmi_stretches(j, c.at_once);
-    c.sums = !(f & NRMI_READS_ARRAY) && (!j->t.frozen || params);
+    c.sums = !(f & NRMI_READS_ARRAY) &&
+             ((j->t.out && !j->t.frozen) || params || (f & NRMI_WRITES_ARRAY));
     c.collect = params && !j->q->d->affine_per_sample;
     c.park = NULL;
     c.from = 0;
@@ -6435,7 +6723,7 @@ static NRMI_NOINLINE void nrmi_channel_backward(nrmi_job *j)
         const size_t units = w->groups * ((w->fold + most - 1) / most);
         c.collect = 0;
         nrmi_all_units(j, units, most * w->len * w->outer, nrmi_large_group_unit, NULL);
-        if (!j->t.out && !(f & NRMI_WRITES_ARRAY))
+        if (!nrmi_maps(j) && !(f & NRMI_WRITES_ARRAY))
             return;
     }
     c.whole = c.collect;
@@ -6565,7 +6853,7 @@ static nrm_status nrmi_run_backward(nrmi_job *j)
     if (!(j->q->verb->flags & NRMI_GIVES_PARAMS))
         j->dgamma = j->dbeta = NULL;
     if (j->q->verb == &nrmi_verbs[NRM_BACKWARD_REDUCE])
-        j->t.out = NULL;
+        j->t.out = j->t.dadd = j->t.dgate = NULL;
     if (j->inner)
         nrmi_inner_backward(j);
     else
@@ -7183,7 +7471,10 @@ NRM_API nrm_status nrm_explain(nrm_verb verb, const nrm_desc *d, const nrm_args 
 #define nrmi_sub NRMI_OP(nrmi_sub)
 #define nrmi_mul NRMI_OP(nrmi_mul)
 #define nrmi_pairs NRMI_OP(nrmi_pairs)
-#define nrmi_above NRMI_OP(nrmi_above)
+#define nrmi_div NRMI_OP(nrmi_div)
+#define nrmi_choose NRMI_OP(nrmi_choose)
+#define nrmi_pow2 NRMI_OP(nrmi_pow2)
+#define nrmi_bell NRMI_OP(nrmi_bell)
 #define nrmi_relu NRMI_OP(nrmi_relu)
 #define nrmi_tally NRMI_OP(nrmi_tally)
 
@@ -7835,7 +8126,7 @@ static NRMI_NOINLINE void NRMI_OP(nrmi_row_pilots)(nrmi_chunk *c)
 /* Lines whose coefficients of places are the same are mapped two at a time, which loads these once
    for both. */
 #define NRMI_TWIN (NRMI_WRITTEN_OUT && !NRMI_DOUBLE)
-#define NRMI_TWINS(what, inner) (NRMI_TWIN && (inner) && (what) != NRMI_MASK)
+#define NRMI_TWINS(what, inner) (NRMI_TWIN && (inner))
 /* ... and dx of two rows gives what they add to dbeta and dgamma. */
 #define NRMI_TWIN_SUMS(what, inner) (NRMI_TWINS(what, inner) && (what) == NRMI_DX)
 
@@ -7902,7 +8193,7 @@ static NRMI_INLINE void NRMI_OP(nrmi_next_line)(const nrmi_chunk *c, int what, n
     l->out += c->out_step * NRMI_OP(nrmi_bytes)(c->half_out);
 }
 
-/* y, dy' or dx of one vector; what is found is added up, to tell whether all of it is finite. more:
+/* y or dx of one vector; what is found is added up, to tell whether all of it is finite. more:
    what it adds to dbeta and dgamma. */
 static NRMI_INLINE void NRMI_OP(nrmi_element)(const nrmi_chunk *c, int what, int inner, int halves,
                                               const nrmi_lane *l, const nrmi_other *o,
@@ -7928,8 +8219,6 @@ static NRMI_INLINE void NRMI_OP(nrmi_element)(const nrmi_chunk *c, int what, int
         if (inner || NRMI_DOUBLE || c->k)
             y = nrmi_mul(y, inner ? o->g : l->k);
         y = nrmi_add(y, inner ? o->b : l->b);
-        if (what == NRMI_MASK)
-            y = nrmi_above(NRMI_OP(nrmi_read)(at->dy, j, m, part), y);
     }
 #if NRMI_HALVES
     if (halves && NRMI_RARELY(c->half_out != 0)) {
@@ -7942,7 +8231,7 @@ static NRMI_INLINE void NRMI_OP(nrmi_element)(const nrmi_chunk *c, int what, int
 #endif
     if (part)
         nrmi_store_part(to, nrmi_keep(y, m), m); /* what is not stored may not be set */
-    else if (what != NRMI_MASK && c->stream)
+    else if (c->stream)
         nrmi_stream(to, y);
     else
         nrmi_store(to, y);
@@ -7958,10 +8247,8 @@ static NRMI_INLINE size_t NRMI_OP(nrmi_head)(const nrmi_chunk *c, int halves, co
 
 /* Vectors side by side, from place j on, of `lines` lines: the coefficients of places stay in
    registers, of which the larger vectors have 32. */
-#define NRMI_PANEL(what)                                                                           \
-    (!NRMI_WRITTEN_OUT || (what) == NRMI_MASK || NRMI_W == 1 ? 1                                   \
-     : NRMI_W * sizeof(nrmi_a) == 64                         ? 4                                   \
-                                                             : 2)
+#define NRMI_PANEL \
+    (!NRMI_WRITTEN_OUT || NRMI_W == 1 ? 1 : NRMI_W * sizeof(nrmi_a) == 64 ? 4 : 2)
 static NRMI_INLINE void NRMI_OP(nrmi_panel)(const nrmi_chunk *c, int what, int inner,
                                             size_t vectors, const nrmi_line *first, size_t line,
                                             size_t lines, size_t j, nrmi_m m, int part,
@@ -7970,7 +8257,7 @@ static NRMI_INLINE void NRMI_OP(nrmi_panel)(const nrmi_chunk *c, int what, int i
     const size_t size = NRMI_OP(nrmi_bytes)(c->half);
     const size_t x_step = c->x_step * size, dy_step = c->dy_step * size;
     const size_t out_step = c->out_step * NRMI_OP(nrmi_bytes)(c->half_out);
-    const int h = NRMI_HALVES && what != NRMI_MASK;
+    const int h = NRMI_HALVES;
     nrmi_line at = *first;
     nrmi_other o;
     nrmi_lane l0;
@@ -8017,8 +8304,8 @@ static NRMI_INLINE void NRMI_OP(nrmi_places)(const nrmi_chunk *c, int what, int 
                                              size_t lines, nrmi_v *all)
 {
     const nrmi_line at = NRMI_OP(nrmi_line_of)(c, what, line);
-    const size_t vectors = NRMI_PANEL(what), n = c->n;
-    const size_t head = NRMI_OP(nrmi_head)(c, NRMI_HALVES && what != NRMI_MASK, &at);
+    const size_t vectors = NRMI_PANEL, n = c->n;
+    const size_t head = NRMI_OP(nrmi_head)(c, NRMI_HALVES, &at);
     size_t i, j;
     for (j = head; j + vectors * NRMI_W <= n; j += vectors * NRMI_W)
         NRMI_OP(nrmi_panel)(c, what, inner, vectors, &at, line, lines, j, nrmi_mask(NRMI_W), 0,
@@ -8141,7 +8428,7 @@ static NRMI_INLINE void NRMI_OP(nrmi_map)(nrmi_chunk *given, int what, int place
     const size_t each = c->x_step * sizeof(nrmi_a) % 4096 || c->stream ? 8 : 2;
     const size_t lines =
         NRMI_TWINS(what, inner) && (what == NRMI_Y || each > 2 || c->level) ? 2 : 1;
-    const int half = NRMI_HALVES && what != NRMI_MASK && (c->half | c->half_out) != 0;
+    const int half = NRMI_HALVES && (c->half | c->half_out) != 0;
     size_t line, i;
     for (line = 0; place && line < c->lines; line += each)
         NRMI_OP(nrmi_places)(c, what, inner, line, nrmi_least(c->lines - line, each), &all);
@@ -8162,17 +8449,180 @@ static NRMI_INLINE void NRMI_OP(nrmi_map)(nrmi_chunk *given, int what, int place
 
 /* ---- D4 Front and back -------------------------------------------------------------------- */
 
-static NRMI_NOINLINE void NRMI_OP(nrmi_relu_all)(void *y, size_t n)
+/* What of exp(-|v|) silu is made: the exponential is p * one * two, of which `one` and `two` are
+   powers of two, so that it may be as small as a denormal; n is -|v|. */
+typedef struct nrmi_bell {
+    nrmi_v n, p, one, two, t;
+} nrmi_bell;
+
+/* NUMERICS, "Activations": exp(n) = 2^k * exp(r), |r| <= ln 2 / 2, by r + r^2 * (a polynomial that
+   is off by 2^-27 of a float's, 2^-56 of a double's exp). Below `least` silu is 0. */
+#if NRMI_DOUBLE
+#define NRMI_MAGIC 6755399441055744.0 /* 1.5 * 2^52 */
+#else
+#define NRMI_MAGIC 12582912.0f /* 1.5 * 2^23 */
+#endif
+static NRMI_INLINE nrmi_bell NRMI_OP(nrmi_bell_of)(nrmi_v v)
 {
-    nrmi_a *v = (nrmi_a *)y;
-    size_t i;
-    for (i = 0; i + NRMI_W <= n; i += NRMI_W)
-        nrmi_store(v + i, nrmi_relu(nrmi_load(v + i)));
-    if (i < n) {
-        const nrmi_m m = nrmi_mask(n - i);
-        nrmi_store_part(v + i, nrmi_relu(nrmi_load_part(v + i, m)), m);
+    const nrmi_v magic = nrmi_set1(NRMI_MAGIC), zero = nrmi_set1(0);
+#if NRMI_DOUBLE
+    static const double high = 0.69314718036912382, low = 1.9082149292705877e-10, least = -760;
+    static const double c[10] = {2.5100569275813683e-08, 2.762032742826824e-07,
+                                 2.75572680728901e-06,   2.4801520792572694e-05,
+                                 0.00019841269863303223, 0.0013888888917538296,
+                                 0.008333333333330011,   0.04166666666662348,
+                                 0.16666666666666669,    0.5};
+#else
+    static const float high = 0.693359375f, low = -2.12194440e-4f, least = -110;
+    static const float c[5] = {1.39263261e-3f, 8.36329255e-3f, 4.16665524e-2f, 1.66665763e-1f, 0.5f};
+#endif
+    nrmi_bell e;
+    nrmi_v z, k, half, r, q = nrmi_set1(c[0]);
+    e.n = nrmi_choose(v, nrmi_sub(zero, v), v);
+    e.n = nrmi_choose(nrmi_sub(nrmi_set1(least), e.n), nrmi_set1(least), e.n);
+    k = nrmi_mul(e.n, nrmi_set1((nrmi_a)1.4426950408889634));
+    z = nrmi_add(nrmi_mul(k, nrmi_set1((nrmi_a)0.5)), magic);
+    k = nrmi_sub(nrmi_add(k, magic), magic);
+    half = nrmi_sub(z, magic);
+    e.one = nrmi_pow2(z);
+    e.two = nrmi_pow2(nrmi_add(nrmi_sub(k, half), magic));
+    r = nrmi_sub(nrmi_sub(e.n, nrmi_mul(k, nrmi_set1(high))), nrmi_mul(k, nrmi_set1(low)));
+#define NRMI_NEXT(i) q = nrmi_add(nrmi_mul(q, r), nrmi_set1(c[i]))
+    NRMI_NEXT(1);
+    NRMI_NEXT(2);
+    NRMI_NEXT(3);
+    NRMI_NEXT(4);
+#if NRMI_DOUBLE
+    NRMI_NEXT(5);
+    NRMI_NEXT(6);
+    NRMI_NEXT(7);
+    NRMI_NEXT(8);
+    NRMI_NEXT(9);
+#endif
+#undef NRMI_NEXT
+    e.p = nrmi_add(nrmi_add(r, nrmi_mul(nrmi_mul(r, r), q)), nrmi_set1(1));
+    e.t = nrmi_mul(nrmi_mul(e.p, e.one), e.two);
+    return e;
+}
+/* v * sigmoid(v): v / (1 + t), or v * t / (1 + t) where v is negative, with t put in last. */
+static NRMI_INLINE nrmi_v NRMI_OP(nrmi_silu)(const nrmi_bell *e, nrmi_v v)
+{
+    const nrmi_v all = nrmi_add(e->t, nrmi_set1(1));
+    const nrmi_v q = nrmi_div(nrmi_choose(v, v, nrmi_mul(e->n, e->p)), all);
+    return nrmi_choose(v, q, nrmi_mul(nrmi_mul(q, e->one), e->two));
+}
+/* Its slope, s + v * s * (1 - s) of s = sigmoid(v). */
+static NRMI_INLINE nrmi_v NRMI_OP(nrmi_silu_slope)(const nrmi_bell *e, nrmi_v v)
+{
+    const nrmi_v large = nrmi_div(nrmi_set1(1), nrmi_add(e->t, nrmi_set1(1)));
+    const nrmi_v small = nrmi_mul(e->t, large), n = e->n;
+    const nrmi_v x = nrmi_choose(v, nrmi_sub(nrmi_set1(0), n), n);
+    return nrmi_add(nrmi_choose(v, large, small), nrmi_mul(x, nrmi_mul(large, small)));
+}
+
+/* act(v), or w times its slope at v, or +0 where that is flat. */
+static NRMI_INLINE nrmi_v NRMI_OP(nrmi_acted)(const nrmi_acting *a, int act, nrmi_v v)
+{
+    const nrmi_v three = nrmi_set1(3), six = nrmi_set1(6);
+    nrmi_bell e;
+    nrmi_v w;
+    switch (act) {
+    case NRM_RELU: return nrmi_relu(v);
+    case NRM_LEAKY_RELU:
+        w = nrmi_mul(v, nrmi_set1((nrmi_a)a->slope));
+        return nrmi_choose(nrmi_sub(nrmi_set1(0), v), w, v);
+    case NRM_CLIP:
+        w = nrmi_set1((nrmi_a)a->low);
+        v = nrmi_choose(nrmi_sub(w, v), w, v);
+        w = nrmi_set1((nrmi_a)a->high);
+        return nrmi_choose(nrmi_sub(v, w), w, v);
+    case NRM_HARD_SWISH:
+        w = nrmi_set1(-3);
+        v = nrmi_choose(nrmi_sub(w, v), w, v);
+        w = nrmi_add(v, three);
+        return nrmi_mul(v, nrmi_div(nrmi_choose(nrmi_sub(w, six), six, w), six));
+    case NRM_SILU:
+        e = NRMI_OP(nrmi_bell_of)(v);
+        return NRMI_OP(nrmi_silu)(&e, v);
+    default: return v;
     }
 }
+static NRMI_INLINE nrmi_v NRMI_OP(nrmi_sloped)(const nrmi_acting *a, int act, nrmi_v v, nrmi_v w)
+{
+    const nrmi_v zero = nrmi_set1(0), three = nrmi_set1(3);
+    nrmi_bell e;
+    nrmi_v d;
+    switch (act) {
+    case NRM_RELU: return nrmi_choose(v, w, zero);
+    case NRM_LEAKY_RELU: return nrmi_choose(v, w, nrmi_mul(w, nrmi_set1((nrmi_a)a->slope)));
+    case NRM_CLIP:
+        w = nrmi_choose(nrmi_sub(nrmi_set1((nrmi_a)a->high), v), w, zero);
+        return nrmi_choose(nrmi_sub(v, nrmi_set1((nrmi_a)a->low)), w, zero);
+    case NRM_HARD_SWISH:
+        d = nrmi_add(nrmi_div(v, three), nrmi_set1((nrmi_a)0.5));
+        w = nrmi_choose(nrmi_sub(three, v), nrmi_mul(w, d), w);
+        return nrmi_choose(nrmi_add(v, three), w, zero);
+    case NRM_SILU:
+        e = NRMI_OP(nrmi_bell_of)(v);
+        return nrmi_mul(w, NRMI_OP(nrmi_silu_slope)(&e, v));
+    default: return w;
+    }
+}
+
+/* A vector of places from i on. */
+static NRMI_INLINE void NRMI_OP(nrmi_act_at)(const nrmi_acting *a, int act, int slope, size_t line,
+                                             size_t i, nrmi_m m, int part)
+{
+    unsigned char *const out = a->out + sizeof(nrmi_a) * (line * a->out_step + i);
+    nrmi_v v = NRMI_OP(nrmi_read)(a->u, line * a->u_step + i, m, part);
+    if (a->add)
+        v = nrmi_add(v, NRMI_OP(nrmi_read)(a->add, line * a->add_step + i, m, part));
+    v = slope ? NRMI_OP(nrmi_sloped)(a, act, v,
+                                     NRMI_OP(nrmi_read)(a->dy, line * a->dy_step + i, m, part))
+              : NRMI_OP(nrmi_acted)(a, act, v);
+    if (part)
+        nrmi_store_part(out, nrmi_keep(v, m), m);
+    else if (!slope && a->stream)
+        nrmi_stream(out, v);
+    else
+        nrmi_store(out, v);
+}
+static NRMI_INLINE void NRMI_OP(nrmi_act_all)(const nrmi_acting *given, int act, int slope)
+{
+    const nrmi_acting acting = *given, *const a = &acting;
+    const size_t n = a->n;
+    size_t line, i, j, head;
+    for (line = 0; line < a->lines; line++) {
+        const size_t out = (uintptr_t)a->out / sizeof(nrmi_a) + line * a->out_step;
+        head = !slope && a->stream && out % NRMI_W ? NRMI_W - out % NRMI_W : 0;
+        for (j = head; j + NRMI_W <= n; j += NRMI_W)
+            NRMI_OP(nrmi_act_at)(a, act, slope, line, j, nrmi_mask(NRMI_W), 0);
+        for (i = head ? 0 : j; i < n; i = i < head ? j : n)
+            NRMI_OP(nrmi_act_at)(a, act, slope, line, i, nrmi_mask(i < head ? head : n - i), 1);
+    }
+}
+#if NRMI_DOUBLE /* seldom used: asked for each vector */
+#define NRMI_FOR_ACT(slope) NRMI_OP(nrmi_act_all)(a, a->act, slope);
+#else
+#define NRMI_FOR_ACT(slope)                                                        \
+    switch (a->act) {                                                              \
+    case NRM_RELU: NRMI_OP(nrmi_act_all)(a, NRM_RELU, slope); break;               \
+    case NRM_LEAKY_RELU: NRMI_OP(nrmi_act_all)(a, NRM_LEAKY_RELU, slope); break;   \
+    case NRM_CLIP: NRMI_OP(nrmi_act_all)(a, NRM_CLIP, slope); break;               \
+    case NRM_HARD_SWISH: NRMI_OP(nrmi_act_all)(a, NRM_HARD_SWISH, slope); break;   \
+    case NRM_SILU: NRMI_OP(nrmi_act_all)(a, NRM_SILU, slope); break;               \
+    default: NRMI_OP(nrmi_act_all)(a, NRM_IDENTITY, slope);                        \
+    }
+#endif
+static NRMI_NOINLINE void NRMI_OP(nrmi_act)(const nrmi_acting *a)
+{
+    NRMI_FOR_ACT(0)
+}
+static NRMI_NOINLINE void NRMI_OP(nrmi_slope)(const nrmi_acting *a)
+{
+    NRMI_FOR_ACT(1)
+}
+#undef NRMI_FOR_ACT
 
 static NRMI_NOINLINE void NRMI_OP(nrmi_plus)(void *to, const void *more, size_t n)
 {
@@ -8181,6 +8631,14 @@ static NRMI_NOINLINE void NRMI_OP(nrmi_plus)(void *to, const void *more, size_t 
     size_t i;
     for (i = 0; i < n; i += NRMI_W)
         nrmi_store(v + i, nrmi_add(nrmi_load(v + i), nrmi_load(w + i)));
+}
+static NRMI_NOINLINE void NRMI_OP(nrmi_times)(void *to, const void *more, size_t n)
+{
+    nrmi_a *v = (nrmi_a *)to;
+    const nrmi_a *w = (const nrmi_a *)more;
+    size_t i;
+    for (i = 0; i < n; i += NRMI_W)
+        nrmi_store(v + i, nrmi_mul(nrmi_load(v + i), nrmi_load(w + i)));
 }
 
 #if !NRMI_DOUBLE
@@ -8241,7 +8699,7 @@ static NRMI_NOINLINE void NRMI_OP(nrmi_coefs)(const nrmi_lanes *l)
         NRMI_OP1(nrmi_put_f32)(l->to_p + i, nrmi_mul(NRMI_OP(nrmi_lanes_at)(l->p, i, l->n), u));
         NRMI_OP1(nrmi_put_f32)
         (l->to_q + i, nrmi_mul(nrmi_mul(NRMI_OP(nrmi_lanes_at)(l->q, i, l->n), rho), u));
-        NRMI_OP1(nrmi_put_f32)(l->o + i, NRMI_OP1(nrmi_div)(r, u));
+        NRMI_OP1(nrmi_put_f32)(l->o + i, nrmi_div(r, u));
     }
 }
 
@@ -8263,7 +8721,7 @@ static NRMI_NOINLINE int NRMI_OP(nrmi_judge_all)(const nrmi_judged *q)
     const int exact = (nrmi_bits(q->m) & 0x000fffffffffffffu) == 0; /* of a power of two */
     unsigned failed = 0;
     size_t i;
-#define NRMI_OVER_M(x) (exact ? nrmi_mul(x, part) : NRMI_OP1(nrmi_div)(x, m))
+#define NRMI_OVER_M(x) (exact ? nrmi_mul(x, part) : nrmi_div(x, m))
     for (i = 0; i < q->n; i += NRMI_W) {
         const nrmi_v a = NRMI_OP(nrmi_lanes_at)(q->first, i, q->n);
         const nrmi_v b = NRMI_OP(nrmi_lanes_at)(q->second, i, q->n);
@@ -8278,7 +8736,7 @@ static NRMI_NOINLINE int NRMI_OP(nrmi_judge_all)(const nrmi_judged *q)
         failed |= NRMI_OP(nrmi_failed)(good, i, q->n);
         nrmi_store(q->mean + i, nrmi_add(NRMI_OP(nrmi_lanes_at)(q->pilot, i, q->n), dm));
         nrmi_store(q->m2 + i, m2);
-        nrmi_store(q->rstd + i, NRMI_OP1(nrmi_div)(nrmi_set1(1), NRMI_OP1(nrmi_root)(v)));
+        nrmi_store(q->rstd + i, nrmi_div(nrmi_set1(1), NRMI_OP1(nrmi_root)(v)));
     }
 #undef NRMI_OVER_M
     return failed == 0;
@@ -8296,15 +8754,15 @@ static NRMI_NOINLINE int NRMI_OP(nrmi_row_gradient)(const nrmi_lanes *l)
         const nrmi_v u = nrmi_mul(NRMI_OP1(nrmi_biggest)(v, one), lift);
         const nrmi_v rho = NRMI_OP1(nrmi_or_bits)(
             NRMI_OP1(nrmi_and_bits)(r, 0x000fffffffffffffu), NRMI_POW2_BITS(0));
-        nrmi_v p = NRMI_OP1(nrmi_div)(NRMI_OP(nrmi_lanes_at)(l->p, i, l->n), u);
-        nrmi_v q = NRMI_OP1(nrmi_div)(nrmi_mul(NRMI_OP(nrmi_lanes_at)(l->q, i, l->n), rho), u);
+        nrmi_v p = nrmi_div(NRMI_OP(nrmi_lanes_at)(l->p, i, l->n), u);
+        nrmi_v q = nrmi_div(nrmi_mul(NRMI_OP(nrmi_lanes_at)(l->q, i, l->n), rho), u);
         failed |= NRMI_OP(nrmi_failed)(
             NRMI_OP(nrmi_below)(p, NRMI_PQ_LIMIT) & NRMI_OP(nrmi_below)(q, NRMI_PQ_LIMIT), i, l->n);
-        p = l->rms ? nrmi_set1(0) : NRMI_OP1(nrmi_div)(p, m);
-        q = NRMI_OP1(nrmi_div)(q, m);
+        p = l->rms ? nrmi_set1(0) : nrmi_div(p, m);
+        q = nrmi_div(q, m);
         NRMI_OP1(nrmi_put_f32)(l->to_p + i, nrmi_mul(p, u));
         NRMI_OP1(nrmi_put_f32)(l->to_q + i, nrmi_mul(nrmi_mul(q, rho), u));
-        NRMI_OP1(nrmi_put_f32)(l->o + i, NRMI_OP1(nrmi_div)(r, u));
+        NRMI_OP1(nrmi_put_f32)(l->o + i, nrmi_div(r, u));
     }
     return failed == 0;
 }
@@ -8387,10 +8845,6 @@ NRMI_KERNEL(nrmi_y_line, NRMI_OP(nrmi_map)(c, NRMI_Y, 0, 0))
 NRMI_KERNEL(nrmi_y_line_inner, NRMI_OP(nrmi_map)(c, NRMI_Y, 0, 1))
 NRMI_KERNEL(nrmi_y_place, NRMI_OP(nrmi_map)(c, NRMI_Y, 1, 0))
 NRMI_KERNEL(nrmi_y_place_inner, NRMI_OP(nrmi_map)(c, NRMI_Y, 1, 1))
-NRMI_KERNEL(nrmi_mask_line, NRMI_OP(nrmi_map)(c, NRMI_MASK, 0, 0))
-NRMI_KERNEL(nrmi_mask_line_inner, NRMI_OP(nrmi_map)(c, NRMI_MASK, 0, 1))
-NRMI_KERNEL(nrmi_mask_place, NRMI_OP(nrmi_map)(c, NRMI_MASK, 1, 0))
-NRMI_KERNEL(nrmi_mask_place_inner, NRMI_OP(nrmi_map)(c, NRMI_MASK, 1, 1))
 NRMI_KERNEL(nrmi_dx_line, NRMI_OP(nrmi_map)(c, NRMI_DX, 0, 0))
 NRMI_KERNEL(nrmi_dx_line_inner, NRMI_OP(nrmi_map)(c, NRMI_DX, 0, 1))
 NRMI_KERNEL(nrmi_dx_place, NRMI_OP(nrmi_map)(c, NRMI_DX, 1, 0))
@@ -8413,14 +8867,14 @@ static const nrmi_kernels NRMI_OP(nrmi_kernels) = {
     {NRMI_OP(nrmi_row_pilots), NRMI_OP(nrmi_column_pilots)},
     {{{NRMI_OP(nrmi_y_line), NRMI_OP(nrmi_y_line_inner)},
       {NRMI_OP(nrmi_y_place), NRMI_OP(nrmi_y_place_inner)}},
-     {{NRMI_OP(nrmi_mask_line), NRMI_OP(nrmi_mask_line_inner)},
-      {NRMI_OP(nrmi_mask_place), NRMI_OP(nrmi_mask_place_inner)}},
      {{NRMI_OP(nrmi_dx_line), NRMI_OP(nrmi_dx_line_inner)},
       {NRMI_OP(nrmi_dx_place), NRMI_OP(nrmi_dx_place_inner)}}},
     NRMI_OP(nrmi_pack),
     NRMI_OP(nrmi_unpack),
-    NRMI_OP(nrmi_relu_all),
+    NRMI_OP(nrmi_act),
+    NRMI_OP(nrmi_slope),
     NRMI_OP(nrmi_plus),
+    NRMI_OP(nrmi_times),
 #if NRMI_DOUBLE
     NULL,
 #else
@@ -8467,7 +8921,11 @@ static const nrmi_kernels NRMI_OP(nrmi_kernels) = {
 #undef nrmi_sub
 #undef nrmi_mul
 #undef nrmi_pairs
-#undef nrmi_above
+#undef nrmi_div
+#undef nrmi_choose
+#undef nrmi_pow2
+#undef nrmi_bell
+#undef NRMI_MAGIC
 #undef nrmi_relu
 #undef nrmi_tally
 #undef NRMI_TREE

@@ -56,9 +56,9 @@ build/gcc/exhaustive: tests/exhaustive.c build/gcc/normalize.o $(HEADERS)
 	@gcc -std=gnu99 -O2 $(WARNINGS) -o $@ $< build/gcc/normalize.o -lm
 
 .PHONY: exhaustive
-exhaustive: build/gcc/exhaustive ## bf16, f16: all 2^32 floats and pairs, each instruction set
+exhaustive: build/gcc/exhaustive ## bf16, f16, SiLU: all 2^32 floats and pairs, each instruction set
 	$(call TAKES,2 minutes on two cores)
-	@$(PROVE) '$< bf16' '$< f16'
+	@$(PROVE) '$< silu' '$< bf16' '$< f16'
 
 # test_same_bits draws FEWER of its random problems (2000 otherwise) under the sanitizers: the code
 # they run is the same, and memory sanitizing all takes seven minutes.

@@ -57,11 +57,24 @@ static ref gradient_oracle(problem *p, nrm_layout layout, int running)
     o = run(&all, running ? VERB_INFER : VERB_FORWARD, &s);
     if (judge_call(p, o, &s, NRM_OK)) {
         problem_keep(p, o, SLOT_X);
-        ref_backward(&r, &a, p->value[SLOT_Y], running);
-        if (p->d.act == NRM_RELU) check_mask(p, &r);
+        if (p->d.act > NRM_RELU || p->given & GIVEN_AROUND)
+            oracle_backward(p, &r, &a, running);
+        else
+            ref_backward(&r, &a, p->value[SLOT_Y], running);
+        if (p->d.act == NRM_RELU && !(p->given & GIVEN_AROUND)) check_mask(p, &r);
     }
     outcome_free(o);
     return r;
+}
+
+/* dadd over dy or add, dgate over gate or dy, where nothing lies yet. */
+static void around_in_place(const problem *p, setup *s)
+{
+    const int read = verb_adds(p, VERB_BACKWARD) && p->given & GIVEN(SLOT_ADD);
+    if (p->given & GIVEN(SLOT_DADD) && s->dx_is != SLOT_DY) s->dadd_is = SLOT_DY;
+    if (p->given & GIVEN(SLOT_DADD) && read && p->seed & 4) s->dadd_is = SLOT_ADD;
+    if (!(p->given & GIVEN(SLOT_DGATE))) return;
+    s->dgate_is = s->dx_is == SLOT_DY || s->dadd_is == SLOT_DY || p->seed & 8 ? SLOT_GATE : SLOT_DY;
 }
 
 /* Makes a backward call of it. x is sum, or both originals come back; in place dx lies over dy,
@@ -78,12 +91,16 @@ static setup backward_setup(problem *p, nrm_layout layout)
     if (p->options & OPT_PARTIAL) {
         if (gen_one_in(&g, 2)) p->given &= ~GIVEN(SLOT_DGAMMA);
         if (gen_one_in(&g, 2)) p->given &= ~GIVEN(SLOT_DBETA);
-        if (p->given & (GIVEN(SLOT_DGAMMA) | GIVEN(SLOT_DBETA)) && gen_one_in(&g, 2))
+        if (gen_one_in(&g, 2)) p->given &= ~GIVEN(SLOT_DADD);
+        if (gen_one_in(&g, 2)) p->given &= ~GIVEN(SLOT_DGATE);
+        if (p->given & (GIVEN(SLOT_DGAMMA) | GIVEN(SLOT_DBETA) | GIVEN(SLOT_DADD) |
+                        GIVEN(SLOT_DGATE)) && gen_one_in(&g, 2))
             p->given &= ~GIVEN(SLOT_DX);
     }
     if (p->options & OPT_IN_PLACE && p->given & GIVEN(SLOT_DX))
         s.dx_is = over == 0 ? SLOT_DY
                             : over == 1 || !(p->given & GIVEN(SLOT_DSUM)) ? SLOT_X : SLOT_DSUM;
+    if (p->options & OPT_IN_PLACE) around_in_place(p, &s);
     return s;
 }
 
@@ -226,6 +243,93 @@ static void test_slopes(nrm_kind kind, int running)
     group_end();
 }
 
+/* ---- Central differences of what stands around a norm --------------------------------------- */
+
+/* 1 when no y before the activation is so close to a jump of its slope that a step may cross it, or
+   so large that the step is lost. */
+static int fit_for_steps(const ref *r)
+{
+    const long double jumps[] = {0, r->low, r->high, -3, 3};
+    size_t i, j, k, n;
+    REF_EACH(&r->d, i, j, k)
+        for (n = 0; n < COUNT_OF(jumps); ++n) {
+            const long double v = ref_v(r, i, j, k).value;
+            if (fabsl(v - jumps[n]) < 1e-3L || fabsl(v) > 1e3L) return 0;
+        }
+    return 1;
+}
+
+/* The slope of the sum of dy * y and dsum * z in a number that the oracle reads. */
+static long double around_slope(const problem *p, ref *r, long double *value, long double step,
+                                int running)
+{
+    const float *dy = (float *)p->value[SLOT_DY], *dsum = (float *)p->value[SLOT_DSUM];
+    const long double old = *value;
+    long double sum = 0;
+    size_t i, j, k;
+    int sign;
+    for (sign = -1; sign <= 1; sign += 2) {
+        *value = old + sign * step;
+        if (!running) ref_statistics(r);
+        REF_EACH(&p->d, i, j, k) {
+            const size_t e = ref_own(&p->d, i, j, k);
+            sum += sign * dy[e] * ref_y(r, i, j, k);
+            if (p->given & GIVEN(SLOT_DSUM)) sum += sign * dsum[e] * r->z[e];
+        }
+    }
+    *value = old;
+    if (!running) ref_statistics(r);
+    return sum / (2 * step);
+}
+
+/* The oracle's gradients alone: the library's are held against them elsewhere. */
+static void compare_around(const problem *p, ref *r, int running)
+{
+    const struct { const char *name; long double *of, *gradient; size_t count; } all[] = {
+        {"dx", r->z, r->dx, r->count}, {"dadd", r->add, r->dy, r->count},
+        {"dgate", r->gate, r->dgate, r->count}, {"dgamma", r->g, r->dgamma, r->affines},
+        {"dbeta", r->b, r->dbeta, r->affines}};
+    size_t n, q;
+    for (n = 0; n < COUNT_OF(all); ++n)
+        for (q = 0; all[n].of && q < all[n].count; ++q) {
+            const long double exact = all[n].gradient[q];
+            const long double of = around_slope(p, r, &all[n].of[q], STEP, running);
+            check(fabsl(of - exact) <= 100 * SLACK * (1 + fabsl(exact)),
+                  "%s[%zu]: oracle %.9Lg, slope %.9Lg (%s)", all[n].name, q, exact, of,
+                  problem_text(p));
+        }
+}
+
+static void test_around_slopes(nrm_kind kind, int running)
+{
+    static const shape shapes[] = {{"", 2, 4, 3, 2}, {"", 1, 6, 5, 2}, {"", 3, 5, 1, 5}};
+    static const unsigned options[] = {OPT_ACT, OPT_ACT | OPT_ADD, OPT_GATE, OPT_AROUND,
+                                       OPT_ACT | OPT_GATE, OPT_RELU | OPT_ADD | OPT_GATE};
+    size_t i, compared_here = 0;
+    group("%s%s: central differences of activations, add and gate", kind_name[kind],
+          running ? " with running statistics" : "");
+    for (i = 0; i < 24; ++i) {
+        problem *p = problem_case(&shapes[i % 3], kind, options[i % 6] | (i & 8 ? OPT_DSUM : 0u),
+                                  GEN_NORMAL, GEN_NORMAL, 500 + i);
+        nrm_desc d;
+        nrm_args a;
+        ref r;
+        p->d.eps = 0.1, p->accumulate = 0;
+        if (p->given & GIVEN(SLOT_ADD)) problem_prepare(p);
+        r = oracle_of(p, &d, &a);
+        if (running) ref_use_running(&r, p->value[SLOT_RUNNING_MEAN], p->value[SLOT_RUNNING_VAR]);
+        if (fit_for_steps(&r)) {
+            oracle_backward(p, &r, &a, running);
+            compare_around(p, &r, running);
+            ++compared_here;
+        }
+        ref_free(&r);
+        problem_free(p);
+    }
+    check(compared_here > 10, "%zu problems are fit for steps", compared_here);
+    group_end();
+}
+
 /* ---- Sets of cases -------------------------------------------------------------------------- */
 
 static uint64_t next_seed = 1; /* or what the command line says, to search further */
@@ -311,6 +415,25 @@ static void test_random(nrm_kind kind, int running, const char *what, unsigned r
     group_end();
 }
 
+static void test_around(nrm_kind kind, int running, const char *what, unsigned rounds)
+{
+    static const unsigned alone[] = {OPT_ACT, OPT_ACT, OPT_ACT, OPT_ADD, OPT_GATE};
+    static const gen_dist dy[] = {GEN_NORMAL, GEN_NORMAL, GEN_SPARSE, GEN_UNIFORM, GEN_MIXED,
+                                  GEN_DENORMAL, GEN_OFFSET_1E6, GEN_SMALL};
+    gen g = gen_seed(next_seed + 5000 + (uint64_t)kind);
+    unsigned i;
+    group("%s: what stands around a norm", what);
+    for (i = 0; i < rounds; ++i) {
+        const shape *sh = i % 8 ? &small_shapes[gen_below(&g, COUNT_OF(small_shapes))]
+                                : &medium_shapes[gen_below(&g, COUNT_OF(medium_shapes))];
+        unsigned options = (unsigned)gen_u64(&g) & (unsigned)gen_u64(&g) & OPT_ALL;
+        options |= i % 2 ? alone[i / 2 % COUNT_OF(alone)] : (unsigned)gen_u64(&g) & OPT_AROUND;
+        both_layouts(sh, kind, options, ordinary[gen_below(&g, COUNT_OF(ordinary))],
+                     dy[gen_below(&g, COUNT_OF(dy))], running);
+    }
+    group_end();
+}
+
 static void test_large(nrm_kind kind, int running, const char *what)
 {
     gen g = gen_seed(next_seed + 4000 + (uint64_t)kind);
@@ -337,10 +460,12 @@ int main(int argc, char **argv)
             snprintf(what, sizeof what, "%s %s", kind_name[kind],
                      running ? "infer_backward" : "backward");
             test_slopes((nrm_kind)kind, running);
+            test_around_slopes((nrm_kind)kind, running);
             test_plain((nrm_kind)kind, running, what);
             test_options((nrm_kind)kind, running, what);
             test_distributions((nrm_kind)kind, running, what);
             test_random((nrm_kind)kind, running, what, running ? 200 : 400);
+            test_around((nrm_kind)kind, running, what, running ? 80 : 120);
             test_large((nrm_kind)kind, running, what);
         }
     ref_print_table();

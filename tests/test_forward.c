@@ -29,6 +29,8 @@ static setup forward_setup(const problem *p, nrm_isa isa, nrm_layout layout)
     s.idle = 1;
     if (p->options & OPT_IN_PLACE) {
         s.y_is = SLOT_X;
+        if (p->given & GIVEN(SLOT_ADD) && p->seed & 2) s.y_is = SLOT_ADD;
+        if (p->given & GIVEN(SLOT_GATE) && p->seed & 4) s.y_is = SLOT_GATE;
         if (p->given & GIVEN(SLOT_SUM) && p->given & GIVEN(SLOT_RESIDUAL)) s.sum_is = SLOT_RESIDUAL;
     }
     return s;
@@ -178,6 +180,27 @@ static void test_large(run_case *run, nrm_kind kind, const char *what)
     group_end();
 }
 
+/* Activations, add and gate, each alone and all together with random options. In place y may also
+   lie over add or gate. */
+static void test_around(run_case *run, nrm_kind kind, const char *what, unsigned rounds)
+{
+    static const unsigned alone[] = {OPT_ACT, OPT_ACT, OPT_ACT, OPT_ADD, OPT_GATE};
+    gen g = gen_seed(next_seed + 3000 + (uint64_t)kind);
+    unsigned i;
+    group("%s %s: what stands around a norm", kind_name[kind], what);
+    for (i = 0; i < rounds; ++i) {
+        const shape *sh = i % 8 ? &small_shapes[gen_below(&g, COUNT_OF(small_shapes))]
+                                : &medium_shapes[gen_below(&g, COUNT_OF(medium_shapes))];
+        unsigned options = (unsigned)gen_u64(&g) & (unsigned)gen_u64(&g) & OPT_ALL;
+        gen_dist dist = ordinary[gen_below(&g, COUNT_OF(ordinary))];
+        options |= i % 2 ? alone[i / 2 % COUNT_OF(alone)] : (unsigned)gen_u64(&g) & OPT_AROUND;
+        if (i % 4 == 1) dist = (gen_dist)gen_below(&g, GEN_DISTS);
+        if (gen_one_in(&g, 8)) options |= OPT_WILD;
+        both_layouts(run, sh, kind, options, dist);
+    }
+    group_end();
+}
+
 /* Rates 0 and 1 are exact: keep the old value, take the new one. 1/k averages k batches. */
 static void test_rates(nrm_kind kind)
 {
@@ -222,6 +245,7 @@ int main(int argc, char **argv)
         test_options(run_forward, (nrm_kind)kind, "forward");
         test_distributions(run_forward, (nrm_kind)kind, "forward");
         test_random(run_forward, (nrm_kind)kind, "forward", 500);
+        test_around(run_forward, (nrm_kind)kind, "forward", 160);
         test_large(run_forward, (nrm_kind)kind, "forward");
         if (kind != NRM_BATCH && kind != NRM_INSTANCE) continue;
         test_rates((nrm_kind)kind);
@@ -229,6 +253,7 @@ int main(int argc, char **argv)
         test_options(run_infer, (nrm_kind)kind, "infer");
         test_distributions(run_infer, (nrm_kind)kind, "infer");
         test_random(run_infer, (nrm_kind)kind, "infer", 400);
+        test_around(run_infer, (nrm_kind)kind, "infer", 120);
         test_large(run_infer, (nrm_kind)kind, "infer");
     }
     ref_print_table();

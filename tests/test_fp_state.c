@@ -248,7 +248,8 @@ static problem *large_problem(nrm_kind kind)
     problem *p = (problem *)test_alloc(1, sizeof *p);
     gen g = gen_seed(9);
     p->d.kind = kind, p->d.n = 8, p->d.c = 64, p->d.s = 1024, p->d.groups = 8;
-    p->d.eps = 1e-5, p->running_rate = 0.1, p->given = ~0u;
+    p->d.eps = 1e-5, p->running_rate = 0.1, p->given = GIVEN_NORM;
+    if (kind == NRM_GROUP) p->d.act = NRM_SILU;
     problem_ordinary(&g, p);
     return p;
 }

@@ -19,12 +19,14 @@
 
 enum option {
     RELU = 1, RESIDUAL = 2, DSUM = 4, PER_SAMPLE = 8, GAMMA_1 = 16, NO_GAMMA = 32, NO_BETA = 64,
-    ACCUMULATE = 128, POPULATION = 256, EPS_0 = 512, EPS_1000 = 1024, DY = 2048
+    ACCUMULATE = 128, POPULATION = 256, EPS_0 = 512, EPS_1000 = 1024, DY = 2048, ADD = 4096,
+    GATE = 8192, LEAKY = 1 << 14, CLIP = 1 << 15, HARD_SWISH = 1 << 16, SILU = 1 << 17
 };
 
 static const char *const option_name[] = {"relu", "residual", "dsum", "per-sample", "gamma+1",
                                           "no-gamma", "no-beta", "accumulate", "population",
-                                          "eps0", "eps1000", "dy"};
+                                          "eps0", "eps1000", "dy", "add", "gate", "leaky", "clip",
+                                          "hard-swish", "silu"};
 
 static const char *const data_name[DATA] = {"plain", "offset", "constant", "outlier", "edge",
                                             "large", "highest", "small", "denormal", "span",
@@ -33,7 +35,7 @@ static const char *const data_name[DATA] = {"plain", "offset", "constant", "outl
 typedef struct golden {
     nrm_kind kind;
     size_t n, c, s, groups;
-    enum data data; /* of x, and with the option DY of dy, which else is plain */
+    enum data data; /* of x, and with the option DY of dy and gate, which else are plain */
     unsigned options;
 } golden;
 
@@ -141,22 +143,66 @@ static const golden typed_list[] = {
     {NRM_RMS, 3, 50, 4, 1, SPECIAL, RESIDUAL},
 };
 
+/* What networks put around a norm: of float all of these, of each other type the last ten. */
+static const golden around_list[] = {
+    {NRM_BATCH, 3, 5, 7, 1, PLAIN, LEAKY},
+    {NRM_BATCH, 2, 3, 300, 1, PLAIN, RELU | ADD},
+    {NRM_BATCH, 40, 35, 3, 1, OFFSET, HARD_SWISH | RESIDUAL | DSUM},
+    {NRM_BATCH, 4, 6, 33, 1, EDGE, PER_SAMPLE | SILU},
+    {NRM_BATCH, 2, 4, 200, 1, SPECIAL, GATE | ADD | CLIP},
+    {NRM_BATCH, 2, 3, 70, 1, CONSTANT, EPS_0 | SILU | GATE},
+    {NRM_INSTANCE, 2, 35, 20, 1, OFFSET, CLIP | ACCUMULATE},
+    {NRM_INSTANCE, 2, 3, 60, 1, DENORMAL, EPS_0 | HARD_SWISH | GATE},
+    {NRM_INSTANCE, 3, 4, 129, 1, PLAIN, LEAKY | ADD | GATE},
+    {NRM_LAYER, 2, 37, 19, 1, PLAIN, HARD_SWISH | GAMMA_1},
+    {NRM_LAYER, 3, 130, 2, 1, SPECIAL, LEAKY | ADD | RESIDUAL},
+    {NRM_LAYER, 4, 140, 1, 1, FINITE, DY | SILU | GATE},
+    {NRM_LAYER, 2, 90, 3, 1, SPAN, DY | EPS_1000 | GATE},
+    {NRM_LAYER, 3, 65, 3, 1, LARGE, SILU | ADD},
+    {NRM_GROUP, 2, 9, 33, 3, CONSTANT, EPS_0 | CLIP | ADD},
+    {NRM_GROUP, 2, 6, 40, 2, SMALL, EPS_0 | PER_SAMPLE | SILU},
+    {NRM_GROUP, 3, 300, 1, 2, PLAIN, HARD_SWISH | ADD | GATE | ACCUMULATE},
+    {NRM_RMS, 4, 140, 1, 1, FINITE, DY | GATE | CLIP},
+    {NRM_RMS, 3, 50, 4, 1, SPECIAL, SILU | RESIDUAL},
+    {NRM_RMS, 2, 40, 19, 1, OFFSET, LEAKY | NO_GAMMA},
+    {NRM_BATCH, 2, 3, 50, 1, PLAIN, SILU | ADD | GATE},
+    {NRM_BATCH, 33, 20, 1, 1, PLAIN, LEAKY | ADD | ACCUMULATE},
+    {NRM_INSTANCE, 2, 5, 40, 1, PLAIN, SILU | RESIDUAL | DSUM},
+    {NRM_INSTANCE, 2, 3, 60, 1, EDGE, CLIP | ADD},
+    {NRM_LAYER, 3, 300, 1, 1, PLAIN, HARD_SWISH | ADD},
+    {NRM_LAYER, 3, 50, 4, 1, SPECIAL, SILU | GATE},
+    {NRM_GROUP, 2, 32, 9, 8, PLAIN, SILU},
+    {NRM_GROUP, 2, 12, 20, 3, OUTLIER, LEAKY | GATE},
+    {NRM_RMS, 3, 512, 1, 1, PLAIN, GATE | GAMMA_1},
+    {NRM_RMS, 4, 140, 1, 1, FINITE, DY | HARD_SWISH | ADD},
+};
+
+#define AROUND_OF_ALL 10 /* the last of the list */
+
+static nrm_act act_of(unsigned o)
+{
+    return o & RELU ? NRM_RELU : o & LEAKY ? NRM_LEAKY_RELU : o & CLIP ? NRM_CLIP
+         : o & HARD_SWISH ? NRM_HARD_SWISH : o & SILU ? NRM_SILU : NRM_IDENTITY;
+}
+
 static void options_of(problem *p, const golden *g)
 {
     unsigned o = g->options;
     p->d.kind = g->kind, p->d.n = g->n, p->d.c = g->c, p->d.s = g->s, p->d.groups = g->groups;
-    p->d.act = o & RELU ? NRM_RELU : NRM_IDENTITY;
+    p->d.act = act_of(o), p->d.act_slope = 0.15625, p->d.act_low = -0.25, p->d.act_high = 1.5;
     p->d.eps = o & EPS_0 ? 0 : o & EPS_1000 ? 1000 : 0.0000152587890625; /* 2^-16 */
     p->d.gamma_offset = o & GAMMA_1 ? 1 : 0;
     p->d.affine_per_sample = (o & PER_SAMPLE) != 0;
     p->accumulate = (o & ACCUMULATE) != 0;
     p->running_population = (o & POPULATION) != 0;
     p->running_rate = 0.125;
-    p->given = ~0u;
+    p->given = GIVEN_NORM;
     if (!(o & RESIDUAL)) p->given &= ~(1u << SLOT_RESIDUAL | 1u << SLOT_SUM);
     if (!(o & DSUM)) p->given &= ~(1u << SLOT_DSUM);
     if (o & NO_GAMMA) p->given &= ~(1u << SLOT_GAMMA);
     if (o & NO_BETA) p->given &= ~(1u << SLOT_BETA);
+    if (o & ADD) p->given |= 1u << SLOT_ADD | 1u << SLOT_DADD;
+    if (o & GATE) p->given |= 1u << SLOT_GATE | 1u << SLOT_DGATE;
 }
 
 static problem *golden_problem(const golden *g, size_t index, nrm_dtype type)
@@ -168,7 +214,7 @@ static problem *golden_problem(const golden *g, size_t index, nrm_dtype type)
     options_of(p, g);
     p->d.dtype = type;
     problem_alloc(p);
-    stream = 1000 + index;
+    stream = index;
     var = p->value[SLOT_RUNNING_VAR];
     volume = problem_volume(&p->d);
     fill_as(type, g->data, p->value[SLOT_X], volume);
@@ -180,6 +226,9 @@ static problem *golden_problem(const golden *g, size_t index, nrm_dtype type)
         fill_as(held, PLAIN, p->value[i], slot_count(&p->d, (enum slot)i));
     for (i = 0; i < g->c; ++i)
         type_put(held, var, i, type_get(held, var, i) * type_get(held, var, i));
+    if (g->options & ADD) fill_as(type, PLAIN, p->value[SLOT_ADD], volume);
+    if (g->options & GATE)
+        fill_as(type, g->options & DY ? g->data : PLAIN, p->value[SLOT_GATE], volume);
     problem_prepare(p);
     return p;
 }
@@ -241,16 +290,16 @@ static void name_of(const golden *g, nrm_dtype type, enum verb verb, char *name,
     snprintf(name + at, size - at, "/%s", verb_name[verb]);
 }
 
-static void all_problems(nrm_dtype type, nrm_isa isa, nrm_layout layout)
+/* `first`: a number of the list's own, which its data follow from. */
+static void run_list(const golden *these, size_t count, size_t first, nrm_dtype type, nrm_isa isa,
+                     nrm_layout layout)
 {
-    const golden *these = type == NRM_F32 ? list : typed_list;
-    const size_t count = type == NRM_F32 ? COUNT(list) : COUNT(typed_list);
     char where[40], name[80];
     size_t i;
     int verb;
     snprintf(where, sizeof where, "%s %s", nrm_isa_name(isa), layout ? "NHWC" : "NCHW");
     for (i = 0; i < count; ++i) {
-        problem *p = golden_problem(&these[i], i, type);
+        problem *p = golden_problem(&these[i], first + i, type);
         const setup s = plain(isa, layout);
         for (verb = 0; verb < VERBS; ++verb) {
             outcome *o;
@@ -262,6 +311,21 @@ static void all_problems(nrm_dtype type, nrm_isa isa, nrm_layout layout)
         }
         problem_free(p);
     }
+}
+
+static void norms(nrm_dtype type, nrm_isa isa, nrm_layout layout)
+{
+    if (type == NRM_F32)
+        run_list(list, COUNT(list), 1000, type, isa, layout);
+    else
+        run_list(typed_list, COUNT(typed_list), 1000, type, isa, layout);
+}
+
+static void around_norms(nrm_dtype type, nrm_isa isa, nrm_layout layout)
+{
+    const size_t count = type == NRM_F32 ? COUNT(around_list) : AROUND_OF_ALL;
+    const size_t skipped = COUNT(around_list) - count;
+    run_list(around_list + skipped, count, 2000 + skipped, type, isa, layout);
 }
 
 /* ---- what has no verb ------------------------------------------------------------------------ */
@@ -352,7 +416,8 @@ static void check_all(void)
             for (layout = 0; layout < 2 && nrm_has_isa(all_isa[i]); ++layout) {
                 group("%s, %s, %s", type_name[type], nrm_isa_name(all_isa[i]),
                       layout ? "NHWC" : "NCHW");
-                all_problems((nrm_dtype)type, all_isa[i], (nrm_layout)layout);
+                norms((nrm_dtype)type, all_isa[i], (nrm_layout)layout);
+                around_norms((nrm_dtype)type, all_isa[i], (nrm_layout)layout);
                 group_end();
             }
     group("merging and the short forms");
@@ -368,12 +433,14 @@ static void check_all(void)
 static void print_all(void)
 {
     int type;
-    all_problems(NRM_F32, NRM_SCALAR, NRM_NCHW);
+    norms(NRM_F32, NRM_SCALAR, NRM_NCHW);
     merges();
     growing_merges();
     short_forms();
     for (type = 0; type < TYPES; ++type) /* of a later version than what is above */
-        if (type != NRM_F32) all_problems((nrm_dtype)type, NRM_SCALAR, NRM_NCHW);
+        if (type != NRM_F32) norms((nrm_dtype)type, NRM_SCALAR, NRM_NCHW);
+    for (type = 0; type < TYPES; ++type) /* of a still later one */
+        around_norms((nrm_dtype)type, NRM_SCALAR, NRM_NCHW);
 }
 
 int main(int argc, char **argv)

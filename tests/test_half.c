@@ -175,6 +175,7 @@ static identity identity_new(nrm_dtype t, nrm_layout layout, size_t n, size_t c,
     memset(&id, 0, sizeof id);
     id.d.n = n, id.d.c = c, id.d.s = s;
     id.d.kind = NRM_BATCH, id.d.layout = layout, id.d.dtype = t;
+    id.d.act_slope = 0.3, id.d.act_low = -1, id.d.act_high = 6;
     id.mean = (float *)test_alloc(c, sizeof *id.mean);
     id.var = (float *)test_alloc(c, sizeof *id.var);
     for (j = 0; j < c; ++j) id.var[j] = 1;
@@ -254,6 +255,7 @@ static void test_identity(nrm_dtype t, nrm_isa isa)
         expect_passed(t, isa, x, want, (nrm_act)act, 1, PATTERNS, 1);
         expect_passed(t, isa, x, want, (nrm_act)act, 4, 128, 128);
         expect_passed(t, isa, x, want, (nrm_act)act, 8192, 8, 1);
+        if (act > NRM_RELU && act < NRM_SILU) continue;
         for (length = 1, at = 0; at + length <= PATTERNS; at += length, length = length % 131 + 1) {
             expect_passed(t, isa, x + at, want + at, (nrm_act)act, 1, 1, length);
             expect_passed(t, isa, x + at, want + at, (nrm_act)act, 1, length, 1);

@@ -48,7 +48,7 @@
 #define BEFORE (16 * GIB) /* before it: where -2^31 elements of 8 bytes lead */
 #define LARGE 100000      /* elements: cheaper values */
 #define MARGIN 64         /* unused bytes around every run of elements */
-#define SHARES 5          /* tensors that can lie in one room */
+#define SHARES 6          /* tensors that can lie in one room */
 
 static unsigned char *room[2]; /* of the tensors by x_pitch, and of those by y_pitch */
 static int fewer = SANITIZED;
@@ -84,7 +84,7 @@ static int renew_rooms(void)
 
 static int room_of(enum slot slot)
 {
-    return slot >= SLOT_Y;
+    return slot >= SLOT_Y; /* of tensors alone */
 }
 
 /* How tensors share a room: side by side in blocks. A run is what has no gaps inside, a line or a
@@ -109,7 +109,8 @@ static blocks blocks_of(const nrm_desc *d, int r)
 static unsigned char *share_of(const nrm_desc *d, enum slot slot)
 {
     const int r = room_of(slot), first = r ? SLOT_Y : SLOT_X;
-    return room[r] + MARGIN + (size_t)(slot - first) * (MARGIN + blocks_of(d, r).run);
+    const int share = slot >= SLOT_ADD ? slot - SLOT_ADD + 2 : slot - first; /* after y and dy */
+    return room[r] + MARGIN + (size_t)share * (MARGIN + blocks_of(d, r).run);
 }
 
 static int is_zero(const unsigned char *p, size_t bytes)
@@ -352,7 +353,8 @@ static const shape pool_shapes[] = {
 /* Large ones with what is drawn fast. */
 static void fill(gen *g, problem *p, int hard)
 {
-    static const enum slot tensors[] = {SLOT_X, SLOT_RESIDUAL, SLOT_DY, SLOT_DSUM};
+    static const enum slot tensors[] = {SLOT_X, SLOT_RESIDUAL, SLOT_DY, SLOT_DSUM, SLOT_ADD,
+                                        SLOT_GATE};
     const size_t count = problem_volume(&p->d);
     size_t i, k;
     for (k = 0; k < sizeof tensors / sizeof *tensors; ++k) {
@@ -377,8 +379,9 @@ static problem *draw(const shape *h, nrm_kind kind, nrm_dtype type, int hard)
     p->d.kind = kind, p->d.dtype = type;
     p->d.n = h->n, p->d.c = h->c, p->d.s = h->s, p->d.groups = h->groups;
     draw_options(&g, p);
-    p->given = ~0u;
+    p->given = GIVEN_NORM;
     if (gen_one_in(&g, 2)) p->given &= ~(1u << SLOT_RESIDUAL | 1u << SLOT_DSUM);
+    if (p->seed % 3 == 1) p->given |= GIVEN_AROUND, p->d.act = NRM_SILU;
     p->d.affine_per_sample = gen_one_in(&g, 3) && problem_volume(&p->d) < LARGE;
     problem_alloc(p);
     fill(&g, p, hard);

@@ -67,6 +67,7 @@ static void test_one_share(void)
                                   ? &small_shapes[i]
                                   : &medium_shapes[i - COUNT_OF(small_shapes)];
             unsigned options = (unsigned)gen_u64(&g) & (unsigned)gen_u64(&g) & OPT_ALL;
+            if (round > 5) options |= (unsigned)gen_u64(&g) & OPT_AROUND;
             run_one_share(sh, round % 2 ? NRM_NHWC : NRM_NCHW,
                           round < 2 ? 0 : options & ~(unsigned)(OPT_IN_PLACE | OPT_PARTIAL),
                           dists[gen_below(&g, COUNT_OF(dists))],
@@ -223,9 +224,18 @@ static void run_shares(const shape *sh, nrm_layout layout, unsigned options, gen
         check(ref_ratio(running[1][j], e.var, e.var_bound) <= 1, "running_var[%zu] (%s)", j,
               problem_text(p));
     }
-    ref_backward(&r, &a, p->value[SLOT_Y], 0);
+    if (options & OPT_AROUND)
+        oracle_backward(p, &r, &a, 0);
+    else
+        ref_backward(&r, &a, p->value[SLOT_Y], 0);
     backward_in_shares(p, &cut, &s);
     judge_worst(p, "dx", &s, 0, REF_DX, ref_compare_dx(&r, p->value[SLOT_DX]));
+    if (p->given & GIVEN(SLOT_DADD))
+        judge_worst(p, "dadd", &s, 0, REF_DADD,
+                    ref_compare_dy(&r, p->value[SLOT_DADD], r.dy, r.dy_bound));
+    if (p->given & GIVEN(SLOT_DGATE))
+        judge_worst(p, "dgate", &s, 0, REF_DGATE,
+                    ref_compare_dy(&r, p->value[SLOT_DGATE], r.dgate, r.dgate_bound));
     check_affine_sums(p, &r);
     free(running[0]);
     free(running[1]);
@@ -245,6 +255,7 @@ static void test_shares(void)
             unsigned options = (unsigned)gen_u64(&g) & (unsigned)gen_u64(&g) & OPT_ALL;
             gen_dist dist = dists[gen_below(&g, COUNT_OF(dists))];
             options &= ~(unsigned)(OPT_IN_PLACE | OPT_PARTIAL);
+            if (round > 7) options |= (unsigned)gen_u64(&g) & OPT_AROUND, dist = dists[i % 4];
             if (dist == GEN_CONSTANT || dist == GEN_SIGN_1E30) options &= ~(unsigned)OPT_RUNNING;
             run_shares(&small_shapes[i], round % 2 ? NRM_NHWC : NRM_NCHW, options, dist);
         }

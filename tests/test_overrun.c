@@ -146,8 +146,10 @@ static problem *room_problem(nrm_dtype type)
     for (slot = SLOT_X; slot < SLOTS; ++slot) {
         nrm_dtype held = slot_type(type, (enum slot)slot);
         p->value[slot] = test_alloc(VALUES, sizeof(double));
-        if (slot < SLOT_MEAN) draw_list(&g, GEN_NORMAL, held, p->value[slot], VALUES);
-        for (i = 0; i < VALUES && slot >= SLOT_MEAN; ++i) type_put(held, p->value[slot], i, 3);
+        if (slot < SLOT_MEAN || slot >= SLOT_ADD)
+            draw_list(&g, GEN_NORMAL, held, p->value[slot], VALUES);
+        else
+            for (i = 0; i < VALUES; ++i) type_put(held, p->value[slot], i, 3);
     }
     for (i = 0; i < VALUES; ++i)
         type_put(type_of_parameters(type), p->value[SLOT_RUNNING_VAR], i, 1);
@@ -186,13 +188,17 @@ static void choose_options(problem *p, gen *g, size_t length)
     p->d.affine_per_sample = gen_one_in(g, 4);
     p->d.eps = 1e-5;
     p->accumulate = gen_one_in(g, 2), p->running_population = 1, p->running_rate = 0.5;
-    p->given = (unsigned)gen_u64(g) | (unsigned)gen_u64(g) | 1u << SLOT_DX;
+    p->given = ((unsigned)gen_u64(g) | (unsigned)gen_u64(g) | 1u << SLOT_DX) & GIVEN_NORM;
     memset(p->line_gap, 0, sizeof p->line_gap);
     memset(p->sample_gap, 0, sizeof p->sample_gap);
     if (gen_one_in(g, 2)) p->line_gap[0] = 1 + gen_below(g, 17);
     if (gen_one_in(g, 2)) p->line_gap[1] = 1 + gen_below(g, 17);
     if (gen_one_in(g, 3)) p->sample_gap[0] = 1 + gen_below(g, 17);
     if (gen_one_in(g, 3)) p->sample_gap[1] = 1 + gen_below(g, 17);
+    if (!gen_one_in(g, 3)) return;
+    p->d.act = (nrm_act)gen_below(g, ACTS), p->d.act_slope = 0.25, p->d.act_high = 1;
+    p->given |= (unsigned)gen_u64(g) & GIVEN_AROUND;
+    if (!(p->given >> SLOT_GATE & 1)) p->given &= ~(1u << SLOT_DGATE);
 }
 
 static void choose_shape(problem *p, gen *g, int axis, size_t length)

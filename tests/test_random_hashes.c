@@ -60,6 +60,19 @@ static void draw_variance(gen *g, problem *p, int hard)
     }
 }
 
+/* One problem in three has what networks put around a norm. */
+static void draw_around(gen *g, problem *p, int hard)
+{
+    static const double slope[] = {0x1p-6, 0, -0.5, 3};
+    if (!gen_one_in(g, 3)) return;
+    p->d.act = (nrm_act)gen_below(g, ACTS), p->d.act_slope = slope[gen_below(g, 4)];
+    p->d.act_low = gen_one_in(g, 2) ? 0 : -0.25, p->d.act_high = gen_one_in(g, 2) ? 6 : 1;
+    p->given |= (unsigned)gen_u64(g) & GIVEN_AROUND;
+    if (!(p->given >> SLOT_GATE & 1)) p->given &= ~(1u << SLOT_DGATE);
+    draw(g, p, SLOT_ADD, hard && gen_one_in(g, 3));
+    draw(g, p, SLOT_GATE, hard && gen_one_in(g, 3));
+}
+
 static problem *draw_problem(uint64_t seed, nrm_dtype type)
 {
     static const double eps[] = {0, 0x1p-40, 0x1p-17, 0x1p-17, 1, 1024};
@@ -84,6 +97,7 @@ static problem *draw_problem(uint64_t seed, nrm_dtype type)
     draw(&g, p, SLOT_DBETA, 0);
     draw(&g, p, SLOT_RUNNING_MEAN, wild);
     draw_variance(&g, p, wild);
+    draw_around(&g, p, hard);
     problem_prepare(p);
     return p;
 }

@@ -112,6 +112,8 @@ static void shared(const problem *p, enum verb verb, const outcome *want, setup 
     if (out == SLOT_Y) s.y_is = in;
     if (out == SLOT_SUM) s.sum_is = in;
     if (out == SLOT_DX) s.dx_is = in;
+    if (out == SLOT_DADD) s.dadd_is = in;
+    if (out == SLOT_DGATE) s.dgate_is = in;
     run_and_compare(p, verb, &s, want, slot_name[in]);
     if (out != SLOT_Y || !role_writes(slot_role(p, verb, SLOT_SUM))) return;
     s.sum_is = in == SLOT_X ? SLOT_RESIDUAL : SLOT_X; /* both outputs in place, crosswise */
@@ -124,13 +126,21 @@ static void in_place(const problem *p, enum verb verb, const outcome *want, gen 
     static const enum slot pair[][2] = {{SLOT_Y, SLOT_X}, {SLOT_Y, SLOT_RESIDUAL},
                                         {SLOT_SUM, SLOT_X}, {SLOT_SUM, SLOT_RESIDUAL},
                                         {SLOT_DX, SLOT_X}, {SLOT_DX, SLOT_DY},
-                                        {SLOT_DX, SLOT_DSUM}};
+                                        {SLOT_DX, SLOT_DSUM}, {SLOT_Y, SLOT_ADD},
+                                        {SLOT_Y, SLOT_GATE}, {SLOT_DADD, SLOT_DY},
+                                        {SLOT_DADD, SLOT_ADD}, {SLOT_DGATE, SLOT_DY},
+                                        {SLOT_DGATE, SLOT_GATE}};
     size_t i, which = gen_below(g, ISAS);
     setup s = plain(NRM_AUTO, (nrm_layout)gen_below(g, 2));
     if (nrm_has_isa(all_isa[which])) s.isa = all_isa[which];
     s.shift = gen_below(g, 64), s.zero_s = (int)s.shift & 1;
     for (i = 0; i < sizeof pair / sizeof *pair; ++i)
         shared(p, verb, want, s, pair[i][0], pair[i][1]);
+    if (!role_writes(slot_role(p, verb, SLOT_DADD))) return;
+    s.dadd_is = SLOT_DY;
+    if (role_writes(slot_role(p, verb, SLOT_DGATE))) s.dgate_is = SLOT_GATE;
+    if (role_writes(slot_role(p, verb, SLOT_DX))) s.dx_is = SLOT_X;
+    run_and_compare(p, verb, &s, want, "all in place");
 }
 
 /* ---- workspaces and pools -------------------------------------------------------------------- */
@@ -267,17 +277,19 @@ static void one_row(const problem *p)
 {
     const nrm_desc *d = &p->d;
     setup s = plain(NRM_AUTO, (nrm_layout)(p->seed & 1));
+    static const enum slot tensors[] = {SLOT_X, SLOT_ADD, SLOT_GATE};
     problem image = *p, row;
     outcome *all, *one;
-    size_t k = p->seed % (d->n * d->s), i;
-    void *x;
+    size_t k = p->seed % (d->n * d->s), i, slot;
     if (d->kind != NRM_LAYER && d->kind != NRM_RMS) return;
     image.d.affine_per_sample = 0, image.given &= ~(1u << SLOT_RESIDUAL);
     row = image;
     row.d.n = row.d.s = 1;
-    row.value[SLOT_X] = x = test_alloc(d->c, type_size(d->dtype));
-    for (i = 0; i < d->c; ++i)
-        copy_element(d->dtype, x, i, p->value[SLOT_X], list_place(d, k, i));
+    for (slot = 0; slot < 3; ++slot) {
+        void *values = row.value[tensors[slot]] = test_alloc(d->c, type_size(d->dtype));
+        for (i = 0; i < d->c; ++i)
+            copy_element(d->dtype, values, i, p->value[tensors[slot]], list_place(d, k, i));
+    }
     all = run(&image, VERB_FORWARD, &s);
     one = run(&row, VERB_FORWARD, &s);
     for (i = 0; i < d->c; ++i)
@@ -286,7 +298,7 @@ static void one_row(const problem *p)
             break;
     ++compared.buffers;
     check(i == d->c, "row %zu, channel %zu; %s", k, i, problem_text(p));
-    free(x);
+    for (slot = 0; slot < 3; ++slot) free(row.value[tensors[slot]]);
     outcome_free(all);
     outcome_free(one);
 }
@@ -349,6 +361,7 @@ static void test_random(nrm_dtype type, uint64_t first, size_t problems)
     for (i = 0; i < problems; ++i) {
         gen g = gen_seed(~(first + i));
         problem *p = problem_draw_as(first + i, type);
+        if ((first + i) % 3 == 1) problem_around(p, (int)(first + i) & 1);
         all_tasks(p, &g);
         problem_free(p);
     }
@@ -366,6 +379,7 @@ static void test_offsets(nrm_dtype type, uint64_t first, size_t problems)
     for (i = 0; i < problems; ++i) {
         problem *p = problem_draw_as(first + i, type);
         int verb;
+        if (i % 4 == 1 && problem_volume(&p->d) <= 1500) problem_around(p, 0);
         for (verb = 0; verb < VERBS; ++verb) {
             setup s = plain(NRM_SCALAR, NRM_NCHW);
             outcome *want;
@@ -423,7 +437,7 @@ static problem *road_problem(const road *r, nrm_dtype type, nrm_kind kind, int a
     void *list;
     p->seed = seed, p->d.dtype = type, p->d.kind = kind, p->d.groups = 2, p->d.eps = r->eps;
     p->d.act = act ? NRM_RELU : NRM_IDENTITY;
-    p->given = ~(1u << SLOT_RESIDUAL | 1u << SLOT_DSUM | 1u << SLOT_RUNNING_MEAN |
+    p->given = GIVEN_NORM & ~(1u << SLOT_RESIDUAL | 1u << SLOT_DSUM | 1u << SLOT_RUNNING_MEAN |
                  1u << SLOT_RUNNING_VAR);
     /* 900 values: an outlier of a few hundred, sampled once in 32, is not far enough off */
     p->d.n = 3, p->d.c = 4, p->d.s = 900;

@@ -231,7 +231,7 @@ static int is_left_out(size_t size, size_t which)
 /* All that can be given is given, or only what is needed, and no option taken. */
 static problem *problem_of(nrm_kind kind, nrm_dtype type, const size_t *size, size_t which, int all)
 {
-    static const enum slot like_x[] = {SLOT_X, SLOT_RESIDUAL, SLOT_DSUM};
+    static const enum slot like_x[] = {SLOT_X, SLOT_RESIDUAL, SLOT_DSUM, SLOT_ADD, SLOT_GATE};
     problem *p = (problem *)test_alloc(1, sizeof *p);
     const size_t volume = size[0] * size[1] * size[2];
     size_t i;
@@ -239,9 +239,10 @@ static problem *problem_of(nrm_kind kind, nrm_dtype type, const size_t *size, si
     p->d.kind = kind, p->d.dtype = type, p->d.eps = 1e-5;
     p->d.n = size[0], p->d.c = size[1], p->d.s = size[2], p->d.groups = size[3];
     p->running_rate = 0.1, p->running_population = 1;
-    p->given = ~0u;
+    p->given = GIVEN_NORM;
     if (!all) p->given &= ~(1u << SLOT_RESIDUAL | 1u << SLOT_SUM | 1u << SLOT_DSUM);
-    if (all) p->d.act = NRM_RELU, p->d.gamma_offset = 1, p->accumulate = 1;
+    if (all) p->d.gamma_offset = 1, p->accumulate = 1, p->given |= GIVEN_AROUND;
+    if (all) p->d.act = which % 2 ? NRM_SILU : NRM_RELU;
     problem_alloc(p);
     for (i = 0; i < COUNT_OF(like_x); ++i)
         fill_as(type, i ? PLAIN : values[which].x, p->value[like_x[i]], volume);

@@ -145,6 +145,8 @@ static void draw_in_place(gen *g, const problem *p, enum verb verb, setup *s)
         s->sum_is = SLOT_RESIDUAL;
     if (role_writes(slot_role(p, verb, SLOT_DX)) && role_reads(slot_role(p, verb, dx)))
         s->dx_is = dx;
+    if (role_writes(slot_role(p, verb, SLOT_DADD)) && s->dx_is != SLOT_DY) s->dadd_is = SLOT_DY;
+    if (role_writes(slot_role(p, verb, SLOT_DGATE))) s->dgate_is = SLOT_GATE;
 }
 
 static how draw_how(gen *g, const problem *p, enum verb verb, nrm_isa isa)
@@ -168,6 +170,7 @@ static void test_random(uint64_t first, size_t problems)
     group("%zu random problems, 1 to %d threads", problems, POOL_MOST);
     for (i = 0; i < problems; ++i) {
         problem *p = problem_draw_as(first + i, draw_type(first + i));
+        if (i % 4 == 3) problem_around(p, (int)i & 4);
         gen g = gen_seed(~(first + i));
         nrm_isa isa = all_isa[gen_below(&g, ISAS)];
         int verb;
@@ -246,7 +249,7 @@ static problem *hard_problem(const hard_shape *h, nrm_dtype type, uint64_t seed,
     p->d.act = seed & 1 ? NRM_RELU : NRM_IDENTITY;
     p->d.affine_per_sample = (h->options & PER_SAMPLE) != 0;
     p->running_rate = 0.1, p->accumulate = seed & 2 ? 1 : 0;
-    p->given = ~0u;
+    p->given = GIVEN_NORM;
     if (!(h->options & RUNNING)) p->given &= ~(1u << SLOT_RUNNING_MEAN | 1u << SLOT_RUNNING_VAR);
     if (!(h->options & RESIDUAL)) p->given &= ~(1u << SLOT_RESIDUAL | 1u << SLOT_SUM);
     if (seed & 4) p->given &= ~(1u << SLOT_MEAN | 1u << SLOT_RSTD);
@@ -258,6 +261,7 @@ static problem *hard_problem(const hard_shape *h, nrm_dtype type, uint64_t seed,
     draw_list(&g, GEN_NORMAL, type, p->value[SLOT_DSUM], count);
     draw_parameters(&g, p, 0);
     problem_prepare(p);
+    if (seed % 3 == 2) problem_around(p, 0);
     return p;
 }
 

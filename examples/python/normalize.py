@@ -13,7 +13,7 @@ import numpy
 BATCH, LAYER, INSTANCE, GROUP, RMS = range(5)
 NCHW, NHWC = range(2)
 F32, F64, BF16, F16 = range(4)
-IDENTITY, RELU = range(2)
+IDENTITY, RELU, LEAKY_RELU, CLIP, HARD_SWISH, SILU = range(6)
 
 
 class Pitch(ctypes.Structure):
@@ -24,7 +24,8 @@ class Desc(ctypes.Structure):
     _fields_ = [(name, c_size_t) for name in ("n", "c", "s", "groups")] + \
                [(name, c_int) for name in ("kind", "layout", "dtype", "act")] + \
                [("eps", c_double), ("gamma_offset", c_double), ("affine_per_sample", c_int),
-                ("x_pitch", Pitch), ("y_pitch", Pitch)]
+                ("x_pitch", Pitch), ("y_pitch", Pitch), ("act_slope", c_double), ("act_low", c_double),
+                ("act_high", c_double)]
 
 
 class Args(ctypes.Structure):
@@ -33,7 +34,8 @@ class Args(ctypes.Structure):
                [("running_rate", c_double), ("running_population", c_int)] + \
                [(name, c_void_p) for name in ("dy", "dx", "dsum", "dgamma", "dbeta")] + \
                [("accumulate", c_int), ("isa", c_int), ("pool", c_void_p),
-                ("workspace", c_void_p), ("workspace_size", c_size_t)]
+                ("workspace", c_void_p), ("workspace_size", c_size_t)] + \
+               [(name, c_void_p) for name in ("add", "dadd", "gate", "dgate")]
 
 
 _beside = pathlib.Path(__file__).resolve().parents[2] / "build" / "libnormalize.so"

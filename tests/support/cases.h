@@ -9,6 +9,8 @@
 #ifndef CASES_H
 #define CASES_H
 
+#include <math.h>
+
 #include "problem.h"
 #include "shapes.h"
 
@@ -28,12 +30,17 @@ enum {
     OPT_ACCUMULATE = 1 << 12,
     OPT_PARTIAL = 1 << 13,   /* leave some optional outputs out                               */
     OPT_WILD = 1 << 14,      /* gamma and beta of any magnitude                               */
-    OPT_ALL = (1 << 14) - 1  /* all but OPT_WILD                                              */
+    OPT_ALL = (1 << 14) - 1, /* all but OPT_WILD and what follows                             */
+    OPT_ACT = 1 << 15,       /* one of the activations, NRM_LEAKY_RELU and later              */
+    OPT_ADD = 1 << 16,       /* with dadd in backward                                         */
+    OPT_GATE = 1 << 17,      /* with dgate                                                    */
+    OPT_AROUND = OPT_ACT | OPT_ADD | OPT_GATE
 };
 
 static const char *const opt_name[] = {
     "residual", "sum",      "no gamma", "no beta", "gamma_offset", "affine_per_sample", "relu",
-    "pitch",    "running",  "population", "in place", "dsum", "accumulate", "partial", "wild"};
+    "pitch",    "running",  "population", "in place", "dsum", "accumulate", "partial", "wild",
+    "act",      "add",      "gate"};
 
 static const double eps_values[] = {1e-5, 1e-5, 1e-3, 1e-12, 0, 1, 1e-5, 1e-30};
 
@@ -72,6 +79,28 @@ static inline void case_parameters(gen *g, problem *p)
         mean[i] = (float)gen_normal(g);
         var[i] = (float)(0.1 + 2 * gen_uniform(g));
     }
+}
+
+/* What stands around the norm: slopes of either sign, limits about 0 and infinite ones; gates up to
+   where the exponential overflows. */
+static inline void case_around(gen *g, problem *p)
+{
+    static const double slope[] = {0.01, 0.2, -0.5, 2, 0}, low[] = {0, -1, 0.25}, high[] = {6, 1};
+    static const gen_dist dist[] = {GEN_NORMAL, GEN_NORMAL, GEN_UNIFORM, GEN_SPARSE, GEN_MIXED};
+    static const double scale[] = {1, 1, 4, 100};
+    const size_t which = gen_below(g, COUNT_OF(scale)), count = problem_volume(&p->d);
+    float *gate = (float *)p->value[SLOT_GATE];
+    size_t i;
+    if (p->options & OPT_ACT) p->d.act = (nrm_act)(NRM_LEAKY_RELU + gen_below(g, 4));
+    p->d.act_slope = slope[gen_below(g, COUNT_OF(slope))];
+    p->d.act_low = gen_one_in(g, 5) ? -HUGE_VAL : low[gen_below(g, COUNT_OF(low))];
+    p->d.act_high = gen_one_in(g, 5) ? HUGE_VAL : high[gen_below(g, COUNT_OF(high))];
+    draw_groups(g, p, SLOT_ADD, dist[gen_below(g, COUNT_OF(dist))]);
+    draw_groups(g, p, SLOT_GATE, dist[gen_below(g, COUNT_OF(dist) - 1)]);
+    for (i = 0; i < count; ++i) gate[i] = (float)((double)gate[i] * scale[which]);
+    if (p->options & OPT_ADD) p->given |= 1u << SLOT_ADD | 1u << SLOT_DADD;
+    if (p->options & OPT_GATE) p->given |= 1u << SLOT_GATE | 1u << SLOT_DGATE;
+    if (p->options & OPT_ACT) p->given |= 1u << SLOT_DADD; /* without add, too */
 }
 
 /* Shape and options. Where a statistic has one value there is no unbiased variance. */
@@ -122,6 +151,7 @@ static inline problem *problem_case(const shape *sh, nrm_kind kind, unsigned opt
     draw_groups(&p->g, p, SLOT_DSUM, GEN_NORMAL);
     case_parameters(&p->g, p);
     p->running_rate = gen_uniform(&p->g);
+    if (options & OPT_AROUND) case_around(&p->g, p);
     used = (size_t)snprintf(p->note, sizeof p->note, ": %s, dy %s", gen_dist_name[dist],
                             gen_dist_name[dy]);
     for (i = 0; i < COUNT_OF(opt_name) && used < sizeof p->note; ++i)

@@ -18,6 +18,8 @@ static inline ref oracle_of(const problem *p, nrm_desc *d, nrm_args *a)
     if (p->given & GIVEN(SLOT_GAMMA)) a->gamma = p->value[SLOT_GAMMA];
     if (p->given & GIVEN(SLOT_BETA)) a->beta = p->value[SLOT_BETA];
     if (p->given & GIVEN(SLOT_DSUM)) a->dsum = p->value[SLOT_DSUM];
+    if (p->given & GIVEN(SLOT_ADD)) a->add = p->value[SLOT_ADD];
+    if (p->given & GIVEN(SLOT_GATE)) a->gate = p->value[SLOT_GATE];
     a->dy = p->value[SLOT_DY];
     a->dgamma = p->value[SLOT_DGAMMA], a->dbeta = p->value[SLOT_DBETA];
     a->accumulate = p->accumulate;
@@ -25,7 +27,7 @@ static inline ref oracle_of(const problem *p, nrm_desc *d, nrm_args *a)
     return ref_new(d, a);
 }
 
-/* What backward knows of y before it is rounded to a half: the y of the same z in float. */
+/* What backward knows of v before it is rounded to a half: the v of the same z in float. */
 static inline problem *float_twin(const problem *p)
 {
     problem *q = problem_as(p, NRM_F32);
@@ -38,8 +40,8 @@ static inline problem *float_twin(const problem *p)
     return q;
 }
 
-/* The oracle's gradients. Where the sign that NRM_RELU masks by is a matter of rounding it is the
-   library's own. */
+/* The oracle's gradients. Where it is a matter of rounding on which side of a jump of the slope v
+   lies, it is the library's own v that tells. */
 static inline void oracle_backward(const problem *p, ref *r, const nrm_args *a, int running)
 {
     problem *q = type_is_half(p->d.dtype) ? float_twin(p) : NULL;
@@ -47,6 +49,7 @@ static inline void oracle_backward(const problem *p, ref *r, const nrm_args *a, 
     setup s = plain(NRM_SCALAR, NRM_NCHW);
     outcome *o;
     if (!running) bare.given &= ~RUNNING;
+    bare.given &= ~GIVEN(SLOT_GATE), bare.d.act = NRM_IDENTITY;
     o = run(&bare, running ? VERB_INFER : VERB_FORWARD, &s);
     r->y_type = o->dtype;
     if (o->value[SLOT_Y]) ref_backward(r, a, o->value[SLOT_Y], running);
@@ -67,6 +70,8 @@ static inline ref_worst oracle_compare(const ref *r, const outcome *o, enum slot
     case SLOT_RSTD: return ref_compare_rstd(r, (const double *)value);
     case SLOT_DGAMMA: return ref_compare_as(held, value, r->dgamma, r->dgamma_bound, r->affines);
     case SLOT_DBETA: return ref_compare_as(held, value, r->dbeta, r->dbeta_bound, r->affines);
+    case SLOT_DADD: return ref_compare_dy(r, value, r->dy, r->dy_bound);
+    case SLOT_DGATE: return ref_compare_dy(r, value, r->dgate, r->dgate_bound);
     default: return ref_compare_dx(r, value);
     }
 }
@@ -186,6 +191,11 @@ static inline void judge_backward(const problem *p, const ref *r, const outcome 
         judge_worst(p, "dbeta", s, running, REF_DBETA,
                     ref_compare_as(held, o->value[SLOT_DBETA], r->dbeta, r->dbeta_bound,
                                    r->affines));
+    if (o->value[SLOT_DADD])
+        judge_worst(p, "dadd", s, running, REF_DADD,
+                    oracle_compare(r, o, SLOT_DADD));
+    if (o->value[SLOT_DGATE])
+        judge_worst(p, "dgate", s, running, REF_DGATE, oracle_compare(r, o, SLOT_DGATE));
 }
 
 #endif /* ORACLE_H */

@@ -29,12 +29,17 @@ enum slot {
     SLOT_RUNNING_MEAN, SLOT_RUNNING_VAR,                            /* c parameters        */
     SLOT_MEAN, SLOT_RSTD,                                           /* statistics: doubles */
     SLOT_MOMENTS, SLOT_SUMS,                                        /* 3*c doubles         */
+    SLOT_ADD, SLOT_DADD, SLOT_GATE, SLOT_DGATE,                     /* tensors by y_pitch  */
     SLOTS
 };
 
+/* What is given of a norm by itself: all but what networks put around it. */
+#define GIVEN_NORM ((1u << SLOT_ADD) - 1)
+#define GIVEN_AROUND (1u << SLOT_ADD | 1u << SLOT_DADD | 1u << SLOT_GATE | 1u << SLOT_DGATE)
+
 static const char *const slot_name[SLOTS] = {
     "none", "x", "residual", "sum", "dx", "dsum", "y", "dy", "gamma", "beta", "dgamma", "dbeta",
-    "running_mean", "running_var", "mean", "rstd", "moments", "sums"};
+    "running_mean", "running_var", "mean", "rstd", "moments", "sums", "add", "dadd", "gate", "dgate"};
 
 enum verb {
     VERB_FORWARD, VERB_INFER, VERB_BACKWARD, VERB_INFER_BACKWARD,
@@ -49,14 +54,14 @@ static const char *const verb_name[VERBS] = {"forward", "infer", "backward", "in
 /* What each verb does with each slot, in the order of the enumerators: I reads, O writes; small
    letters are optional: i reads, o writes, u updates, a writes or, with accumulate, updates. */
 static const char *const verb_roles[VERBS] = {
-    "." "Iio.." "O." "ii.." "uu" "oo" "..", /* forward         */
-    "." "Iio.." "O." "ii.." "II" ".." "..", /* infer           */
-    "." "Ii.oi" ".I" "iiaa" ".." "II" "..", /* backward        */
-    "." "Ii.oi" ".I" "iiaa" "II" ".." "..", /* infer_backward  */
-    "." "Ii..." ".." "...." ".." ".." "O.", /* reduce          */
-    "." "Iio.." "O." "ii.." "uu" "oo" "I.", /* apply           */
-    "." "Ii..." ".I" "iiaa" ".." "II" ".O", /* backward_reduce */
-    "." "Ii.Oi" ".I" "ii.." ".." "II" ".I", /* backward_apply  */
+    "." "Iio.." "O." "ii.." "uu" "oo" ".." "i.i.", /* forward         */
+    "." "Iio.." "O." "ii.." "II" ".." ".." "i.i.", /* infer           */
+    "." "Ii.oi" ".I" "iiaa" ".." "II" ".." "ioio", /* backward        */
+    "." "Ii.oi" ".I" "iiaa" "II" ".." ".." "ioio", /* infer_backward  */
+    "." "Ii..." ".." "...." ".." ".." "O." "....", /* reduce          */
+    "." "Iio.." "O." "ii.." "uu" "oo" "I." "i.i.", /* apply           */
+    "." "Ii..." ".I" "iiaa" ".." "II" ".O" "i.i.", /* backward_reduce */
+    "." "Ii.Oi" ".I" "ii.." ".." "II" ".I" "ioio", /* backward_apply  */
 };
 
 typedef struct problem {
@@ -77,7 +82,7 @@ typedef struct setup {
     nrm_isa isa;
     nrm_layout layout;
     size_t shift;                  /* 0: all buffers 64-byte aligned; 1 to 63: at odd addresses */
-    enum slot y_is, sum_is, dx_is; /* output shares the buffer of this slot */
+    enum slot y_is, sum_is, dx_is, dadd_is, dgate_is; /* output shares the buffer of this slot */
     int zero_s;                    /* one position is passed as s = 0 */
     int full_pitch;                /* pitches of packed tensors are passed as well */
     int idle;                      /* what is given but not for this call leads to canaries */
@@ -121,7 +126,7 @@ static inline size_t problem_stats(const nrm_desc *d)
 
 static inline int slot_is_tensor(enum slot slot)
 {
-    return slot <= SLOT_DY;
+    return slot <= SLOT_DY || slot >= SLOT_ADD;
 }
 
 /* What a slot holds beside data of this type. */
@@ -238,6 +243,13 @@ static inline int verb_fits(enum verb verb, nrm_kind kind)
     return kind == NRM_BATCH || (kind == NRM_INSTANCE && verb < VERB_REDUCE);
 }
 
+/* 1 when the call has to know y before the activation, and so reads add. */
+static inline int verb_adds(const problem *p, enum verb verb)
+{
+    if (verb == VERB_FORWARD || verb == VERB_INFER || verb == VERB_APPLY) return 1;
+    return p->d.act != NRM_IDENTITY || p->given >> SLOT_GATE & 1;
+}
+
 /* The role of a slot in this call; '.' when its pointer is not given or not used. */
 static inline char slot_role(const problem *p, enum verb verb, enum slot slot)
 {
@@ -245,6 +257,7 @@ static inline char slot_role(const problem *p, enum verb verb, enum slot slot)
     nrm_kind kind = p->d.kind;
     if (role >= 'a' && !(p->given >> slot & 1)) return '.';
     if (slot == SLOT_MEAN && kind == NRM_RMS) return '.';
+    if (slot == SLOT_ADD && !verb_adds(p, verb)) return '.';
     if ((slot == SLOT_RUNNING_MEAN || slot == SLOT_RUNNING_VAR) && kind != NRM_BATCH &&
         kind != NRM_INSTANCE)
         return '.';
@@ -294,6 +307,8 @@ static inline enum slot bed_shared(const setup *s, enum slot slot)
 {
     if (slot == SLOT_Y) return s->y_is;
     if (slot == SLOT_SUM) return s->sum_is;
+    if (slot == SLOT_DADD) return s->dadd_is;
+    if (slot == SLOT_DGATE) return s->dgate_is;
     return slot == SLOT_DX ? s->dx_is : SLOT_NONE;
 }
 
@@ -333,6 +348,8 @@ static inline void slots_into(nrm_args *a, unsigned char *const *at)
     a->dgamma = at[SLOT_DGAMMA], a->dbeta = at[SLOT_DBETA];
     a->running_mean = at[SLOT_RUNNING_MEAN], a->running_var = at[SLOT_RUNNING_VAR];
     a->mean = (double *)(void *)at[SLOT_MEAN], a->rstd = (double *)(void *)at[SLOT_RSTD];
+    a->add = at[SLOT_ADD], a->dadd = at[SLOT_DADD];
+    a->gate = at[SLOT_GATE], a->dgate = at[SLOT_DGATE];
 }
 
 static inline void bed_point(bed *b, const problem *p, const setup *s)
@@ -362,7 +379,8 @@ static inline int bed_release(bed *b)
 /* All of a call but where its buffers lie. */
 static inline void bed_describe(bed *b, const problem *p, enum verb verb, const setup *s)
 {
-    int slot, shares = s->y_is || s->sum_is || s->dx_is, line, sample;
+    const int y_shares = s->y_is && s->y_is < SLOT_ADD; /* one of x_pitch */
+    int slot, shares = y_shares || s->sum_is || s->dx_is, line, sample;
     memset(b, 0, sizeof *b);
     b->d = p->d;
     b->d.layout = s->layout;
@@ -744,7 +762,7 @@ static inline void draw_options(gen *g, problem *p)
     p->running_rate = rate[gen_below(g, sizeof rate / sizeof *rate)];
     p->running_population = gen_one_in(g, 2);
     p->accumulate = gen_one_in(g, 3);
-    p->given = (unsigned)gen_u64(g) | (unsigned)gen_u64(g); /* three in four */
+    p->given = ((unsigned)gen_u64(g) | (unsigned)gen_u64(g)) & GIVEN_NORM; /* three in four */
     if (gen_one_in(g, 2)) p->given &= ~(1u << SLOT_RESIDUAL);
     if (gen_one_in(g, 2)) p->given &= ~(1u << SLOT_DSUM);
     if (gen_one_in(g, 4)) p->given &= ~(1u << SLOT_DGAMMA | 1u << SLOT_DBETA);
@@ -817,6 +835,25 @@ static inline problem *problem_draw_as(uint64_t seed, nrm_dtype dtype)
     return p;
 }
 
+/* What networks put around a norm, for a problem that is drawn: one of all activations, add, gate
+   and their gradients. Of its own generator, since what is drawn of a seed must stay. */
+static inline void problem_around(problem *p, int hard)
+{
+    static const double slope[] = {0.01, 0.1, 0, -0.5, 1, 3, 0x1p-140}, low[] = {0, -1, -0.25, 0.5};
+    gen g = gen_seed(p->seed ^ UINT64_C(0x61726f756e64));
+    p->d.act = (nrm_act)gen_below(&g, ACTS);
+    p->d.act_slope = slope[gen_below(&g, sizeof slope / sizeof *slope)];
+    p->d.act_low = low[gen_below(&g, sizeof low / sizeof *low)];
+    p->d.act_high = p->d.act_low + 6 * gen_uniform(&g);
+    if (gen_one_in(&g, 6)) p->d.act_low = (double)gen_from_bits(0xff800000u);
+    if (gen_one_in(&g, 6)) p->d.act_high = (double)gen_from_bits(0x7f800000u);
+    p->given |= (unsigned)gen_u64(&g) & GIVEN_AROUND;
+    if (!(p->given >> SLOT_GATE & 1)) p->given &= ~(1u << SLOT_DGATE);
+    draw_tensor(&g, &p->d, hard && gen_one_in(&g, 3), p->value[SLOT_ADD]);
+    draw_tensor(&g, &p->d, hard && gen_one_in(&g, 3), p->value[SLOT_GATE]);
+    problem_prepare(p);
+}
+
 static inline problem *problem_draw(uint64_t seed)
 {
     return problem_draw_as(seed, NRM_F32);
@@ -858,11 +895,12 @@ static inline problem *problem_share(const problem *p, size_t first, size_t coun
 
 static inline const char *problem_text(const problem *p)
 {
-    static char text[400];
+    static char text[480];
     snprintf(text, sizeof text,
-             "seed %llu: %s %s %zux%zux%zu groups %zu act %d eps %g%s given %x%s",
+             "seed %llu: %s %s %zux%zux%zu groups %zu act %d (%g, %g, %g) eps %g%s given %x%s",
              (unsigned long long)p->seed, type_name[p->d.dtype], kind_name[p->d.kind], p->d.n,
-             p->d.c, p->d.s, p->d.groups, (int)p->d.act, p->d.eps,
+             p->d.c, p->d.s, p->d.groups, (int)p->d.act, p->d.act_slope, p->d.act_low, p->d.act_high,
+             p->d.eps,
              p->d.affine_per_sample ? " per sample" : "", p->given, p->note);
     return text;
 }

@@ -49,6 +49,51 @@ static inline ref_real ref_sqrt(ref_real v)
     return root;
 }
 
+/* e^v by Taylor's series of a sixteenth of what is left of v beside a multiple of log 2, whose parts
+   are exact: 2^-60 of it at most is wrong where long double has 64 bits. */
+static inline ref_real ref_exp(ref_real v)
+{
+    const ref_real n = v * 1.44269504088896340736L;
+    ref_real sum = 1, term = 1, k;
+    int exponent, i;
+    if (ref_isnan(v)) return v;
+    if (!(v > -11300)) return 0;
+    if (!(v < 11300)) return HUGE_VALL;
+    exponent = (int)(n < 0 ? n - 0.5L : n + 0.5L);
+    v -= exponent * (ref_real)0x1.62e42fefa38p-1L;
+    v -= exponent * (ref_real)0x1.ef35793c76730p-45L;
+    v -= exponent * (ref_real)0x1.f97b57a079a19p-103L;
+    v /= 16;
+    for (k = 1; sum + term != sum || k < 3; k += 1) term *= v / k, sum += k < 2 ? v : term;
+    for (i = 0; i < 4; ++i) sum *= sum;
+    return sum * ldexpl(1, exponent);
+}
+
+/* 1 / (1 + e^-v). */
+static inline ref_real ref_sigmoid(ref_real v)
+{
+    const ref_real small = ref_exp(v < 0 ? v : -v);
+    return (v < 0 ? small : 1) / (1 + small);
+}
+
+/* v * sigmoid(v), whose limits are -0 and Inf. */
+static inline ref_real ref_silu(ref_real v)
+{
+    return v < 0 && !ref_finite(v) ? -(ref_real)0 : v * ref_sigmoid(v);
+}
+
+/* Its derivative, and what that is a sum of. */
+static inline ref_real ref_silu_slope(ref_real v)
+{
+    if (!ref_finite(v) && !ref_isnan(v)) return v > 0;
+    return ref_sigmoid(v) * (1 + v * ref_sigmoid(-v));
+}
+
+static inline ref_real ref_silu_slope_scale(ref_real v)
+{
+    return ref_finite(v) ? ref_sigmoid(v) * (1 + ref_abs(v) * ref_sigmoid(-v)) : 0;
+}
+
 /* ---- 1 The error bounds: the one place that states them ------------------------------------- */
 
 /* With g = gamma + gamma_offset, b = beta, xhat = (z - mean) * rstd, and for float e = 2^-23,
@@ -123,6 +168,13 @@ static inline ref_limits ref_limits_of(const nrm_desc *d)
     return limits;
 }
 #endif
+
+/* What stands behind the norm (section 4). silu's own error is at most REF_SILU * e of its value,
+   which tests/exhaustive.c measures, that of its derivative REF_SILU_SLOPE * e of the sum of the
+   magnitudes of its terms; and REF_SILU_TINY * tiny where they are denormal on the way. */
+#define REF_SILU (3.0L)
+#define REF_SILU_SLOPE (4.0L)
+#define REF_SILU_TINY (512.0L)
 
 #define REF_E 0x1p-23L                  /* of float                                           */
 #define REF_TINY 0x1p-149L              /* the smallest float; its half is lost by rounding   */
@@ -339,7 +391,10 @@ typedef struct ref {
     ref_real *z;                           /* [n][c][s]: x + residual, rounded to dtype       */
     ref_real *g, *b;                       /* gamma + gamma_offset, beta                      */
     ref_real *mean, *var, *rstd;           /* [stats]                                         */
-    ref_real *dy, *dx, *dx_bound;          /* [n][c][s]; dy after the activation              */
+    ref_real slope, low, high;             /* of the activation, in the parameters' precision */
+    ref_real *add, *gate;                  /* [n][c][s]; NULL: not given                      */
+    ref_real *dy, *dy_bound, *dx, *dx_bound; /* [n][c][s]; dy after activation and gate: dadd */
+    ref_real *dgate, *dgate_bound;         /* [n][c][s]; NULL without gate                    */
     ref_real *dgamma, *dgamma_bound, *dbeta, *dbeta_bound; /* [affines]                       */
 } ref;
 
@@ -414,7 +469,31 @@ static inline double ref_z(nrm_dtype type, const void *x, const void *residual, 
     return type == NRM_F32 ? (double)single : f64_from_half(type, half_from_f64(type, single));
 }
 
-/* The oracle of one call: reads x, residual, gamma and beta, and takes the input's statistics. */
+/* A tensor of y's layout; NULL stays NULL. */
+static inline ref_real *ref_tensor(const ref *r, const void *from)
+{
+    const nrm_desc *d = &r->d;
+    size_t i, j, k;
+    ref_real *to = from ? ref_array(r->count) : NULL;
+    REF_EACH(d, i, j, k)
+        if (to) to[ref_own(d, i, j, k)] = type_get(d->dtype, from, ref_at(d, d->y_pitch, i, j, k));
+    return to;
+}
+
+/* What stands behind the norm. */
+static inline void ref_take_around(ref *r, const nrm_args *a)
+{
+    const nrm_dtype held = type_of_parameters(r->d.dtype);
+    const double from[3] = {r->d.act_slope, r->d.act_low, r->d.act_high};
+    ref_real *const to[3] = {&r->slope, &r->low, &r->high};
+    unsigned char rounded[8];
+    size_t i;
+    for (i = 0; i < 3; ++i) type_put(held, rounded, 0, from[i]), *to[i] = type_get(held, rounded, 0);
+    r->add = ref_tensor(r, a->add);
+    r->gate = ref_tensor(r, a->gate);
+}
+
+/* The oracle of one call: reads x, residual, add, gate, gamma and beta, and takes the input's statistics. */
 static inline ref ref_new(const nrm_desc *d, const nrm_args *a)
 {
     ref r;
@@ -435,6 +514,7 @@ static inline ref ref_new(const nrm_desc *d, const nrm_args *a)
     r.mean = ref_array(r.stats);
     r.var = ref_array(r.stats);
     r.rstd = ref_array(r.stats);
+    ref_take_around(&r, a);
     REF_EACH(d, i, j, k)
         r.z[ref_own(d, i, j, k)] =
             ref_z(d->dtype, a->x, a->residual, ref_at(d, d->x_pitch, i, j, k));
@@ -450,7 +530,7 @@ static inline void ref_free(ref *r)
 {
     ref_real *all[] = {r->z,  r->g,  r->b,        r->mean,   r->var,          r->rstd, r->dy,
                           r->dx, r->dx_bound, r->dgamma, r->dgamma_bound, r->dbeta,
-                          r->dbeta_bound};
+                          r->dbeta_bound, r->dy_bound, r->add, r->gate, r->dgate, r->dgate_bound};
     size_t i;
     for (i = 0; i < sizeof all / sizeof *all; ++i) free(all[i]);
     memset(r, 0, sizeof *r);
@@ -464,7 +544,7 @@ static inline ref_real ref_xhat(const ref *r, size_t i, size_t j, size_t k)
     return (r->z[ref_own(&r->d, i, j, k)] - r->mean[q]) * r->rstd[q];
 }
 
-/* y before the activation. */
+/* What the norm itself gives: y before add, activation and gate. */
 static inline ref_real ref_linear(const ref *r, size_t i, size_t j, size_t k)
 {
     size_t p = ref_affine(&r->d, i, j);
@@ -486,53 +566,189 @@ static inline ref_real ref_linear_bound(const ref *r, size_t i, size_t j, size_t
                        ref_xhat_error(r, ref_stat(&r->d, i, j, k)));
 }
 
+/* A number, and how far from it the library's may lie: 0 when it is not finite, since those are
+   to be met. */
+typedef struct ref_near {
+    ref_real value, bound;
+} ref_near;
+
+static inline ref_near ref_near_of(ref_real value, ref_real bound)
+{
+    ref_near n;
+    n.value = value, n.bound = ref_finite(value) ? bound : 0;
+    return n;
+}
+
+/* The same after one rounding, or `roundings` of a number of this size; one that is denormal loses
+   half of the tiniest. */
+static inline ref_near ref_rounded(const ref *r, ref_real value, ref_real bound, ref_real roundings)
+{
+    return ref_near_of(value, bound + roundings * (r->p.e / 2 * (ref_abs(value) + bound) +
+                                                   r->p.tiny / 2));
+}
+
+static inline ref_near ref_times(const ref *r, ref_near a, ref_near b)
+{
+    return ref_rounded(r, a.value * b.value, ref_abs(a.value) * b.bound +
+                                             (ref_abs(b.value) + b.bound) * a.bound, 1);
+}
+
+/* y before the activation: u, and add rounds once more. */
+static inline ref_near ref_v(const ref *r, size_t i, size_t j, size_t k)
+{
+    const ref_real u = ref_linear(r, i, j, k), bound = ref_linear_bound(r, i, j, k);
+    if (!r->add) return ref_near_of(u, bound);
+    return ref_rounded(r, u + r->add[ref_own(&r->d, i, j, k)], bound, 1);
+}
+
+/* silu of the number itself. */
+static inline ref_near ref_near_silu(const ref *r, ref_real v)
+{
+    const ref_real value = ref_silu(v);
+    return ref_near_of(value, REF_SILU * r->p.e * ref_abs(value) + REF_SILU_TINY * r->p.tiny);
+}
+
+static inline ref_near ref_near_silu_slope(const ref *r, ref_real v)
+{
+    return ref_near_of(ref_silu_slope(v), REF_SILU_SLOPE * r->p.e * ref_silu_slope_scale(v) +
+                                              REF_SILU_TINY * r->p.tiny);
+}
+
+/* y before the gate. An error of v counts as often as the activation is steep, at most: 1, |slope|,
+   1.5 or 1.1. HARD_SWISH rounds three times by itself. */
+static inline ref_near ref_act(const ref *r, ref_near v)
+{
+    const ref_real steep = ref_abs(r->slope) > 1 ? ref_abs(r->slope) : 1, six = 6;
+    ref_real w;
+    ref_near a;
+    switch (r->d.act) {
+    case NRM_RELU: return ref_near_of(v.value <= 0 ? 0 : v.value, v.bound);
+    case NRM_LEAKY_RELU:
+        w = v.value < 0 ? v.value * r->slope : v.value;
+        return v.value > v.bound ? v : ref_rounded(r, w, steep * v.bound, 1);
+    case NRM_CLIP:
+        w = v.value < r->low ? r->low : v.value > r->high ? r->high : v.value;
+        return ref_near_of(w, v.bound);
+    case NRM_HARD_SWISH:
+        w = v.value < -3 ? -3 : v.value;
+        return ref_rounded(r, w * ((w + 3 > 6 ? six : w + 3) / 6), 1.5L * v.bound, 3);
+    case NRM_SILU:
+        a = ref_near_silu(r, v.value);
+        return ref_near_of(a.value, a.bound + (1 + REF_SILU * r->p.e) * 1.1L * v.bound);
+    default: return v;
+    }
+}
+
+static inline ref_near ref_near_y(const ref *r, size_t i, size_t j, size_t k)
+{
+    const ref_near a = ref_act(r, ref_v(r, i, j, k));
+    return r->gate ? ref_times(r, a, ref_near_silu(r, r->gate[ref_own(&r->d, i, j, k)])) : a;
+}
+
+/* With the rounding to a half float; that of NRM_RELU is of the number before it is cut off. */
 static inline ref_real ref_y_bound(const ref *r, size_t i, size_t j, size_t k)
 {
-    ref_real bound = ref_linear_bound(r, i, j, k);
-    return bound + ref_half_ulp(r->d.dtype, ref_abs(ref_linear(r, i, j, k)) + bound);
+    const ref_near y = ref_near_y(r, i, j, k);
+    const int cut = r->d.act == NRM_RELU && !r->gate;
+    const ref_real size = ref_abs(cut ? ref_v(r, i, j, k).value : y.value);
+    return y.bound + ref_half_ulp(r->d.dtype, size + y.bound);
 }
 
 static inline ref_real ref_y(const ref *r, size_t i, size_t j, size_t k)
 {
-    ref_real y = ref_linear(r, i, j, k);
-    return r->d.act == NRM_RELU && y <= 0 ? 0 : y;
+    return ref_near_y(r, i, j, k).value;
 }
 
-/* dy after the activation. Where y before NRM_RELU lies within its bound of 0 its sign is the
-   library's to choose, so `y`, as the library's forward wrote it, is the mask there. The mask is
-   that of y before it is rounded to a half float: r->y_type and `y` are then those of the same
-   values in float. */
-static inline void ref_mask_dy(ref *r, const void *dy, const void *y)
+/* 1 where the library may leave the numbers of its arithmetic before it gets to y. */
+static inline int ref_overflows(const ref *r, size_t i, size_t j, size_t k)
+{
+    const ref_real most = ref_precision_of(type_of_parameters(r->d.dtype)).overflow;
+    const ref_near v = ref_v(r, i, j, k), a = ref_act(r, v);
+    if (r->d.act < NRM_LEAKY_RELU && !r->add && !r->gate) return 0;
+    if (!ref_finite(v.value) || !ref_finite(a.value)) return 0;
+    return ref_abs(v.value) + v.bound >= most || ref_abs(a.value) + a.bound >= most;
+}
+
+/* Which side of a number v lies on: where that is a matter of rounding, the side of the v that the
+   library's forward wrote. */
+static inline int ref_above(ref_near v, ref_real own, ref_real limit)
+{
+    return ref_abs(v.value - limit) <= v.bound ? own > limit : v.value > limit;
+}
+
+static inline int ref_below(ref_near v, ref_real own, ref_real limit)
+{
+    return ref_abs(v.value - limit) <= v.bound ? own < limit : v.value < limit;
+}
+
+/* What dy is multiplied by. SiLU's own slope changes by 1/2 of v at most, HARD_SWISH's by 1/3. */
+static inline ref_near ref_act_slope(const ref *r, ref_near v, ref_real own)
+{
+    ref_near s;
+    switch (r->d.act) {
+    case NRM_RELU: return ref_near_of(ref_above(v, own, 0), 0);
+    case NRM_LEAKY_RELU: return ref_near_of(ref_above(v, own, 0) ? 1 : r->slope, 0);
+    case NRM_CLIP: return ref_near_of(ref_above(v, own, r->low) && ref_below(v, own, r->high), 0);
+    case NRM_HARD_SWISH:
+        if (!ref_above(v, own, -3)) return ref_near_of(0, 0);
+        if (!ref_below(v, own, 3)) return ref_near_of(1, 0);
+        return ref_rounded(r, v.value / 3 + 0.5L,
+                           v.bound / 3 + r->p.e / 2 * (ref_abs(v.value) / 3 + v.bound), 1);
+    case NRM_SILU:
+        s = ref_near_silu_slope(r, v.value);
+        return ref_near_of(s.value, s.bound + (1 + REF_SILU_SLOPE * r->p.e) * v.bound / 2);
+    default: return ref_near_of(1, 0);
+    }
+}
+
+/* dy after gate and activation, which is dadd; and dgate = dy * act(v) * silu'(gate). `own` is v as
+   the library's forward wrote it, that is y of NRM_IDENTITY without gate, before it is rounded to a
+   half float: r->y_type and `own` are then those of the same values in float. Where v lies within
+   its bound of a number where the slope jumps, that one tells on which side. Under NRM_RELU without
+   gate y will do. */
+static inline void ref_mask_dy(ref *r, const void *dy, const void *own)
 {
     const nrm_desc *d = &r->d;
     size_t i, j, k;
     REF_EACH(d, i, j, k) {
-        size_t e = ref_own(d, i, j, k), at = ref_at(d, d->y_pitch, i, j, k);
-        ref_real exact;
-        r->dy[e] = type_get(d->dtype, dy, at);
-        if (d->act != NRM_RELU) continue;
-        exact = ref_linear(r, i, j, k);
-        if (ref_abs(exact) <= ref_linear_bound(r, i, j, k) ? !(type_get(r->y_type, y, at) > 0)
-                                                           : !(exact > 0))
-            r->dy[e] = 0;
+        const size_t e = ref_own(d, i, j, k), at = ref_at(d, d->y_pitch, i, j, k);
+        ref_near t = ref_near_of(type_get(d->dtype, dy, at), 0), v, slope;
+        if (d->act != NRM_IDENTITY || r->gate) {
+            v = ref_v(r, i, j, k);
+            slope = ref_act_slope(r, v, d->act > NRM_IDENTITY ? type_get(r->y_type, own, at) : 0);
+            if (r->gate) {
+                const ref_near g = ref_times(r, ref_times(r, t, ref_act(r, v)),
+                                             ref_near_silu_slope(r, r->gate[e]));
+                r->dgate[e] = g.value, r->dgate_bound[e] = g.bound;
+                t = ref_times(r, t, ref_near_silu(r, r->gate[e]));
+            }
+            if (d->act > NRM_RELU && d->act != NRM_CLIP)
+                t = ref_times(r, t, slope);
+            else
+                t = ref_near_of(t.value * slope.value, t.bound * slope.value);
+        }
+        r->dy[e] = t.value, r->dy_bound[e] = t.bound;
     }
 }
 
-/* Sums over the values of an affine parameter: dgamma, dbeta and their bounds. */
+/* Sums over the values of an affine parameter: dgamma, dbeta and their bounds. An error of a dy
+   after gate and activation counts once in dbeta, xhat times in dgamma. */
 static inline void ref_affine_gradients(ref *r, const void *dgamma, const void *dbeta)
 {
     const nrm_desc *d = &r->d;
     const nrm_dtype held = type_of_parameters(d->dtype);
     size_t i, j, k, p, m = d->affine_per_sample ? d->s : d->n * d->s;
     REF_EACH(d, i, j, k) {
-        ref_real dy = r->dy[ref_own(d, i, j, k)], xhat = ref_xhat(r, i, j, k);
+        ref_real dy = r->dy[ref_own(d, i, j, k)], xhat = ref_xhat(r, i, j, k), off;
         p = ref_affine(d, i, j);
+        off = r->dy_bound[ref_own(d, i, j, k)];
         r->dgamma[p] += dy * xhat;
         r->dbeta[p] += dy;
-        r->dgamma_bound[p] += ref_abs(dy) * (1 + ref_abs(xhat) +
-                                             ref_xhat_error(r, ref_stat(d, i, j, k)) /
-                                                 (r->p.limit.dgamma * r->p.e));
-        r->dbeta_bound[p] += ref_abs(dy);
+        r->dgamma_bound[p] += (ref_abs(dy) + off) *
+                                  (1 + ref_abs(xhat) + ref_xhat_error(r, ref_stat(d, i, j, k)) /
+                                                           (r->p.limit.dgamma * r->p.e)) +
+                              off * (1 + ref_abs(xhat)) / (r->p.limit.dgamma * r->p.e);
+        r->dbeta_bound[p] += ref_abs(dy) + off + off / (r->p.limit.dbeta * r->p.e);
     }
     for (p = 0; p < r->affines; ++p) {
         ref_real old_g = dgamma ? type_get(held, dgamma, p) : 0;
@@ -546,18 +762,23 @@ static inline void ref_affine_gradients(ref *r, const void *dgamma, const void *
 }
 
 /* dx = rstd * (t - mean(t) - xhat * mean(t * xhat)), t = dy' * g; RMS without mean(t), and with
-   running statistics only rstd * t. */
+   running statistics only rstd * t. Errors of t, those of dy' times g, move dx as t does: theirs
+   are |off|, mean|off| and |xhat| * mean|off * xhat|, with a little for the second order. */
 static inline void ref_input_gradient(ref *r, const void *dsum, int running)
 {
     const nrm_desc *d = &r->d;
     size_t i, j, k, q, m = running ? 1 : r->m;
     ref_real *t1 = ref_array(r->stats), *t2 = ref_array(r->stats); /* mean of t, t * xhat  */
     ref_real *a1 = ref_array(r->stats), *a2 = ref_array(r->stats); /* and of their |...|   */
+    ref_real *o1 = ref_array(r->stats), *o2 = ref_array(r->stats); /* and of t's errors    */
     if (!running) {
         REF_EACH(d, i, j, k) {
             ref_real t = r->dy[ref_own(d, i, j, k)] * r->g[ref_affine(d, i, j)];
+            ref_real off = r->dy_bound[ref_own(d, i, j, k)] * ref_abs(r->g[ref_affine(d, i, j)]);
             ref_real xhat = ref_xhat(r, i, j, k);
             q = ref_stat(d, i, j, k);
+            o1[q] += off / (ref_real)m;
+            o2[q] += off * ref_abs(xhat) / (ref_real)m;
             if (d->kind != NRM_RMS) t1[q] += t / (ref_real)m;
             t2[q] += t * xhat / (ref_real)m;
             a1[q] += ref_abs(t) / (ref_real)m;
@@ -568,31 +789,38 @@ static inline void ref_input_gradient(ref *r, const void *dsum, int running)
         size_t e = ref_own(d, i, j, k);
         ref_real t = r->dy[e] * r->g[ref_affine(d, i, j)], xhat = ref_xhat(r, i, j, k);
         ref_real s = dsum ? type_get(d->dtype, dsum, ref_at(d, d->x_pitch, i, j, k)) : 0, bound;
+        ref_real off = r->dy_bound[e] * ref_abs(r->g[ref_affine(d, i, j)]);
         q = ref_stat(d, i, j, k);
         r->dx[e] = r->rstd[q] * (t - t1[q] - xhat * t2[q]) + s;
-        bound = ref_bound_dx(&r->p, r->rstd[q], t, running ? 0 : xhat, a1[q], a2[q], m, s,
-                             ref_xhat_error(r, q));
+        bound = ref_bound_dx(&r->p, r->rstd[q], ref_abs(t) + off, running ? 0 : xhat,
+                             a1[q] + o1[q], a2[q] + o2[q], m, s, ref_xhat_error(r, q));
+        bound += (1 + 0x1p-10L) * ref_abs(r->rstd[q]) * (off + o1[q] + ref_abs(xhat) * o2[q]);
         r->dx_bound[e] = bound + ref_half_ulp(d->dtype, ref_abs(r->dx[e]) + bound);
     }
     free(t1);
     free(t2);
     free(a1);
     free(a2);
+    free(o1);
+    free(o2);
 }
 
 /* The gradients of nrm_forward, or with `running` of nrm_infer (after ref_use_running). Reads dy
-   and dsum, and with accumulate the old dgamma and dbeta: call it before the library. `y` is the
-   library's forward result, needed under NRM_RELU. */
-static inline void ref_backward(ref *r, const nrm_args *a, const void *y, int running)
+   and dsum, and with accumulate the old dgamma and dbeta: call it before the library. `own` is what
+   the library's forward made before the activation, needed unless that is NRM_IDENTITY: ref_mask_dy
+   says how. */
+static inline void ref_backward(ref *r, const nrm_args *a, const void *own, int running)
 {
     r->dy = ref_array(r->count);
+    r->dy_bound = ref_array(r->count);
+    if (r->gate) r->dgate = ref_array(r->count), r->dgate_bound = ref_array(r->count);
     r->dx = ref_array(r->count);
     r->dx_bound = ref_array(r->count);
     r->dgamma = ref_array(r->affines);
     r->dgamma_bound = ref_array(r->affines);
     r->dbeta = ref_array(r->affines);
     r->dbeta_bound = ref_array(r->affines);
-    ref_mask_dy(r, a->dy, y);
+    ref_mask_dy(r, a->dy, own);
     ref_affine_gradients(r, a->accumulate ? a->dgamma : NULL, a->accumulate ? a->dbeta : NULL);
     ref_input_gradient(r, a->dsum, running);
 }
@@ -661,7 +889,9 @@ static inline ref_worst ref_compare_y(const ref *r, const void *y)
         double got = type_get(d->dtype, y, ref_at(d, d->y_pitch, i, j, k));
         ref_real exact = ref_y(r, i, j, k), bound = ref_y_bound(r, i, j, k);
         ref_real ratio = ref_ratio_to(got, exact, bound, r->p.overflow);
-        if (d->act == NRM_RELU && bits_f64(got) >> 63 && !is_nan_f64(got)) ratio = HUGE_VALL;
+        if (d->act == NRM_RELU && !r->gate && bits_f64(got) >> 63 && !is_nan_f64(got))
+            ratio = HUGE_VALL;
+        if (!(got - got == 0) && ref_overflows(r, i, j, k)) ratio = 0;
         ref_note(&w, ref_own(d, i, j, k), got, exact, bound, ratio); /* -0 is not +0 */
     }
     return w;
@@ -677,6 +907,22 @@ static inline ref_worst ref_compare_dx(const ref *r, const void *dx)
         double got = type_get(d->dtype, dx, ref_at(d, d->x_pitch, i, j, k));
         ref_note(&w, e, got, r->dx[e], r->dx_bound[e],
                  ref_ratio_to(got, r->dx[e], r->dx_bound[e], r->p.overflow));
+    }
+    return w;
+}
+
+/* dadd and dgate: tensors of y's layout. */
+static inline ref_worst ref_compare_dy(const ref *r, const void *values, const ref_real *exact,
+                                       const ref_real *bound)
+{
+    const nrm_desc *d = &r->d;
+    size_t i, j, k;
+    ref_worst w = REF_WORST_NONE;
+    REF_EACH(d, i, j, k) {
+        const size_t e = ref_own(d, i, j, k);
+        const double got = type_get(d->dtype, values, ref_at(d, d->y_pitch, i, j, k));
+        const ref_real b = bound[e] + ref_half_ulp(d->dtype, ref_abs(exact[e]) + bound[e]);
+        ref_note(&w, e, got, exact[e], b, ref_ratio_to(got, exact[e], b, r->p.overflow));
     }
     return w;
 }
@@ -748,6 +994,8 @@ typedef enum ref_result {
     REF_DX,
     REF_DGAMMA,
     REF_DBETA,
+    REF_DADD,
+    REF_DGATE,
     REF_RESULTS
 } ref_result;
 
@@ -763,7 +1011,8 @@ static inline ref_worst ref_record(nrm_kind kind, int running, ref_result result
 
 static inline void ref_print_table(void)
 {
-    static const char *const name[] = {"y", "mean", "rstd", "running", "dx", "dgamma", "dbeta"};
+    static const char *const name[] = {"y", "mean", "rstd", "running", "dx", "dgamma", "dbeta",
+                                       "dadd", "dgate"};
     int kind, running, result;
     for (running = 0; running < 2; ++running) {
         for (kind = 0; kind < 5; ++kind) {

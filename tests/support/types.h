@@ -16,12 +16,13 @@
 #define KINDS 5
 #define LAYOUTS 2
 #define TYPES 4
-#define ACTS 2
+#define ACTS 6
 
 static const char *const kind_name[KINDS] = {"batch", "layer", "instance", "group", "rms"};
 static const char *const layout_name[LAYOUTS] = {"NCHW", "NHWC"};
 static const char *const type_name[TYPES] = {"f32", "f64", "bf16", "f16"};
-static const char *const act_name[ACTS] = {"identity", "relu"};
+static const char *const act_name[ACTS] = {"identity", "relu", "leaky_relu", "clip",
+                                           "hard_swish", "silu"};
 static const nrm_isa all_isa[] = {NRM_SCALAR, NRM_AVX2, NRM_AVX512, NRM_NEON, NRM_WASM};
 #define ISAS (sizeof all_isa / sizeof *all_isa)
 
