@@ -9,9 +9,9 @@
 #ifndef CALLS_H
 #define CALLS_H
 
-#define ARENA 32768
+#define ARENA 45056
 #define PLACE 1792       /* bytes from one buffer's own place to the next */
-#define WORKSPACE SLOTS  /* its place comes after the others'             */
+#define WORKSPACE SLOTS  /* its place comes before that of add            */
 
 static unsigned char arena[ARENA], arena_before[ARENA], arena_outputs[ARENA];
 
@@ -63,12 +63,15 @@ static inline double hostile_number(unsigned u, double good)
 static inline unsigned char *hostile_place(bytes *b, const hostile *h, int slot)
 {
     const unsigned how = next_byte(b);
-    const unsigned other = how >= 128 ? next_byte(b) % (SLOTS + 1) : 0;
+    const unsigned slots = slot >= SLOT_ADD && slot != WORKSPACE ? SLOTS : SLOT_ADD;
+    const unsigned other = how >= 128 ? next_byte(b) % (slots + 1) : 0;
     const int apart = how >= 128 ? (int)(signed char)next_byte(b) : 0;
+    const int from = other == slots ? WORKSPACE : (int)other;
     const ptrdiff_t size = (ptrdiff_t)type_size((unsigned)h->d.dtype < 4 ? h->d.dtype : NRM_F32);
-    ptrdiff_t at = slot * PLACE + (ptrdiff_t)(how & 7);
+    const int place = slot == WORKSPACE ? SLOT_ADD : slot < SLOT_ADD ? slot : slot + 1;
+    ptrdiff_t at = place * PLACE + (ptrdiff_t)(how & 7);
     if (how >= 112 && how < 128) return NULL;
-    if (how >= 128) at = h->at[other] ? h->at[other] - arena : 0;
+    if (how >= 128) at = h->at[from] ? h->at[from] - arena : 0;
     if (how >= 170) at += how >= 210 ? apart : apart * size;
     if (how == 255) at = 128 * ((ptrdiff_t)other + 1) + apart;
     return arena + (at < 0 ? 0 : at >= ARENA ? ARENA - 1 : at);
@@ -80,6 +83,21 @@ static inline void hostile_point(hostile *h)
     slots_into(a, h->at);
     a->workspace = h->at[WORKSPACE], a->workspace_size = h->workspace_size;
     if (h->with_pool) a->pool = pool_point(&h->pool);
+}
+
+/* What follows the norm, of bytes that come last and begin with 0xa0 to 0xaf: older inputs have
+   none of it. */
+static inline void hostile_around(bytes *b, hostile *h)
+{
+    const unsigned which = next_byte(b), act = next_byte(b);
+    int slot;
+    if (which >> 4 != 10) return;
+    if (act >= 128) h->d.act = (nrm_act)(act % ACTS);
+    h->d.act_slope = hostile_number(next_byte(b), 0.1);
+    h->d.act_low = hostile_number(next_byte(b), 0);
+    h->d.act_high = hostile_number(next_byte(b), 6);
+    for (slot = SLOT_ADD; slot < SLOTS; ++slot)
+        if (which >> (slot - SLOT_ADD) & 1) h->at[slot] = hostile_place(b, h, slot);
 }
 
 static inline void hostile_decode(hostile *h, const unsigned char *data, size_t size)
@@ -108,7 +126,9 @@ static inline void hostile_decode(hostile *h, const unsigned char *data, size_t 
     u = next_byte(&b);
     h->d.y_pitch = u & 1 ? hostile_pitch(&b, &h->d) : h->d.x_pitch;
     h->workspace_size = u & 2 ? next_byte(&b) : 0;
-    for (slot = SLOT_X; slot <= SLOTS; ++slot) h->at[slot] = hostile_place(&b, h, slot);
+    for (slot = SLOT_X; slot < SLOT_ADD; ++slot) h->at[slot] = hostile_place(&b, h, slot);
+    h->at[WORKSPACE] = hostile_place(&b, h, WORKSPACE);
+    hostile_around(&b, h);
     h->pool = pool_new(POOL_BACKWARDS, h->with_pool == 3 ? 1 : 3, 1);
     if (h->with_pool > 1) h->pool.pool.run = NULL;
 }
@@ -164,7 +184,19 @@ static inline void judge_sizes(hostile *h)
 
 static inline int reads_gamma_surely(const hostile *h)
 {
-    return h->verb != VERB_BACKWARD_REDUCE || h->d.act == NRM_RELU || h->d.affine_per_sample;
+    return h->verb != VERB_BACKWARD_REDUCE || h->d.act != NRM_IDENTITY || h->a.gate ||
+           h->d.affine_per_sample;
+}
+
+/* A slope that is infinite as a float alone may be either. */
+static inline void judge_act(hostile *h)
+{
+    const nrm_desc *d = &h->d;
+    const double slope = fabs(d->act_slope);
+    if (d->act == NRM_LEAKY_RELU && !(slope <= DBL_MAX)) wrong(h, 1, NRM_ERR_DESC, "act_slope");
+    if (d->act == NRM_LEAKY_RELU && slope > FLT_MAX) wrong(h, 0, NRM_ERR_DESC, "");
+    if (d->act == NRM_CLIP && !(d->act_low <= d->act_high))
+        wrong(h, 1, NRM_ERR_DESC, "act_low and act_high");
 }
 
 /* All but sizes and overlap. */
@@ -181,6 +213,7 @@ static inline void judge_values(hostile *h, const problem *p, int empty)
     if (!(d->eps >= 0 && d->eps <= DBL_MAX)) wrong(h, 1, NRM_ERR_EPS, "eps");
     if (!(fabs(d->gamma_offset) <= DBL_MAX) && h->a.gamma && h->verb != VERB_REDUCE)
         wrong(h, reads_gamma_surely(h), NRM_ERR_DESC, "gamma_offset");
+    judge_act(h);
     if (writes && !(h->a.running_rate >= 0 && h->a.running_rate <= 1))
         wrong(h, 1, NRM_ERR_RATE, "running_rate");
     if (writes) wrong(h, 0, NRM_ERR_NONFINITE, "");
@@ -192,8 +225,10 @@ static inline void judge_values(hostile *h, const problem *p, int empty)
         if (slot >= SLOT_MOMENTS ? d->c > 0 : !empty) wrong(h, 1, NRM_ERR_NULL, slot_name[slot]);
     }
     if ((h->verb == VERB_BACKWARD || h->verb == VERB_INFER_BACKWARD) && !empty && !h->a.dx &&
-        !h->a.dgamma && !h->a.dbeta)
+        !h->a.dgamma && !h->a.dbeta && !h->a.dadd && !h->a.dgate)
         wrong(h, 1, NRM_ERR_NULL, "no output");
+    if (role_writes(slot_role(p, h->verb, SLOT_DGATE)) && !h->a.gate)
+        wrong(h, !empty, NRM_ERR_NULL, "dgate without gate");
     if (role_writes(slot_role(p, h->verb, SLOT_RUNNING_VAR)) && !h->a.running_population)
         wrong(h, h->verb == VERB_FORWARD && !empty && m == 1, NRM_ERR_SAMPLES, "one value");
 }
@@ -237,7 +272,10 @@ static inline int elements_overlap(const hostile *h, int a, int b)
 
 static inline int may_be_one(int out, int other)
 {
+    if (out == SLOT_Y && (other == SLOT_ADD || other == SLOT_GATE)) return 1;
     if (out == SLOT_Y || out == SLOT_SUM) return other == SLOT_X || other == SLOT_RESIDUAL;
+    if (out == SLOT_DADD) return other == SLOT_DY || other == SLOT_ADD;
+    if (out == SLOT_DGATE) return other == SLOT_DY || other == SLOT_GATE;
     return out == SLOT_DX && (other == SLOT_X || other == SLOT_DY || other == SLOT_DSUM);
 }
 
@@ -271,7 +309,7 @@ static inline int may_ignore(const hostile *h, int slot)
     if (slot == SLOT_GAMMA) return !reads_gamma_surely(h);
     if (slot == SLOT_BETA)
         return h->verb != VERB_FORWARD && h->verb != VERB_INFER && h->verb != VERB_APPLY &&
-               h->d.act != NRM_RELU;
+               h->d.act == NRM_IDENTITY && !h->a.gate;
     return slot == SLOT_DSUM && !h->a.dx;
 }
 
@@ -310,7 +348,7 @@ static inline void hostile_judge(hostile *h)
     memset(&p, 0, sizeof p);
     if (h->without) wrong(h, 1, NRM_ERR_NULL, "desc or args");
     if ((unsigned)d->kind > 4 || (unsigned)d->dtype > 3 || (unsigned)d->layout > 1 ||
-        (unsigned)d->act > 1 || !type_is_here(d->dtype)) {
+        (unsigned)d->act >= ACTS || !type_is_here(d->dtype)) {
         wrong(h, 1, NRM_ERR_DESC, "an enumerator");
         h->possible = ~0u; /* what else is wrong is moot */
         hostile_point(h);
@@ -349,6 +387,7 @@ static inline void describe_hostile(FILE *out, const void *of)
             h->workspace_size, d->affine_per_sample ? ", affine per sample" : "",
             h->a.accumulate ? ", accumulate" : "", h->a.running_population ? ", population" : "",
             h->without ? h->without == 1 ? ", desc NULL" : ", args NULL" : "");
+    fprintf(out, "  slope %g, low %g, high %g\n", d->act_slope, d->act_low, d->act_high);
     fprintf(out, "  x_pitch %zu %zu, y_pitch %zu %zu\n ", d->x_pitch.sample, d->x_pitch.line,
             d->y_pitch.sample, d->y_pitch.line);
     for (slot = SLOT_X; slot <= SLOTS; ++slot)

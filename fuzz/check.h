@@ -43,6 +43,13 @@ static inline void draw_sharing(gen *g, const problem *p, enum verb verb, setup 
     if (can_be(p, verb, SLOT_Y, y) && !gen_one_in(g, 3)) s->y_is = y;
     if (can_be(p, verb, SLOT_SUM, sum) && !gen_one_in(g, 3)) s->sum_is = sum;
     if (can_be(p, verb, SLOT_DX, dx)) s->dx_is = dx;
+    if (can_be(p, verb, SLOT_Y, SLOT_ADD) && which) s->y_is = SLOT_ADD;
+    if (can_be(p, verb, SLOT_Y, SLOT_GATE) && !which) s->y_is = SLOT_GATE;
+    if (can_be(p, verb, SLOT_DADD, SLOT_DY) && s->dx_is != SLOT_DY) s->dadd_is = SLOT_DY;
+    if (can_be(p, verb, SLOT_DADD, SLOT_ADD) && which) s->dadd_is = SLOT_ADD;
+    if (can_be(p, verb, SLOT_DGATE, SLOT_GATE)) s->dgate_is = SLOT_GATE;
+    if (can_be(p, verb, SLOT_DGATE, SLOT_DY) && s->dx_is != SLOT_DY && s->dadd_is != SLOT_DY)
+        s->dgate_is = SLOT_DY;
 }
 
 static inline void draw_way(gen *g, const problem *p, enum verb verb, nrm_isa isa,
@@ -70,12 +77,13 @@ static inline void draw_way(gen *g, const problem *p, enum verb verb, nrm_isa is
 
 static inline const char *way_text(const way *w, enum verb verb)
 {
-    static char text[300];
+    static char text[360];
     const setup *s = &w->s;
-    snprintf(text, sizeof text, "%s, %s, %s, shift %zu%s, y in %s, sum in %s, dx in %s, threads "
-             "%zu (%s%s), workspace %zu%s", verb_name[verb], nrm_isa_name(s->isa),
+    snprintf(text, sizeof text, "%s, %s, %s, shift %zu%s, y in %s, sum in %s, dx in %s, dadd "
+             "in %s, dgate in %s, threads %zu (%s%s), workspace %zu%s", verb_name[verb], nrm_isa_name(s->isa),
              layout_name[s->layout], s->shift, s->zero_s ? ", s 1 as 0" : "", slot_name[s->y_is],
-             slot_name[s->sum_is], slot_name[s->dx_is], s->pool ? w->pool.pool.threads : 1,
+             slot_name[s->sum_is], slot_name[s->dx_is],
+             slot_name[s->dadd_is], slot_name[s->dgate_is], s->pool ? w->pool.pool.threads : 1,
              s->pool ? pool_order_name[w->pool.order] : "none",
              w->pool.disorder ? ", odd state" : "", s->workspace_size,
              w->state ? ", caller's state odd" : "");
@@ -124,7 +132,7 @@ static inline void check_ways(const problem *p, enum verb verb, const outcome *w
         way w;
         outcome *got;
         difference at;
-        char text[400] = "";
+        char text[460] = "";
         if (!nrm_has_isa(all_isa[i])) continue;
         draw_way(g, p, verb, all_isa[i], (nrm_layout)(turn++ & 1), &w);
         got = run_way(p, verb, &w);
@@ -209,6 +217,7 @@ static inline int promised_y(const ref *r)
         if (r->running && (z + ref_abs(r->mean[q]) >= 0x1p1000L || xhat >= 0x1p1000L)) return 0;
         if (ref_abs(r->g[a]) * xhat >= 0x1p1000L) return 0;
         if (ref_abs(r->b[a]) >= r->p.overflow / 2) return 0;
+        if (r->add && ref_abs(r->add[ref_own(d, i, j, k)]) >= r->p.overflow / 4) return 0;
     }
     return 1;
 }
@@ -254,7 +263,7 @@ static inline void check_constants(const ref *r, const void *y)
 {
     const nrm_desc *d = &r->d;
     size_t i, j, k;
-    if (d->kind == NRM_RMS) return;
+    if (d->kind == NRM_RMS || d->act > NRM_RELU || r->add || r->gate) return;
     REF_EACH(d, i, j, k) {
         const size_t e = ref_own(d, i, j, k), a = ref_affine(d, i, j);
         const ref_real beta = d->act == NRM_RELU && r->b[a] < 0 ? 0 : r->b[a];
@@ -293,6 +302,26 @@ static inline void check_backward(const ref *r, const outcome *o)
     if (o->value[SLOT_DBETA])
         within(r, "dbeta", ref_compare_as(held, o->value[SLOT_DBETA], r->dbeta, r->dbeta_bound,
                                           r->affines));
+    if (o->value[SLOT_DADD]) within(r, "dadd", oracle_compare(r, o, SLOT_DADD));
+    if (o->value[SLOT_DGATE]) within(r, "dgate", oracle_compare(r, o, SLOT_DGATE));
+}
+
+/* 1 when no product behind the norm leaves its arithmetic: dy * act(v), dy * silu(gate) * slope. Of
+   what overflows on the way nothing is said. */
+static inline int promised_around(const problem *p, const ref *r)
+{
+    const ref_real most = p->d.dtype == NRM_F64 ? 0x1p1000L : 0x1p120L;
+    const ref_real dy = (ref_real)largest_value(p, SLOT_DY);
+    const ref_real steep = ref_abs(r->slope) > 2 ? ref_abs(r->slope) : 2;
+    size_t i, j, k;
+    if (p->d.act <= NRM_RELU && !r->gate && !r->add) return 1;
+    REF_EACH(&r->d, i, j, k) {
+        const ref_near v = ref_v(r, i, j, k);
+        const ref_real gate = r->gate ? ref_abs(r->gate[ref_own(&r->d, i, j, k)]) + 1 : 1;
+        if (!(ref_abs(v.value) + v.bound < most && ref_abs(v.value) * steep < most)) return 0;
+        if (!(dy * (ref_abs(v.value) + 1) * steep < most && dy * gate * steep < most)) return 0;
+    }
+    return 1;
 }
 
 /* 1 when a dy * gamma may be denormal: of doubles, what it loses is multiplied by rstd. */
@@ -315,6 +344,7 @@ static inline int promised_gradients(const problem *p, const ref *r)
     ref_real most = 0, g = 0, xhat = 1, z = 0;
     size_t q;
     if (!all_finite(p, SLOT_DY) || !finite_if_given(p, SLOT_DSUM)) return 0;
+    if (!promised_around(p, r)) return 0;
     if (p->accumulate && (!all_finite(p, SLOT_DGAMMA) || !all_finite(p, SLOT_DBETA))) return 0;
     if (p->d.dtype != NRM_F64) return 1;
     if (denormal_terms(p, r)) return 0;
@@ -336,6 +366,7 @@ static inline int promised_gradients(const problem *p, const ref *r)
 static inline int promised_inputs(const problem *p, int running)
 {
     if (!finite_if_given(p, SLOT_GAMMA) || !finite_if_given(p, SLOT_BETA)) return 0;
+    if (!finite_if_given(p, SLOT_ADD) || !finite_if_given(p, SLOT_GATE)) return 0;
     if (!running) return 1;
     return all_finite(p, SLOT_X) && finite_if_given(p, SLOT_RESIDUAL) &&
            all_finite(p, SLOT_RUNNING_MEAN) && all_finite(p, SLOT_RUNNING_VAR);

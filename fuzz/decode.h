@@ -7,7 +7,8 @@
  *   ... f.p, f.family, f.seed ...
  *   case_free(&f);
  *
- * Include normalize.h, test.h, gen.h and problem.h before it.
+ * Whoever defines DECODE_NORM before including it gets problems of the norm alone, without what
+ * networks put around it. Include normalize.h, test.h, gen.h and problem.h before it.
  */
 #ifndef DECODE_H
 #define DECODE_H
@@ -61,6 +62,10 @@ typedef struct edit {
 /* Where the edits start, and the bytes of one: for whoever writes such strings. */
 enum { DECODE_HEAD = 48, DECODE_EDIT = 8 };
 
+/* In the place of an edit: what follows the norm, and an edit of add or gate. Both were edits of x
+   like any other even number, and no input of the corpus that was older had one. */
+enum { DECODE_AROUND = 0xf0, DECODE_AROUND_EDIT = 0xf2 };
+
 /* What the bytes before them decide. Sizes have two each, `given` three; of the values x, dy,
    residual and dsum have four each (distribution, seed, that of odd groups, scale), gamma, beta,
    running_mean, running_var, dgamma and dbeta two. */
@@ -77,6 +82,7 @@ typedef struct fuzz_case {
     origin from[SLOTS];
     edit edits[MOST_EDITS];
     size_t edit_count;
+    int around;         /* something stands around the norm */
 } fuzz_case;
 
 /* ---- sizes ----------------------------------------------------------------------------------- */
@@ -143,7 +149,7 @@ static inline void decode_options(bytes *b, problem *p)
     p->d.gamma_offset = offset[flags >> 5];
     p->d.eps = decode_eps(next_byte(b));
     p->running_rate = rate[next_byte(b) % COUNT(rate)];
-    p->given = (unsigned)next_bytes(b, 3);
+    p->given = (unsigned)next_bytes(b, 3) & GIVEN_NORM;
     if (!(p->given & (1u << SLOT_DGAMMA | 1u << SLOT_DBETA))) p->given |= 1u << SLOT_DX;
     gaps = next_byte(b);
     for (i = 0; i < 2; ++i, gaps >>= 4) {
@@ -258,15 +264,59 @@ static inline double decode_number(bytes *b, nrm_dtype type)
     }
 }
 
+/* The rest of the bytes of one edit: the activation and the seed of the values of add and gate, what
+   it takes, what is given, distribution and scale of add and of gate. */
+static inline void decode_around(bytes *b, fuzz_case *f)
+{
+    static const double slope[] = {0.01, 0, 1, -0.5, 3, 1e30, -1e-30, 0x1p-140};
+    static const double low[] = {0, -1, -INFINITY, 0.5};
+    static const double high[] = {6, INFINITY, 0.5, 1, 2, 1e30, 0.75, 3};
+    static const enum slot slots[] = {SLOT_ADD, SLOT_GATE};
+    const unsigned act = next_byte(b), limits = next_byte(b), given = next_byte(b);
+    problem *p = f->p;
+    size_t i;
+    f->around = 1;
+    if (act % 8 < ACTS) p->d.act = (nrm_act)(act % 8);
+    p->d.act_slope = slope[limits & 7];
+    p->d.act_low = low[limits >> 3 & 3], p->d.act_high = high[limits >> 5];
+    p->given = (p->given & GIVEN_NORM) | (given << SLOT_ADD & GIVEN_AROUND);
+    if (!(p->given >> SLOT_GATE & 1)) p->given &= ~(1u << SLOT_DGATE);
+    for (i = 0; i < COUNT(slots); ++i) {
+        origin *from = &f->from[slots[i]];
+        from->dist[0] = from->dist[1] = decode_dist(next_byte(b));
+        from->seed = act >> 3;
+        from->scale = (int)(signed char)next_byte(b) / 4 * (p->d.dtype == NRM_F64 ? 8 : 1);
+        fill_tensor(p, slots[i], from);
+    }
+}
+
+#ifdef DECODE_NORM
+#define DECODES_AROUND 0
+#else
+#define DECODES_AROUND 1
+#endif
+
+static inline enum slot decode_slot(unsigned where, unsigned place)
+{
+    if (where == DECODE_AROUND_EDIT && DECODES_AROUND) return place >> 15 ? SLOT_GATE : SLOT_ADD;
+    return where & 1 ? (enum slot)(1 + (where >> 1) % (SLOT_RUNNING_VAR)) : SLOT_X;
+}
+
 static inline void decode_edits(bytes *b, fuzz_case *f)
 {
     problem *p = f->p;
     while (b->left && f->edit_count < MOST_EDITS) {
         edit *e = &f->edits[f->edit_count];
-        const unsigned where = next_byte(b), place = (unsigned)next_bytes(b, 2);
+        const unsigned where = next_byte(b);
+        unsigned place;
         size_t count;
         nrm_dtype type;
-        e->slot = where & 1 ? (enum slot)(1 + (where >> 1) % (SLOT_RUNNING_VAR)) : SLOT_X;
+        if (where == DECODE_AROUND && DECODES_AROUND) {
+            decode_around(b, f);
+            continue;
+        }
+        place = (unsigned)next_bytes(b, 2);
+        e->slot = decode_slot(where, place);
         count = slot_count(&p->d, e->slot), type = slot_type(p->d.dtype, e->slot);
         e->value = decode_number(b, type);
         if (!count) continue;
@@ -341,6 +391,8 @@ static inline void case_print(FILE *out, const fuzz_case *f)
     fprintf(out, "  %s, %s norm, %s: n %zu, c %zu, s %zu", family_name[f->family],
             kind_name[d->kind], type_name[d->dtype], d->n, d->c, d->s);
     if (d->kind == NRM_GROUP) fprintf(out, ", %zu groups", d->groups);
+    if (d->act > NRM_RELU)
+        fprintf(out, "\n  slope %g, low %g, high %g", d->act_slope, d->act_low, d->act_high);
     fprintf(out, "\n  eps %.17g, act %s, gamma_offset %g%s%s\n", d->eps,
             act_name[d->act], d->gamma_offset,
             d->affine_per_sample ? ", affine per sample" : "", p->accumulate ? ", accumulate" : "");
@@ -351,11 +403,16 @@ static inline void case_print(FILE *out, const fuzz_case *f)
     fprintf(out, "  given:");
     for (slot = SLOT_X; slot <= SLOT_RSTD; ++slot)
         if (p->given >> slot & 1) fprintf(out, " %s", slot_name[slot]);
+    for (slot = SLOT_ADD; slot < SLOTS; ++slot)
+        if (p->given >> slot & 1) fprintf(out, " %s", slot_name[slot]);
     fprintf(out, "\n");
     for (slot = SLOT_X; slot <= SLOT_RUNNING_VAR; ++slot)
         if (slot != SLOT_SUM && slot != SLOT_DX && slot != SLOT_Y)
             print_origin(out, slot_name[slot], &f->from[slot],
                          slot_count(d, (enum slot)slot));
+    for (slot = SLOT_ADD; slot < SLOTS; slot += 2)
+        if (f->around)
+            print_origin(out, slot_name[slot], &f->from[slot], slot_count(d, (enum slot)slot));
     for (i = 0; i < f->edit_count; ++i)
         fprintf(out, "  %s[%zu]%s = %.17g (%a)\n", slot_name[f->edits[i].slot], f->edits[i].at,
                 f->edits[i].places > 1 ? ", as everywhere the pilot looks," : "",

@@ -89,7 +89,7 @@ static inline void relate_negated(const fuzz_case *f, gen *g)
     double factor[SLOTS] = {0};
     factor[SLOT_Y] = factor[SLOT_MEAN] = factor[SLOT_DGAMMA] = factor[SLOT_SUM] = -1;
     factor[SLOT_RSTD] = factor[SLOT_DX] = factor[SLOT_DBETA] = 1;
-    p->given &= ~(RUNNING | GIVEN(SLOT_BETA));
+    p->given &= ~(RUNNING | GIVEN(SLOT_BETA) | GIVEN_AROUND);
     p->d.act = NRM_IDENTITY, p->accumulate = 0;
     check_multiple(p, -1, p->d.eps, factor, g, "-x");
     problem_free(p);
@@ -121,7 +121,10 @@ static inline void relate_scaled(const fuzz_case *f, gen *g)
               within_exponents(p, SLOT_DY, -20, 20) && within_exponents(p, SLOT_GAMMA, -10, 10) &&
               within_exponents(p, SLOT_BETA, -10, 10) && p->d.eps < 0x1p40 &&
               (p->d.eps <= 0 || p->d.eps > 0x1p-40) && fabs(p->d.gamma_offset) < 2;
+    if (p->d.act == NRM_LEAKY_RELU || p->d.act == NRM_SILU) fit = 0; /* denormal slopes */
+    if (p->given & GIVEN(SLOT_GATE) && !within_exponents(p, SLOT_GATE, -20, 3)) fit = 0;
     factor[SLOT_Y] = factor[SLOT_DGAMMA] = factor[SLOT_DBETA] = 1;
+    factor[SLOT_DADD] = factor[SLOT_DGATE] = 1;
     factor[SLOT_MEAN] = factor[SLOT_SUM] = 1 / by;
     factor[SLOT_DX] = factor[SLOT_RSTD] = by;
     p->given &= ~(RUNNING | GIVEN(SLOT_RESIDUAL) | GIVEN(SLOT_DSUM));
@@ -177,6 +180,11 @@ static inline void rotate(const nrm_desc *d, enum slot slot, void *values, int a
     free(old);
 }
 
+static inline int has_places(enum slot slot)
+{
+    return slot != SLOT_MOMENTS && slot != SLOT_SUMS;
+}
+
 /* Channels of batch and instance norm, groups of group norm, positions of layer and RMS norm, and
    the samples of all but batch norm may change places. Gradients of parameters are sums over
    samples and positions, whose order matters. */
@@ -191,8 +199,8 @@ static inline void relate_rotated(const fuzz_case *f, gen *g)
     size_t i;
     int slot;
     q->given &= ~(along == 1 ? 0u : RUNNING | PARAMETER_GRADIENTS), q->given |= GIVEN(SLOT_DX);
-    for (slot = SLOT_X; slot <= SLOT_RSTD; ++slot)
-        rotate(d, (enum slot)slot, q->value[slot], along, parts);
+    for (slot = SLOT_X; slot < SLOTS; ++slot)
+        if (has_places((enum slot)slot)) rotate(d, (enum slot)slot, q->value[slot], along, parts);
     for (i = 0; i < 2; ++i) {
         const enum verb verb = f->family == INFERENCE ? (enum verb)(VERB_INFER + 2 * (int)i)
                                                       : forward_and_backward[i];
@@ -200,8 +208,9 @@ static inline void relate_rotated(const fuzz_case *f, gen *g)
         outcome *a, *b;
         bare.given = q->given;
         a = run(&bare, verb, &s), b = run(q, verb, &s);
-        for (slot = SLOT_X; slot <= SLOT_RSTD; ++slot)
-            if (a->value[slot]) rotate(d, (enum slot)slot, a->value[slot], along, parts);
+        for (slot = SLOT_X; slot < SLOTS; ++slot)
+            if (a->value[slot] && has_places((enum slot)slot))
+                rotate(d, (enum slot)slot, a->value[slot], along, parts);
         must_match(a, b, along == 0 ? "samples in another order" : "groups in another order");
         outcome_free(a);
         outcome_free(b);
@@ -387,7 +396,7 @@ static inline void relate_relu(const fuzz_case *f, gen *g)
     outcome *line, *cut, *a, *b;
     size_t i;
     int same;
-    p->given &= ~RUNNING;
+    p->given &= ~(RUNNING | GIVEN(SLOT_GATE) | GIVEN(SLOT_DGATE) | GIVEN(SLOT_DADD));
     p->d.act = NRM_IDENTITY;
     line = run(p, VERB_FORWARD, &s);
     p->d.act = NRM_RELU;
@@ -562,7 +571,7 @@ static inline void relate_short(const fuzz_case *f, gen *g)
     outcome *o;
     if (p.d.dtype != NRM_F32 || (rows && s != 1) || (!rows && layout == NRM_NHWC && s != 1)) return;
     if (p.d.kind == NRM_BATCH && f->family != INFERENCE) return;
-    p.given &= ~(RUNNING | GIVEN(SLOT_RESIDUAL));
+    p.given &= ~(RUNNING | GIVEN(SLOT_RESIDUAL) | GIVEN_AROUND);
     if (p.d.kind == NRM_RMS) p.given &= ~GIVEN(SLOT_BETA);
     p.d.act = NRM_IDENTITY, p.d.affine_per_sample = 0, p.d.gamma_offset = 0;
     gamma = p.given & GIVEN(SLOT_GAMMA) ? (const float *)p.value[SLOT_GAMMA] : NULL;
@@ -589,6 +598,41 @@ static inline void relate_short(const fuzz_case *f, gen *g)
     outcome_free(o);
 }
 
+/* ---- activations ----------------------------------------------------------------------------- */
+
+/* A case with one activation and with another that is the same, but for signs of zero. */
+static inline void check_acts(problem *p, nrm_act one, nrm_act other, double low, gen *g)
+{
+    problem *q = problem_copy(p);
+    double factor[SLOTS];
+    setup s = some_setup(g);
+    size_t i;
+    for (i = 0; i < SLOTS; ++i) factor[i] = 1;
+    p->d.act = one, q->d.act = other;
+    p->d.act_slope = 1, p->d.act_low = low, p->d.act_high = INFINITY;
+    problem_prepare(p);
+    problem_prepare(q);
+    for (i = 0; i < 2; ++i) {
+        outcome *a = run(p, forward_and_backward[i], &s), *b = run(q, forward_and_backward[i], &s);
+        must_be_multiples(a, b, factor, act_name[one]);
+        outcome_free(a);
+        outcome_free(b);
+    }
+    problem_free(q);
+}
+
+/* CLIP from 0 on is RELU, from -Inf on nothing, and so is LEAKY_RELU of slope 1: of parameters that
+   are computed with in float whether they are needed or not. */
+static inline void relate_acts(const fuzz_case *f, gen *g)
+{
+    problem *p = problem_copy(f->p);
+    p->given &= ~RUNNING;
+    check_acts(p, NRM_CLIP, NRM_RELU, 0, g);
+    if (comfortable_parameters(p)) check_acts(p, NRM_CLIP, NRM_IDENTITY, -INFINITY, g);
+    if (comfortable_parameters(p)) check_acts(p, NRM_LEAKY_RELU, NRM_IDENTITY, 0, g);
+    problem_free(p);
+}
+
 /* ---- all ------------------------------------------------------------------------------------- */
 
 typedef void relation(const fuzz_case *f, gen *g);
@@ -605,6 +649,7 @@ static inline void check_relations(const fuzz_case *f)
     if (!problem_volume(&f->p->d)) return;
     relations[which % COUNT(relations)](f, &g);
     relations[which / COUNT(relations) % COUNT(relations)](f, &g);
+    if (f->around) relate_acts(f, &g);
 }
 
 #endif /* RELATE_H */

@@ -189,8 +189,8 @@ static void test_silu_ends(nrm_dtype type, nrm_isa isa, nrm_layout layout)
 /* ---- 2 add and gate are what they are made of -------------------------------------------------- */
 
 /* Of float and double, whose y is rounded as the arithmetic is: y = act(x + add) * silu(gate), and
-   the gradients dy * silu(gate) * slope and dy * act(v) * slope of silu, in this order. silu and
-   its slope are the library's own. */
+   the gradients dy * (silu(gate) * slope) and dy * (act(v) * slope of silu). silu and its slope are
+   the library's own. */
 static void test_made_of(nrm_dtype type, nrm_isa isa, nrm_layout layout, nrm_act act)
 {
     tensor x, add, gate, dy, v, a, slope, silu, silu_slope, one, y, dx, dadd, dgate, want, want_add,
@@ -215,9 +215,9 @@ static void test_made_of(nrm_dtype type, nrm_isa isa, nrm_layout layout, nrm_act
     for (i = 0; i < VALUES; ++i) {
         const double dy_i = type_get(type, dy, i), a_i = type_get(type, a, i);
         type_put(type, want, i, a_i * type_get(type, silu, i));
-        type_put(type, want_add, i, rounded(dy_i * type_get(type, silu, i)) *
-                                        type_get(type, slope, i));
-        type_put(type, want_gate, i, rounded(dy_i * a_i) * type_get(type, silu_slope, i));
+        type_put(type, want_add, i, dy_i * rounded(type_get(type, silu, i) *
+                                                   type_get(type, slope, i)));
+        type_put(type, want_gate, i, dy_i * rounded(a_i * type_get(type, silu_slope, i)));
     }
     forward(&s, x, add, gate, y);
     expect(type, y, want, 1, "y of add and gate", &s);
@@ -266,14 +266,18 @@ static void test_dadd_is_dy(nrm_dtype type, nrm_isa isa, nrm_layout layout)
 
 /* ---- 3 one activation is another ---------------------------------------------------------------- */
 
+/* Infinite values are left out where `signs` is 0, as signs of zero are. */
 static void expect_same_act(scene *one, scene *other, nrm_dtype type, int signs, const char *what)
 {
     tensor x, dy, y[2], dx[2];
     gen g = gen_seed(9);
-    fill(&g, type, x, 1), fill_ordinary(&g, type, dy);
+    size_t i;
+    fill(&g, type, x, signs), fill_ordinary(&g, type, dy);
+    for (i = 0; i < VALUES && !signs; i += 17) type_put(type, x, i, -(double)i); /* f16 has no 1e9 */
     forward(one, x, NULL, NULL, y[0]), forward(other, x, NULL, NULL, y[1]);
     expect(type, y[0], y[1], signs, what, one);
-    fill(&g, type, x, 0); /* of NaN the slope may differ */
+    fill(&g, type, x, 0); /* of NaN the slope may differ, and at Inf */
+    for (i = 0; i < VALUES; i += 17) type_put(type, x, i, (double)i - 200);
     backward(one, x, NULL, NULL, dy, dx[0], NULL, NULL);
     backward(other, x, NULL, NULL, dy, dx[1], NULL, NULL);
     expect(type, dx[0], dx[1], 0, what, one);

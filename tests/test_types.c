@@ -157,15 +157,16 @@ static void against_oracle(problem *p)
     }
 }
 
-/* Gates of ordinary size, and up to where the exponential leaves the type; of doubles dy is not so
-   small that it becomes denormal when it is multiplied by a slope. */
+/* Gates of ordinary size, and up to where the exponential leaves the type; no dy that leaves it when
+   it is multiplied by silu of them. */
 static void around_promised(problem *p, unsigned turn)
 {
     static const double scale[] = {1, 4, 60, 1};
+    static const gen_dist dist[] = {GEN_NORMAL, GEN_SPARSE, GEN_MIXED, GEN_UNIFORM};
     const double by = scale[turn % COUNT(scale)] * (p->d.dtype == NRM_F64 ? 5 : 1);
     gen g = gen_seed(turn);
     size_t i, count = problem_volume(&p->d);
-    if (p->d.dtype == NRM_F64) fill_groups(&g, p, SLOT_DY, GEN_NORMAL, 1);
+    fill_groups(&g, p, SLOT_DY, dist[turn / 4 % COUNT(dist)], 1);
     problem_around(p, 0);
     for (i = 0; i < count; ++i)
         type_put(p->d.dtype, p->value[SLOT_GATE], i,

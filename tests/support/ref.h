@@ -701,7 +701,9 @@ static inline ref_near ref_act_slope(const ref *r, ref_near v, ref_real own)
     }
 }
 
-/* dy after gate and activation, which is dadd; and dgate = dy * act(v) * silu'(gate). `own` is v as
+/* dy after gate and activation, dy * (silu(gate) * slope), which is dadd; and dgate = dy * (act(v) *
+   silu'(gate)). A product in brackets that is denormal is off by half of the tiniest, which dy then
+   multiplies. `own` is v as
    the library's forward wrote it, that is y of NRM_IDENTITY without gate, before it is rounded to a
    half float: r->y_type and `own` are then those of the same values in float. Where v lies within
    its bound of a number where the slope jumps, that one tells on which side. Under NRM_RELU without
@@ -717,15 +719,15 @@ static inline void ref_mask_dy(ref *r, const void *dy, const void *own)
             v = ref_v(r, i, j, k);
             slope = ref_act_slope(r, v, d->act > NRM_IDENTITY ? type_get(r->y_type, own, at) : 0);
             if (r->gate) {
-                const ref_near g = ref_times(r, ref_times(r, t, ref_act(r, v)),
-                                             ref_near_silu_slope(r, r->gate[e]));
-                r->dgate[e] = g.value, r->dgate_bound[e] = g.bound;
-                t = ref_times(r, t, ref_near_silu(r, r->gate[e]));
+                const ref_near g = ref_times(r, ref_act(r, v), ref_near_silu_slope(r, r->gate[e]));
+                r->dgate[e] = ref_times(r, t, g).value;
+                r->dgate_bound[e] = ref_times(r, t, g).bound;
+                slope = ref_times(r, ref_near_silu(r, r->gate[e]), slope);
             }
-            if (d->act > NRM_RELU && d->act != NRM_CLIP)
+            if (r->gate || slope.bound > 0 || d->act == NRM_LEAKY_RELU)
                 t = ref_times(r, t, slope);
             else
-                t = ref_near_of(t.value * slope.value, t.bound * slope.value);
+                t.value *= slope.value; /* 0 or 1 */
         }
         r->dy[e] = t.value, r->dy_bound[e] = t.bound;
     }
