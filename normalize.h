@@ -3738,9 +3738,9 @@ static nrmi_acting nrmi_acting_of(const nrmi_work *w, const nrmi_span *s, size_t
 }
 
 /* `count` packed values: v, dy and gate, in u, w and e, give dy * (silu(gate) * act'(v)) in w and
-   dgate = dy * (act(v) * silu'(gate)) in e: products that overflow only where silu or act does. So
+   dgate = dy * (act(v) * silu'(gate)), if it is asked for, in e: products that overflow only where silu or act does. So
    many at a time, whose act(v) is kept here. */
-static void nrmi_gate_slope(const nrmi_work *w, const nrmi_acting *act, size_t count)
+static void nrmi_gate_slope(const nrmi_work *w, const nrmi_acting *act, size_t count, int asked)
 {
     enum { NRMI_SOME = 64 };
     const nrmi_kernels *k = w->k;
@@ -3753,24 +3753,27 @@ static void nrmi_gate_slope(const nrmi_work *w, const nrmi_acting *act, size_t c
         unsigned char *const v = w->u + k->size * from, *const gate = w->e + k->size * from;
         unsigned char *const dy = w->w + k->size * from;
         a.n = nrmi_least(count - from, NRMI_SOME);
-        a.act = act->act;
-        a.u = v;
-        a.out = y;
-        k->act(&a);
+        if (asked) {
+            a.act = act->act;
+            a.u = v;
+            a.out = y;
+            k->act(&a);
+            a.act = NRM_SILU;
+            a.u = gate;
+            a.dy = y;
+            k->slope(&a);
+            k->times(y, dy, a.n);
+        }
         a.act = NRM_SILU;
-        a.u = gate;
-        a.dy = y;
-        k->slope(&a);
-        k->times(y, dy, a.n);
-        a.out = gate;
+        a.u = a.out = gate;
         k->act(&a);
         a.act = act->act;
-        a.u = v;
+        a.u = a.out = v;
         a.dy = gate;
-        a.out = v;
         k->slope(&a);
         k->times(dy, v, a.n);
-        memcpy(gate, y, k->size * a.n);
+        if (asked)
+            memcpy(gate, y, k->size * a.n);
     }
 }
 
@@ -3812,7 +3815,7 @@ static void nrmi_front_slope(nrmi_work *w, const nrmi_span *s, size_t y_at)
         a.add = NULL;
     }
     nrmi_pack_like_y(w, s, w->e, t->gate + t->size * y_at, 0);
-    nrmi_gate_slope(w, &a, s->lines * c.out_step);
+    nrmi_gate_slope(w, &a, s->lines * c.out_step, w->gives && t->dgate);
 }
 
 static void nrmi_front(nrmi_work *w, const nrmi_span *s)
