@@ -8465,7 +8465,7 @@ typedef struct nrmi_bell {
 #else
 #define NRMI_MAGIC 12582912.0f /* 1.5 * 2^23 */
 #endif
-static NRMI_INLINE nrmi_bell NRMI_OP(nrmi_bell_of)(nrmi_v v)
+static NRMI_SELDOM nrmi_bell NRMI_OP(nrmi_bell_of)(nrmi_v v)
 {
     const nrmi_v magic = nrmi_set1(NRMI_MAGIC), zero = nrmi_set1(0);
 #if NRMI_DOUBLE
@@ -8524,7 +8524,7 @@ static NRMI_INLINE nrmi_v NRMI_OP(nrmi_silu_slope)(const nrmi_bell *e, nrmi_v v)
 }
 
 /* act(v), or w times its slope at v, or +0 where that is flat. */
-static NRMI_INLINE nrmi_v NRMI_OP(nrmi_acted)(const nrmi_acting *a, int act, nrmi_v v)
+static NRMI_SELDOM nrmi_v NRMI_OP(nrmi_acted)(const nrmi_acting *a, int act, nrmi_v v)
 {
     const nrmi_v three = nrmi_set1(3), six = nrmi_set1(6);
     nrmi_bell e;
@@ -8550,7 +8550,7 @@ static NRMI_INLINE nrmi_v NRMI_OP(nrmi_acted)(const nrmi_acting *a, int act, nrm
     default: return v;
     }
 }
-static NRMI_INLINE nrmi_v NRMI_OP(nrmi_sloped)(const nrmi_acting *a, int act, nrmi_v v, nrmi_v w)
+static NRMI_SELDOM nrmi_v NRMI_OP(nrmi_sloped)(const nrmi_acting *a, int act, nrmi_v v, nrmi_v w)
 {
     const nrmi_v zero = nrmi_set1(0), three = nrmi_set1(3);
     nrmi_bell e;
@@ -8604,7 +8604,7 @@ static NRMI_INLINE void NRMI_OP(nrmi_act_all)(const nrmi_acting *given, int act,
             NRMI_OP(nrmi_act_at)(a, act, slope, line, i, nrmi_mask(i < head ? head : n - i), 1);
     }
 }
-#if NRMI_DOUBLE /* seldom used: asked for each vector */
+#if NRMI_DOUBLE || !NRMI_WRITTEN_OUT /* seldom used: asked for each vector */
 #define NRMI_FOR_ACT(slope) NRMI_OP(nrmi_act_all)(a, a->act, slope);
 #else
 #define NRMI_FOR_ACT(slope)                                                        \
