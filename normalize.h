@@ -119,14 +119,22 @@
    float, packed, one thread, in one line                 nrm_layernorm, nrm_rmsnorm,
                           nrm_batchnorm_infer, nrm_instancenorm, nrm_groupnorm
    batch norm into the convolution before it              nrm_fold
+   gamma and beta into the linear layer after it          nrm_fold_next
+   what is wrong with a call, in a sentence               nrm_explain
    lengths, instruction sets, words, half floats          nrm_stat_count, nrm_workspace_size,
                           nrm_best_isa, nrm_has_isa, nrm_isa_name, nrm_status_string, nrm_version,
                           nrm_f32_to_bf16, nrm_bf16_to_f32, nrm_f32_to_f16, nrm_f16_to_f32
 
  -- A5 Errors and limits ------------------------------------------------------------------------
 
-  Every call returns NRM_OK or an error of the list in B3; nrm_status_string puts it into words. A
-  call that returns an error has not written a byte. NRM_ERR_NONFINITE alone comes after writing:
+  Every call returns NRM_OK or an error of the list in B3; nrm_status_string puts it into words.
+  nrm_explain says what is wrong with a call of B5 or B6 ("groups is 5, which does not divide c =
+  64"):
+
+   char text[160];
+   if (nrm_explain(NRM_BACKWARD, &d, &a, text, sizeof text) != NRM_OK) puts(text);
+
+  A call that returns an error has not written a byte. NRM_ERR_NONFINITE alone comes after writing:
   every output is there, but no running statistic has moved, because one of them would have become
   NaN or infinite. B5 says which pointers a call needs; those that it does not need are ignored.
 
@@ -339,8 +347,9 @@ typedef enum nrm_verb { NRM_FORWARD, NRM_INFER, NRM_BACKWARD, NRM_INFER_BACKWARD
 typedef enum nrm_status {
     NRM_OK = 0,
     NRM_ERR_NULL,     /* a pointer that the call needs is NULL                                */
-    NRM_ERR_DESC,     /* an enumerator out of range, groups that do not divide c, gamma_offset
-                         not finite, a kind that the call does not take, a type left out      */
+    NRM_ERR_DESC,     /* an enumerator out of range, groups that do not divide c, gamma_offset or
+                         act_slope not finite, act_low above act_high or NaN, a kind that the
+                         call does not take, a type left out                                  */
     NRM_ERR_SIZE,     /* n*c*s, or a size in bytes, exceeds size_t; a pitch is too small      */
     NRM_ERR_EPS,      /* eps is negative, infinite or NaN                                     */
     NRM_ERR_RATE,     /* running_rate is outside [0, 1] or NaN                                */
@@ -499,7 +508,9 @@ NRM_API nrm_status nrm_fold_next(float *weight_out, float *bias_out, const float
                                  const float *beta);
 
 /* The status that the call would return, and why, in a sentence that names the field, its value
-   and what would do. `text` may be NULL; of `size` bytes, it is cut where it does not fit. */
+   and what would do. `text` may be NULL; of `size` bytes, it is cut where it does not fit: 160 are
+   enough unless sizes are huge. NRM_ERR_NONFINITE, and what depends on the array of a part, cannot
+   be known before. Nothing is read but *desc, *args and the pool. */
 NRM_API nrm_status nrm_explain(nrm_verb, const nrm_desc *, const nrm_args *, char *text,
                                size_t size);
 
@@ -2322,8 +2333,8 @@ typedef struct nrmi_step {
 enum { NRMI_BUFFERS(NRMI_ENUM) NRMI_BUFFER_array };
 #undef NRMI_ENUM
 
-enum { NRMI_LIKE_X, NRMI_LIKE_Y, NRMI_LIKE_PARAMS, NRMI_LIKE_STATS, NRMI_LIKE_CHANNELS, NRMI_LIKE_WORKSPACE,
-       NRMI_LIKE_ARRAY, NRMI_SIZES };
+enum { NRMI_LIKE_X, NRMI_LIKE_Y, NRMI_LIKE_PARAMS, NRMI_LIKE_STATS, NRMI_LIKE_CHANNELS,
+       NRMI_LIKE_WORKSPACE, NRMI_LIKE_ARRAY, NRMI_SIZES };
 
 typedef struct nrmi_field {
     unsigned same;
@@ -3727,9 +3738,9 @@ static nrmi_acting nrmi_acting_of(const nrmi_work *w, const nrmi_span *s, size_t
 }
 
 /* `count` packed values: v, dy and gate, in u, w and e, give dy * (silu(gate) * act'(v)) in w and
-   dgate = dy * (act(v) * silu'(gate)) in e: products that overflow only where silu or act does. So
+   dgate = dy * (act(v) * silu'(gate)), if it is asked for, in e: products that overflow only where silu or act does. So
    many at a time, whose act(v) is kept here. */
-static void nrmi_gate_slope(const nrmi_work *w, const nrmi_acting *act, size_t count)
+static void nrmi_gate_slope(const nrmi_work *w, const nrmi_acting *act, size_t count, int asked)
 {
     enum { NRMI_SOME = 64 };
     const nrmi_kernels *k = w->k;
@@ -3742,24 +3753,27 @@ static void nrmi_gate_slope(const nrmi_work *w, const nrmi_acting *act, size_t c
         unsigned char *const v = w->u + k->size * from, *const gate = w->e + k->size * from;
         unsigned char *const dy = w->w + k->size * from;
         a.n = nrmi_least(count - from, NRMI_SOME);
-        a.act = act->act;
-        a.u = v;
-        a.out = y;
-        k->act(&a);
+        if (asked) {
+            a.act = act->act;
+            a.u = v;
+            a.out = y;
+            k->act(&a);
+            a.act = NRM_SILU;
+            a.u = gate;
+            a.dy = y;
+            k->slope(&a);
+            k->times(y, dy, a.n);
+        }
         a.act = NRM_SILU;
-        a.u = gate;
-        a.dy = y;
-        k->slope(&a);
-        k->times(y, dy, a.n);
-        a.out = gate;
+        a.u = a.out = gate;
         k->act(&a);
         a.act = act->act;
-        a.u = v;
+        a.u = a.out = v;
         a.dy = gate;
-        a.out = v;
         k->slope(&a);
         k->times(dy, v, a.n);
-        memcpy(gate, y, k->size * a.n);
+        if (asked)
+            memcpy(gate, y, k->size * a.n);
     }
 }
 
@@ -3801,7 +3815,7 @@ static void nrmi_front_slope(nrmi_work *w, const nrmi_span *s, size_t y_at)
         a.add = NULL;
     }
     nrmi_pack_like_y(w, s, w->e, t->gate + t->size * y_at, 0);
-    nrmi_gate_slope(w, &a, s->lines * c.out_step);
+    nrmi_gate_slope(w, &a, s->lines * c.out_step, w->gives && t->dgate);
 }
 
 static void nrmi_front(nrmi_work *w, const nrmi_span *s)
@@ -7107,8 +7121,8 @@ NRM_API nrm_status nrm_batchnorm_infer(float *y, const float *x, size_t n, size_
 /* ---- C21 Fold ------------------------------------------------------------------------- */
 
 /* Whether two float arrays overlap other than by being the same one. */
-static int nrmi_apart(const float *out, size_t out_count, const float *in, size_t in_count,
-                      int same)
+static NRMI_NOINLINE int nrmi_apart(const float *out, size_t out_count, const float *in,
+                                    size_t in_count, int same)
 {
     const uintptr_t a = (uintptr_t)out, b = (uintptr_t)in;
     if (!in || !out_count || !in_count || (same && a == b))
@@ -7116,11 +7130,11 @@ static int nrmi_apart(const float *out, size_t out_count, const float *in, size_
     return a < b ? b - a >= 4 * out_count : a - b >= 4 * in_count;
 }
 
-/* in: weight of `all` values, bias of `rows`, and others of c. weight_out may be weight, bias_out may
-   be bias. */
-static NRMI_COLD int nrmi_fold_apart(const float *weight_out, const float *bias_out,
-                                     const float *const *in, int ins, size_t all, size_t rows,
-                                     size_t c)
+/* Of the inputs the first is weight with `all` values, the second bias with `rows`, the others have
+   c. weight_out may be weight, bias_out may be bias. */
+static NRMI_NOINLINE int nrmi_fold_apart(const float *weight_out, const float *bias_out,
+                                         const float *const *in, int ins, size_t all, size_t rows,
+                                         size_t c)
 {
     int i;
     for (i = 0; i < ins; i++) {
@@ -7322,8 +7336,8 @@ static NRMI_COLD void nrmi_say_set(nrmi_text *t, unsigned set)
 }
 
 /* What a sign after % in a sentence stands for. */
-static NRMI_COLD void nrmi_say_value(nrmi_text *t, const nrmi_call *q, nrm_verb verb, unsigned wrong,
-                           char sign)
+static NRMI_COLD void nrmi_say_value(nrmi_text *t, const nrmi_call *q, nrm_verb verb,
+                                     unsigned wrong, char sign)
 {
     const nrm_desc *d = &q->desc;
     const nrm_pitch *pitch = wrong & NRMI_OF_Y_PITCH ? &q->yp : &q->xp;
@@ -8451,7 +8465,7 @@ typedef struct nrmi_bell {
 #else
 #define NRMI_MAGIC 12582912.0f /* 1.5 * 2^23 */
 #endif
-static NRMI_INLINE nrmi_bell NRMI_OP(nrmi_bell_of)(nrmi_v v)
+static NRMI_SELDOM nrmi_bell NRMI_OP(nrmi_bell_of)(nrmi_v v)
 {
     const nrmi_v magic = nrmi_set1(NRMI_MAGIC), zero = nrmi_set1(0);
 #if NRMI_DOUBLE
@@ -8510,7 +8524,7 @@ static NRMI_INLINE nrmi_v NRMI_OP(nrmi_silu_slope)(const nrmi_bell *e, nrmi_v v)
 }
 
 /* act(v), or w times its slope at v, or +0 where that is flat. */
-static NRMI_INLINE nrmi_v NRMI_OP(nrmi_acted)(const nrmi_acting *a, int act, nrmi_v v)
+static NRMI_SELDOM nrmi_v NRMI_OP(nrmi_acted)(const nrmi_acting *a, int act, nrmi_v v)
 {
     const nrmi_v three = nrmi_set1(3), six = nrmi_set1(6);
     nrmi_bell e;
@@ -8536,7 +8550,7 @@ static NRMI_INLINE nrmi_v NRMI_OP(nrmi_acted)(const nrmi_acting *a, int act, nrm
     default: return v;
     }
 }
-static NRMI_INLINE nrmi_v NRMI_OP(nrmi_sloped)(const nrmi_acting *a, int act, nrmi_v v, nrmi_v w)
+static NRMI_SELDOM nrmi_v NRMI_OP(nrmi_sloped)(const nrmi_acting *a, int act, nrmi_v v, nrmi_v w)
 {
     const nrmi_v zero = nrmi_set1(0), three = nrmi_set1(3);
     nrmi_bell e;
@@ -8590,7 +8604,7 @@ static NRMI_INLINE void NRMI_OP(nrmi_act_all)(const nrmi_acting *given, int act,
             NRMI_OP(nrmi_act_at)(a, act, slope, line, i, nrmi_mask(i < head ? head : n - i), 1);
     }
 }
-#if NRMI_DOUBLE /* seldom used: asked for each vector */
+#if NRMI_DOUBLE || !NRMI_WRITTEN_OUT /* seldom used: asked for each vector */
 #define NRMI_FOR_ACT(slope) NRMI_OP(nrmi_act_all)(a, a->act, slope);
 #else
 #define NRMI_FOR_ACT(slope)                                                        \

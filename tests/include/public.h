@@ -25,6 +25,8 @@ static const volatile public_function public_functions[] = {
     PUBLIC(nrm_instancenorm)
     PUBLIC(nrm_groupnorm)
     PUBLIC(nrm_fold)
+    PUBLIC(nrm_fold_next)
+    PUBLIC(nrm_explain)
     PUBLIC(nrm_stat_count)
     PUBLIC(nrm_workspace_size)
     PUBLIC(nrm_best_isa)
