@@ -264,8 +264,8 @@ static inline double decode_number(bytes *b, nrm_dtype type)
     }
 }
 
-/* The rest of the bytes of one edit: the activation and the seed of the values of add and gate, what
-   it takes, what is given, distribution and scale of add and of gate. */
+/* The rest of the bytes of one edit: the activation and the seed of the values of add and gate,
+   what it takes, what is given, distribution and scale of add and of gate. */
 static inline void decode_around(bytes *b, fuzz_case *f)
 {
     static const double slope[] = {0.01, 0, 1, -0.5, 3, 1e30, -1e-30, 0x1p-140};

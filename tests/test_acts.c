@@ -15,7 +15,7 @@
 
 enum { VALUES = 357, CHANNELS = 7, POSITIONS = VALUES / CHANNELS };
 
-/* ---- one call on a tensor that the norm leaves as it is --------------------------------------- */
+/* ---- one call on a tensor that the norm leaves as it is -------------------------------------- */
 
 /* nrm_infer and its gradient with a mean of 0 and a variance of 1, so that y before the activation
    is x, but 0 where x is -0. */
@@ -67,7 +67,7 @@ static void expect(nrm_dtype type, const void *got, const void *want, int signs,
           type_get(type, got, first), type_get(type, want, first));
 }
 
-/* ---- values ----------------------------------------------------------------------------------- */
+/* ---- values ---------------------------------------------------------------------------------- */
 
 /* Where a formula has a corner, and a unit to each side of it; what exp overflows and underflows
    at; the ends of the types. */
@@ -99,7 +99,7 @@ static void fill_ordinary(gen *g, nrm_dtype type, void *to)
     for (i = 0; i < VALUES; ++i) type_put(type, to, i, 0.25 + gen_uniform(g));
 }
 
-/* ---- arithmetic: float, of doubles double ------------------------------------------------------ */
+/* ---- arithmetic: float, of doubles double ---------------------------------------------------- */
 
 static int wide_arithmetic; /* 1: of doubles */
 
@@ -136,7 +136,7 @@ static double slope_by_formula(const scene *s, double v)
     }
 }
 
-/* ---- 1 activations by their formulas ----------------------------------------------------------- */
+/* ---- 1 activations by their formulas --------------------------------------------------------- */
 
 /* dadd with a dy of 1 is the slope. NaN has no side: its slope is left out. */
 static void test_formulas(nrm_dtype type, nrm_isa isa, nrm_layout layout)
@@ -186,7 +186,7 @@ static void test_silu_ends(nrm_dtype type, nrm_isa isa, nrm_layout layout)
     expect(type, dadd, slope, 0, "the slope of silu's ends", &s);
 }
 
-/* ---- 2 add and gate are what they are made of -------------------------------------------------- */
+/* ---- 2 add and gate are what they are made of ------------------------------------------------ */
 
 /* Of float and double, whose y is rounded as the arithmetic is: y = act(x + add) * silu(gate), and
    the gradients dy * (silu(gate) * slope) and dy * (act(v) * slope of silu). silu and its slope are
@@ -264,7 +264,7 @@ static void test_dadd_is_dy(nrm_dtype type, nrm_isa isa, nrm_layout layout)
     expect(type, dadd, dy, 1, "dadd of an add that does not count", &s);
 }
 
-/* ---- 3 one activation is another ---------------------------------------------------------------- */
+/* ---- 3 one activation is another ------------------------------------------------------------- */
 
 /* Infinite values are left out where `signs` is 0, as signs of zero are. */
 static void expect_same_act(scene *one, scene *other, nrm_dtype type, int signs, const char *what)
@@ -273,7 +273,7 @@ static void expect_same_act(scene *one, scene *other, nrm_dtype type, int signs,
     gen g = gen_seed(9);
     size_t i;
     fill(&g, type, x, signs), fill_ordinary(&g, type, dy);
-    for (i = 0; i < VALUES && !signs; i += 17) type_put(type, x, i, -(double)i); /* f16 has no 1e9 */
+    for (i = 0; i < VALUES && !signs; i += 17) type_put(type, x, i, -(double)i); /* f16: no Inf */
     forward(one, x, NULL, NULL, y[0]), forward(other, x, NULL, NULL, y[1]);
     expect(type, y[0], y[1], signs, what, one);
     fill(&g, type, x, 0); /* of NaN the slope may differ, and at Inf */
@@ -299,7 +299,7 @@ static void test_equals(nrm_dtype type, nrm_isa isa, nrm_layout layout)
     expect_same_act(&leaky, &identity, type, 1, "LEAKY_RELU of slope 1, and identity");
 }
 
-/* ---- 4 NaN and infinities ------------------------------------------------------------------------ */
+/* ---- 4 NaN and infinities -------------------------------------------------------------------- */
 
 /* In one element of add or gate: that of y alone, and of the frozen gradient, differs. */
 static void test_isolated(nrm_dtype type, nrm_isa isa, nrm_layout layout, nrm_act act)
@@ -324,7 +324,8 @@ static void test_isolated(nrm_dtype type, nrm_isa isa, nrm_layout layout, nrm_ac
             for (i = changed = 0; i < VALUES; ++i)
                 changed += i != at && (type_bits(type, y[0], i) != type_bits(type, y[1], i) ||
                                        type_bits(type, dadd[0], i) != type_bits(type, dadd[1], i) ||
-                                       type_bits(type, dgate[0], i) != type_bits(type, dgate[1], i));
+                                       type_bits(type, dgate[0], i) !=
+                                           type_bits(type, dgate[1], i));
             check(!changed, "%g in %s changes %zu other values, %s", odd[k], which ? "gate" : "add",
                   changed, act_name[act]);
             check(k || is_nan_f64(type_get(type, y[1], at)), "NaN in %s is lost, %s",
@@ -340,7 +341,7 @@ static void test_isolated(nrm_dtype type, nrm_isa isa, nrm_layout layout, nrm_ac
               type_get(type, y[1], 8) < -1e38, "a gate of Inf and an add of +-Inf give infinities");
 }
 
-/* ---- 5 nothing there, and what reduces ------------------------------------------------------------ */
+/* ---- 5 nothing there, and what reduces ------------------------------------------------------- */
 
 /* No samples: nothing is read and nothing written, wherever the pointers lead. */
 static void test_empty(nrm_dtype type)
@@ -377,7 +378,7 @@ static void test_reduce(nrm_dtype type)
     check(!memcmp(m[0], m[1], sizeof m[0]) && gen_intact(wild, sizeof wild), "other moments");
 }
 
-/* ---- all ------------------------------------------------------------------------------------------ */
+/* ---- all ------------------------------------------------------------------------------------- */
 
 static void test_type(nrm_dtype type, nrm_isa isa)
 {

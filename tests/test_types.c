@@ -157,8 +157,8 @@ static void against_oracle(problem *p)
     }
 }
 
-/* Gates of ordinary size, and up to where the exponential leaves the type; no dy that leaves it when
-   it is multiplied by silu of them. */
+/* Gates of ordinary size, and up to where the exponential leaves the type; no dy that leaves it
+   when it is multiplied by silu of them. */
 static void around_promised(problem *p, unsigned turn)
 {
     static const double scale[] = {1, 4, 60, 1};

@@ -24,8 +24,8 @@ class Desc(ctypes.Structure):
     _fields_ = [(name, c_size_t) for name in ("n", "c", "s", "groups")] + \
                [(name, c_int) for name in ("kind", "layout", "dtype", "act")] + \
                [("eps", c_double), ("gamma_offset", c_double), ("affine_per_sample", c_int),
-                ("x_pitch", Pitch), ("y_pitch", Pitch), ("act_slope", c_double), ("act_low", c_double),
-                ("act_high", c_double)]
+                ("x_pitch", Pitch), ("y_pitch", Pitch)] + \
+               [(name, c_double) for name in ("act_slope", "act_low", "act_high")]
 
 
 class Args(ctypes.Structure):

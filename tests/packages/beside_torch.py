@@ -1,5 +1,5 @@
-"""beside_torch.py - activations, add and gate of the library in double, forward and backward, beside
-PyTorch's own functions and its gradients; batch, layer, instance, group and RMS norm."""
+"""beside_torch.py - activations, add and gate of the library in double, forward and backward,
+beside PyTorch's own functions and its gradients; batch, layer, instance, group and RMS norm."""
 import itertools
 import pathlib
 import sys

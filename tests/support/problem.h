@@ -39,7 +39,8 @@ enum slot {
 
 static const char *const slot_name[SLOTS] = {
     "none", "x", "residual", "sum", "dx", "dsum", "y", "dy", "gamma", "beta", "dgamma", "dbeta",
-    "running_mean", "running_var", "mean", "rstd", "moments", "sums", "add", "dadd", "gate", "dgate"};
+    "running_mean", "running_var", "mean", "rstd", "moments", "sums", "add", "dadd", "gate",
+    "dgate"};
 
 enum verb {
     VERB_FORWARD, VERB_INFER, VERB_BACKWARD, VERB_INFER_BACKWARD,
@@ -899,8 +900,8 @@ static inline const char *problem_text(const problem *p)
     snprintf(text, sizeof text,
              "seed %llu: %s %s %zux%zux%zu groups %zu act %d (%g, %g, %g) eps %g%s given %x%s",
              (unsigned long long)p->seed, type_name[p->d.dtype], kind_name[p->d.kind], p->d.n,
-             p->d.c, p->d.s, p->d.groups, (int)p->d.act, p->d.act_slope, p->d.act_low, p->d.act_high,
-             p->d.eps,
+             p->d.c, p->d.s, p->d.groups, (int)p->d.act, p->d.act_slope, p->d.act_low,
+             p->d.act_high, p->d.eps,
              p->d.affine_per_sample ? " per sample" : "", p->given, p->note);
     return text;
 }

@@ -49,8 +49,8 @@ static inline ref_real ref_sqrt(ref_real v)
     return root;
 }
 
-/* e^v by Taylor's series of a sixteenth of what is left of v beside a multiple of log 2, whose parts
-   are exact: 2^-60 of it at most is wrong where long double has 64 bits. */
+/* e^v by Taylor's series of a sixteenth of what is left of v beside a multiple of log 2, whose
+   parts are exact: where long double has 64 bits it is off by 2^-57 of itself at most. */
 static inline ref_real ref_exp(ref_real v)
 {
     const ref_real n = v * 1.44269504088896340736L;
@@ -488,12 +488,16 @@ static inline void ref_take_around(ref *r, const nrm_args *a)
     ref_real *const to[3] = {&r->slope, &r->low, &r->high};
     unsigned char rounded[8];
     size_t i;
-    for (i = 0; i < 3; ++i) type_put(held, rounded, 0, from[i]), *to[i] = type_get(held, rounded, 0);
+    for (i = 0; i < 3; ++i) {
+        type_put(held, rounded, 0, from[i]);
+        *to[i] = type_get(held, rounded, 0);
+    }
     r->add = ref_tensor(r, a->add);
     r->gate = ref_tensor(r, a->gate);
 }
 
-/* The oracle of one call: reads x, residual, add, gate, gamma and beta, and takes the input's statistics. */
+/* The oracle of one call: reads x, residual, add, gate, gamma and beta, and takes the input's
+   statistics. */
 static inline ref ref_new(const nrm_desc *d, const nrm_args *a)
 {
     ref r;
@@ -701,9 +705,9 @@ static inline ref_near ref_act_slope(const ref *r, ref_near v, ref_real own)
     }
 }
 
-/* dy after gate and activation, dy * (silu(gate) * slope), which is dadd; and dgate = dy * (act(v) *
-   silu'(gate)). A product in brackets that is denormal is off by half of the tiniest, which dy then
-   multiplies. `own` is v as
+/* dy after gate and activation, dy * (silu(gate) * slope), which is dadd; and dgate, which is
+   dy * (act(v) * silu'(gate)). A product in brackets that is denormal is off by half of the
+   tiniest, which dy then multiplies. `own` is v as
    the library's forward wrote it, that is y of NRM_IDENTITY without gate, before it is rounded to a
    half float: r->y_type and `own` are then those of the same values in float. Where v lies within
    its bound of a number where the slope jumps, that one tells on which side. Under NRM_RELU without
