@@ -83,7 +83,8 @@ static inline const char *way_text(const way *w, enum verb verb)
              "in %s, dgate in %s, threads %zu (%s%s), workspace %zu%s", verb_name[verb],
              nrm_isa_name(s->isa), layout_name[s->layout], s->shift,
              s->zero_s ? ", s 1 as 0" : "", slot_name[s->y_is], slot_name[s->sum_is],
-             slot_name[s->dx_is], slot_name[s->dadd_is], slot_name[s->dgate_is], s->pool ? w->pool.pool.threads : 1,
+             slot_name[s->dx_is], slot_name[s->dadd_is], slot_name[s->dgate_is],
+             s->pool ? w->pool.pool.threads : 1,
              s->pool ? pool_order_name[w->pool.order] : "none",
              w->pool.disorder ? ", odd state" : "", s->workspace_size,
              w->state ? ", caller's state odd" : "");

@@ -10,7 +10,8 @@
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
-enum option { IN_PLACE = 1, WIDE_CHANNEL = 2, SHIFTED = 4, ODD = 8 };
+/* AROUND: SiLU, add and gate, whose gradients lie over them when all is in place. */
+enum option { IN_PLACE = 1, WIDE_CHANNEL = 2, SHIFTED = 4, ODD = 8, AROUND = 16 };
 
 typedef struct large {
     const char *name;
@@ -44,6 +45,11 @@ static const large list[] = {
     {"rows of 800 bf16", NRM_LAYER, NRM_NHWC, NRM_BF16, 8000, 800, 1, 0},
     {"columns of 256 channels, f16", NRM_BATCH, NRM_NHWC, NRM_F16, 130, 256, 196, 0},
     {"rows of 768 doubles", NRM_LAYER, NRM_NHWC, NRM_F64, 2100, 768, 1, 0},
+    {"rows of 768, add and gate", NRM_RMS, NRM_NHWC, NRM_F32, 4096, 768, 1, AROUND},
+    {"columns of 256 channels, add and gate", NRM_BATCH, NRM_NHWC, NRM_BF16, 130, 256, 196,
+     AROUND | SHIFTED},
+    {"planes of 28 x 28, add and gate, in place", NRM_BATCH, NRM_NCHW, NRM_F32, 63, 64, 784,
+     AROUND | IN_PLACE},
 };
 
 static size_t size_of(nrm_dtype type)
@@ -81,6 +87,7 @@ static void fill(nrm_dtype type, unsigned char *to, size_t count, uint32_t state
 /* All tensors of a call in one block, each of which begins with a line of the cache, or in it. */
 typedef struct bed {
     unsigned char *block, *x, *dy, *y, *dx, *dgamma, *dbeta, *kept; /* kept: y of calls in place */
+    unsigned char *add, *gate, *dadd, *dgate; /* NULL without AROUND */
     double *mean, *rstd;
     size_t bytes, params;
 } bed;
@@ -89,9 +96,11 @@ static bed bed_new(const large *l)
 {
     const size_t tensor = (values_of(l) * size_of(l->type) + 128) & ~(size_t)63;
     const size_t stats = stats_of(l) * sizeof(double) + 64;
+    const size_t tensors = l->options & AROUND ? 8 : 4;
     bed b;
+    memset(&b, 0, sizeof b);
     b.bytes = values_of(l) * size_of(l->type), b.params = l->c * sizeof(double) + 64;
-    b.block = (unsigned char *)test_alloc(1, 4 * tensor + 2 * b.params + 2 * stats + 64);
+    b.block = (unsigned char *)test_alloc(1, tensors * tensor + 2 * b.params + 2 * stats + 64);
     b.x = b.block + (64 - (uintptr_t)b.block % 64) % 64;
     b.x += l->options & SHIFTED ? 16 : l->options & ODD ? 1 : 0;
     b.dy = b.x + tensor;
@@ -100,6 +109,11 @@ static bed bed_new(const large *l)
     b.mean = (double *)test_alloc(1, stats), b.rstd = (double *)test_alloc(1, stats);
     fill(l->type, b.x, values_of(l), 1);
     fill(l->type, b.dy, values_of(l), 2);
+    if (!(l->options & AROUND)) return b;
+    b.add = b.dbeta + b.params, b.gate = b.add + tensor;
+    b.dadd = b.gate + tensor, b.dgate = b.dadd + tensor;
+    fill(l->type, b.add, values_of(l), 4);
+    fill(l->type, b.gate, values_of(l), 5);
     return b;
 }
 
@@ -117,7 +131,9 @@ static bed run(const large *l, nrm_isa isa, const void *gamma, const void *beta)
     memset(&d, 0, sizeof d), memset(&a, 0, sizeof a);
     d.kind = l->kind, d.layout = l->layout, d.dtype = l->type, d.eps = 1e-5;
     d.n = l->n, d.c = l->c, d.s = l->s;
-    if (l->options & IN_PLACE) b.y = b.x, b.dx = b.dy;
+    if (l->options & IN_PLACE) b.y = b.x, b.dx = b.dy, b.dadd = b.add, b.dgate = b.gate;
+    if (l->options & AROUND) d.act = NRM_SILU;
+    a.add = b.add, a.gate = b.gate;
     a.isa = isa, a.x = b.x, a.y = b.y, a.gamma = gamma, a.beta = beta;
     a.mean = b.mean, a.rstd = b.rstd;
     check(nrm_forward(&d, &a) == NRM_OK, "forward");
@@ -127,6 +143,7 @@ static bed run(const large *l, nrm_isa isa, const void *gamma, const void *beta)
         fill(l->type, b.x, values_of(l), 1);
     }
     a.dy = b.dy, a.dx = b.dx, a.dgamma = b.dgamma, a.dbeta = b.dbeta;
+    a.dadd = b.dadd, a.dgate = b.dgate;
     check(nrm_backward(&d, &a) == NRM_OK, "backward");
     return b;
 }
@@ -135,6 +152,10 @@ static void compare(const large *l, const bed *want, const bed *got, const char 
 {
     check(memcmp(want->y, got->y, want->bytes) == 0, "%s: y", isa);
     check(memcmp(want->dx, got->dx, want->bytes) == 0, "%s: dx", isa);
+    if (l->options & AROUND) {
+        check(memcmp(want->dadd, got->dadd, want->bytes) == 0, "%s: dadd", isa);
+        check(memcmp(want->dgate, got->dgate, want->bytes) == 0, "%s: dgate", isa);
+    }
     check(memcmp(want->dgamma, got->dgamma, want->params) == 0, "%s: dgamma", isa);
     check(memcmp(want->dbeta, got->dbeta, want->params) == 0, "%s: dbeta", isa);
     check(same_bits_f64(want->rstd, got->rstd, stats_of(l)), "%s: rstd", isa);
