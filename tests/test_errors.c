@@ -331,6 +331,24 @@ static void ignored_pointers(nrm_kind kind, enum verb verb)
     free(clean);
 }
 
+/* beta and add are read by backward only for y before the activation, or before a gate. */
+static void seldom_read(nrm_kind kind, enum verb verb)
+{
+    static const enum slot slots[] = {SLOT_BETA, SLOT_ADD, SLOT_GAMMA};
+    const enum slot out = verb == VERB_BACKWARD_REDUCE ? SLOT_SUMS : SLOT_DX;
+    size_t i;
+    int why;
+    if (verb_roles[verb][SLOT_DY] == '.') return;
+    for (i = 0; i < COUNT(slots) - (verb != VERB_BACKWARD_REDUCE); ++i)
+        for (why = 0; why < 3; ++why) {
+            begin(kind, verb);
+            now.b.d.act = why == 1 ? NRM_SILU : NRM_IDENTITY;
+            if (why != 2) point(SLOT_GATE, NULL), point(SLOT_DGATE, NULL);
+            point(slots[i], now.b.data[out]);
+            expect(why ? NRM_ERR_ALIAS : NRM_OK, slot_name[slots[i]]);
+        }
+}
+
 static void missing_isa(nrm_kind kind, enum verb verb)
 {
     int isa;
@@ -1092,6 +1110,7 @@ static void test_type(nrm_dtype type)
                 {"sizes", wrong_sizes}, {"pitches", wrong_pitches},
                 {"missing pointers", missing_pointers}, {"missing structs", missing_structs},
                 {"pointers that are not needed", ignored_pointers},
+                {"pointers that are seldom needed", seldom_read},
                 {"instruction sets", missing_isa}, {"outputs that overlap", overlaps},
                 {"inputs that are each other", shared_inputs}, {"running_rate", wrong_rates},
                 {"tensors without elements", empty}};
