@@ -1097,6 +1097,47 @@ static void test_empty_parts(void)
     group_end();
 }
 
+/* ---- nrm_fold_next --------------------------------------------------------------------------- */
+
+static nrm_status fold_next(float *w_out, float *b_out, const float *w, const float *b, size_t c)
+{
+    return nrm_fold_next(w_out, b_out, w, b, 2, c, fold.gamma, fold.beta);
+}
+
+/* 2 rows of 3 weights: each product is rounded once, each sum of doubles too. */
+static void test_fold_next(void)
+{
+    size_t i, j;
+    group("nrm_fold_next");
+    fold_begin();
+    check(fold_next(fold.weight_out, fold.bias_out, fold.weight, fold.bias, 3) == NRM_OK, "plain");
+    for (i = 0; i < 2; ++i) {
+        double sum = (double)fold.bias[i];
+        for (j = 0; j < 3; ++j) {
+            const double w = (double)fold.weight[3 * i + j];
+            sum += w * (double)fold.beta[j];
+            check(fold.weight_out[3 * i + j] == (float)(w * (double)fold.gamma[j]), "weight %zu", j);
+        }
+        check(fold.bias_out[i] == (float)sum, "bias %zu", i);
+    }
+    fold_begin();
+    check(nrm_fold_next(fold.weight, fold.bias, fold.weight, fold.bias, 2, 3, NULL, NULL) ==
+              NRM_OK && !memcmp(fold.field, fold.before, sizeof fold.field), "in place, bare");
+    check(fold_next(NULL, fold.bias_out, fold.weight, NULL, 3) == NRM_ERR_NULL, "weight_out");
+    check(fold_next(fold.weight_out, NULL, fold.weight, NULL, 3) == NRM_ERR_NULL, "bias_out");
+    check(fold_next(fold.weight_out, fold.bias_out, NULL, NULL, 3) == NRM_ERR_NULL, "weight");
+    check(fold_next(fold.weight_out, fold.bias_out, fold.weight, NULL, SIZE_MAX / 4) ==
+              NRM_ERR_SIZE, "size");
+    check(fold_next(fold.weight + 1, fold.bias_out, fold.weight, NULL, 3) == NRM_ERR_ALIAS &&
+              fold_next(fold.weight, fold.weight + 5, fold.weight, NULL, 3) == NRM_ERR_ALIAS &&
+              fold_next(fold.gamma, fold.bias_out, fold.weight, NULL, 3) == NRM_ERR_ALIAS &&
+              fold_next(fold.weight, fold.beta + 2, fold.weight, NULL, 3) == NRM_ERR_ALIAS,
+          "overlap");
+    check(nrm_fold_next(NULL, NULL, NULL, NULL, 0, 3, NULL, NULL) == NRM_OK, "no rows");
+    check(!memcmp(fold.field, fold.before, sizeof fold.field), "a call that failed wrote");
+    group_end();
+}
+
 /* ---- all ------------------------------------------------------------------------------------- */
 
 static void test_type(nrm_dtype type)
@@ -1143,6 +1184,7 @@ int main(void)
     test_strings();
     test_short_forms();
     test_fold();
+    test_fold_next();
     test_large_empty();
     test_empty_parts();
     ok(nrm_version() == NRM_VERSION, "the version of the header is that of its code");
