@@ -2467,7 +2467,8 @@ typedef struct nrmi_call {
     nrm_pitch xp, yp; /* never 0                                   */
     int empty;        /* no values: n or c is 0                    */
     unsigned found;   /* the caller's floating-point state         */
-    nrmi_buffer met[2]; /* where the call is wrong: the buffer that is NULL; those that overlap */
+    const nrmi_field *met[2]; /* where the call is wrong: what is NULL; what overlaps, ... */
+    size_t overlap;           /* ... and by how many bytes                                 */
 } nrmi_call;
 
 /* s = 0 is 1, as a pitch of 0 is packed: n and c alone make a matrix. */
@@ -2698,16 +2699,21 @@ static const nrm_pitch *nrmi_pitch_of(const nrmi_call *q, const nrmi_buffer *b)
 }
 
 /* Whether an output, a, that meets b does so other than it may. */
-static NRMI_COLD int nrmi_clash(const nrmi_call *q, const nrmi_buffer *a, const nrmi_buffer *b)
+static NRMI_COLD int nrmi_clash(nrmi_call *q, const nrmi_buffer *a, const nrmi_buffer *b)
 {
     const nrm_pitch *ap = nrmi_pitch_of(q, a), *bp = nrmi_pitch_of(q, b);
+    const size_t after = (size_t)((uintptr_t)b->p - (uintptr_t)a->p);
     if (a->bytes == 0 || b->bytes == 0)
         return 0;
-    if (!ap || !bp || !nrmi_same_pitch(ap, bp))
-        return 1;
-    if (a->p == b->p && (a->field->same >> (b->field - nrmi_fields) & 1u))
+    if (ap && bp && nrmi_same_pitch(ap, bp) &&
+        ((after == 0 && (a->field->same >> (b->field - nrmi_fields) & 1u)) ||
+         !nrmi_elements_meet(q->d, ap, a->p, b->p)))
         return 0;
-    return nrmi_elements_meet(q->d, ap, a->p, b->p);
+    q->met[0] = a->field;
+    q->met[1] = b->field;
+    q->overlap = after < a->bytes ? nrmi_least(a->bytes - after, b->bytes)
+                                  : nrmi_least(b->bytes + after, a->bytes);
+    return 1;
 }
 
 /* Whether either begins in the other. */
@@ -2734,11 +2740,8 @@ static NRMI_INLINE unsigned nrmi_lowest(unsigned mask)
 static NRMI_INLINE int nrmi_meets(nrmi_call *q, const nrmi_buffer *list, const nrmi_buffer *last)
 {
     for (; list < last; list++)
-        if (nrmi_near(last, list) && nrmi_clash(q, last, list)) {
-            q->met[0] = *last;
-            q->met[1] = *list;
+        if (nrmi_near(last, list) && nrmi_clash(q, last, list))
             return 1;
-        }
     return 0;
 }
 
@@ -2761,7 +2764,7 @@ static NRMI_NOINLINE unsigned nrmi_check_set(nrmi_call *q, unsigned set, int wri
                 return field->same ? NRMI_WRONG_OVERLAP_SAME : NRMI_WRONG_OVERLAP;
             b++;
         } else if ((q->verb->needs >> i & 1u) && !q->empty) {
-            q->met[0].field = field;
+            q->met[0] = field;
             return written                          ? NRMI_WRONG_NULL_OUT
                    : field->like == NRMI_LIKE_STATS ? NRMI_WRONG_NULL_STATS
                                                     : NRMI_WRONG_NULL_IN;
@@ -7338,12 +7341,11 @@ static NRMI_COLD void nrmi_say_value(nrmi_text *t, const nrmi_call *q, nrm_verb 
 {
     const nrm_desc *d = &q->desc;
     const nrm_pitch *pitch = wrong & NRMI_OF_Y_PITCH ? &q->yp : &q->xp;
-    const uintptr_t a = (uintptr_t)q->met[0].p, b = (uintptr_t)q->met[1].p;
     switch (sign) {
     case '0': nrmi_say_word(t, NRMI_VERB_NAMES, verb); break;
-    case '1': nrmi_say_set(t, 1u << (q->met[0].field - nrmi_fields)); break;
-    case '2': nrmi_say_set(t, 1u << (q->met[1].field - nrmi_fields)); break;
-    case '3': nrmi_say_set(t, q->met[0].field->same); break;
+    case '1': nrmi_say_set(t, 1u << (q->met[0] - nrmi_fields)); break;
+    case '2': nrmi_say_set(t, 1u << (q->met[1] - nrmi_fields)); break;
+    case '3': nrmi_say_set(t, q->met[0]->same); break;
     case '4': nrmi_say_word(t, "BATCH\0LAYER\0INSTANCE\0GROUP\0RMS", d->kind); break;
     case '5': nrmi_say(t, wrong & NRMI_OF_Y_PITCH ? 'y' : 'x'); break;
     case '6': nrmi_say_word(t, "positions\0channels", d->layout); break;
@@ -7368,9 +7370,7 @@ static NRMI_COLD void nrmi_say_value(nrmi_text *t, const nrmi_call *q, nrm_verb 
     case 'W': nrmi_say_whole(t, nrmi_width(d)); break;
     case 'M': nrmi_say_whole(t, nrmi_lines(d) * pitch->line); break;
     case 'H': nrmi_say_whole(t, q->a->pool->threads); break;
-    default: /* B: from the later beginning to the earlier end */
-        nrmi_say_whole(t, a < b ? nrmi_least(q->met[0].bytes - (b - a), q->met[1].bytes)
-                                : nrmi_least(q->met[1].bytes - (a - b), q->met[0].bytes));
+    default: nrmi_say_whole(t, q->overlap); /* B */
     }
 }
 
