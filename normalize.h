@@ -835,8 +835,9 @@ enum { NRMI_Y, NRMI_DX };
 
 typedef struct nrmi_tile {
     const unsigned char *x, *res, *dy, *dsum; /* first element of the tile; NULL if absent      */
-    const unsigned char *add, *gate;
-    unsigned char *out, *sum, *dadd, *dgate;  /* out: y or dx; sum: z                           */
+    unsigned char *out, *sum;                 /* y or dx; z                                     */
+    const struct nrmi_call *call;             /* add, gate, dadd, dgate, and what acts          */
+    size_t y_moved;                           /* elements of y before the tile                  */
     size_t x_step, y_step;                    /* elements from one line of memory to the next   */
     size_t x_plane, y_plane;                  /* ... from one plane of the list to the next     */
     size_t planes, lanes, len;                /* a lane has planes * len values                 */
@@ -845,6 +846,7 @@ typedef struct nrmi_tile {
     int few;                   /* a block is 8 of them                                           */
     int packs;                 /* halves, which the kernels do not take as they lie              */
     int acts;                  /* forward: something follows the norm; backward: has a slope     */
+    int gives;                 /* backward: dadd or dgate is asked for                           */
     int frozen;                /* mean and rstd do not depend on x                               */
     int stream;                /* out is too large to stay in the caches, and apart from x       */
     int apart;                 /* out shares no byte with an input                               */
@@ -853,7 +855,6 @@ typedef struct nrmi_tile {
     int back;                  /* the sums have just been read: map from the end                 */
     int tiny;                  /* CHANNEL: gamma * rstd needs two factors                        */
     int odd;                   /* statistics or parameters that are prepared one by one          */
-    const nrm_desc *desc;      /* the call's, of which this asks what acts                       */
     int dtype;                 /* storage (nrm_dtype) and its size in bytes                      */
     size_t size;
     double scale;              /* F64: z is multiplied by this power of two first; 0: by 1       */
@@ -2466,7 +2467,8 @@ typedef struct nrmi_call {
     nrm_pitch xp, yp; /* never 0                                   */
     int empty;        /* no values: n or c is 0                    */
     unsigned found;   /* the caller's floating-point state         */
-    nrmi_buffer met[2]; /* where the call is wrong: the buffer that is NULL; those that overlap */
+    const nrmi_field *met[2]; /* where the call is wrong: what is NULL; what overlaps, ... */
+    size_t overlap;           /* ... and by how many bytes                                 */
 } nrmi_call;
 
 /* s = 0 is 1, as a pitch of 0 is packed: n and c alone make a matrix. */
@@ -2697,16 +2699,21 @@ static const nrm_pitch *nrmi_pitch_of(const nrmi_call *q, const nrmi_buffer *b)
 }
 
 /* Whether an output, a, that meets b does so other than it may. */
-static NRMI_COLD int nrmi_clash(const nrmi_call *q, const nrmi_buffer *a, const nrmi_buffer *b)
+static NRMI_COLD int nrmi_clash(nrmi_call *q, const nrmi_buffer *a, const nrmi_buffer *b)
 {
     const nrm_pitch *ap = nrmi_pitch_of(q, a), *bp = nrmi_pitch_of(q, b);
+    const size_t after = (size_t)((uintptr_t)b->p - (uintptr_t)a->p);
     if (a->bytes == 0 || b->bytes == 0)
         return 0;
-    if (!ap || !bp || !nrmi_same_pitch(ap, bp))
-        return 1;
-    if (a->p == b->p && (a->field->same >> (b->field - nrmi_fields) & 1u))
+    if (ap && bp && nrmi_same_pitch(ap, bp) &&
+        ((after == 0 && (a->field->same >> (b->field - nrmi_fields) & 1u)) ||
+         !nrmi_elements_meet(q->d, ap, a->p, b->p)))
         return 0;
-    return nrmi_elements_meet(q->d, ap, a->p, b->p);
+    q->met[0] = a->field;
+    q->met[1] = b->field;
+    q->overlap = after < a->bytes ? nrmi_least(a->bytes - after, b->bytes)
+                                  : nrmi_least(b->bytes + after, a->bytes);
+    return 1;
 }
 
 /* Whether either begins in the other. */
@@ -2733,11 +2740,8 @@ static NRMI_INLINE unsigned nrmi_lowest(unsigned mask)
 static NRMI_INLINE int nrmi_meets(nrmi_call *q, const nrmi_buffer *list, const nrmi_buffer *last)
 {
     for (; list < last; list++)
-        if (nrmi_near(last, list) && nrmi_clash(q, last, list)) {
-            q->met[0] = *last;
-            q->met[1] = *list;
+        if (nrmi_near(last, list) && nrmi_clash(q, last, list))
             return 1;
-        }
     return 0;
 }
 
@@ -2760,7 +2764,7 @@ static NRMI_NOINLINE unsigned nrmi_check_set(nrmi_call *q, unsigned set, int wri
                 return field->same ? NRMI_WRONG_OVERLAP_SAME : NRMI_WRONG_OVERLAP;
             b++;
         } else if ((q->verb->needs >> i & 1u) && !q->empty) {
-            q->met[0].field = field;
+            q->met[0] = field;
             return written                          ? NRMI_WRONG_NULL_OUT
                    : field->like == NRMI_LIKE_STATS ? NRMI_WRONG_NULL_STATS
                                                     : NRMI_WRONG_NULL_IN;
@@ -3067,13 +3071,11 @@ static void nrmi_start(const nrmi_call *q, nrmi_job *j, size_t *places)
     j->t.x = (const unsigned char *)a->x;
     j->t.res = (const unsigned char *)a->residual;
     j->t.acts = d->act != NRM_IDENTITY || a->gate || ((f & NRMI_NEEDS_Y) && a->add);
-    if (j->t.acts) {
-        j->t.add = (const unsigned char *)a->add;
-        j->t.gate = (const unsigned char *)a->gate;
-    }
+    j->t.gives = (f & NRMI_NEEDS_DY) && (a->dadd || a->dgate) &&
+                 q->verb != &nrmi_verbs[NRM_BACKWARD_REDUCE];
+    j->t.call = q;
     j->t.stream = values >= NRM_STREAM_BYTES / 2 / q->size;
     j->t.distant = values > NRMI_FAR / q->size;
-    j->t.desc = d;
     j->t.dtype = (int)d->dtype;
     j->t.size = q->size;
     j->t.packs = q->size == 2 && !q->set->f32->halves;
@@ -3084,13 +3086,11 @@ static void nrmi_start(const nrmi_call *q, nrmi_job *j, size_t *places)
         j->t.dy = (const unsigned char *)a->dy;
         j->t.dsum = (const unsigned char *)a->dsum;
         j->t.out = (unsigned char *)a->dx;
-        j->t.dadd = (unsigned char *)a->dadd;
-        j->t.dgate = (unsigned char *)a->dgate;
     }
     j->t.apart = !(f & NRMI_NEEDS_DY) || (j->t.out != j->t.x && j->t.out != j->t.res &&
                                           j->t.out != j->t.dy && j->t.out != j->t.dsum);
     if (j->t.out == j->t.x || j->t.out == j->t.res || j->t.out == j->t.dy ||
-        j->t.out == j->t.add || j->t.out == j->t.gate)
+        j->t.out == a->add || j->t.out == a->gate)
         j->t.stream = 0;
     j->gamma = nrmi_reads_gamma(q) ? (const unsigned char *)a->gamma : NULL;
     j->beta = nrmi_reads_beta(q) ? (const unsigned char *)a->beta : NULL;
@@ -3127,10 +3127,7 @@ static void nrmi_shift_tile(const nrmi_call *q, nrmi_tile *t, size_t x, size_t y
     t->sum = nrmi_shift(t->sum, q->size * x);
     t->dsum = nrmi_shift(t->dsum, q->size * x);
     t->dy = nrmi_shift(t->dy, q->size * y);
-    t->add = nrmi_shift(t->add, q->size * y);
-    t->gate = nrmi_shift(t->gate, q->size * y);
-    t->dadd = nrmi_shift(t->dadd, q->size * y);
-    t->dgate = nrmi_shift(t->dgate, q->size * y);
+    t->y_moved += y;
     t->out = nrmi_shift(t->out, q->size * (backward ? x : y));
 }
 
@@ -3265,7 +3262,7 @@ typedef struct nrmi_work {
     int packs_x, packs_dy;       /* the front's: x, dy are not as the kernel takes them         */
     int ignores_x;               /* frozen statistics without a slope                           */
     int packs_out;               /* the back's: out is not written by the kernel                */
-    int gives;                   /* dadd or dgate is asked for                                  */
+    int gives;                   /* dadd or dgate, now                                          */
     int copies_g, copies_b;      /* INNER: gamma, beta are not as the kernel takes them         */
     size_t most;                 /* packed values at once                                       */
     nrmi_chunk c, again;         /* for the kernel, and, of gradients, for y once more          */
@@ -3275,6 +3272,12 @@ typedef struct nrmi_work {
     unsigned char *along[3];     /* copied coefficients along the lane                          */
     unsigned char *units;        /* PARAM of rows: NRMI_PIECE zeros, as many ones               */
 } nrmi_work;
+
+/* A tensor that lies as y: from the y of the tile's place `at` on. */
+static unsigned char *nrmi_like_y(const nrmi_tile *t, const void *first, size_t at)
+{
+    return nrmi_shift((const unsigned char *)first, t->size * (t->y_moved + at));
+}
 
 static void nrmi_put(const nrmi_kernels *k, const void *to, size_t i, double v)
 {
@@ -3292,7 +3295,7 @@ static int nrmi_converts(const nrmi_tile *t, int wide)
 /* Whether a slope needs four packed arrays, of x, y before it acts, dy, and add or gate. */
 static int nrmi_crowded(const nrmi_tile *t, int is_double)
 {
-    return t->acts && t->dy && (t->gate || nrmi_converts(t, is_double));
+    return t->acts && t->dy && (t->call->a->gate || nrmi_converts(t, is_double));
 }
 static size_t nrmi_most_lanes(const nrmi_tile *t, int wide)
 {
@@ -3506,7 +3509,7 @@ static void nrmi_open_work(nrmi_work *w, const nrmi_tile *t, const nrmi_kernels 
     const size_t packed = k->size * nrmi_most_packed(t, k->is_double);
     const int makes_xhat = what == NRMI_PARAM && !t->column;
     size_t i;
-    const int gives = gradient && !sums && (t->dadd || t->dgate);
+    const int gives = gradient && !sums && t->gives;
     /* halves are read and written as they lie where nothing comes between */
     const int direct = t->size == 2 && !t->packs && !k->is_double && !t->res && !t->sum &&
                        !(gradient && (t->acts || gives || (!sums && t->frozen))) && !makes_xhat;
@@ -3524,8 +3527,8 @@ static void nrmi_open_work(nrmi_work *w, const nrmi_tile *t, const nrmi_kernels 
     w->ignores_x = gradient && !sums && t->frozen && !t->acts;
     w->packs_dy = gradient && (converts || t->acts || w->gives);
     w->packs_out = !sums && (converts || t->dsum || !t->apart ||
-                             (t->acts && !gradient && (direct || t->gate || t->stream ||
-                                                       t->out == t->add)));
+                             (t->acts && !gradient && (direct || t->call->a->gate || t->stream ||
+                                                       t->out == nrmi_like_y(t, t->call->a->add, 0))));
     w->c.half = direct ? t->dtype : 0;
     w->c.half_out = w->packs_out ? 0 : w->c.half;
     if (what == NRMI_INNER) {
@@ -3704,7 +3707,7 @@ static void nrmi_pack_like_y(const nrmi_work *w, const nrmi_span *s, unsigned ch
 /* What acts, of nothing yet. */
 static nrmi_acting nrmi_acting_by(const nrmi_tile *t)
 {
-    const nrm_desc *d = t->desc;
+    const nrm_desc *d = t->call->d;
     const int f64 = t->dtype == NRM_F64;
     nrmi_acting a;
     memset(&a, 0, sizeof a);
@@ -3724,9 +3727,9 @@ static nrmi_acting nrmi_acting_of(const nrmi_work *w, const nrmi_span *s, size_t
     a.u = u;
     a.out = u;
     a.u_step = a.out_step = nrmi_packed_step(s);
-    a.add = nrmi_shift(t->add, t->size * y_at);
+    a.add = nrmi_like_y(t, t->call->a->add, y_at);
     a.add_step = a.dy_step = s->apart * t->y_step;
-    if (t->add && nrmi_converts(t, w->k->is_double)) {
+    if (a.add && nrmi_converts(t, w->k->is_double)) {
         nrmi_pack_like_y(w, s, w->e, a.add, 0);
         w->k->plus(u, w->e, s->lines * a.u_step);
         a.add = NULL;
@@ -3803,7 +3806,7 @@ static void nrmi_front_slope(nrmi_work *w, const nrmi_span *s, size_t y_at)
         a.dy_step = c.out_step;
     }
     a.out = w->w;
-    if (!t->gate) {
+    if (!t->call->a->gate) {
         k->slope(&a);
         return;
     }
@@ -3814,8 +3817,8 @@ static void nrmi_front_slope(nrmi_work *w, const nrmi_span *s, size_t y_at)
         k->act(&more);
         a.add = NULL;
     }
-    nrmi_pack_like_y(w, s, w->e, t->gate + t->size * y_at, 0);
-    nrmi_gate_slope(w, &a, s->lines * c.out_step, w->gives && t->dgate);
+    nrmi_pack_like_y(w, s, w->e, nrmi_like_y(t, t->call->a->gate, y_at), 0);
+    nrmi_gate_slope(w, &a, s->lines * c.out_step, w->gives && t->call->a->dgate);
 }
 
 static void nrmi_front(nrmi_work *w, const nrmi_span *s)
@@ -4196,6 +4199,7 @@ static NRMI_NOINLINE double nrmi_dy_wide(const nrmi_work *w, const nrmi_span *s,
 {
     const nrmi_kernels *k = &nrmi_kernels_f64_scalar;
     const nrmi_tile *t = w->t;
+    const nrm_args *more = t->call->a;
     const nrmi_chunk *c = &w->again;
     const int inner = w->what == NRMI_INNER;
     const size_t on = w->place ? i : l, off = w->place ? l : i;
@@ -4208,15 +4212,15 @@ static NRMI_NOINLINE double nrmi_dy_wide(const nrmi_work *w, const nrmi_span *s,
         u = nrmi_product_f32(u, inner ? nrmi_f32_at(c->g, off * c->g_step)
                                       : ((const float *)c->k)[on]);
     u += inner ? nrmi_f32_at(c->b, off * c->b_step) : ((const float *)c->b)[on];
-    v = (double)u + (t->add ? nrmi_value(t->dtype, t->add, at) : 0);
+    v = (double)u + (more->add ? nrmi_value(t->dtype, nrmi_like_y(t, more->add, at), 0) : 0);
     slope = dy;
     a.n = a.lines = 1;
     a.u = (const unsigned char *)&v;
     a.dy = a.out = (unsigned char *)&slope;
     k->slope(&a);
-    if (!t->gate)
+    if (!more->gate)
         return slope;
-    y = nrmi_value(t->dtype, t->gate, at);
+    y = nrmi_value(t->dtype, nrmi_like_y(t, more->gate, at), 0);
     a.act = NRM_SILU;
     a.u = a.out = (unsigned char *)&y;
     k->act(&a);
@@ -4284,7 +4288,8 @@ static void nrmi_back_act(nrmi_work *w, const nrmi_span *s, size_t y_at)
 {
     const nrmi_tile *t = w->t;
     unsigned char *const out = t->out + t->size * y_at;
-    const int last = !t->gate && !nrmi_converts(t, w->k->is_double);
+    const void *const gate = t->call->a->gate;
+    const int last = !gate && !nrmi_converts(t, w->k->is_double);
     nrmi_acting a = nrmi_acting_of(w, s, y_at, w->packs_out ? w->z : out);
     if (!w->packs_out)
         a.u_step = t->y_step;
@@ -4296,8 +4301,8 @@ static void nrmi_back_act(nrmi_work *w, const nrmi_span *s, size_t y_at)
     w->k->act(&a);
     if (last)
         return;
-    if (t->gate) {
-        nrmi_pack_like_y(w, s, w->e, t->gate + t->size * y_at, 0);
+    if (gate) {
+        nrmi_pack_like_y(w, s, w->e, nrmi_like_y(t, gate, y_at), 0);
         a.u = a.out = w->e;
         a.add = NULL;
         a.act = NRM_SILU;
@@ -4310,11 +4315,11 @@ static void nrmi_back_act(nrmi_work *w, const nrmi_span *s, size_t y_at)
 /* dadd and dgate, which lie packed. */
 static void nrmi_give_acts(nrmi_work *w, const nrmi_span *s, size_t y_at)
 {
-    const nrmi_tile *t = w->t;
-    if (t->dadd)
-        nrmi_pack_like_y(w, s, w->w, t->dadd + t->size * y_at, 1);
-    if (t->dgate)
-        nrmi_pack_like_y(w, s, w->e, t->dgate + t->size * y_at, 1);
+    const nrm_args *a = w->t->call->a;
+    if (w->gives && a->dadd)
+        nrmi_pack_like_y(w, s, w->w, nrmi_like_y(w->t, a->dadd, y_at), 1);
+    if (w->gives && a->dgate)
+        nrmi_pack_like_y(w, s, w->e, nrmi_like_y(w->t, a->dgate, y_at), 1);
 }
 
 static void nrmi_back(nrmi_work *w, const nrmi_span *s, size_t out_at)
@@ -4347,7 +4352,6 @@ static void nrmi_map_chunk(nrmi_work *w, const nrmi_span *s)
     const size_t y_at = nrmi_span_at(w, s, t->y_plane, t->y_step);
     const size_t out_at = w->gradient ? nrmi_span_at(w, s, t->x_plane, t->x_step) : y_at;
     nrmi_chunk *c = &w->c;
-    nrmi_chunk frozen;
     nrmi_find_along(w, s->plane, s->from, t->column ? s->lines : s->n);
     nrmi_front(w, s);
     if (!t->out) {
@@ -4358,10 +4362,9 @@ static void nrmi_map_chunk(nrmi_work *w, const nrmi_span *s)
     c->out_step = w->packs_out ? (s->n + 15) & ~(size_t)15 : w->gradient ? t->x_step : t->y_step;
     c->stream = t->stream && !w->packs_out && s->n > 32;
     if (w->gradient && t->frozen) {
-        frozen = *c;
-        frozen.x = c->dy;
-        frozen.x_step = c->dy_step;
-        k->map[NRMI_Y][w->place][0](&frozen);
+        c->x = c->dy;
+        c->x_step = c->dy_step;
+        k->map[NRMI_Y][w->place][0](c);
         c->finite = k->is_double || nrmi_all_finite(w);
     } else {
         k->map[dx ? NRMI_DX : NRMI_Y][w->place][w->what == NRMI_INNER](c);
@@ -4387,10 +4390,7 @@ static void nrmi_move_lines(nrmi_tile *t, size_t lines)
     t->dsum = nrmi_shift(t->dsum, x);
     t->out = nrmi_shift(t->out, t->dy ? x : y);
     t->dy = nrmi_shift(t->dy, y);
-    t->add = nrmi_shift(t->add, y);
-    t->gate = nrmi_shift(t->gate, y);
-    t->dadd = nrmi_shift(t->dadd, y);
-    t->dgate = nrmi_shift(t->dgate, y);
+    t->y_moved += lines * t->y_step;
 }
 
 /* Lines of a column in chunks; from the end where the sums have just been there. */
@@ -5466,7 +5466,7 @@ static int nrmi_plain_rows(const nrmi_job *j)
 {
     const nrmi_tile *t = &j->t;
     return !j->w.column && !j->pool && t->dtype != NRM_F64 && !t->packs && !t->res && !t->acts &&
-           !t->dadd && !t->forced && !(j->inner && (j->q->d->affine_per_sample ||
+           !t->gives && !t->forced && !(j->inner && (j->q->d->affine_per_sample ||
                                         nrmi_bits(j->gamma ? j->q->d->gamma_offset : 0) != 0));
 }
 
@@ -6319,7 +6319,7 @@ static NRMI_NOINLINE int nrmi_inner_together(const nrmi_job *j)
 /* Whether there is an output as large as dy. */
 static int nrmi_maps(const nrmi_job *j)
 {
-    return j->t.out || j->t.dadd || j->t.dgate;
+    return j->t.out || j->t.gives;
 }
 
 static NRMI_NOINLINE void nrmi_inner_backward(const nrmi_job *j)
@@ -6856,7 +6856,7 @@ static nrm_status nrmi_run_backward(nrmi_job *j)
     if (!(j->q->verb->flags & NRMI_GIVES_PARAMS))
         j->dgamma = j->dbeta = NULL;
     if (j->q->verb == &nrmi_verbs[NRM_BACKWARD_REDUCE])
-        j->t.out = j->t.dadd = j->t.dgate = NULL;
+        j->t.out = NULL;
     if (j->inner)
         nrmi_inner_backward(j);
     else
@@ -7341,12 +7341,11 @@ static NRMI_COLD void nrmi_say_value(nrmi_text *t, const nrmi_call *q, nrm_verb 
 {
     const nrm_desc *d = &q->desc;
     const nrm_pitch *pitch = wrong & NRMI_OF_Y_PITCH ? &q->yp : &q->xp;
-    const uintptr_t a = (uintptr_t)q->met[0].p, b = (uintptr_t)q->met[1].p;
     switch (sign) {
     case '0': nrmi_say_word(t, NRMI_VERB_NAMES, verb); break;
-    case '1': nrmi_say_set(t, 1u << (q->met[0].field - nrmi_fields)); break;
-    case '2': nrmi_say_set(t, 1u << (q->met[1].field - nrmi_fields)); break;
-    case '3': nrmi_say_set(t, q->met[0].field->same); break;
+    case '1': nrmi_say_set(t, 1u << (q->met[0] - nrmi_fields)); break;
+    case '2': nrmi_say_set(t, 1u << (q->met[1] - nrmi_fields)); break;
+    case '3': nrmi_say_set(t, q->met[0]->same); break;
     case '4': nrmi_say_word(t, "BATCH\0LAYER\0INSTANCE\0GROUP\0RMS", d->kind); break;
     case '5': nrmi_say(t, wrong & NRMI_OF_Y_PITCH ? 'y' : 'x'); break;
     case '6': nrmi_say_word(t, "positions\0channels", d->layout); break;
@@ -7371,9 +7370,7 @@ static NRMI_COLD void nrmi_say_value(nrmi_text *t, const nrmi_call *q, nrm_verb 
     case 'W': nrmi_say_whole(t, nrmi_width(d)); break;
     case 'M': nrmi_say_whole(t, nrmi_lines(d) * pitch->line); break;
     case 'H': nrmi_say_whole(t, q->a->pool->threads); break;
-    default: /* B: from the later beginning to the earlier end */
-        nrmi_say_whole(t, a < b ? nrmi_least(q->met[0].bytes - (b - a), q->met[1].bytes)
-                                : nrmi_least(q->met[1].bytes - (a - b), q->met[0].bytes));
+    default: nrmi_say_whole(t, q->overlap); /* B */
     }
 }
 

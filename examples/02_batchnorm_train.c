@@ -24,17 +24,20 @@ int main(void)
     nrm_desc desc = {.n = N, .c = C, .s = S, .kind = NRM_BATCH, .layout = NRM_NCHW, .eps = 1e-5};
     nrm_args args = {.x = x, .y = y, .gamma = gamma, .beta = beta,
                      .running_mean = mean, .running_var = var, .running_rate = 0.1};
+    char why[160];
     int step, i, j, k, bad = 0;
 
     for (step = 0; step <= STEPS; ++step) {
-        nrm_status status;
+        const nrm_verb verb = step < STEPS ? NRM_FORWARD : NRM_INFER;
         for (i = 0; i < N * C * S; ++i) {
             j = i / S % C;
             x[i] = (float)(centre[j] + width[j] * noise());
         }
         /* running = 0.9 * running + 0.1 * batch; the last batch is inference and moves nothing. */
-        status = step < STEPS ? nrm_forward(&desc, &args) : nrm_infer(&desc, &args);
-        if (status) return fprintf(stderr, "%s\n", nrm_status_string(status)), 1;
+        if (verb == NRM_FORWARD ? nrm_forward(&desc, &args) : nrm_infer(&desc, &args)) {
+            nrm_explain(verb, &desc, &args, why, sizeof why);
+            return fprintf(stderr, "%s\n", why), 1;
+        }
     }
 
     printf("channel  running mean (true)     running var (true)        infer: mean    std\n");

@@ -18,6 +18,7 @@ int main(void)
     nrm_args args = {.x = nhwc, .y = nhwc, .gamma = gamma, .beta = beta, .mean = mean,
                      .rstd = rstd};
     nrm_status status;
+    char why[160];
     size_t i, j, k, differ = 0, zeros = 0;
     uint32_t state = 1;
 
@@ -34,7 +35,10 @@ int main(void)
     desc.layout = NRM_NCHW;
     args.x = args.y = nchw;
     if (!status) status = nrm_forward(&desc, &args);
-    if (status) return fprintf(stderr, "%s\n", nrm_status_string(status)), 1;
+    if (status) {
+        nrm_explain(NRM_FORWARD, &desc, &args, why, sizeof why);
+        return fprintf(stderr, "%s\n", why), 1;
+    }
 
     for (i = 0; i < N; ++i)
         for (j = 0; j < C; ++j)

@@ -47,8 +47,11 @@ int main(void)
     nrm_args args = {.x = x, .gamma = scale, .beta = shift, .mean = mean, .rstd = rstd,
                      .dy = weight, .dx = dx, .dgamma = dgamma, .dbeta = dbeta};
     double worst = loss() * 0; /* fills mean and rstd */
-    nrm_status status = nrm_backward(&desc, &args);
-    if (status) return fprintf(stderr, "%s\n", nrm_status_string(status)), 1;
+    char why[160];
+    if (nrm_backward(&desc, &args)) {
+        nrm_explain(NRM_BACKWARD, &desc, &args, why, sizeof why);
+        return fprintf(stderr, "%s\n", why), 1;
+    }
     printf("           backward  difference\n");
     worst = fmax(worst, compare("dx", x, dx, COUNT));
     worst = fmax(worst, compare("dgamma", scale, dgamma, COLS));

@@ -61,6 +61,7 @@ int main(void)
     nrm_desc desc = {.n = ROWS, .c = COLS, .kind = NRM_LAYER, .eps = 1e-5};
     nrm_args args = {.x = x, .y = alone};
     nrm_status status;
+    char why[160];
     int i, same;
     for (i = 0; i < ROWS * COLS; ++i) x[i] = (float)((unsigned)i * 2654435761u % 1000003);
     status = nrm_forward(&desc, &args);
@@ -71,7 +72,10 @@ int main(void)
     pthread_mutex_lock(&crew.lock);
     crew.quit = 1, pthread_cond_broadcast(&crew.go), pthread_mutex_unlock(&crew.lock);
     for (i = 1; i < THREADS; ++i) pthread_join(id[i], NULL);
-    if (status) return fprintf(stderr, "%s\n", nrm_status_string(status)), 1;
+    if (status) {
+        nrm_explain(NRM_FORWARD, &desc, &args, why, sizeof why);
+        return fprintf(stderr, "%s\n", why), 1;
+    }
     same = !memcmp(alone, together, sizeof alone);
     printf("layer norm of %d rows of %d: %zu tasks, %d threads; the bits of one thread: %s\n", ROWS,
            COLS, crew.tasks, THREADS, same ? "yes" : "NO");

@@ -161,15 +161,17 @@ static int tune(void)
            !(sum / 20 < first) || !(far < 1e-6);
 }
 
-/* One value per channel has no unbiased variance: nothing is written, and the status says why. */
+/* One value per channel has no unbiased variance: nothing is written, and nrm_explain says why. */
 static int batch_of_one(void)
 {
     const float was = running_var[0];
     nrm_status status;
+    char why[160];
     desc.n = 1;
     y[0] = 123;
     status = nrm_forward(&desc, &args);
-    printf("train with n = 1: \"%s\"\n", nrm_status_string(status));
+    nrm_explain(NRM_FORWARD, &desc, &args, why, sizeof why);
+    printf("train with n = 1: %s\n", why);
     if (status != NRM_ERR_SAMPLES || y[0] != 123 || running_var[0] != was) return 1;
 
     /* With nothing to move there is nothing to refuse, but then a batch of one is its own mean. */

@@ -104,6 +104,10 @@ static void point(enum slot slot, void *to)
     case SLOT_RUNNING_VAR: a->running_var = to; break;
     case SLOT_MEAN: a->mean = (double *)to; break;
     case SLOT_RSTD: a->rstd = (double *)to; break;
+    case SLOT_ADD: a->add = to; break;
+    case SLOT_DADD: a->dadd = to; break;
+    case SLOT_GATE: a->gate = to; break;
+    case SLOT_DGATE: a->dgate = to; break;
     case SLOT_MOMENTS: now.moments = to; break;
     case SLOT_SUMS: now.sums = to; break;
     default: break;
@@ -133,16 +137,16 @@ static void valid_call(nrm_kind kind, enum verb verb)
 static void wrong_enumerators(nrm_kind kind, enum verb verb)
 {
     size_t i;
-    static const int wrong[] = {-1, 5, 1000};
+    static const int wrong[] = {-1, 6, 1000};
     for (i = 0; i < COUNT(wrong); ++i) {
         begin(kind, verb), now.b.d.kind = (nrm_kind)wrong[i], expect(NRM_ERR_DESC, "kind");
         begin(kind, verb), now.b.d.layout = (nrm_layout)wrong[i], expect(NRM_ERR_DESC, "layout");
         begin(kind, verb), now.b.d.dtype = (nrm_dtype)wrong[i], expect(NRM_ERR_DESC, "dtype");
         begin(kind, verb), now.b.d.act = (nrm_act)wrong[i], expect(NRM_ERR_DESC, "act");
     }
+    begin(kind, verb), now.b.d.kind = (nrm_kind)5, expect(NRM_ERR_DESC, "kind 5");
     begin(kind, verb), now.b.d.layout = (nrm_layout)2, expect(NRM_ERR_DESC, "layout 2");
     begin(kind, verb), now.b.d.dtype = (nrm_dtype)4, expect(NRM_ERR_DESC, "dtype 4");
-    begin(kind, verb), now.b.d.act = (nrm_act)2, expect(NRM_ERR_DESC, "act 2");
 }
 
 static void wrong_groups(nrm_kind kind, enum verb verb)
@@ -173,6 +177,32 @@ static void wrong_offset(nrm_kind kind, enum verb verb)
         begin(kind, verb), now.b.d.gamma_offset = wrong[i], expect(NRM_ERR_DESC, "gamma_offset");
         begin(kind, verb), now.b.d.gamma_offset = wrong[i];
         point(SLOT_GAMMA, NULL), expect(NRM_OK, "gamma_offset without gamma");
+    }
+}
+
+/* Each is asked for by its own activation alone. */
+static void wrong_act_values(nrm_kind kind, enum verb verb)
+{
+    const double inf = HUGE_VAL, nan = (double)NAN;
+    const double slope[] = {inf, -inf, nan};
+    const struct {
+        double low, high;
+        int wrong;
+    } limit[] = {{0, -1, 1}, {6, 0, 1}, {1e-300, 0, 1}, {nan, 6, 1}, {0, nan, 1}, {nan, nan, 1},
+                 {-nan, 1, 1}, {inf, -inf, 1}, {inf, 0, 1}, {0, -inf, 1}, {0, 0, 0}, {0, 6, 0},
+                 {0.0, -0.0, 0}, {-inf, inf, 0}, {0, inf, 0}, {-inf, 0, 0}, {inf, inf, 0}};
+    size_t i;
+    int act;
+    for (act = 0; act < ACTS; ++act) {
+        for (i = 0; i < COUNT(slope); ++i) {
+            begin(kind, verb), now.b.d.act = (nrm_act)act, now.b.d.act_slope = slope[i];
+            expect(act == NRM_LEAKY_RELU ? NRM_ERR_DESC : NRM_OK, "act_slope");
+        }
+        for (i = 0; i < COUNT(limit); ++i) {
+            begin(kind, verb), now.b.d.act = (nrm_act)act;
+            now.b.d.act_low = limit[i].low, now.b.d.act_high = limit[i].high;
+            expect(act == NRM_CLIP && limit[i].wrong ? NRM_ERR_DESC : NRM_OK, "act_low, act_high");
+        }
     }
 }
 
@@ -251,13 +281,19 @@ static void missing_pointers(nrm_kind kind, enum verb verb)
         char role = verb_roles[verb][slot];
         begin(kind, verb);
         if (now.b.role[slot] == '.') continue;
+        if (slot == SLOT_GATE && now.b.a.dgate) role = 'I';
         point((enum slot)slot, NULL);
         expect(role < 'a' ? NRM_ERR_NULL : NRM_OK, slot_name[slot]);
     }
     if (verb == VERB_BACKWARD || verb == VERB_INFER_BACKWARD) {
         begin(kind, verb);
         point(SLOT_DX, NULL), point(SLOT_DGAMMA, NULL), point(SLOT_DBETA, NULL);
+        point(SLOT_DADD, NULL), point(SLOT_DGATE, NULL);
         expect(NRM_ERR_NULL, "no output at all");
+        point(SLOT_DADD, now.b.data[SLOT_DADD]), expect(NRM_OK, "dadd alone");
+        begin(kind, verb);
+        point(SLOT_DX, NULL), point(SLOT_DGAMMA, NULL), point(SLOT_DBETA, NULL);
+        point(SLOT_DADD, NULL), expect(NRM_OK, "dgate alone");
     }
 }
 
@@ -295,6 +331,24 @@ static void ignored_pointers(nrm_kind kind, enum verb verb)
     free(clean);
 }
 
+/* beta and add are read by backward only for y before the activation, or before a gate. */
+static void seldom_read(nrm_kind kind, enum verb verb)
+{
+    static const enum slot slots[] = {SLOT_BETA, SLOT_ADD, SLOT_GAMMA};
+    const enum slot out = verb == VERB_BACKWARD_REDUCE ? SLOT_SUMS : SLOT_DX;
+    size_t i;
+    int why;
+    if (verb_roles[verb][SLOT_DY] == '.') return;
+    for (i = 0; i < COUNT(slots) - (verb != VERB_BACKWARD_REDUCE); ++i)
+        for (why = 0; why < 3; ++why) {
+            begin(kind, verb);
+            now.b.d.act = why == 1 ? NRM_SILU : NRM_IDENTITY;
+            if (why != 2) point(SLOT_GATE, NULL), point(SLOT_DGATE, NULL);
+            point(slots[i], now.b.data[out]);
+            expect(why ? NRM_ERR_ALIAS : NRM_OK, slot_name[slots[i]]);
+        }
+}
+
 static void missing_isa(nrm_kind kind, enum verb verb)
 {
     int isa;
@@ -309,8 +363,15 @@ static void missing_isa(nrm_kind kind, enum verb verb)
 
 static int may_be_same(enum slot out, enum slot other)
 {
-    if (out == SLOT_Y || out == SLOT_SUM) return other == SLOT_X || other == SLOT_RESIDUAL;
-    return out == SLOT_DX && (other == SLOT_X || other == SLOT_DY || other == SLOT_DSUM);
+    switch (out) {
+    case SLOT_Y:
+        return other == SLOT_X || other == SLOT_RESIDUAL || other == SLOT_ADD || other == SLOT_GATE;
+    case SLOT_SUM: return other == SLOT_X || other == SLOT_RESIDUAL;
+    case SLOT_DX: return other == SLOT_X || other == SLOT_DY || other == SLOT_DSUM;
+    case SLOT_DADD: return other == SLOT_DY || other == SLOT_ADD;
+    case SLOT_DGATE: return other == SLOT_DY || other == SLOT_GATE;
+    default: return 0;
+    }
 }
 
 /* Puts each output at, into and across each other buffer of the call. */
@@ -829,7 +890,9 @@ static void test_counts(nrm_dtype type)
         d = good, d.kind = (nrm_kind)5, counts(&d, 0, "kind");
         d = good, d.layout = (nrm_layout)2, counts(&d, 0, "layout");
         d = good, d.dtype = (nrm_dtype)4, counts(&d, 0, "dtype");
-        d = good, d.act = (nrm_act)2, counts(&d, 0, "act");
+        d = good, d.act = (nrm_act)6, counts(&d, 0, "act");
+        d = good, d.act = NRM_CLIP, d.act_low = 1, counts(&d, 0, "act_low above act_high");
+        d = good, d.act = NRM_LEAKY_RELU, d.act_slope = HUGE_VAL, counts(&d, 0, "act_slope");
         d = good, d.eps = -1, counts(&d, 0, "eps");
         d = good, d.eps = (double)NAN, counts(&d, 0, "eps");
         d = good, d.n = SIZE_MAX, counts(&d, 0, "size");
@@ -1034,6 +1097,47 @@ static void test_empty_parts(void)
     group_end();
 }
 
+/* ---- nrm_fold_next --------------------------------------------------------------------------- */
+
+static nrm_status fold_next(float *w_out, float *b_out, const float *w, const float *b, size_t c)
+{
+    return nrm_fold_next(w_out, b_out, w, b, 2, c, fold.gamma, fold.beta);
+}
+
+/* 2 rows of 3 weights: each product is rounded once, each sum of doubles too. */
+static void test_fold_next(void)
+{
+    size_t i, j;
+    group("nrm_fold_next");
+    fold_begin();
+    check(fold_next(fold.weight_out, fold.bias_out, fold.weight, fold.bias, 3) == NRM_OK, "plain");
+    for (i = 0; i < 2; ++i) {
+        double sum = (double)fold.bias[i];
+        for (j = 0; j < 3; ++j) {
+            const double w = (double)fold.weight[3 * i + j];
+            sum += w * (double)fold.beta[j];
+            check(fold.weight_out[3 * i + j] == (float)(w * (double)fold.gamma[j]), "weight %zu", j);
+        }
+        check(fold.bias_out[i] == (float)sum, "bias %zu", i);
+    }
+    fold_begin();
+    check(nrm_fold_next(fold.weight, fold.bias, fold.weight, fold.bias, 2, 3, NULL, NULL) ==
+              NRM_OK && !memcmp(fold.field, fold.before, sizeof fold.field), "in place, bare");
+    check(fold_next(NULL, fold.bias_out, fold.weight, NULL, 3) == NRM_ERR_NULL, "weight_out");
+    check(fold_next(fold.weight_out, NULL, fold.weight, NULL, 3) == NRM_ERR_NULL, "bias_out");
+    check(fold_next(fold.weight_out, fold.bias_out, NULL, NULL, 3) == NRM_ERR_NULL, "weight");
+    check(fold_next(fold.weight_out, fold.bias_out, fold.weight, NULL, SIZE_MAX / 4) ==
+              NRM_ERR_SIZE, "size");
+    check(fold_next(fold.weight + 1, fold.bias_out, fold.weight, NULL, 3) == NRM_ERR_ALIAS &&
+              fold_next(fold.weight, fold.weight + 5, fold.weight, NULL, 3) == NRM_ERR_ALIAS &&
+              fold_next(fold.gamma, fold.bias_out, fold.weight, NULL, 3) == NRM_ERR_ALIAS &&
+              fold_next(fold.weight, fold.beta + 2, fold.weight, NULL, 3) == NRM_ERR_ALIAS,
+          "overlap");
+    check(nrm_fold_next(NULL, NULL, NULL, NULL, 0, 3, NULL, NULL) == NRM_OK, "no rows");
+    check(!memcmp(fold.field, fold.before, sizeof fold.field), "a call that failed wrote");
+    group_end();
+}
+
 /* ---- all ------------------------------------------------------------------------------------- */
 
 static void test_type(nrm_dtype type)
@@ -1043,9 +1147,11 @@ static void test_type(nrm_dtype type)
         each_call visit;
     } each[] = {{"valid calls", valid_call}, {"enumerators out of range", wrong_enumerators},
                 {"groups", wrong_groups}, {"eps", wrong_eps}, {"gamma_offset", wrong_offset},
+                {"act_slope, act_low, act_high", wrong_act_values},
                 {"sizes", wrong_sizes}, {"pitches", wrong_pitches},
                 {"missing pointers", missing_pointers}, {"missing structs", missing_structs},
                 {"pointers that are not needed", ignored_pointers},
+                {"pointers that are seldom needed", seldom_read},
                 {"instruction sets", missing_isa}, {"outputs that overlap", overlaps},
                 {"inputs that are each other", shared_inputs}, {"running_rate", wrong_rates},
                 {"tensors without elements", empty}};
@@ -1078,6 +1184,7 @@ int main(void)
     test_strings();
     test_short_forms();
     test_fold();
+    test_fold_next();
     test_large_empty();
     test_empty_parts();
     ok(nrm_version() == NRM_VERSION, "the version of the header is that of its code");

@@ -214,11 +214,11 @@ static void draw_desc(gen *g, nrm_desc *d)
 static void draw_given(gen *g, placing *q)
 {
     const nrm_desc *d = &q->p.d;
-    const int forward = q->verb == VERB_FORWARD || q->verb == VERB_INFER || q->verb == VERB_APPLY;
     q->p.given = (unsigned)gen_u64(g) | 1u << SLOT_DX; /* one output at least */
-    if (q->verb == VERB_BACKWARD_REDUCE && d->act != NRM_RELU && !d->affine_per_sample)
+    if (!(q->p.given >> SLOT_GATE & 1)) q->p.given &= ~(1u << SLOT_DGATE);
+    if (!verb_adds(&q->p, q->verb)) q->p.given &= ~(1u << SLOT_BETA | 1u << SLOT_ADD);
+    if (q->verb == VERB_BACKWARD_REDUCE && !verb_adds(&q->p, q->verb) && !d->affine_per_sample)
         q->p.given &= ~(1u << SLOT_GAMMA);
-    if (!forward && d->act != NRM_RELU) q->p.given &= ~(1u << SLOT_BETA);
     q->p.running_rate = 0.1, q->p.running_population = 1, q->p.accumulate = gen_one_in(g, 2);
 }
 
@@ -284,8 +284,14 @@ static int elements_overlap(const placing *q, int a, int b)
 
 static int may_be_one(int out, int in)
 {
-    if (out == SLOT_Y || out == SLOT_SUM) return in == SLOT_X || in == SLOT_RESIDUAL;
-    return out == SLOT_DX && (in == SLOT_X || in == SLOT_DY || in == SLOT_DSUM);
+    switch (out) {
+    case SLOT_Y: return in == SLOT_X || in == SLOT_RESIDUAL || in == SLOT_ADD || in == SLOT_GATE;
+    case SLOT_SUM: return in == SLOT_X || in == SLOT_RESIDUAL;
+    case SLOT_DX: return in == SLOT_X || in == SLOT_DY || in == SLOT_DSUM;
+    case SLOT_DADD: return in == SLOT_DY || in == SLOT_ADD;
+    case SLOT_DGATE: return in == SLOT_DY || in == SLOT_GATE;
+    default: return 0;
+    }
 }
 
 /* The pitch that counts: not of a single line, nor of a single sample. */

@@ -144,6 +144,15 @@ my @listed = $text{'tests/include/public.h'} =~ /PUBLIC\((nrm_\w+)\)/g;
 check('tests/include/public.h lists the public functions',
       difference('normalize.h', \@declared, 'public.h', \@listed));
 
+# Literals that follow one another are one; % and a sign stand for a value.
+sub literals { return map { join '', /"([^"]*)"/g } $_[0] =~ /((?:"[^"]*"[\s\\]*)+)/g }
+my ($wrongs) = $header =~ /^#define NRMI_WRONGS\(row\)(.*?)\n\n/ms;
+my @quoted = literals($text{'tests/test_explain.c'});
+my @sentences = literals($wrongs // '');
+check('tests/test_explain.c has every sentence of nrm_explain',
+      @sentences ? grep { my $like = join '.+', map { quotemeta } split /%\w/, $_, -1;
+                          !grep { /^$like$/ } @quoted } @sentences : 'none found');
+
 my %number = $header =~ /^#define NRM_VERSION_(MAJOR|MINOR|PATCH) (\d+)$/mg;
 my $version = join '.', map { defined $number{$_} ? $number{$_} : '?' } qw(MAJOR MINOR PATCH);
 my ($first_line) = $header =~ /\A([^\n]*)/;

@@ -41,7 +41,6 @@ class Args(ctypes.Structure):
 _beside = pathlib.Path(__file__).resolve().parents[2] / "build" / "libnormalize.so"
 _library = ctypes.CDLL(os.environ.get("NORMALIZE_LIBRARY", str(_beside)))
 _library.nrm_forward.argtypes = [ctypes.POINTER(Desc), ctypes.POINTER(Args)]
-_library.nrm_status_string.restype = ctypes.c_char_p
 
 
 def normalize(x, kind=LAYER, gamma=None, beta=None, eps=1e-5, groups=0, layout=NCHW):
@@ -62,7 +61,9 @@ def normalize(x, kind=LAYER, gamma=None, beta=None, eps=1e-5, groups=0, layout=N
             setattr(args, name, kept[name].ctypes.data)
     status = _library.nrm_forward(desc, args)
     if status:
-        raise ValueError(_library.nrm_status_string(status).decode())
+        why = ctypes.create_string_buffer(160)
+        _library.nrm_explain(0, ctypes.byref(desc), ctypes.byref(args), why, c_size_t(len(why)))
+        raise ValueError(why.value.decode())
     return x
 
 
