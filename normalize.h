@@ -3242,7 +3242,7 @@ enum {
     NRMI_FIXED_ROOM = NRMI_LANES < 256 ? 8192 : 4096, /* tiles of rows are not smaller then */
     NRMI_SUMS_ROOM = NRMI_FIXED_ROOM + 82 * NRMI_LANES,
     NRMI_PARK_ROOM = NRMI_SUMS_ROOM - 28 * NRMI_LANES, /* without a list and the sums of a cell */
-    NRMI_MAP_ROOM = NRMI_FIXED_ROOM + 64 * NRMI_LANES
+    NRMI_MAP_ROOM = NRMI_FIXED_ROOM + 60 * NRMI_LANES
 };
 
 static unsigned char *nrmi_take(nrmi_room *room, size_t bytes)
