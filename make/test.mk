@@ -57,7 +57,7 @@ build/gcc/exhaustive: tests/exhaustive.c build/gcc/normalize.o $(HEADERS)
 
 .PHONY: exhaustive
 exhaustive: build/gcc/exhaustive ## bf16, f16, SiLU: all 2^32 floats and pairs, each instruction set
-	$(call TAKES,2 minutes on two cores)
+	$(call TAKES,7 minutes on two cores)
 	@$(PROVE) '$< silu' '$< bf16' '$< f16'
 
 # test_same_bits draws FEWER of its random problems (2000 otherwise) under the sanitizers: the code
