@@ -891,8 +891,8 @@ typedef struct nrmi_chunk {
     int stream, finite;               /* dx: out: whether all of it is                          */
 } nrmi_chunk;
 
-/* What follows the norm, u = xhat * g + b: out = act(u + add), or, with dy, its gradient dy times the
-   slope there. add may be NULL. The steps are values from one line to the next. */
+/* What follows the norm, u = xhat * g + b: out = act(u + add), or, with dy, dy times the slope
+   there. add may be NULL. The steps are values from one line to the next. */
 typedef struct nrmi_acting {
     const unsigned char *u, *add, *dy;
     unsigned char *out;
@@ -1204,8 +1204,8 @@ static NRMI_INLINE int nrmi_comfortable_affine(double g, double b)
            nrmi_bits(b) <= nrmi_bits(NRMI_BETA_LIMIT);
 }
 
-/* One y before the activation, by the choice and the formulas that the kernels use, as a float if it
-   is one: the gradient in double asks it for the place that the forward pass saw. */
+/* One y before the activation, by the choice and the formulas that the kernels use, as a float if
+   it is one: the gradient in double asks it for the place that the forward pass saw. */
 static double nrmi_point(double x, double mean, double rstd, double g, double b, int inner,
                         int forced)
 {
@@ -3503,6 +3503,14 @@ static int nrmi_param_serves(const nrmi_work *w, const unsigned char *from, doub
     return !from || (w->k->size == (w->t->dtype == NRM_F64 ? 8 : 4) && nrmi_bits(offset) == 0);
 }
 
+/* Whether y has to lie elsewhere before it acts: add or gate may be where it goes, and what goes
+   past the caches is not read there again. */
+static int nrmi_acts_apart(const nrmi_tile *t)
+{
+    const nrm_args *a = t->call->a;
+    return a->gate || t->stream || t->out == nrmi_like_y(t, a->add, 0);
+}
+
 static void nrmi_open_work(nrmi_work *w, const nrmi_tile *t, const nrmi_kernels *k, int what,
                            int gradient, int sums, nrmi_room *room)
 {
@@ -3527,8 +3535,7 @@ static void nrmi_open_work(nrmi_work *w, const nrmi_tile *t, const nrmi_kernels 
     w->ignores_x = gradient && !sums && t->frozen && !t->acts;
     w->packs_dy = gradient && (converts || t->acts || w->gives);
     w->packs_out = !sums && (converts || t->dsum || !t->apart ||
-                             (t->acts && !gradient && (direct || t->call->a->gate || t->stream ||
-                                                       t->out == nrmi_like_y(t, t->call->a->add, 0))));
+                             (t->acts && !gradient && (direct || nrmi_acts_apart(t))));
     w->c.half = direct ? t->dtype : 0;
     w->c.half_out = w->packs_out ? 0 : w->c.half;
     if (what == NRMI_INNER) {
@@ -3650,24 +3657,6 @@ static void nrmi_rescale(const nrmi_work *w, size_t p, size_t from, size_t lines
         }
 }
 
-/* u in double arithmetic on other storage: as forward computed it, in float where that was its
-   choice. */
-static void nrmi_points(const nrmi_work *w, const nrmi_chunk *m)
-{
-    const int channel = w->what == NRMI_CHANNEL;
-    const double *mean = (const double *)m->mh, *rstd = (const double *)m->r;
-    const double *g = (const double *)(channel ? m->k : m->g), *b = (const double *)m->b;
-    size_t l, i;
-    for (l = 0; l < m->lines; l++)
-        for (i = 0; i < m->n; i++) {
-            const size_t s = w->place ? i : l * m->stat_step, o = w->place ? l : i;
-            const double x = ((const double *)m->x)[l * m->x_step + i];
-            ((double *)m->out)[l * m->out_step + i] =
-                nrmi_point(x, mean[s], rstd[s], channel ? g[s] : g[o * m->g_step],
-                           channel ? b[s] : b[o * m->b_step], !channel, w->t->forced);
-        }
-}
-
 /* Lines without a residual: packed with `step` values from one to the next, at x with x_step. */
 static nrmi_packing nrmi_packing_of(unsigned char *packed, size_t step, const unsigned char *x,
                                     size_t x_step, size_t lines, size_t n, int dtype)
@@ -3718,7 +3707,7 @@ static nrmi_acting nrmi_acting_by(const nrmi_tile *t)
     return a;
 }
 
-/* What acts on packed u of a chunk whose y begins at y_at; add is in u where it has to be packed. */
+/* What acts on packed u of a chunk whose y begins at y_at; add that has to be packed is in u. */
 static nrmi_acting nrmi_acting_of(const nrmi_work *w, const nrmi_span *s, size_t y_at,
                                   unsigned char *u)
 {
@@ -3740,9 +3729,83 @@ static nrmi_acting nrmi_acting_of(const nrmi_work *w, const nrmi_span *s, size_t
     return a;
 }
 
-/* `count` packed values: v, dy and gate, in u, w and e, give dy * (silu(gate) * act'(v)) in w and
-   dgate = dy * (act(v) * silu'(gate)), if it is asked for, in e: products that overflow only where silu or act does. So
-   many at a time, whose act(v) is kept here. */
+/* act(v), or w times its slope there, of one value. */
+static double nrmi_act_one(const nrmi_kernels *k, nrmi_acting *a, int act, double v, double w,
+                           int slope)
+{
+    double u, dy, out = 0;
+    nrmi_put(k, &u, 0, v);
+    nrmi_put(k, &dy, 0, w);
+    a->act = act;
+    a->n = a->lines = 1;
+    a->u = (const unsigned char *)&u;
+    a->dy = (const unsigned char *)&dy;
+    a->out = (unsigned char *)&out;
+    (slope ? k->slope : k->act)(a);
+    return k->is_double ? out : (double)nrmi_f32_at(&out, 0);
+}
+
+/* dy' and, if it is asked for, dgate of place `at` of y from u, in this arithmetic. Sums and
+   products of two floats are in double, rounded, what they are in float. */
+static double nrmi_slope_one(const nrmi_kernels *k, const nrmi_tile *t, size_t at, double u,
+                             double *dgate)
+{
+#define NRMI_AS(x) (k->is_double ? (x) : nrmi_as_float(x))
+    const nrm_args *more = t->call->a;
+    const int act = (int)t->call->d->act;
+    const double dy = nrmi_value(t->dtype, nrmi_like_y(t, more->dy, at), 0);
+    nrmi_acting a = nrmi_acting_by(t);
+    double gate, y, s;
+    if (more->add)
+        u = NRMI_AS(u + nrmi_value(t->dtype, nrmi_like_y(t, more->add, at), 0));
+    if (!more->gate)
+        return nrmi_act_one(k, &a, act, u, dy, 1);
+    gate = nrmi_value(t->dtype, nrmi_like_y(t, more->gate, at), 0);
+    if (dgate) {
+        y = nrmi_act_one(k, &a, act, u, 0, 0);
+        y = nrmi_act_one(k, &a, NRM_SILU, gate, y, 1);
+        *dgate = NRMI_AS(nrmi_product(dy, y));
+    }
+    s = nrmi_act_one(k, &a, NRM_SILU, gate, 0, 0);
+    s = nrmi_act_one(k, &a, act, u, s, 1);
+    return NRMI_AS(nrmi_product(dy, s));
+#undef NRMI_AS
+}
+
+/* dy' in double arithmetic on other storage: as in float, where that is finite, so that whatever
+   adds them up meets the same numbers. */
+static NRMI_NOINLINE void nrmi_slopes_one_by_one(const nrmi_work *w, const nrmi_chunk *m,
+                                                 size_t y_at)
+{
+    const nrmi_tile *t = w->t;
+    const int channel = w->what == NRMI_CHANNEL, asked = w->gives && t->call->a->dgate;
+    const double *mean = (const double *)m->mh, *rstd = (const double *)m->r;
+    const double *g = (const double *)(channel ? m->k : m->g), *b = (const double *)m->b;
+    size_t l, i;
+    for (l = 0; l < m->lines; l++)
+        for (i = 0; i < m->n; i++) {
+            const size_t s = w->place ? i : l * m->stat_step, o = w->place ? l : i;
+            const size_t at = y_at + l * m->dy_step + i, to = l * m->out_step + i;
+            const double x = ((const double *)m->x)[l * m->x_step + i];
+            const double u = nrmi_point(x, mean[s], rstd[s], channel ? g[s] : g[o * m->g_step],
+                                        channel ? b[s] : b[o * m->b_step], !channel, t->forced);
+            double narrow = 0, wide = 0;
+            double dy =
+                nrmi_slope_one(&nrmi_kernels_f32_scalar, t, at, u, asked ? &narrow : NULL);
+            if (!nrmi_finite(dy) || !nrmi_finite(narrow)) {
+                const double more = nrmi_slope_one(&nrmi_kernels_f64_scalar, t, at, u, &wide);
+                dy = nrmi_finite(dy) ? dy : more;
+                narrow = nrmi_finite(narrow) ? narrow : wide;
+            }
+            ((double *)(void *)w->w)[to] = dy;
+            if (asked)
+                ((double *)(void *)w->e)[to] = narrow;
+        }
+}
+
+/* `count` packed values: v, dy and gate, in u, w and e, give dy * (silu(gate) * act'(v)) in w and,
+   if it is asked for, dgate = dy * (act(v) * silu'(gate)) in e: products that overflow only where
+   silu or act does. So many at a time, whose act(v) is kept here. */
 static void nrmi_gate_slope(const nrmi_work *w, const nrmi_acting *act, size_t count, int asked)
 {
     enum { NRMI_SOME = 64 };
@@ -3795,10 +3858,12 @@ static void nrmi_front_slope(nrmi_work *w, const nrmi_span *s, size_t y_at)
     c.out_step = nrmi_packed_step(s);
     if (t->column)
         nrmi_shift_along(w, &c, 0, s->apart);
-    if (k->is_double && t->dtype != NRM_F64)
-        nrmi_points(w, &c);
-    else
-        k->map[NRMI_Y][w->place][w->what != NRMI_CHANNEL](&c);
+    if (k->is_double && t->dtype != NRM_F64) {
+        c.dy_step = s->apart * t->y_step;
+        nrmi_slopes_one_by_one(w, &c, y_at);
+        return;
+    }
+    k->map[NRMI_Y][w->place][w->what != NRMI_CHANNEL](&c);
     a = nrmi_acting_of(w, s, y_at, w->u);
     if (w->u != w->w) {
         nrmi_pack_like_y(w, s, w->w, a.dy, 0);
@@ -4193,38 +4258,21 @@ static size_t nrmi_span_at(const nrmi_work *w, const nrmi_span *s, size_t plane,
     return s->plane * plane + (w->t->column ? s->from * step + s->lane : s->lane * step + s->from);
 }
 
-/* dy' of value i of line l in double, where it overflows in float: from the y before it acts, which
-   is a float as ever. */
+/* dy' of value i of line l in double, where it overflows in float. */
 static NRMI_NOINLINE double nrmi_dy_wide(const nrmi_work *w, const nrmi_span *s, size_t l, size_t i)
 {
-    const nrmi_kernels *k = &nrmi_kernels_f64_scalar;
     const nrmi_tile *t = w->t;
-    const nrm_args *more = t->call->a;
     const nrmi_chunk *c = &w->again;
     const int inner = w->what == NRMI_INNER;
     const size_t on = w->place ? i : l, off = w->place ? l : i;
     const size_t at = nrmi_span_at(w, s, t->y_plane, t->y_step) + l * t->y_step + i;
     float u = nrmi_f32_at(w->c.x, l * w->c.x_step + i) - ((const float *)c->mh)[on];
-    double v, y, slope, dy = nrmi_value(t->dtype, t->dy, at);
-    nrmi_acting a = nrmi_acting_by(t);
     u = nrmi_product_f32(u - ((const float *)c->ml)[on], ((const float *)c->r)[on]);
     if (inner || c->k)
         u = nrmi_product_f32(u, inner ? nrmi_f32_at(c->g, off * c->g_step)
                                       : ((const float *)c->k)[on]);
     u += inner ? nrmi_f32_at(c->b, off * c->b_step) : ((const float *)c->b)[on];
-    v = (double)u + (more->add ? nrmi_value(t->dtype, nrmi_like_y(t, more->add, at), 0) : 0);
-    slope = dy;
-    a.n = a.lines = 1;
-    a.u = (const unsigned char *)&v;
-    a.dy = a.out = (unsigned char *)&slope;
-    k->slope(&a);
-    if (!more->gate)
-        return slope;
-    y = nrmi_value(t->dtype, nrmi_like_y(t, more->gate, at), 0);
-    a.act = NRM_SILU;
-    a.u = a.out = (unsigned char *)&y;
-    k->act(&a);
-    return nrmi_product(slope, y);
+    return nrmi_slope_one(&nrmi_kernels_f64_scalar, t, at, (double)u, NULL);
 }
 
 /* A chunk of dx that is not all finite in float, again: what is not is computed in double from the
@@ -8474,7 +8522,8 @@ static NRMI_SELDOM nrmi_bell NRMI_OP(nrmi_bell_of)(nrmi_v v)
                                  0.16666666666666669,    0.5};
 #else
     static const float high = 0.693359375f, low = -2.12194440e-4f, least = -110;
-    static const float c[5] = {1.39263261e-3f, 8.36329255e-3f, 4.16665524e-2f, 1.66665763e-1f, 0.5f};
+    static const float c[5] = {1.39263261e-3f, 8.36329255e-3f, 4.16665524e-2f, 1.66665763e-1f,
+                               0.5f};
 #endif
     nrmi_bell e;
     nrmi_v z, k, half, r, q = nrmi_set1(c[0]);
