@@ -57,9 +57,9 @@
 
    d.dtype = NRM_BF16;                   x, y, dy, dx are uint16_t now; weight and bias stay float
    a.residual = r; a.sum = z;            normalises x + r, and stores x + r in z: transformers
-   d.act = NRM_SILU;                     y = silu(norm(x)); five more activations in A3
+   d.act = NRM_SILU;                     y = silu(norm(x)); A3 has the other activations
    a.add = skip; d.act = NRM_RELU;       y = relu(norm(x) + skip): the block of ResNet
-   a.gate = g;                           y = norm(x) * silu(g): gated RMS norm, as in Mamba 2
+   a.gate = g;                           y = norm(x) * silu(g): gated RMS norm, as in Qwen3-Next
 
   What to look out for:
    - residual is added BEFORE the norm, add AFTER it. A transformer normalises x + residual; the
@@ -358,7 +358,8 @@
    ResNet's skip                       add, NRM_RELU
    U-Net of a diffusion model          NRM_GROUP, NRM_SILU
    MobileNetV2; V3; YOLO               NRM_CLIP, 0 and 6 (ReLU6); NRM_HARD_SWISH; NRM_LEAKY_RELU
-   gated RMS norm: Mamba 2, Qwen3-Next NRM_RMS, gate
+   gated RMS norm, norm before gate    NRM_RMS, gate: Qwen3-Next, norm_before_gate=True of Mamba 2,
+                                       whose default is the norm of x * silu(gate): multiply before
    layer norm into the next linear     nrm_fold_next
 */
 #ifndef NRMI_PASS
