@@ -106,9 +106,9 @@
    NRM_HARD_SWISH   v * (min(max(v + 3, 0), 6) / 6)         v <= -3 ? 0 : v < 3 ? v / 3 + 1/2 : 1
    NRM_SILU         v * s, with s = 1 / (1 + exp(-v))       s * (1 + v * (1 - s))
 
-  add NULL adds nothing, gate NULL is no factor. Both are read as y lies and are of its type, and so
-  are dadd and dgate. Nothing is stored for the backward pass, which computes v again: where there
-  is an activation or a gate it needs gamma, beta, add and gate as forward had them. dadd can be had
+  add NULL adds nothing, gate NULL is no factor. add, dadd, gate and dgate lie as y and are of its
+  type. Nothing is stored for the backward pass, which computes v again: where there is an
+  activation or a gate it needs gamma, beta, add and gate as forward had them. dadd can be had
   without add, dgate only with gate.
 
   xhat * (gamma + gamma_offset) + beta, v, act(v), silu(gate) and y are a float each (of NRM_F64 a
@@ -166,8 +166,8 @@
                              NRM_ERR_SAMPLES if running_var is given and running_population is 0.
                              Leave running_* out of such a call, as of a last batch of one
    all values equal          y is exactly beta (not RMS), also if eps is 0
-   NaN or Inf in add, gate   in its own element of y alone; backward: as in dy, NaN in dx of all
-                             that shares its mean
+   NaN or Inf in add, gate   in its own element of y alone. Backward: where it makes dy' NaN, dx is
+                             NaN in all that shares its mean
    NaN or Inf in x           NaN in all that shares its mean; elsewhere no bit changes. With
                              nrm_infer NaN or Inf in its own element alone, as the formula has it,
                              or in a whole channel from an infinite or NaN running_mean.
@@ -329,8 +329,9 @@
   1.4e at most (docs/ACCURACY.md). bf16 and f16 add the rounding to their type. Doubles have
   constants of their own, e = 2^-52 and a term for the rounding of the mean.
 
-  add, act and gate follow one another, each with the error so far times the factor, and one of its
-  own. SiLU's exponential is computed here; its figure is the worst of all floats (make exhaustive).
+  add, act and gate follow one another: the error so far times the factor, and one of its own.
+  SiLU's exponential is computed here; its figure is the worst of all floats (make exhaustive). The
+  bounds of dx, dgamma and dbeta are of the dy' that was computed; docs/NUMERICS.md has its own.
      add              1                          0.5e * |v|
      NRM_LEAKY_RELU   1 or |act_slope|           0.5e * |act(v)|
      NRM_HARD_SWISH   1.5                        1.5e * |act(v)|
