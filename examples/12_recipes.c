@@ -357,27 +357,52 @@ static void check_blocked(void)
 
 /* The end of ResNet's block: relu(batch norm(from) + skip). It is add; residual would be added
    before the norm. */
-static nrm_status resnet_end(float *to, const float *from, const float *skip,
-                             const nrm_desc *shape, const float *gamma)
+static nrm_status resnet_end(float *to, const float *from, const float *skip, const nrm_desc *d,
+                             const float *gamma, double *mean, double *rstd)
 {
-    nrm_desc d = *shape;
-    nrm_args a = {.x = from, .y = to, .gamma = gamma, .add = skip};
-    d.kind = NRM_BATCH, d.act = NRM_RELU;
-    return forward(&d, &a);
+    nrm_args a = {.x = from, .y = to, .gamma = gamma, .mean = mean, .rstd = rstd, .add = skip};
+    return forward(d, &a);
+}
+
+/* Its gradients: dx of `from`; that of skip takes the place of dy. */
+static nrm_status resnet_end_backward(float *dx, float *dy, const float *from, const float *skip,
+                                      const nrm_desc *d, const float *gamma, double *mean,
+                                      double *rstd)
+{
+    nrm_args a = {.x = from, .gamma = gamma, .mean = mean, .rstd = rstd, .dy = dy, .dx = dx,
+                  .add = skip, .dadd = dy};
+    return nrm_backward(d, &a);
 }
 
 static void check_resnet(void)
 {
     enum { N = 4, C = 8, S = 36, ALL = N * C * S };
+    static float dy[ALL], dx[ALL];
+    static double xhat[ALL];
+    double mean[C], rstd[C];
     const nrm_desc d = {.n = N, .c = C, .s = S, .layout = NRM_NHWC, .act = NRM_RELU, .eps = 1e-5};
     const nrm_args before = {.x = x, .y = y, .residual = more, .gamma = gamma_};
     nrm_status status;
-    fill(x, ALL, 1, 2), fill(more, ALL, 0, 1), fill(gamma_, C, 1, 0.5f);
-    for (int j = 0; j < C; ++j) plain(want + j, x + j, N * S, C, 1, 1e-5);
+    fill(x, ALL, 1, 2), fill(more, ALL, 0, 1), fill(gamma_, C, 1, 0.5f), fill(dy, ALL, 0, 1);
+    for (int j = 0; j < C; ++j) plain(xhat + j, x + j, N * S, C, 1, 1e-5);
     for (int i = 0; i < ALL; ++i)
-        want[i] = fmax(want[i] * (double)gamma_[i % C] + (double)more[i], 0);
-    status = resnet_end(y, x, more, &d, gamma_);
+        want[i] = fmax(xhat[i] * (double)gamma_[i % C] + (double)more[i], 0);
+    status = resnet_end(y, x, more, &d, gamma_, mean, rstd);
     report("ResNet: relu(norm(x) + skip)", status, y, ALL);
+
+    for (int i = 0; i < ALL; ++i) want[i] = want[i] > 0 ? (double)dy[i] : 0;
+    status = resnet_end_backward(dx, dy, x, more, &d, gamma_, mean, rstd);
+    report("... gradient of skip", status, dy, ALL);
+    for (int j = 0; j < C; ++j) {
+        double p = 0, q = 0;
+        for (int i = j; i < ALL; i += C) p += want[i] / (N * S), q += want[i] * xhat[i] / (N * S);
+        for (int i = j; i < ALL; i += C)
+            want[i] = rstd[j] * (double)gamma_[j] * (want[i] - p - xhat[i] * q);
+    }
+    report("... gradient of x", status, dx, ALL);
+
+    for (int i = 0; i < ALL; ++i)
+        want[i] = fmax(xhat[i] * (double)gamma_[i % C] + (double)more[i], 0);
     if (forward(&d, &before) == NRM_OK)
         printf("%-40s off by %.2f\n", "... with residual in place of add", difference(y, ALL));
 }
