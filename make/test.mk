@@ -78,7 +78,7 @@ SAN_REPLAY   := build/san-gcc/replay build/san-clang/replay
 
 # Whether clang has its sanitizers, which are a package of their own; $(1) is the flag.
 has_sanitizer = mkdir -p build && echo 'int main(void) { return 0; }' | \
-    clang -fsanitize=$(1) -x c - -o build/probe 2>/dev/null || \
+    clang -fsanitize=$(1) -x c - -o build/probe-$(1) 2>/dev/null || \
     { echo "$@: clang has no -fsanitize=$(1) here (make deps-check)"; exit 1; }
 
 .PHONY: check-san build-san

@@ -572,8 +572,8 @@ static void test_stat_limits(void)
             d.kind = l->kind, d.dtype = l->type, d.n = 1, d.c = 64, d.s = 1;
             a.x = x, a.y = y;
             check(nrm_forward(&d, &a) == NRM_OK, "%s: status", l->name);
-            check((inside.took[TOOK_NRMI_TRACE_WIDE_STATS] > before) == beyond, "%s: %a is %s", l->name,
-                  value, beyond ? "not looked at again" : "looked at again");
+            check((inside.took[TOOK_NRMI_TRACE_WIDE_STATS] > before) == beyond, "%s: %a is %s",
+                  l->name, value, beyond ? "not looked at again" : "looked at again");
         }
     group_end();
 }

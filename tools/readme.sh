@@ -99,7 +99,7 @@ made() # TARGET
 
 targets=$({ grep -o '`make [a-z -]*`' README.md | tr -d '`'; typed | grep '^make '; } |
     cut -d' ' -f2- | tr ' ' '\n' | sort -u)
-in_ci=$(sed -n '/^for targets in/,/; do/p' .ci/run | grep -o '"[^"]*"' | tr -d '"' | tr ' ' '\n')
+in_ci=$(sed -n '/^[a-z]*=("/,/)$/p' .ci/run | grep -o '"[^"]*"' | tr -d '"' | tr ' ' '\n')
 
 check 'the program of the first screen compiles and prints what its comment says' program
 if command -v libpng-config >/dev/null; then

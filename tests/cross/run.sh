@@ -3,14 +3,15 @@
 #
 #   tests/cross/run.sh NAME...    the rows of these names and groups, JOBS at a time
 #
-# What a row builds and what compilers say is in build/cross/ROW, what its tests say in build/tap,
-# for .ci/run to add up. A row whose tools are not here, or cannot make and run an empty program,
-# is skipped; with STRICT=1 it fails. build/gcc/test_random_hashes writes the hashes to compare
-# with.
+# What a row builds and what compilers say is in build/cross/ROW, what its tests say in build/tap or
+# TAP_DIR, for .ci/run to add up. A row whose tools are not here, or cannot make and run an empty
+# program, is skipped; with STRICT=1 it fails. build/gcc/test_random_hashes writes the hashes to
+# compare with.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
 
 out=build/cross
+tap_dir=${TAP_DIR:-build/tap}
 hashes=$out/hashes.txt
 jobs=${JOBS:-$(nproc 2>/dev/null || echo 2)}
 export WINEPREFIX=$PWD/$out/wine WINEDEBUG=-all
@@ -66,8 +67,8 @@ expand()
 finish()
 {
     local ran passed
-    ran=$(sed -n 's/^# ran //p' "build/tap/$tap"_random_hashes.tap 2>/dev/null)
-    passed=$(cat "build/tap/$tap"_*.tap 2>/dev/null | grep -E '^ok\b' | grep -cv '# SKIP')
+    ran=$(sed -n 's/^# ran //p' "$tap_dir/$tap"_random_hashes.tap 2>/dev/null)
+    passed=$(cat "$tap_dir/$tap"_*.tap 2>/dev/null | grep -E '^ok\b' | grep -cv '# SKIP')
     echo "$1|${ran:--}|$passed|$((SECONDS - start))" >"$dir/result.new"
     mv "$dir/result.new" "$dir/result"
     exit
@@ -76,7 +77,7 @@ finish()
 # One test made here, where .ci/run adds up those of the programs.
 note_test()
 {
-    printf '%s\n1..1\n' "$1" >"build/tap/${tap}_build.tap"
+    printf '%s\n1..1\n' "$1" >"$tap_dir/${tap}_build.tap"
 }
 
 fail()
@@ -200,7 +201,7 @@ run_row()
     local name=${names[$1]} build run what=${tests[$1]} best=${bests[$1]}
     local dir=$out/${names[$1]} tap=cross_${names[$1]//[^A-Za-z0-9]/_}
     local start=$SECONDS language="-x c" runs_here=1 test result=equal
-    rm -rf "$dir" "build/tap/$tap"_*.tap
+    rm -rf "$dir" "$tap_dir/$tap"_*.tap
     mkdir -p "$dir"
     build=$(expand "${builds[$1]}") run=$(expand "${runs[$1]}")
     case $build in *-std=c++*) language="-x c++" ;; *-std=*) ;; *) build="$build -std=gnu99" ;; esac
@@ -244,7 +245,7 @@ run_row()
     for test in $what; do
         run_test "$test" || result=FAILED
     done
-    ! grep -qsE '^not ok .* fail$' "build/tap/$tap"_*.tap || result="NOT EQUAL"
+    ! grep -qsE '^not ok .* fail$' "$tap_dir/$tap"_*.tap || result="NOT EQUAL"
     finish "$result"
 }
 
@@ -281,7 +282,7 @@ if [ ${#names[@]} = 0 ]; then
     echo "no such row or group in tests/cross/matrix: $*"
     exit 1
 fi
-mkdir -p $out build/tap
+mkdir -p $out "$tap_dir"
 build/gcc/test_random_hashes --print >$hashes || exit 1
 for name in "${names[@]}"; do rm -f "$out/$name/result"; done
 

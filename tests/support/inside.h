@@ -1,8 +1,8 @@
 /* inside.h - normalize.h for tests that look inside it: which instruction set a call ran, which of
  * the slow paths it took, and what it finds on a processor and a system that are not here.
  *
- * Like normalize.h it declares, and with NORMALIZE_IMPLEMENTATION it holds the library as well, with
- * these hooks. Programs that are linked with that object need not include it.
+ * Like normalize.h it declares, and with NORMALIZE_IMPLEMENTATION it holds the library as well,
+ * with these hooks. Other tests may be linked with that object too.
  */
 #ifndef INSIDE_H
 #define INSIDE_H
@@ -54,8 +54,8 @@ static inline void inside_forget(void)
 
 __thread inside_state inside = {{0}, -1, 0, 0, NULL, 0, 0};
 const int inside_asks = NRMI_X86;
-const unsigned inside_compiled =
-    1u << NRM_SCALAR | (unsigned)NRMI_HAS_AVX2 << NRM_AVX2 | (unsigned)NRMI_HAS_AVX512 << NRM_AVX512;
+const unsigned inside_compiled = 1u << NRM_SCALAR | (unsigned)NRMI_HAS_AVX2 << NRM_AVX2 |
+                                 (unsigned)NRMI_HAS_AVX512 << NRM_AVX512;
 
 unsigned inside_detect(void)
 {
