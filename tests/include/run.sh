@@ -533,7 +533,8 @@ case $(uname -m) in x86_64) system_headers="$system_headers immintrin.h cpuid.h"
 # What takes longest comes first, so that no core waits for it at the end.
 levels="-O0 -O1 -Os" # -O2 is with the other tests
 [ $quick = 0 ] || levels=-O0
-cc -std=gnu99 -O1 -DNRM_POOL_MIN=1 -pthread -c tests/test_stack.c -o $out/stack.o
+"$(command -v gcc || echo clang)" -std=gnu99 -O1 -DNRM_POOL_MIN=1 -pthread -c tests/test_stack.c \
+    -o $out/stack.o
 for cc in gcc clang; do
     [ $quick = 1 ] || job "$cc c99 -O3: symbols" library $cc -O3
     library=$count
