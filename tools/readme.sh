@@ -11,8 +11,8 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 tree=$work/tree
 mkdir "$tree"
-compiled=$(ls build/{gcc,cut}/normalize.o build/gcc/test_adversary build/bench/*.o build/libnormalize.so \
-    2>/dev/null)
+compiled=$(ls build/{gcc,cut}/normalize.o build/gcc/test_adversary build/bench/*.o \
+    build/libnormalize.so 2>/dev/null)
 # shellcheck disable=SC2086
 tar -cf - --exclude='./build' --exclude=./.git . $compiled | tar -xf - -C "$tree"
 unset MAKEFLAGS STRICT
