@@ -201,11 +201,13 @@ static void test_rates(nrm_kind kind)
         o = run(p, VERB_FORWARD, &s);
         judge_running(p, &r, &a, o, &s);
         mean = (float *)o->value[SLOT_RUNNING_MEAN], var = (float *)o->value[SLOT_RUNNING_VAR];
-        for (j = 0; j < sh.c && p->running_rate == 0; ++j)
+        check(mean && var && o->value[SLOT_MEAN], "statistics (%s)", problem_text(p));
+        for (j = 0; j < sh.c && mean && var && p->running_rate == 0; ++j)
             check(same_f32(mean[j], old_mean[j]) && same_f32(var[j], old_var[j]),
                   "rate 0 must keep channel %zu (%s)", j, problem_text(p));
-        for (j = 0; j < sh.c && p->running_rate == 1 && kind == NRM_BATCH; ++j)
-            check(same_f32(mean[j], (float)((double *)o->value[SLOT_MEAN])[j]),
+        for (j = 0; j < sh.c && mean && p->running_rate == 1 && kind == NRM_BATCH; ++j)
+            check(o->value[SLOT_MEAN] &&
+                      same_f32(mean[j], (float)((double *)o->value[SLOT_MEAN])[j]),
                   "rate 1 must take the mean of channel %zu (%s)", j, problem_text(p));
         outcome_free(o);
         ref_free(&r);
