@@ -30,6 +30,7 @@
 #endif
 #include "naive.h" /* before the others: it includes normalize.h */
 #include "data.h"
+#include "machine.h"
 #include "move.h"
 #include "pool.h"
 #include "shapes.h"
@@ -804,46 +805,12 @@ static void add_memory(size_t bytes)
 
 /* ---- Main ----------------------------------------------------------------------------------- */
 
-/* sysconf may tell the whole socket's, of which a virtual machine has a share. */
-static size_t find_last_cache(void)
-{
-    FILE *f = fopen("/sys/devices/system/cpu/cpu0/cache/index3/size", "r");
-    unsigned long kilobytes = 0;
-    if (f) {
-        if (fscanf(f, "%luK", &kilobytes) != 1) kilobytes = 0;
-        fclose(f);
-    }
-    return kilobytes ? (size_t)kilobytes << 10 : (size_t)32 << 20;
-}
-
-static void find_processor(char *name, size_t size)
-{
-    char line[256];
-    FILE *f = fopen("/proc/cpuinfo", "r");
-    snprintf(name, size, "unknown");
-    while (f && fgets(line, sizeof line, f)) {
-        const char *colon = strchr(line, ':');
-        if (strncmp(line, "model name", 10) || !colon) continue;
-        snprintf(name, size, "%.*s", (int)strcspn(colon + 2, "\n"), colon + 2);
-        break;
-    }
-    if (f) fclose(f);
-}
-
-#ifndef BENCH_FLAGS
-#define BENCH_FLAGS "unknown"
-#endif
-
 static void describe(void)
 {
     char text[128];
-    find_processor(text, sizeof text);
+    machine_processor(text, sizeof text);
     shim_context("processor", text);
-#if defined(__clang__)
-    shim_context("compiler", __VERSION__);
-#else
-    shim_context("compiler", "gcc " __VERSION__);
-#endif
+    shim_context("compiler", machine_compiler());
     shim_context("flags", BENCH_FLAGS);
     shim_context("isa", nrm_isa_name(nrm_best_isa()));
     snprintf(text, sizeof text, "%zu", threads);
@@ -885,9 +852,10 @@ int main(int argc, char **argv)
         else if (sscanf(argv[i], "--threads=%zu", &threads) != 1 || threads < 1)
             die(argv[i], "unknown; --all, --threads=N, and Google Benchmark's flags");
     }
-    last_cache = find_last_cache();
+    last_cache = machine_last_cache();
     for (i = 0; i < COUNT(memory_sizes); ++i) add_memory(memory_sizes[i]);
-    for (i = 0; i < COUNT(shapes); ++i) add_shape(&shapes[i]);
+    for (i = 0; i < COUNT(shapes); ++i)
+        if (!(shapes[i].flags & SLICE)) add_shape(&shapes[i]);
     get_memory();
     if (!crew_start(threads)) die("threads", "none to be had");
     describe();

@@ -1,4 +1,4 @@
-/* turns.h - contenders that are timed in turn: for peers.c and time.c.
+/* turns.h - contenders that are timed in turn: for layer.c.
  *
  * Absolute times drift with the clock, the neighbours and the physical pages a process was given.
  * So the contenders take turns within one run, each round gives a time of each, and ratios of times
@@ -41,11 +41,16 @@ static struct {
     int threads, rounds;
 } turns = {1, 15};
 
-static inline double turns_now(void)
+static inline double turns_clock(clockid_t clock)
 {
     struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(clock, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static inline double turns_now(void)
+{
+    return turns_clock(CLOCK_MONOTONIC);
 }
 
 static inline double turns_sample(const struct contender *k)
@@ -146,6 +151,38 @@ static inline int turns_enter(struct contender *k, const struct peer *peer,
         best = seconds, *k = trial;
     }
     return k->user != NULL;
+}
+
+/* ---- Quiet: two threads mean nothing on a machine that has other things to do ---------------- */
+
+#define QUIET_SECONDS 20.0 /* how long to wait for it */
+#define QUIET_SHARE 0.97   /* of the processors that the threads got */
+
+struct quiet {
+    double cpu[CREW_OWN_MOST];
+};
+
+static inline void turns_quiet_task(void *user, size_t index)
+{
+    const double start = turns_now(), cpu = turns_clock(CLOCK_THREAD_CPUTIME_ID);
+    while (turns_now() - start < 0.05) continue;
+    ((struct quiet *)user)->cpu[index] = turns_clock(CLOCK_THREAD_CPUTIME_ID) - cpu;
+}
+
+/* 1 once all threads had a processor each for 50 ms, 0 if that does not happen. */
+static inline int turns_wait_until_quiet(void)
+{
+    const double begin = turns_now();
+    do {
+        const double start = turns_now();
+        struct quiet quiet;
+        double cpu = 0;
+        size_t i;
+        crew_run_own(crew_pool.threads, turns_quiet_task, &quiet);
+        for (i = 0; i < crew_pool.threads; ++i) cpu += quiet.cpu[i];
+        if (cpu > QUIET_SHARE * (double)crew_pool.threads * (turns_now() - start)) return 1;
+    } while (turns_now() - begin < QUIET_SECONDS);
+    return 0;
 }
 
 /* ---- The limit: each tensor moved once ------------------------------------------------------ */
