@@ -667,7 +667,7 @@ void layer_load(const char *names)
     layer_peers = peers_load(names, layer_peer, &layer_skipped);
 }
 
-void layer_measure(double seconds)
+void layer_measure(double seconds, uint64_t *patience)
 {
     int l;
 #ifdef __GLIBC__
@@ -678,7 +678,7 @@ void layer_measure(double seconds)
 #endif
     turns.threads = (int)layer.threads;
     if (!crew_start(layer.threads)) peers_die("threads", "so many are not to be had");
-    if (layer.threads > 1) layer.quiet = turns_wait_until_quiet();
+    if (layer.threads > 1) layer.quiet = crew_wait_until_quiet(patience);
     make_source();
     for (l = 0; l < 2; ++l)
         if (layer.layouts & (1 << l)) open_side(&sides[l], l ? NRM_NHWC : NRM_NCHW);

@@ -57,8 +57,9 @@ extern struct layer_figure layer_limit;
 void layer_read(int argc, char **argv);
 /* Opens the libraries among `names` that are here. */
 void layer_load(const char *names);
-/* Measures what was read, once in a process; the turns last about so many seconds. */
-void layer_measure(double seconds);
+/* Measures what was read, once in a process; the turns last about so many seconds. Threads wait for
+   a quiet machine while there is patience, in ns. */
+void layer_measure(double seconds, uint64_t *patience);
 /* NULL for a layout that was not measured. A matrix is NRM_NCHW. */
 const struct layer_figure *layer_figures(nrm_layout);
 /* Bytes that the limit moves. */

@@ -55,6 +55,7 @@ struct summary {
 
 static struct totals {
     size_t rows, refused, busy;
+    uint64_t patience; /* for a quiet machine, ns */
     struct summary row[MAX_ROWS];
 } *totals;
 
@@ -139,6 +140,8 @@ static void write_peers(const struct layer_figure *who)
         write_number("us", who[i].k ? 1e6 * who[i].seconds : -1, "%.4g");
         write_number("error", who[i].k ? who[i].error : -1, "%.3g");
         write_number("ratio", who[i].k ? layer_ratio(&who[OURS], &who[i], 0.5) : -1, "%.3f");
+        write_number("low", who[i].k ? layer_ratio(&who[OURS], &who[i], 0.25) : -1, "%.3f");
+        write_number("high", who[i].k ? layer_ratio(&who[OURS], &who[i], 0.75) : -1, "%.3f");
         fprintf(out, "}");
         between = ", ";
     }
@@ -197,7 +200,7 @@ static void run_case(const char *text, const char *model)
     layer_read(2, argv);
     for (i = 0; i < layer_peers; ++i)
         layer_peer[i]->start((int)layer.threads, (nrm_isa)layer.isa);
-    layer_measure(opt.seconds);
+    layer_measure(opt.seconds, &totals->patience);
     totals->busy += !layer.quiet;
     for (l = 0; l < 2; ++l) {
         if (!layer_figures((nrm_layout)l)) continue;
@@ -362,6 +365,7 @@ int main(int argc, char **argv)
     totals = (struct totals *)mmap(NULL, sizeof *totals, PROT_READ | PROT_WRITE,
                                    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (totals == MAP_FAILED) peers_die("memory", "none left");
+    totals->patience = UINT64_C(60000000000);
     out = fopen(opt.out, "w");
     if (!out) peers_die(opt.out, "cannot be written; run from the top of the tree");
     layer_load(opt.peers);

@@ -109,6 +109,7 @@ static void print_verdict(void)
 
 int main(int argc, char **argv)
 {
+    uint64_t patience = UINT64_C(5000000000);
     int i;
     layer_read(argc, argv);
     print_head();
@@ -118,7 +119,7 @@ int main(int argc, char **argv)
                layer_peer[i]->start((int)layer.threads, (nrm_isa)layer.isa),
                i == layer_peers - 1 ? "\n" : "");
     fflush(stdout);
-    layer_measure(SECONDS_OF_TURNS);
+    layer_measure(SECONDS_OF_TURNS, &patience);
     print_table();
     print_verdict();
     return EXIT_SUCCESS;

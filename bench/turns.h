@@ -153,38 +153,6 @@ static inline int turns_enter(struct contender *k, const struct peer *peer,
     return k->user != NULL;
 }
 
-/* ---- Quiet: two threads mean nothing on a machine that has other things to do ---------------- */
-
-#define QUIET_SECONDS 20.0 /* how long to wait for it */
-#define QUIET_SHARE 0.97   /* of the processors that the threads got */
-
-struct quiet {
-    double cpu[CREW_OWN_MOST];
-};
-
-static inline void turns_quiet_task(void *user, size_t index)
-{
-    const double start = turns_now(), cpu = turns_clock(CLOCK_THREAD_CPUTIME_ID);
-    while (turns_now() - start < 0.05) continue;
-    ((struct quiet *)user)->cpu[index] = turns_clock(CLOCK_THREAD_CPUTIME_ID) - cpu;
-}
-
-/* 1 once all threads had a processor each for 50 ms, 0 if that does not happen. */
-static inline int turns_wait_until_quiet(void)
-{
-    const double begin = turns_now();
-    do {
-        const double start = turns_now();
-        struct quiet quiet;
-        double cpu = 0;
-        size_t i;
-        crew_run_own(crew_pool.threads, turns_quiet_task, &quiet);
-        for (i = 0; i < crew_pool.threads; ++i) cpu += quiet.cpu[i];
-        if (cpu > QUIET_SHARE * (double)crew_pool.threads * (turns_now() - start)) return 1;
-    } while (turns_now() - begin < QUIET_SECONDS);
-    return 0;
-}
-
 /* ---- The limit: each tensor moved once ------------------------------------------------------ */
 
 struct limit {

@@ -81,10 +81,9 @@ bench-all: bench-build ## The same for every shape, one thing varied at a time: 
 	@perl bench/table.pl $(BENCH_JSON)
 
 .PHONY: report bench-diff
-report: ## bench/RESULTS.md and its charts, from build/bench/bench.json and peers.txt (gnuplot)
+report: ## bench/results/<processor>.json, RESULTS.md, charts: what bench and bench-peers measured
 	@command -v gnuplot >/dev/null || { echo "no gnuplot here (make deps-bench)"; exit 1; }
-	@[ -f $(BENCH_JSON) ] || { echo "no $(BENCH_JSON): make bench"; exit 1; }
-	@perl bench/report.pl $(BENCH_JSON) build/bench/peers.txt
+	@perl bench/report.pl $(BENCH_JSON) build/bench/peers.jsonl
 bench-diff: ## What changed beyond the noise; BASE=old.json NEW=new.json DIFF_ARGS=--fail
 	@[ -n "$(BASE)" ] || { echo "bench-diff: BASE=old.json [NEW=$(BENCH_JSON)]"; exit 1; }
 	@perl bench/diff.pl $(DIFF_ARGS) $(BASE) $(or $(NEW),$(BENCH_JSON))
