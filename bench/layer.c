@@ -39,7 +39,7 @@ static void refuse(const char *format, ...)
     va_end(args);
     fputs("\n\nA case is a norm (batch, layer, instance, group, rms), a pass (infer, train or\n"
           "forward, backward) and a shape (NxCxHxW or NxC), and may have nchw, nhwc, bf16, f16,\n"
-          "f64, relu, residual, inplace, groups=32, threads=2, off=4 (elements past a cache line),\n"
+          "f64, relu, residual, inplace, groups=32, threads=2, off=4 (elements past a line),\n"
           "pitch=6144 (elements from one sample to the next), scalar, avx2, avx512:\n\n"
           "    make time CASE=\"batch train 8x96x28x28\"\n"
           "    make time CASE=\"layer backward 4096x768 bf16 threads=2\"\n",
@@ -114,16 +114,16 @@ static void read_word(const char *word)
         if (!strcmp(lower, words[i].word)) {
             if (words[i].to == &layer.layouts)
                 layer.layouts |= words[i].value;
-            else if ((words[i].to == &layer.kind || words[i].to == &layer.pass) && *words[i].to >= 0 &&
-                     *words[i].to != words[i].value)
+            else if ((words[i].to == &layer.kind || words[i].to == &layer.pass) &&
+                     *words[i].to >= 0 && *words[i].to != words[i].value)
                 refuse("%s: one %s at a time", word, words[i].to == &layer.kind ? "norm" : "pass");
             else
                 *words[i].to = words[i].value;
             return;
         }
-    if (read_number(lower, "groups", &layer.groups) || read_number(lower, "threads", &layer.threads) ||
-        read_number(lower, "off", &layer.off) || read_number(lower, "pitch", &layer.pitch) ||
-        read_shape(lower))
+    if (read_number(lower, "groups", &layer.groups) ||
+        read_number(lower, "threads", &layer.threads) || read_number(lower, "off", &layer.off) ||
+        read_number(lower, "pitch", &layer.pitch) || read_shape(lower))
         return;
     refuse("%s: not a word of a case", word);
 }
@@ -551,7 +551,7 @@ static int agrees(const struct peer *who, void *call, void *user)
     return 1;
 }
 
-/* To the others the rows of a layer norm are a matrix. Returns 0 where they lie in no peer's way. */
+/* To the others the rows of a layer norm are a matrix. 0: no library takes it as it lies. */
 static int problem_of(const side *v, int blocked, struct problem *p)
 {
     const int rows = layer.kind == NRM_LAYER || layer.kind == NRM_RMS;

@@ -19,9 +19,9 @@
  * The data of a contender are in the caches as its call before left them. The limit moves each
  * tensor once and computes nothing. Plain loops (naive.c: -O3 -march=native -ffast-math) compute
  * floats on one thread, and fused work is a loop of its own there. The libraries are asked for what
- * they have in one call; who gives another result than ours is not timed. Errors are in units of the
- * bound of ours (NUMERICS, "Bound"), against the long double oracle of tests/support/ref.h, over a
- * million values at most: of whole channels in batch norm, else of whole samples.
+ * they have in one call; who gives another result than ours is not timed. Errors are in units of
+ * the bound of ours (NUMERICS, "Bound"), against the long double oracle of tests/support/ref.h,
+ * over a million values at most: of whole channels in batch norm, else of whole samples.
  */
 #ifndef BENCH_LAYER_H
 #define BENCH_LAYER_H

@@ -91,7 +91,8 @@ static inline void machine_write(FILE *out)
     fprintf(out,
             "], \"cores\": %ld}, \"compiler\": \"%s\", \"flags\": \"%s\", \"commit\": \"%s\", "
             "\"date\": \"%s\"",
-            sysconf(_SC_NPROCESSORS_ONLN), machine_compiler(), BENCH_FLAGS, commit ? commit : "unknown", date);
+            sysconf(_SC_NPROCESSORS_ONLN), machine_compiler(), BENCH_FLAGS,
+            commit ? commit : "unknown", date);
 }
 
 #endif /* BENCH_MACHINE_H */

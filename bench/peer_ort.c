@@ -1,9 +1,9 @@
 /* peer_ort.c - onnxruntime, by its C interface, for bench/layer.c.
  *
- * Each call is a model of one node, whose bytes are written here as ONNX has them (a protobuf), in a
- * session of its own. Run() is timed, with its look at names and shapes: a microsecond or two, which
- * whoever uses the library pays, too. Inputs and outputs are the caller's memory. What it offers,
- * forward alone:
+ * Each call is a model of one node, whose bytes are written here as ONNX has them (a protobuf), in
+ * a session of its own. Run() is timed, with its look at names and shapes: a microsecond or two,
+ * which whoever uses the library pays, too. Inputs and outputs are the caller's memory. What it
+ * offers, forward alone:
  *     batch      with running statistics, NCHW
  *     layer, rms as rows; with a residual by its fused node (SkipLayerNormalization)
  *     instance   NCHW

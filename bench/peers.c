@@ -8,8 +8,8 @@
  *
  *     --only TEXT      cases whose words contain TEXT, as --list prints them
  *     --set NAME       one set alone: usual (float, one thread), types, malloc (tensors begin 16
- *                      bytes past a line of the cache), threads; or all: the shapes that --set usual
- *                      leaves out, too
+ *                      bytes past a line of the cache), threads; or all: the shapes that a run by
+ *                      default leaves out, too
  *     --words WORDS    more words for each case: avx2, threads=4, f16
  *     --seconds S      how long the contenders of a case take turns: 0.7
  *

@@ -1,14 +1,14 @@
-# results.pl - the figures of a machine, for table.pl and report.pl: what bench/peers measured and, of
-# what it did not, what bench/bench did.
+# results.pl - the figures of a machine, for table.pl and report.pl: what bench/peers measured and,
+# of what it did not, what bench/bench did.
 #
 #   my $results = results_of($peers_jsonl, $context, $rows);   each may be undef
 #   write_results($results, $folder);     bench/results/<processor>.json; returns its name
 #   my @tables = glance($results->{rows});        NCHW or NHWC, and the rows furthest from the limit
 #
 # A row: kind, pass (train, forward, infer, backward), layout, shape, model, dtype, threads, options
-# (words of a case, as layer.h lists them; and cold), ours_us, gbs, limit_us, share, error, loops_us,
-# loops_error, and peers: for each id us, error, ratio, low, high (ours over theirs: the median and
-# the quartiles of the turns) or a note why not. What is not known is null.
+# (words of a case, as layer.h lists them; and cold), ours_us, gbs, limit_us, share, error,
+# loops_us, loops_error, and peers: for each id us, error, ratio, low, high (ours over theirs: the
+# median and the quartiles of the turns) or a note why not. What is not known is null.
 use strict;
 use warnings;
 use JSON::PP;
@@ -169,14 +169,15 @@ sub glance {
 sub beside_lines {
     my ($results) = @_;
     my @lines;
-    for my $peer (@{$results->{peers}}, {id => 'onednn-blocked', name => 'oneDNN, blocked layout'}) {
+    my $blocked = {id => 'onednn-blocked', name => 'oneDNN in its blocked layout'};
+    for my $peer (@{$results->{peers}}, $blocked) {
         for my $threads (1, 2) {
             my @ratio = grep { $_ } map { ($_->{peers}{$peer->{id}} // {})->{ratio} }
                 grep { $_->{threads} == $threads } @{$results->{rows}} or next;
             my $faster = grep { $_ < 1 } @ratio;
             push @lines, sprintf "%s, %d thread%s: ours is the faster in %d of %d rows; its time " .
                 "over ours: %.2f in the mean, from %.2f to %.2f",
-                "$peer->{name} " . ($peer->{version} // '') =~ s/^$//r, $threads,
+                join(' ', $peer->{name}, $peer->{version} // ()), $threads,
                 $threads > 1 ? 's' : '', $faster, scalar @ratio, 1 / geometric_mean(@ratio),
                 (sort { $a <=> $b } map { 1 / $_ } @ratio)[0, -1];
         }

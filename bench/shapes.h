@@ -10,8 +10,8 @@
  *     SLICE   bench/peers alone: heads of queries beside those of keys and values, which share a
  *             tensor, normalised where they lie
  *
- * All else runs with --all, or when --benchmark_filter asks for it. bench/peers takes all but SWEEP.
- * Include normalize.h first.
+ * All else runs with --all, or when --benchmark_filter asks for it. bench/peers takes all of these
+ * but SWEEP. Include normalize.h first.
  */
 #ifndef BENCH_SHAPES_H
 #define BENCH_SHAPES_H

@@ -91,14 +91,14 @@ bench-diff: ## What changed beyond the noise; BASE=old.json NEW=new.json DIFF_AR
 # ---- Peers --------------------------------------------------------------------------------------
 #
 # Each is taken if its headers are there: Debian's oneDNN and PyTorch, what `make deps-peers` puts
-# into build/peers, or those below DNNL_DIR, ORT_DIR, TORCH_DIR and GGML_DIR, which hold include/ and
-# lib/ (or lib64/). TORCH_DIR: else the torch that a python3 imports.
+# into build/peers, or those below DNNL_DIR, ORT_DIR, TORCH_DIR and GGML_DIR, which hold include/
+# and lib/ (or lib64/). TORCH_DIR: else the torch that a python3 imports.
 
 PEERS_PYTHON = build/peers/bin/python3
 found_torch = $(shell for python in $(PYTHON) $(PEERS_PYTHON) build/venv/bin/python3 python3; do \
-    "$$python" -c 'import importlib.util as u; print(u.find_spec("torch").origin.rpartition("/")[0])' \
+    "$$python" -c 'import importlib.util as u; print(u.find_spec("torch").origin[:-12])' \
         2>/dev/null && break; done)
-DNNL_DIR  ?= $(wildcard build/peers/include/oneapi/../..)
+DNNL_DIR  ?= $(patsubst %/include/oneapi,%,$(abspath $(wildcard build/peers/include/oneapi)))
 ORT_DIR   ?=
 GGML_DIR  ?=
 TORCH_DIR ?= $(found_torch)
