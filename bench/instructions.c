@@ -157,7 +157,7 @@ static void release(nrm_args *a)
     const void *all[] = {a->x,     a->dy,     a->y,     a->dx,   a->residual, a->sum, a->gamma,
                          a->beta,  a->dgamma, a->dbeta, a->mean, a->rstd,     a->running_mean,
                          a->running_var};
-    for (size_t i = 0; i < COUNT(all); ++i) 
+    for (size_t i = 0; i < COUNT(all); ++i)
         if (all[i]) free((char *)(uintptr_t)all[i] - offset);
 }
 

@@ -595,6 +595,7 @@ static void open_verdict(verdict *t, side *v)
 static void enter_peer(side *v, const struct peer *peer, int slot)
 {
     const int blocked = slot == BLOCKED;
+    const char *name = blocked ? "oneDNN blocked" : peer->name;
     struct layer_figure *f = &v->who[slot];
     struct inputs in;
     struct problem p;
@@ -606,11 +607,11 @@ static void enter_peer(side *v, const struct peer *peer, int slot)
     open_verdict(&t, v);
     f->id = blocked ? "onednn-blocked" : peer->id;
     if (turns_enter(&pool[contenders], peer, &p, &in, agrees, &t)) {
-        f->name = blocked ? "oneDNN blocked" : peer->name;
+        f->name = name;
         f->k = &pool[contenders++];
         f->error = t.error;
     } else if (t.off > 0) {
-        f->name = peer->name;
+        f->name = name;
         snprintf(f->refused, sizeof f->refused, "another result, by %.1g of the largest value: "
                  "not timed", t.off);
     }

@@ -406,6 +406,7 @@ static int choose(struct call *c, int way)
     c->image = p->kind == NRM_BATCH && !p->h && way;
     if (way > ((p->kind == NRM_INSTANCE && p->pass == FORWARD) || c->image)) return 0;
     if (p->kind == NRM_RMS && !RMS_FLAG) return 0;
+    if (p->blocked && p->dtype != NRM_F32) return 0;
     if (p->residual || p->dtype == NRM_F16 || p->dtype == NRM_F64) return 0;
     if (p->pitch && p->kind != NRM_LAYER && p->kind != NRM_RMS) return 0;
     if (p->kind == NRM_INSTANCE && way) p->kind = NRM_GROUP, p->groups = p->c;

@@ -101,12 +101,13 @@ static void print_row(nrm_layout layout)
 {
     const struct layer_figure *who = layer_figures(layout);
     const struct summary *s;
-    char name[96], text[64];
+    char name[96], text[64], threads[32] = "";
     int i;
+    if (layer.threads > 1) sprintf(threads, " %zu threads", layer.threads);
     snprintf(name, sizeof name, "%s %s %s %s%s%s%s%s%s", kind_name[layer.kind], layer_pass(),
              layer_layout(layout), layer_shape(), layer.dtype ? " " : "",
              layer.dtype ? type_name[layer.dtype] : "", *layer_options() ? " " : "",
-             layer_options(), layer.threads > 1 ? " 2 threads" : "");
+             layer_options(), threads);
     note_summary(name, layout);
     s = &totals->row[totals->rows - 1];
     printf("%-58s %5.0f%%", name, 100 * who[OURS].share);
@@ -242,7 +243,6 @@ static void take(const char *text, const char *model)
     else failed += !in_process(run_case, words, model);
 }
 
-/* Bit set: one that runs by itself. */
 static int wants(const char *set)
 {
     return !*opt.set || !strcmp(opt.set, set) || !strcmp(opt.set, "all");
@@ -253,6 +253,7 @@ static size_t values_of(const shape *s)
     return s->n * s->c * (s->h ? s->h * s->w : 1);
 }
 
+/* Two threads come last. */
 static void take_shape(const shape *s, int pass, int threads)
 {
     static const char *const pass_word[] = {"forward", "infer", "backward"};
@@ -282,9 +283,10 @@ static void take_shape(const shape *s, int pass, int threads)
 
 static void take_all(void)
 {
+    const int most = sysconf(_SC_NPROCESSORS_ONLN) > 1;
     int threads, pass;
     size_t i;
-    for (threads = 0; threads < 2; ++threads)
+    for (threads = 0; threads <= most; ++threads)
         for (i = 0; i < sizeof shapes / sizeof *shapes; ++i)
             for (pass = 0; pass < 3; ++pass) take_shape(&shapes[i], pass, threads);
     if (!ran) peers_die(opt.only, "no such case; --list prints them all");
@@ -328,7 +330,8 @@ static void print_summary(void)
 
 static void read_options(int argc, char **argv)
 {
-    static const char known[] = "--only --set --words --seconds --peers --list --out";
+    static const char unknown[] = "unknown, or its value is missing; there are --only --set "
+                                  "--words --seconds --peers --list --out";
     static const char sets[] = " usual types malloc threads all ";
     char word[32];
     int i;
@@ -338,19 +341,18 @@ static void read_options(int argc, char **argv)
             opt.list = 1;
             continue;
         }
-        if (++i == argc) peers_die(name, "unknown, or its value is missing; there are --only "
-                                         "--set --words --seconds --peers --list --out");
+        if (++i == argc) peers_die(name, unknown);
         if (!strcmp(name, "--only")) opt.only = argv[i];
         else if (!strcmp(name, "--set")) opt.set = argv[i];
         else if (!strcmp(name, "--words")) opt.words = argv[i];
         else if (!strcmp(name, "--seconds")) opt.seconds = atof(argv[i]);
         else if (!strcmp(name, "--peers")) opt.peers = argv[i];
         else if (!strcmp(name, "--out")) opt.out = argv[i];
-        else peers_die(name, known);
+        else peers_die(name, unknown);
     }
     snprintf(word, sizeof word, " %.20s ", opt.set);
-    if (*opt.set && !strstr(sets, word)) peers_die(opt.set, "a set is one of usual, types, malloc, "
-                                                            "threads, all");
+    if (*opt.set && !strstr(sets, word))
+        peers_die(opt.set, "a set is one of usual, types, malloc, threads, all");
     if (!(opt.seconds > 0 && opt.seconds <= 60)) peers_die("--seconds", "above 0, up to 60");
 }
 

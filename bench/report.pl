@@ -310,11 +310,11 @@ sub noise {
 sub about {
     my ($results) = @_;
     my $machine = $results->{machine};
-    return "Of $results->{date}, commit $results->{commit}: $machine->{processor}, " .
+    return "\nOf $results->{date}, commit $results->{commit}: $machine->{processor}, " .
         "$machine->{cores} cores, " . join(', ', @{$machine->{caches}}) . "; " .
-        "$machine->{isas}[-1]; $results->{compiler} $results->{flags}. Beside it: " .
+        "$machine->{isas}[-1]; $results->{compiler} $results->{flags}.\nBeside it: " .
         (join(', ', map { "$_->{name} $_->{version}" } @{$results->{peers}}) || 'no library') .
-        ", and plain loops (-O3 -march=native\n-ffast-math).\n\n";
+        ", and plain loops (-O3 -march=native -ffast-math).\n\n";
 }
 
 sub write_report {
