@@ -161,6 +161,10 @@ function faster_words(over) {
     return over < 1 / LEVEL ? digits(1 / over) + ' times faster' : 'level';
 }
 
+function than(over) {
+    return over > LEVEL || over < 1 / LEVEL ? 'than ' : 'with ';
+}
+
 /* ---- At a glance ----------------------------------------------------------------------------- */
 
 const chosen = {machine: 0, threads: 1, dtype: 'f32'};
@@ -228,7 +232,7 @@ function duel(name, version, pairs) {
             String(over.filter(x => x <= LEVEL && x >= 1 / LEVEL).length),
             String(over.filter(x => x > LEVEL).length),
             worst[1] > LEVEL ? el('span', {}, digits(worst[1]) + ' times slower ',
-                                  row_button(worst[0])) : 'nowhere slower'];
+                                  row_link(worst[0])) : 'nowhere slower'];
 }
 
 function duel_table(some) {
@@ -243,8 +247,14 @@ function duel_table(some) {
          'at worst'], there) : el('p', {}, 'No other library was timed with this choice.');
 }
 
-function row_button(row) {
-    return el('button', {type: 'button', class: 'plain', onclick: () => show_row(row)},
+/* A link, so that it can be passed on; here it opens the row even if it is open already. */
+function row_link(row) {
+    const open = event => {
+        event.preventDefault();
+        show_row(row);
+    };
+    return el('a', {href: '#open=' + encodeURIComponent(row.machine + '/' + row.name),
+                    onclick: open},
               [row.kind, pass_name(row.kind, row.pass), row.layout, row.shape,
                row.options].join(' ').trim());
 }
@@ -252,7 +262,7 @@ function row_button(row) {
 /* Rows at an end of an order, in words. */
 function extremes(title, some, words) {
     return el('div', {}, el('h3', {}, title), some.length
-        ? el('ol', {}, some.slice(0, 5).map(row => el('li', {}, row_button(row), ': ' +
+        ? el('ol', {}, some.slice(0, 5).map(row => el('li', {}, row_link(row), ': ' +
                                                       words(row))))
         : el('p', {}, 'None.'));
 }
@@ -273,7 +283,8 @@ function draw_glance() {
     const some = chosen_rows(), plain = plain_rows();
     const timed = some.filter(row => row.best);
     const up = [...timed].sort((a, b) => a.over_best - b.over_best);
-    const best_words = row => faster_words(row.over_best) + ', beside ' + row.best.name;
+    const best_words = row => faster_words(row.over_best) + ' ' + than(row.over_best) +
+        row.best.name;
     by_id('glance-answer').replaceChildren(
         el('p', {class: 'answer'}, sentence(some)),
         el('h3', {}, 'NCHW or NHWC?'),
@@ -399,7 +410,7 @@ function near_table(guesses) {
     return table('The nearest rows that were measured',
         ['nearest rows', 'type, threads', 'number:\u00b5s', 'number:GB/s', 'number:of the limit',
          'beside the best other'],
-        near.map(({row}) => [row_button(row), row.dtype + ', ' + row.threads, digits(row.us),
+        near.map(({row}) => [row_link(row), row.dtype + ', ' + row.threads, digits(row.us),
                              digits(row.gbs), percent(row.share), best_cell(row)]));
 }
 
@@ -508,7 +519,7 @@ function share_cell(row) {
 function best_cell(row) {
     if (!row.best) return row.peers.length ? 'none of the same result' : '';
     return el('span', {class: ratio_class(row.over_best)}, faster_words(row.over_best),
-              el('small', {}, row.best.name));
+              el('small', {}, than(row.over_best) + row.best.name));
 }
 
 function case_value(row) {
@@ -625,7 +636,7 @@ function draw_rows() {
 /* Changes some of the filter, its controls, the table, and the address, which can be passed on. */
 function change_filter(change) {
     filter = {...filter, ...change};
-    shown = FIRST_ROWS;
+    if (Object.keys(change).join() !== 'sort') shown = FIRST_ROWS;
     for (const control of by_id('filters').elements) {
         if (!control.name) continue;
         if (control.type === 'checkbox') control.checked = filter[control.name] !== '';
@@ -666,7 +677,7 @@ function also(row) {
     const list = [];
     const other = sibling(row, {layout: row.layout === 'NCHW' ? 'NHWC' : 'NCHW'});
     if (other && row.layout !== 'rows')
-        list.push(el('li', {}, 'The other layout: ', row_button(other), ', ' + digits(other.us) +
+        list.push(el('li', {}, 'The other layout: ', row_link(other), ', ' + digits(other.us) +
                      ' \u00b5s, ' + digits(other.us / row.us) + ' times this.'));
     machines.forEach((machine, i) => {
         const there = i !== row.machine && on_machine(row, i);

@@ -13,7 +13,7 @@
 #   page_prefers($page, 'dark')                         or light: prefers-color-scheme
 #   page_shot($page, 'build/page/dark.png')             what is seen; a true third argument: all
 #   page_load($page, 'build/page/other.html')           another page, or the same again
-#   page_faults($page)                                  what went wrong since page_open, a line each:
+#   page_faults($page)                                  what went wrong so far, a line each:
 #                                                       errors and warnings of the console,
 #                                                       exceptions, requests elsewhere
 #   page_close($page)
@@ -102,7 +102,8 @@ sub page_event {
     my $fault;
     if ($method eq 'Page.loadEventFired') {
         $page->{loads}++;
-    } elsif ($method eq 'Runtime.consoleAPICalled' && $params->{type} =~ /^(error|warning|assert)/) {
+    } elsif ($method eq 'Runtime.consoleAPICalled' &&
+             $params->{type} =~ /^(error|warning|assert)/) {
         $fault = "console: " . join ' ', map { $_->{value} // $_->{description} // $_->{type} }
             @{$params->{args}};
     } elsif ($method eq 'Runtime.exceptionThrown') {
@@ -233,8 +234,7 @@ sub page_click {
         const x = box.x + box.width / 2, y = box.y + box.height / 2;
         const top = document.elementFromPoint(x, y);
         if (!top) return "is not in sight";
-        const found = element.contains(top) || (element.labels || []).length && top.contains(element);
-        return found ? {x, y} : "is covered by " + top.outerHTML.slice(0, 80);
+        return element.contains(top) ? {x, y} : "is covered by " + top.outerHTML.slice(0, 80);
     })(' . $json->encode($selector) . ')');
     die "$selector $at\n" if !ref $at;
     my %params = (x => $at->{x}, y => $at->{y}, button => 'left', clickCount => 1);
