@@ -33,6 +33,7 @@ use Time::HiRes qw(sleep time);
 
 my $patience = 60;
 my $json = JSON::PP->new->utf8->allow_nonref;
+my @open;
 
 sub page_browser {
     for my $name (grep { $_ } $ENV{CHROMIUM}, qw(chromium chromium-browser google-chrome)) {
@@ -140,6 +141,7 @@ sub page_command {
 sub page_open {
     my ($file) = @_;
     my $page = page_start();
+    push @open, $page;
     my $targets = page_command($page, 'Target.getTargets')->{targetInfos};
     my ($target) = grep { $_->{type} eq 'page' } @$targets;
     $page->{session} = page_command($page, 'Target.attachToTarget',
@@ -171,6 +173,17 @@ sub page_close {
     my $until = time + 5;
     sleep 0.02 while !waitpid($page->{pid}, POSIX::WNOHANG()) && time < $until;
     kill KILL => -$page->{pid};
+    @open = grep { $_ != $page } @open;
+}
+
+# A program that died says what the page had to say, and leaves no process.
+END {
+    my $status = $?;
+    for my $page (@open) {
+        print map { "# $_\n" } @{$page->{faults}};
+        page_close($page);
+    }
+    $? = $status;
 }
 
 sub page_js {
