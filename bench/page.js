@@ -16,7 +16,7 @@ const TYPE_NAMES = {f32: 'float', f64: 'double', f16: 'half', bf16: 'bfloat16'};
 const data = JSON.parse(document.getElementById('data').textContent);
 const machines = data.machines;
 const rows = data.rows.map(unpack);
-const row_of = new Map(rows.map(row => [row.machine + '/' + row.name, row]));
+const row_of = new Map(rows.map(row => [row.key, row]));
 
 /* ---- Data ------------------------------------------------------------------------------------ */
 
@@ -37,12 +37,19 @@ function unpack(packed) {
     row.values = product(row.sizes);
     row.name = [row.kind, row.pass, row.layout, row.shape, row.dtype, row.threads + 't',
                 row.options].filter(word => word !== '').join('/');
+    row.processor = machines[row.machine].processor;
+    row.key = row.processor + '/' + row.name;
     if (row.limit && row.us) row.share = row.limit / row.us;
     row.rivals = row.peers.filter(peer => peer.us);
     row.best = row.rivals.reduce((best, peer) => !best || peer.us < best.us ? peer : best, null);
     row.over_best = row.best ? row.us / row.best.us : null;
     row.over_loops = row.loops ? row.us / row.loops : null;
     return row;
+}
+
+/* Without options; the number of groups is none. */
+function is_plain(row) {
+    return row.options.replace(/\bgroups=\d+/, '').trim() === '';
 }
 
 function sibling(row, change) {
@@ -86,8 +93,13 @@ function pass_name(kind, pass) {
     return pass === 'train' && kind !== 'batch' ? 'forward' : pass;
 }
 
+/* A processor's name without what says nothing, unless two are called the same then. */
 function machine_name(machine) {
-    return machines[machine].processor;
+    const short = name => name.replace(/\((?:R|TM)\)|\b\d+-Core\b|\bProcessor\b|\bCPU\b|@.*/gi, ' ')
+        .replace(/\s+/g, ' ').trim();
+    const name = machines[machine].processor;
+    const same = machines.filter(other => short(other.processor) === short(name));
+    return same.length === 1 && short(name) || name;
 }
 
 /* The words that `make time` takes. */
@@ -175,7 +187,7 @@ function chosen_rows() {
 }
 
 function plain_rows() {
-    return chosen_rows().filter(row => row.options === '');
+    return chosen_rows().filter(is_plain);
 }
 
 /* The shapes of a kind and pass that were timed in both layouts: times of NCHW over NHWC. */
@@ -198,7 +210,7 @@ function verdict_cell(some, kind, pass) {
     const verdict = layout_verdict(some, kind, pass);
     if (!verdict) return el('span', {class: 'quiet'}, '-');
     const {layout, by, shapes, won, lost} = verdict;
-    const show = () => show_rows({machine: String(chosen.machine), kind, pass,
+    const show = () => show_rows({processor: machines[chosen.machine].processor, kind, pass,
                                   dtype: chosen.dtype, threads: String(chosen.threads)});
     const text = layout === 'either'
         ? [won ? 'NHWC in ' + won : '', lost ? 'NCHW in ' + lost : ''].filter(x => x).join(', ') ||
@@ -253,7 +265,7 @@ function row_link(row) {
         event.preventDefault();
         show_row(row);
     };
-    return el('a', {href: '#open=' + encodeURIComponent(row.machine + '/' + row.name),
+    return el('a', {href: '#open=' + encodeURIComponent(row.key),
                     onclick: open},
               [row.kind, pass_name(row.kind, row.pass), row.layout, row.shape,
                row.options].join(' ').trim());
@@ -302,7 +314,7 @@ function draw_glance() {
 
 function set_glance_choices() {
     const of_machine = rows.filter(row => row.machine === chosen.machine);
-    fill_select(by_id('glance-machine'), machines.map((m, i) => [i, m.processor]), chosen.machine);
+    fill_select(by_id('glance-machine'), machines.map((m, i) => [i, machine_name(i)]), chosen.machine);
     fill_select(by_id('glance-threads'), unique(of_machine.map(row => row.threads))
         .sort((a, b) => a - b).map(threads => [threads, threads]), chosen.threads);
     fill_select(by_id('glance-dtype'), unique(of_machine.map(row => row.dtype))
@@ -355,7 +367,7 @@ function distance(row, sizes) {
 function candidates(kind, pass, layout) {
     const all = rows.filter(row => row.machine === chosen.machine && row.kind === kind &&
                                    row.pass === pass && row.layout === layout && row.gbs &&
-                                   row.us && row.options === '');
+                                   row.us && is_plain(row));
     const threads = all.filter(row => row.threads === chosen.threads);
     const both = threads.filter(row => row.dtype === chosen.dtype);
     return both.length ? both : threads.length ? threads : all;
@@ -468,18 +480,18 @@ function start_shape() {
 
 /* ---- All rows: what is shown ----------------------------------------------------------------- */
 
-const no_filter = {machine: '', kind: '', pass: '', layout: '', dtype: '', threads: '',
+const no_filter = {processor: '', kind: '', pass: '', layout: '', dtype: '', threads: '',
                    options: '', text: '', lost: '', pivot: '', sort: 'case'};
 let filter = {...no_filter};
 let shown = FIRST_ROWS;
 
 /* A filter's title and the values that it offers. */
-const filter_titles = {machine: 'machine', kind: 'norm', pass: 'pass', layout: 'layout',
+const filter_titles = {processor: 'machine', kind: 'norm', pass: 'pass', layout: 'layout',
                        dtype: 'type', threads: 'threads', options: 'options'};
 
 function filter_values(part) {
     const values = unique(rows.map(row => String(row[part])));
-    if (part === 'machine') return machines.map((machine, i) => [i, machine.processor]);
+    if (part === 'processor') return machines.map((m, i) => [m.processor, machine_name(i)]);
     if (part === 'options')
         return [['-', 'none'], ...values.filter(x => x).sort().map(x => [x, x])];
     const order = part === 'kind' ? KINDS : part === 'pass' ? PASSES : null;
@@ -491,7 +503,7 @@ function filter_values(part) {
 function passes_filter(row) {
     for (const part of Object.keys(filter_titles)) {
         const wanted = filter[part] === '-' ? '' : filter[part];
-        const free = filter[part] === '' || part === 'machine' && filter.pivot;
+        const free = filter[part] === '' || part === 'processor' && filter.pivot;
         if (!free && String(row[part]) !== wanted) return false;
     }
     if (filter.lost && !(row.over_best > LEVEL || row.over_loops > LEVEL)) return false;
@@ -548,13 +560,13 @@ const figure_columns = [
 ];
 
 function on_machine(row, machine) {
-    return row_of.get(machine + '/' + row.name);
+    return row_of.get(machines[machine].processor + '/' + row.name);
 }
 
 /* Side by side, a row is a case, and each machine has a time and a share. */
 function pivot_columns() {
     return machines.flatMap((machine, i) => [
-        number_column('us' + i, machine.processor + ', \u00b5s',
+        number_column('us' + i, machine_name(i) + ', \u00b5s',
                       row => (on_machine(row, i) || {}).us,
                       row => digits((on_machine(row, i) || {}).us)),
         number_column('share' + i, 'of its limit', row => (on_machine(row, i) || {}).share,
@@ -563,8 +575,8 @@ function pivot_columns() {
 
 function columns() {
     if (filter.pivot) return [...case_columns, ...pivot_columns()];
-    const machine = word_column('machine', 'machine', row => machine_name(row.machine));
-    return machines.length > 1 && filter.machine === ''
+    const machine = word_column('processor', 'machine', row => machine_name(row.machine));
+    return machines.length > 1 && filter.processor === ''
         ? [...case_columns, machine, ...figure_columns] : [...case_columns, ...figure_columns];
 }
 
@@ -598,7 +610,7 @@ function case_cell(row) {
 }
 
 function row_line(row) {
-    return el('tr', {class: 'row', 'data-row': row.machine + '/' + row.name},
+    return el('tr', {class: 'row', 'data-row': row.key},
         columns().map(column => el('td', {class: [column.wide ? 'wide' : '',
             column.number ? 'number' : '', column.is_case ? 'case' : ''].join(' ').trim() || null},
             column.cell(row))));
@@ -642,7 +654,7 @@ function change_filter(change) {
         if (control.type === 'checkbox') control.checked = filter[control.name] !== '';
         else control.value = filter[control.name];
     }
-    by_id('filters').elements.machine.disabled = filter.pivot !== '';
+    by_id('filters').elements.processor.disabled = filter.pivot !== '';
     draw_rows();
     write_address('');
 }
@@ -650,7 +662,7 @@ function change_filter(change) {
 function show_rows(change) {
     change_filter({...no_filter, ...change});
     by_id('rows').scrollIntoView();
-    by_id('filters').elements.machine.focus({preventScroll: true});
+    by_id('filters').elements.kind.focus({preventScroll: true});
 }
 
 /* ---- All rows: the figures of one ------------------------------------------------------------ */
@@ -682,7 +694,7 @@ function also(row) {
     machines.forEach((machine, i) => {
         const there = i !== row.machine && on_machine(row, i);
         if (there && !filter.pivot)
-            list.push(el('li', {}, 'On ' + machine.processor + ': ' + digits(there.us) +
+            list.push(el('li', {}, 'On ' + machine_name(i) + ': ' + digits(there.us) +
                          ' \u00b5s' + (there.share ? ', ' + percent(there.share) +
                                         ' of its limit' : '') + '.'));
     });
@@ -719,16 +731,16 @@ function toggle_details(row, button) {
         of.flatMap(details), command_line(command(row.kind, row.pass, row.shape, row.dtype,
                                                   row.threads, [row.options, ...more]
                                                       .filter(word => word))))));
-    write_address(row.machine + '/' + row.name);
+    write_address(row.key);
 }
 
 /* Opens a row, wherever it is: the filter lets it alone through if it has to. */
 function show_row(row) {
     const find = () => by_id('rows-table').querySelector(
-        '[data-row="' + CSS.escape(row.machine + '/' + row.name) + '"] button');
+        '[data-row="' + CSS.escape(row.key) + '"] button');
     if (!find() || filter.pivot)
-        change_filter({...no_filter, machine: String(row.machine), kind: row.kind, pass: row.pass,
-                       text: row.shape});
+        change_filter({...no_filter, processor: row.processor, kind: row.kind,
+                       pass: row.pass, text: row.shape});
     if (!find()) {
         shown = rows.length;
         draw_rows();
@@ -741,7 +753,7 @@ function show_row(row) {
 
 /* ---- All rows: the address ------------------------------------------------------------------- */
 
-/* #kind=batch&sort=-us&open=0/batch/...: what differs from no filter, and the row that is open. */
+/* #kind=batch&sort=-us&open=EPYC/batch/...: what differs from no filter, and the row that is open. */
 function write_address(open) {
     const parts = Object.entries(filter).filter(([name, value]) => value !== no_filter[name]);
     if (open) parts.push(['open', open]);
@@ -766,8 +778,8 @@ function start_rows() {
     for (const [part, title] of Object.entries(filter_titles)) {
         const select = el('select', {name: part});
         fill_select(select, [['', 'any'], ...filter_values(part)], '');
-        control(part, title, select, part === 'machine' && machines.length < 2 ? {hidden: true}
-                                                                              : {});
+        control(part, title, select,
+                part === 'processor' && machines.length < 2 ? {hidden: true} : {});
     }
     control('text', 'shape or model', el('input', {name: 'text', type: 'search', size: 14}));
     const sorts = [...case_columns, ...figure_columns]
@@ -812,7 +824,7 @@ function facts_table() {
 /* The share of the limit by kind and pass, over the rows that all machines have. */
 function shares_table() {
     const everywhere = rows.filter(row => row.dtype === 'f32' && row.threads === 1 &&
-        row.options === '' && machines.every((m, i) => (on_machine(row, i) || {}).share));
+        is_plain(row) && machines.every((m, i) => (on_machine(row, i) || {}).share));
     const body = [];
     for (const kind of KINDS)
         for (const pass of PASSES) {
@@ -826,7 +838,7 @@ function shares_table() {
     return body.length ? [el('h3', {}, 'Share of the limit, one thread, float'),
         el('p', {}, 'The mean of the rows that every machine has.'),
         el('div', {class: 'scroll'}, table('Share of the limit by norm and pass',
-            ['', ...machines.map(m => 'number:' + m.processor)], body))] : [];
+            ['', ...machines.map((m, i) => 'number:' + machine_name(i))], body))] : [];
 }
 
 function draw_machines() {

@@ -46,14 +46,20 @@ sub test_builder {
 
     $said = `perl bench/page.pl -o /tmp/page-of-a-sample.html tests/page/sample.json 2>&1`;
     ok($? != 0 && !-e '/tmp/page-of-a-sample.html', 'a sample is not published', $said);
-    my $row = '{"kind": "batch", "pass": "train", "layout": "NCHW", "shape": "%dx64x7x7", ' .
-        '"dtype": "f32", "threads": 1, "options": "", "ours_us": %d}';
-    open my $out, '>', 'build/page/large.json' or die "large.json: $!\n";
-    print $out '{"machine": {"processor": "large"}, "rows": [',
-        join(',', map { sprintf $row, $_, $_ } 1 .. 9000), ']}';
-    close $out;
-    $said = `perl bench/page.pl -o build/page/large.html build/page/large.json 2>&1`;
+    $said = write_bare(9000);
     ok($? != 0 && $said =~ /bytes are more than/, 'nor is one that is too large', $said);
+}
+
+# A page of rows that have nothing but a time.
+sub write_bare {
+    my ($rows) = @_;
+    my $row = '{"kind": "batch", "pass": "forward", "layout": "nchw", "shape": "%dx64x7x7", ' .
+        '"dtype": "f32", "ours_us": %d}';
+    open my $out, '>', 'build/page/bare.json' or die "bare.json: $!\n";
+    print $out '{"sample": true, "machine": {"processor": "bare"}, "rows": [',
+        join(',', map { sprintf $row, $_, $_ } 1 .. $rows), ']}';
+    close $out;
+    return `perl bench/page.pl -o build/page/bare.html build/page/bare.json 2>&1`;
 }
 
 # ---- Looking at it ------------------------------------------------------------------------------
@@ -296,6 +302,18 @@ sub test_phone {
     page_size($page, 1280, 800);
 }
 
+# What was not measured leaves gaps, and no NaN.
+sub test_bare {
+    my ($page) = @_;
+    my $said = write_bare(3);
+    page_load($page, 'build/page/bare.html');
+    page_click($page, '#rows-table tr.row button');
+    my $text = text($page, 'body');
+    ok($text =~ /batch train 1x64x7x7/ && $text !~ /NaN|undefined|null|Infinity/,
+       'rows that have nothing but a time', $text);
+    page_load($page, $file);
+}
+
 sub take_shots {
     my ($page) = @_;
     for my $scheme (qw(light dark)) {
@@ -321,6 +339,7 @@ test_contrast($page, $_) for qw(light dark);
 test_names($page);
 test_address($page);
 test_phone($page);
+test_bare($page);
 take_shots($page) if $ENV{SHOTS};
 is(join("\n", page_faults($page)), '', 'no error, no warning, no request elsewhere');
 page_close($page);
