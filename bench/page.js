@@ -314,7 +314,8 @@ function draw_glance() {
 
 function set_glance_choices() {
     const of_machine = rows.filter(row => row.machine === chosen.machine);
-    fill_select(by_id('glance-machine'), machines.map((m, i) => [i, machine_name(i)]), chosen.machine);
+    fill_select(by_id('glance-machine'), machines.map((m, i) => [i, machine_name(i)]),
+                chosen.machine);
     fill_select(by_id('glance-threads'), unique(of_machine.map(row => row.threads))
         .sort((a, b) => a - b).map(threads => [threads, threads]), chosen.threads);
     fill_select(by_id('glance-dtype'), unique(of_machine.map(row => row.dtype))
@@ -753,7 +754,7 @@ function show_row(row) {
 
 /* ---- All rows: the address ------------------------------------------------------------------- */
 
-/* #kind=batch&sort=-us&open=EPYC/batch/...: what differs from no filter, and the row that is open. */
+/* #kind=batch&sort=-us&open=EPYC/batch/...: what is not as in no_filter, and the open row. */
 function write_address(open) {
     const parts = Object.entries(filter).filter(([name, value]) => value !== no_filter[name]);
     if (open) parts.push(['open', open]);

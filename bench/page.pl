@@ -91,7 +91,7 @@ sub packed_row {
 
 sub read_results {
     my (@files) = @_;
-    my (@machines, @rows, $sample);
+    my (@machines, @rows, $sample, %seen);
     for my $file (@files) {
         my $json = eval { decode_json(slurp($file)) } or die "page.pl: $file is no JSON: $@";
         for my $result (ref $json eq 'ARRAY' ? @$json : $json) {
@@ -102,6 +102,8 @@ sub read_results {
             push @machines, {peers => $peers,
                 (map { ($_, text($about->{$_})) } qw(processor isas caches cores)),
                 map { ($_, text($result->{$_})) } qw(compiler flags commit date)};
+            my $times = ++$seen{$machines[-1]{processor}};
+            $machines[-1]{processor} .= " ($times)" if $times > 1;
             $sample ||= $result->{sample};
         }
     }

@@ -114,7 +114,7 @@ sub test_rows {
     is(text($page, '#rows-count'), 'The first 40 of 136 rows.', 'not all rows at once');
     page_click($page, '#more');
     is(text($page, '#rows-count'), '136 of 136 rows.', 'then all');
-    my %wanted = (machine => 1, kind => 'layer', pass => 'train', layout => 'rows',
+    my %wanted = (processor => 'Sample B', kind => 'layer', pass => 'train', layout => 'rows',
                   dtype => 'bf16', threads => 1);
     choose($page, "#filters [name=$_]", $wanted{$_}) for sort keys %wanted;
     is(text($page, '#rows-count'), '1 of 136 rows.', 'six filters leave one row');
@@ -279,13 +279,13 @@ sub test_names {
 
 sub test_address {
     my ($page) = @_;
-    page_js($page, "location.hash = '#kind=rms&layout=rows&open=0%2Frms%2Fbackward%2Frows%2F" .
-        "512x4096%2Ff32%2F1t'; 1");
+    page_js($page, "location.hash = '#kind=rms&layout=rows&open=Sample%20A%2Frms%2F" .
+        "backward%2Frows%2F512x4096%2Ff32%2F1t'; 1");
     page_wait($page, "document.querySelector('tr.details')");
     is(text($page, '#rows-count'), '6 of 136 rows.', 'an address has a filter');
     ok(text($page, 'tr.details') =~ m{rms/backward/rows/512x4096/f32/1t}, 'and an open row');
     my $now = page_js($page, 'location.hash');
-    ok($now =~ /^#kind=rms&layout=rows&open=0%2Frms/, 'which are kept in it', $now);
+    ok($now =~ /^#kind=rms&layout=rows&open=Sample%20A%2Frms/, 'which are kept in it', $now);
     page_click($page, '#filters button[type=reset]');
 }
 
