@@ -297,8 +297,8 @@ function draw_glance() {
     const up = [...timed].sort((a, b) => a.over_best - b.over_best);
     const best_words = row => faster_words(row.over_best) + ' ' + than(row.over_best) +
         row.best.name;
+    by_id('glance-words').textContent = sentence(some);
     by_id('glance-answer').replaceChildren(
-        el('p', {class: 'answer'}, sentence(some)),
         el('h3', {}, 'NCHW or NHWC?'),
         el('div', {class: 'scroll'}, layout_table(plain)),
         el('h3', {}, 'normalize.h beside others'),
@@ -427,35 +427,40 @@ function near_table(guesses) {
                              digits(row.gbs), percent(row.share), best_cell(row)]));
 }
 
-function shape_fault(text) {
+function groups_fault(groups, channels) {
+    const divides = /^[1-9]\d*$/.test(groups) && channels % groups === 0;
+    return divides ? '' : groups + ' groups do not divide ' + count(channels, 'channel') + '.';
+}
+
+function say_fault(text) {
     by_id('my-fault').hidden = !text;
     by_id('my-fault').textContent = text;
     by_id('my-shape').setAttribute('aria-invalid', text ? 'true' : 'false');
-    if (text) by_id('my-answer').replaceChildren();
+    if (!text) return;
+    by_id('my-words').textContent = '';
+    by_id('my-answer').replaceChildren();
 }
 
 function draw_shape() {
     const kind = by_id('my-kind').value, pass = by_id('my-pass').value;
     const sizes = read_shape(by_id('my-shape').value);
-    if (typeof sizes === 'string') return shape_fault(sizes);
-    const groups = Number(by_id('my-groups').value);
-    if (kind === 'group' && (!Number.isInteger(groups) || groups < 1 || sizes[1] % groups))
-        return shape_fault(by_id('my-groups').value + ' groups do not divide ' +
-                           count(sizes[1], 'channel') + '.');
-    shape_fault('');
-    const layouts = sizes.length === 2 ? ['rows', 'NCHW', 'NHWC'] : ['NCHW', 'NHWC'];
-    let guesses = layouts.map(layout => estimate(kind, pass, layout, sizes)).filter(x => x);
-    if (guesses.length && guesses[0].layout === 'rows') guesses = guesses.slice(0, 1);
+    const groups = by_id('my-groups').value;
+    const fault = typeof sizes === 'string' ? sizes
+        : kind === 'group' ? groups_fault(groups, sizes[1]) : '';
+    say_fault(fault);
+    if (fault) return;
+    const is_matrix = sizes.length === 2;
+    const guesses = (is_matrix ? ['rows', 'NCHW', 'NHWC'] : ['NCHW', 'NHWC'])
+        .map(layout => estimate(kind, pass, layout, sizes)).filter(guess => guess)
+        .slice(0, is_matrix ? 1 : 2);
     const line = command(kind, pass, sizes.join('x'), chosen.dtype, chosen.threads,
                          kind === 'group' ? ['groups=' + groups] : []);
+    by_id('my-words').textContent = guesses.length
+        ? guesses_words(guesses) : 'Nothing of this kind was measured on this machine.';
     by_id('my-answer').replaceChildren(
-        el('p', {class: 'answer'}, guesses.length
-            ? guesses_words(guesses)
-            : 'Nothing of this kind was measured on this machine.'),
         el('p', {}, 'To measure it on your own machine, in a clone of the repository:'),
         command_line(line),
         guesses.length ? el('div', {class: 'scroll'}, near_table(guesses)) : '');
-    return undefined;
 }
 
 /* Only batch and instance norm have running statistics to infer with. */

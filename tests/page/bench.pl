@@ -91,7 +91,7 @@ sub column {
 sub test_glance {
     my ($page) = @_;
     ok(text($page, '#sample') =~ /invented/, 'a sample says that it is one');
-    my $answer = text($page, '#glance-answer');
+    my $answer = text($page, '#glance-words');
     my ($of, $first, $level, $slower) =
         $answer =~ /of (\d+) rows .* fastest in (\d+), .* in (\d+), and slower in (\d+)\./s;
     ok($of && $of == $first + $level + $slower, 'wins, draws and losses add up', $answer);
@@ -101,7 +101,7 @@ sub test_glance {
     ok(text($page, '.verdicts td') =~ /^NHWC 1\.64 times faster\s+in 2 of 2 shapes/,
        'the verdict is the mean of its shapes', text($page, '.verdicts td'));
     choose($page, '#glance-machine', 1);
-    ok(text($page, '#glance-answer') =~ /^On Sample B, 1 thread, float/, 'another machine');
+    ok(text($page, '#glance-words') =~ /^On Sample B, 1 thread, float/, 'another machine');
     choose($page, '#glance-machine', 0);
     page_click($page, '.verdicts td button');
     ok((grep { $_ eq 'batch' } column($page, 'kind')) == column($page, 'kind'),
@@ -194,7 +194,7 @@ sub test_shape {
         page_js($page, "by_id('my-shape').focus(); by_id('my-shape').select()");
         page_type($page, $shape);
         page_key($page, 'Enter');
-        return text($page, '#my-answer');
+        return text($page, '#my-words') . "\n" . text($page, '#my-answer');
     };
     my $answer = $enter->('8 x 96 x 28 x 28');
     ok($answer =~ /NCHW about \d.*NHWC about \d.*likely.*An estimate from the GB\/s/s,
@@ -209,13 +209,15 @@ sub test_shape {
     choose($page, '#my-kind', 'group');
     $answer = $enter->('2x96x8x8');
     ok($answer =~ /CASE="group forward 2x96x8x8 groups=32"/, 'groups are named', $answer);
+    $enter->('2x80x8x8');
+    is(text($page, '#my-fault'), '32 groups do not divide 80 channels.', 'if they divide channels');
     choose($page, '#my-kind', 'layer');
     is(page_js($page, "by_id('my-pass').options.length"), 2, 'layer norm does not infer');
     choose($page, '#my-pass', 'backward');
     ok($enter->('4096x768') =~ /^1721 .s, measured\./, 'a matrix has one layout');
     $enter->('8x96x28');
     ok(text($page, '#my-fault') =~ /^8x96x28: a shape has four sizes/, 'what is no shape says so');
-    is(text($page, '#my-answer'), '', 'and has no answer');
+    is(text($page, '#my-words') . text($page, '#my-answer'), '', 'and has no answer');
     $enter->('8x96');
     is(page_js($page, "by_id('my-fault').hidden"), 1, 'until it is mended');
 }
