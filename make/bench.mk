@@ -84,9 +84,20 @@ bench-all: bench-build ## The same for every shape, one thing varied at a time: 
 report: ## bench/results/<processor>.json, RESULTS.md, charts: what bench and bench-peers measured
 	@command -v gnuplot >/dev/null || { echo "no gnuplot here (make deps-bench)"; exit 1; }
 	@perl bench/report.pl $(BENCH_JSON) build/bench/peers.jsonl
+	@if ls bench/results/*.json >/dev/null 2>&1; then perl bench/page.pl; fi
 bench-diff: ## What changed beyond the noise; BASE=old.json NEW=new.json DIFF_ARGS=--fail
 	@[ -n "$(BASE)" ] || { echo "bench-diff: BASE=old.json [NEW=$(BENCH_JSON)]"; exit 1; }
 	@perl bench/diff.pl $(DIFF_ARGS) $(BASE) $(or $(NEW),$(BENCH_JSON))
+
+# ---- The page of results ------------------------------------------------------------------------
+
+.PHONY: bench-page check-page
+bench-page: ## docs/bench/index.html of bench/results/*.json: all machines on one page
+	@perl bench/page.pl
+check-page: NEEDS := deps-page:chromium
+check-page: ## That page in a headless Chromium, with a sample; SHOTS=1: pictures, in build/page
+	$(call TAKES,ten seconds)
+	@$(PROVE) 'perl tests/page/bench.pl'
 
 # ---- Peers --------------------------------------------------------------------------------------
 #

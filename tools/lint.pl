@@ -28,7 +28,7 @@ my @files = grep { -f && !/\.(svg|png)$/ }
     glob('docs/* fuzz/* make/* packaging/* bench/* proofs/* tools/*'),
     glob('examples/* examples/python/* examples/which_norm/* examples/fuzz_yours/*'),
     glob('packaging/oss-fuzz/*'),
-    glob('tests/* tests/support/* tests/include/* tests/cross/* tests/cross/msvc/*'),
+    glob('tests/* tests/support/* tests/include/* tests/cross/* tests/cross/msvc/* tests/page/*'),
     glob('tests/packages/* tests/packages/cmake/* tests/packages/meson/*');
 my %text = map { $_ => slurp($_) } @files;
 my $header = $text{'normalize.h'};
