@@ -34,11 +34,14 @@ FOR_PROVE := coq libcoq-flocq libcoq-gappa gappa
 FOR_BENCH := libbenchmark-dev gnuplot-nox valgrind
 FOR_PEERS := libdnnl-dev libtorch-dev
 
+# Pages are tried in a browser without a screen; it needs letters to show.
+FOR_PAGE := chromium fonts-dejavu-core
+
 FOR_ALL := $(sort $(FOR_TEST) $(FOR_MPI) $(FOR_CHECK) $(FOR_FUZZ) $(FOR_CROSS) $(FOR_PACKAGES) \
-    $(FOR_PROVE) $(FOR_BENCH))
+    $(FOR_PROVE) $(FOR_BENCH) $(FOR_PAGE))
 
 .PHONY: deps deps-mpi deps-check deps-fuzz deps-cross deps-packages deps-prove deps-bench
-.PHONY: deps-peers deps-all
+.PHONY: deps-peers deps-page deps-all
 # `make deps demo` installs what demo needs, and no more.
 deps: ## What make test needs: gcc, clang, perl; only what is missing, as for all of these
 	@tools/deps.sh $@ $(if $(filter demo,$(filter-out deps,$(MAKECMDGOALS))),$(if \
@@ -60,6 +63,8 @@ deps-bench: ## ... bench, report, instructions
 	@tools/deps.sh $@ $(FOR_TEST) $(FOR_BENCH)
 deps-peers: ## ... bench-peers, accuracy: oneDNN and PyTorch
 	@tools/deps.sh $@ $(FOR_TEST) $(FOR_BENCH) $(FOR_PEERS)
+deps-page: ## ... check-page: Chromium
+	@tools/deps.sh $@ $(FOR_TEST) $(FOR_PAGE)
 deps-all: ## All of these but the peers: what .ci/run needs
 	@tools/deps.sh $@ $(FOR_ALL)
 	@tools/deps.sh --numpy
