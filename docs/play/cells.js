@@ -61,6 +61,7 @@ views.averages = function () {
                     cell.addEventListener('pointerenter', () => point(e));
                     cell.addEventListener('focus', () => point(e));
                     cell.addEventListener('click', () => point(e));
+                    cell.addEventListener('animationend', () => cell.classList.remove('moved'));
                     cells[name][e] = cell;
                     plane.append(cell);
                 }

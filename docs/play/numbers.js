@@ -5,7 +5,7 @@
 'use strict';
 
 views.numbers = function () {
-    const COUNT = 64, SHOWN = 4, MOST = 1e16; /* the chart's top: NaN, Inf and what is worse */
+    const COUNT = 64, SHOWN = 3, MOST = 1e16; /* the chart's top: NaN, Inf and what is worse */
     const FIRST_DIGIT = 0.1 * 2 ** 23, PROVEN = 10.5;
     const ways = [['E[x^2] - E[x]^2', 'one'], ['two passes', 'two'], ['Welford', 'welford'],
                   ['normalize.h', 'ours']];
@@ -165,7 +165,7 @@ views.numbers = function () {
         const head = (text, of, show) => element('tr', {}, element('th', {scope: 'row'}, text),
             element('td', {}), ...[...of.slice(0, SHOWN)].map(v => element('td', {}, show(v))));
         const rows = [element('tr', {}, element('td', {}),
-            element('th', {scope: 'col'}, 'worst'),
+            element('th', {scope: 'col'}, 'worst error'),
             ...[...Array(SHOWN).keys()].map(i => element('th', {scope: 'col'}, 'value ' + i)))];
         rows.push(head('x', x, as_float), head('y, exact', r.exact, eight));
         ways.forEach(([name, style], i) => rows.push(element('tr', {className: 'way ' + style},

@@ -58,23 +58,60 @@ views.picture = function () {
         return x;
     }
 
-    const describe = () => ({n: 3, c: 3, s: pixels, kind, layout: NHWC, eps: 1e-5});
     /* To see y: 0 is the grey in the middle, a deviation of 1 is 52 levels. */
-    const visible = y => y.map(v => 128 + 52 * v);
+    function normed(x, of) {
+        const d = {n: 3, c: 3, s: pixels, kind: of, layout: NHWC, eps: 1e-5};
+        return norm(x, d).y.map(v => 128 + 52 * v);
+    }
 
     function show_norm() {
         const contrast = +$('picture-contrast').value, light = +$('picture-light').value;
         const mates = +$('picture-mates').value, x = batch(contrast, light, mates);
-        const out = visible(norm(x, describe()).y);
-        const same = visible(norm(batch(1, 0, mates), describe()).y);
-        const alone = visible(norm(batch(contrast, light, 0), describe()).y);
+        const out = normed(x, kind);
         for (let i = 0; i < 3; ++i) {
             before[i].show(x.subarray(i * volume, (i + 1) * volume));
             after[i].show(out.subarray(i * volume, (i + 1) * volume));
         }
         $('picture-say').textContent = [what[kind],
-            told(contrast !== 1 || light !== 0, 'Your contrast and brightness', out, same),
-            told(mates !== 0, 'The light of the other two', out, alone)].join(' ');
+            contrast === 1 && light === 0 ? '' : told('Your contrast and brightness',
+                difference(out, normed(batch(1, 0, mates), kind))),
+            mates === 0 ? '' : told('The light of the other two',
+                difference(out, normed(batch(contrast, light, 0), kind)))].join(' ');
+        show_notices();
+    }
+
+    /* How far the first picture of a batch is from that of another, in levels, as one sees it. */
+    function difference(one, other) {
+        const seen = v => Math.max(0, Math.min(255, v));
+        let sum = 0;
+        for (let i = 0; i < volume; ++i) sum += Math.abs(seen(one[i]) - seen(other[i]));
+        return sum / volume;
+    }
+
+    const level_text = levels => levels === 0 ? '0' : levels < 0.05 ? 'less than 0.1' :
+        levels.toFixed(1);
+    const told = (name, levels) =>
+        levels === 0 ? `${name} did not change one bit of your picture's output.` :
+            `${name} moved your picture's output by ${level_text(levels)} of 255 levels.`;
+
+    /* For each norm what it notices, of the picture that is chosen. */
+    let noticed = null, noticed_of = -1;
+    function show_notices() {
+        if (noticed_of !== main)
+            noticed = kinds.map(([of]) => {
+                const before = normed(batch(1, 0, 0), of);
+                return [batch(0.5, 0, 0), batch(1, 60, 0), batch(1, 0, 60)].map(
+                    x => level_text(difference(normed(x, of), before)));
+            });
+        noticed_of = main;
+        const head = ['', 'half the contrast', 'brighter by 60', 'others brighter'];
+        $('picture-notices').replaceChildren(
+            element('caption', {}, 'How far your output moves, in levels of 255'),
+            element('thead', {}, element('tr', {}, ...head.map(
+                text => element(text ? 'th' : 'td', {scope: text ? 'col' : ''}, text)))),
+            element('tbody', {}, ...kinds.map(([of, name]) => element('tr',
+                {className: of === kind ? 'now' : ''}, element('th', {scope: 'row'}, name),
+                ...noticed[of].map(text => element('td', {}, text.replace('less than', '<')))))));
     }
 
     const what = {
@@ -89,18 +126,6 @@ views.picture = function () {
         [RMS]: 'RMS norm: each pixel is divided by its size, and no mean is taken off. Only hue ' +
             'is left.',
     };
-
-    function told(asked, name, one, other) {
-        let sum = 0;
-        for (let i = 0; i < volume; ++i)
-            sum += Math.abs(Math.max(0, Math.min(255, one[i])) -
-                            Math.max(0, Math.min(255, other[i])));
-        const levels = sum / volume;
-        if (!asked) return '';
-        return levels === 0 ? `${name} did not change one bit of your picture's output.` :
-            `${name} moved your picture's output by ` +
-            `${levels < 0.05 ? 'less than 0.1' : levels.toFixed(1)} of 255 levels.`;
-    }
 
     /* ---- Style ----------------------------------------------------------------------------- */
 
@@ -150,7 +175,8 @@ views.picture = function () {
 
     function choose_mode(to) {
         mode = to;
-        for (const id of ['picture-norm', 'picture-frames']) $(id).hidden = mode !== 'norm';
+        const norm_only = ['picture-norm', 'picture-frames', 'picture-notices'];
+        for (const id of norm_only) $(id).hidden = mode !== 'norm';
         for (const id of ['picture-style', 'picture-style-frames']) $(id).hidden = mode === 'norm';
         show();
     }
