@@ -5,7 +5,7 @@ views.averages = function () {
     const d = {n: 2, c: 4, s: 16, groups: 2, kind: BATCH, eps: 1e-5}, side = 4;
     const count = d.n * d.c * d.s, width = 4; /* of a register: four floats in SIMD128 */
     const x = new Float32Array(count);
-    let y = null, at = 21, walking = 0;
+    let y = null, at = 21, walking = 0, shows = 'y';
 
     /* ---- Which cells belong together ------------------------------------------------------- */
 
@@ -92,19 +92,21 @@ views.averages = function () {
     const digits = v => (v < 0 ? '-' : '') + Math.abs(v).toFixed(2);
 
     function draw() {
-        const s = stat(at);
+        const s = stat(at), dx = gradient(x, d, at), most = Math.max(...dx.map(Math.abs)) || 1;
+        const root = v => 3 * Math.sign(v) * Math.sqrt(Math.abs(v)); /* small ones are seen, too */
         let shared = 0;
         for (let e = 0; e < count; ++e) {
             const {i, j, k} = place(e), same = stat(e) === s;
             shared += same;
             for (const name of ['x', 'y']) {
                 const cell = cells[name][e];
-                paint(cell, name === 'x' ? x[e] : y.y[e]);
+                paint(cell, name === 'x' ? x[e] : shows === 'y' ? y.y[e] : root(dx[e] / most));
                 cell.classList.toggle('same', same);
                 cell.classList.toggle('at', e === at);
                 cell.tabIndex = e === at ? 0 : -1;
                 cell.setAttribute('aria-label', `sample ${i}, channel ${j}, position ${k}: ` +
-                    `x ${digits(x[e])}, y ${digits(y.y[e])}` + (same ? ', same mean' : ''));
+                    `x ${digits(x[e])}, y ${digits(y.y[e])}, gradient ${dx[e].toFixed(4)}` +
+                    (same ? ', same mean' : ''));
             }
             for (const strip of strips) {
                 strip[e].style.setProperty('--sum', `${stat(e) * 137.5 % 360}`);
@@ -113,7 +115,17 @@ views.averages = function () {
             }
         }
         say(s, shared);
+        if (shows !== 'y') say_gradient(dx, s);
         draw_step();
+    }
+
+    function say_gradient(dx, s) {
+        const others = [...dx.keys()].filter(e => e !== at && stat(e) === s).map(e => dx[e]);
+        const outside = dx.filter((v, e) => stat(e) !== s && v !== 0).length;
+        $('cells-say').textContent = `One more of this x adds ${dx[at].toFixed(3)} to its y. One ` +
+            `more of another of these ${others.length + 1} adds ` +
+            `${Math.min(...others).toFixed(3)} to ${Math.max(...others).toFixed(3)}, of the ` +
+            `other ${count - others.length - 1} ` + (outside ? 'something' : 'exactly 0') + '.';
     }
 
     function say(s, shared, moved) {
@@ -131,7 +143,8 @@ views.averages = function () {
             $(layout === NCHW ? 'cells-nchw-say' : 'cells-nhwc-say').textContent =
                 `The ${shared} values lie in ${runs === 1 ? 'one run' : runs + ' runs'} of ` +
                 `${shared / runs}. The kernel ` + (by_rows(layout) ? 'makes one sum at a time.' :
-                `makes ${layout === NHWC ? d.c : d.s} sums side by side.`);
+                `makes ${layout === NHWC ? d.c : d.s} sums side by side` +
+                (d.kind === GROUP ? `, and adds ${d.c / d.groups} each.` : '.'));
         }
         $('cells-value').value = x[at];
         $('cells-value').told();
@@ -217,6 +230,12 @@ views.averages = function () {
     build_strip(NCHW);
     build_strip(NHWC);
     choices('cells-kind', 'Norm', kinds, d.kind, kind => { d.kind = kind; compute(); draw(); });
+    choices('cells-show', 'Right', [['y', 'Output'], ['dx', 'Gradient']], shows, to => {
+        shows = to;
+        $('cells-caption').textContent = shows === 'y' ? 'Output y' :
+            'Gradient: what one more of each x adds to that y';
+        draw();
+    });
     slider('cells-value', digits, set);
     slider('cells-step', v => v ? `${v} of 32` : 'before the first', draw_step);
     $('cells-again').addEventListener('click', other_values);

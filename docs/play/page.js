@@ -116,6 +116,23 @@ function norm(x, d, affine) {
     });
 }
 
+/* What one more of each value of x adds to y[at]: the gradient of nrm_backward. */
+function gradient(x, d, at) {
+    const k = lib.best, stats = stat_count(d);
+    return with_memory(k, take => {
+        const [from, dy, dx] = [0, 0, 0].map(() => take(x.byteLength));
+        const mean = take(8 * stats), rstd = take(8 * stats);
+        f32(k, from, x.length).set(x);
+        f32(k, dy, x.length).fill(0)[at] = 1;
+        k.c.play_desc(d.kind, d.layout || NCHW, d.n, d.c, d.s, d.groups || 1, d.eps || 0, 0);
+        k.c.play_data(from, dx, 0, 0, mean, rstd, 0);
+        must(k, k.c.play_run(FORWARD)); /* mean and rstd; y is overwritten by dx */
+        k.c.play_gradients(dy, dx, 0, 0);
+        must(k, k.c.play_run(BACKWARD));
+        return f32(k, dx, x.length).slice();
+    });
+}
+
 /* ---- Controls ------------------------------------------------------------------------------ */
 
 function element(name, attributes, ...children) {

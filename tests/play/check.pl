@@ -132,6 +132,14 @@ sub averages {
     page_key($page, $_) for qw(ArrowRight ArrowDown +);
     check(text('cells-say') =~ /^Sample 0, channel 1, position 10.*16 of 128/,
           'averages: arrows and plus', text('cells-say'));
+    for my $kind (0 .. 4) {
+        choose('cells-kind', $kind);
+        choose('cells-show', 'dx');
+        my $others = 128 - $shared[$kind];
+        check(text('cells-say') =~ /adds (-?[\d.]+) to its y.*of the other $others exactly 0\.$/ &&
+              $1 != 0, "averages: $kind[$kind]: the gradient", text('cells-say'));
+        choose('cells-show', 'y');
+    }
     set('cells-value', $_) for ends('cells-value');
     page_click($page, '#cells-again');
 }
