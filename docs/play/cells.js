@@ -230,7 +230,7 @@ views.averages = function () {
     build_strip(NCHW);
     build_strip(NHWC);
     choices('cells-kind', 'Norm', kinds, d.kind, kind => { d.kind = kind; compute(); draw(); });
-    choices('cells-show', 'Right', [['y', 'Output'], ['dx', 'Gradient']], shows, to => {
+    choices('cells-show', 'Show', [['y', 'Output'], ['dx', 'Gradient']], shows, to => {
         shows = to;
         $('cells-caption').textContent = shows === 'y' ? 'Output y' :
             'Gradient: what one more of each x adds to that y';

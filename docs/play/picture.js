@@ -42,7 +42,7 @@ views.picture = function () {
     /* ---- Norms ----------------------------------------------------------------------------- */
 
     const place = $('picture-frames');
-    const names = ['Your picture', 'a dark one', 'a bright one'];
+    const names = ['Your picture', 'A dark one', 'A bright one'];
     const before = names.map(name => frame(place, name + ', in'));
     const after = names.map(name => frame(place, name + ', out'));
 
