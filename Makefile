@@ -21,4 +21,4 @@ clean: ## Remove build/
 	@rm -rf build
 
 include make/deps.mk make/build.mk make/test.mk make/proof.mk make/fuzz.mk make/bench.mk
-include make/package.mk
+include make/package.mk make/play.mk

@@ -7,7 +7,7 @@
 
    A MANUAL          A1 use it, A2 quick start, A3 what it computes, A4 API map, A5 errors and
                      limits, A6 layouts and types, A7 threads and memory, A8 options,
-                     A9 instruction sets, A10 compatibility, A11 numerics
+                     A9 instruction sets, A10 compatibility, A11 numerics, A12 recipes
    B DECLARATIONS    types, short forms, described calls, parts, helpers
    C IMPLEMENTATION  C1 options, C2 compiler, C3 tiles, chunks, kernels, C4 bits, C5 vector
                      operations, C6 instantiation, C7 detection, C8 validation, C9 axes and jobs,
@@ -56,12 +56,15 @@
   More of what there is:
 
    d.dtype = NRM_BF16;                   x, y, dy, dx are uint16_t now; weight and bias stay float
-   d.act = NRM_RELU;                     y = relu(...)
-   a.residual = r; a.sum = z;            normalises x + r, and stores x + r in z
+   a.residual = r; a.sum = z;            normalises x + r, and stores x + r in z: transformers
+   d.act = NRM_SILU;                     y = silu(norm(x)); A3 has the other activations
+   a.add = skip; d.act = NRM_RELU;       y = relu(norm(x) + skip): the block of ResNet
+   a.gate = g;                           y = norm(x) * silu(g): gated RMS norm, as in Qwen3-Next
 
   What to look out for:
-   - residual is added BEFORE the norm: x + residual is what gets normalised, as in transformers.
-     ResNet's skip connection is another thing: it is added to y, and you have to add it yourself.
+   - residual is added BEFORE the norm, add AFTER it. A transformer normalises x + residual; the
+     skip connection of ResNet and DenseNet is add. No call can tell that you took the wrong one:
+     the results are merely wrong.
    - Backward needs what forward normalised: the same x and residual, or sum as x and no residual.
      So do not write y over x in training.
    - A field that you leave at zero means something. kind is then NRM_BATCH, layout NRM_NCHW, dtype
@@ -82,10 +85,11 @@
    NRM_RMS        c, like NRM_LAYER; no mean is subtracted   n*s      [n][s]
 
    forward    z = x + residual;  xhat = (z - mean) * rstd;  rstd = 1 / sqrt(var + eps);
-              y = act(xhat * (gamma + gamma_offset) + beta)
-   backward   dy' = dy, but 0 where NRM_RELU made y 0;  t = dy' * (gamma + gamma_offset);
+              v = xhat * (gamma + gamma_offset) + beta + add;  y = act(v) * silu(gate)
+   backward   dy' = dy * (silu(gate) * act'(v));  t = dy' * (gamma + gamma_offset);
               dx = rstd * (t - mean(t) - xhat * mean(t * xhat)) + dsum      (RMS: without mean(t))
               dgamma = sum of dy' * xhat;  dbeta = sum of dy'
+              dadd = dy';  dgate = dy * (act(v) * silu'(gate))
    frozen     nrm_infer and nrm_infer_backward take mean and var from the running statistics;
               dx = rstd * t + dsum
 
@@ -93,6 +97,24 @@
   is over what the kind averages over. dx is the gradient of x and of residual alike; dsum is the
   gradient that comes back to sum by another way. dgamma and dbeta are overwritten, or added to with
   accumulate = 1.
+
+   act              act(v)                                  act'(v)
+   NRM_IDENTITY     v                                       1
+   NRM_RELU         v > 0 ? v : 0                           v > 0 ? 1 : 0
+   NRM_LEAKY_RELU   v < 0 ? v * act_slope : v               v > 0 ? 1 : act_slope
+   NRM_CLIP         v, but act_low below, act_high above    act_low < v < act_high ? 1 : 0
+   NRM_HARD_SWISH   v * (min(max(v + 3, 0), 6) / 6)         v <= -3 ? 0 : v < 3 ? v / 3 + 1/2 : 1
+   NRM_SILU         v * s, with s = 1 / (1 + exp(-v))       s * (1 + v * (1 - s))
+
+  add NULL adds nothing, gate NULL is no factor. add, dadd, gate and dgate lie as y and are of its
+  type. Nothing is stored for the backward pass, which computes v again: where there is an
+  activation or a gate it needs gamma, beta, add and gate as forward had them. dadd can be had
+  without add, dgate only with gate.
+
+  xhat * (gamma + gamma_offset) + beta, v, act(v), silu(gate) and y are a float each (of NRM_F64 a
+  double): one that is too large is Inf, though a small factor may follow. In backward what is in
+  brackets comes first. NaN goes through every activation; silu and hard swish of -Inf are -0. The
+  slope of NRM_RELU, NRM_LEAKY_RELU and NRM_CLIP where they bend is PyTorch's.
 
   A matrix is n = rows, c = columns. Layer norm over C, H and W with a weight for each element is
   NRM_LAYER with c = C*H*W, s = 1. The norm of a whole image is NRM_GROUP with groups = 1. With
@@ -144,6 +166,8 @@
                              NRM_ERR_SAMPLES if running_var is given and running_population is 0.
                              Leave running_* out of such a call, as of a last batch of one
    all values equal          y is exactly beta (not RMS), also if eps is 0
+   NaN or Inf in add, gate   in its own element of y alone. Backward: where it makes dy' NaN, dx is
+                             NaN in all that shares its mean
    NaN or Inf in x           NaN in all that shares its mean; elsewhere no bit changes. With
                              nrm_infer NaN or Inf in its own element alone, as the formula has it,
                              or in a whole channel from an infinite or NaN running_mean.
@@ -157,15 +181,19 @@
      NHWC   i * pitch.sample + k * pitch.line + j        line >= c, sample >= s * line
   A line or sample of 0 means the smallest value allowed, so a zeroed pitch is packed. Larger ones
   describe a slice of a larger tensor: three channels of RGBA pixels are NHWC with c = 3, line = 4.
-  x_pitch is that of x, residual, sum, dsum and dx, y_pitch that of y and dy. What lies between is
-  neither read nor written. Nothing needs to be aligned, not even to its own size.
+  x_pitch is that of x, residual, sum, dsum and dx, y_pitch that of y, dy, add, dadd, gate and
+  dgate. What lies between is neither read nor written. Nothing needs to be aligned, not even to its
+  own size.
 
   Inputs may overlap each other. An output may be the very same buffer as an input of equal pitch,
-  in these cases: y = x or residual; sum = x or residual; dx = x, dy or dsum. Any other overlap of
-  an output is NRM_ERR_ALIAS. Two column slices of one matrix do not overlap. Where there is only
-  one line, or one sample, that pitch does not count.
+  in these cases; any other overlap of an output is NRM_ERR_ALIAS:
+     y = x, residual, add or gate          sum = x or residual
+     dx = x, dy or dsum                    dadd = dy or add        dgate = dy or gate
+  Two outputs are never the same: of dx, dadd and dgate one may be dy. Two column slices of one
+  matrix do not overlap. Where there is only one line, or one sample, that pitch does not count.
 
-   dtype      x, y, residual, sum, dy, dx, dsum   gamma, beta, dgamma, dbeta, running_*   mean, rstd
+   dtype      x, residual, sum, dsum, dx;         gamma, beta, dgamma, dbeta, running_*   mean, rstd
+              y, dy, add, dadd, gate, dgate
    NRM_F32    float                               float                                   double
    NRM_F64    double                              double                                  double
    NRM_BF16   uint16_t: the upper half of a float float                                   double
@@ -173,7 +201,9 @@
 
   bf16 and f16 only store: they are converted to float exactly, computed as float and rounded once,
   to nearest even. The same values stored as bf16 and as float give the same statistics and
-  parameter gradients, to the bit. What is too large for f16 becomes Inf; denormals are kept.
+  parameter gradients, to the bit. What is too large for f16 becomes Inf; denormals are kept. With
+  residual, z is rounded to the type before its mean and variance are taken, so that y is the norm
+  of what sum holds, and backward from sum or from x and residual gives the same bits.
 
  -- A7 Threads and memory -------------------------------------------------------------------------
 
@@ -204,6 +234,9 @@
        desc.n = n[i], args.x = x[i], args.dy = dy[i], nrm_backward_reduce(&desc, &args, part);
    for (i = 0; i < pieces; i++, nrm_backward_apply(&desc, &args, all))
        desc.n = n[i], args.x = x[i], args.dy = dy[i], args.dx = dx[i];
+
+  add and gate move along as y does; with an activation or a gate, both calls of backward need
+  them. dadd and dgate come from nrm_backward_apply.
 
   The order of merging decides the last bits, so keep it fixed: by rank, by piece. Give the running
   statistics to one nrm_apply only; with n = 0 it moves them and touches no tensor. The opposite is
@@ -295,6 +328,40 @@
   This is proven (make prove; docs/NUMERICS.md says for which lists). On ordinary data y is off by
   1.4e at most (docs/ACCURACY.md). bf16 and f16 add the rounding to their type. Doubles have
   constants of their own, e = 2^-52 and a term for the rounding of the mean.
+
+  add, act and gate follow one another: the error so far times the factor, and one of its own.
+  SiLU's exponential is computed here; its figure is the worst of all floats (make exhaustive). The
+  bounds of dx, dgamma and dbeta are of the dy' that was computed; docs/NUMERICS.md has its own.
+     add              1                          0.5e * |v|
+     NRM_LEAKY_RELU   1 or |act_slope|           0.5e * |act(v)|
+     NRM_HARD_SWISH   1.5                        1.5e * |act(v)|
+     NRM_SILU         1.1                        2.02e * |act(v)| + 2^-149
+     gate             |silu(gate)|               2.52e * |y| + 2^-149 * (1 + |act(v)|)
+
+ -- A12 Recipes (functions of examples/12_recipes.c) -----------------------------------------------
+
+   QK-norm, in place in a fused qkv    NRM_RMS, NRM_NHWC, n = tokens, s = heads, c = head_dim, both
+                                       pitches {row of qkv, head_dim}; y = x = q, again for k
+   L2 norm, F.normalize                NRM_RMS, eps = 0, every gamma 1 / sqrt(c)
+   ... as x / sqrt(sum of x^2 + e)     the same with eps = e / c
+   PixelNorm                           NRM_RMS over c, either layout, no gamma
+   ScaleNorm                           NRM_RMS, every gamma g / sqrt(c)
+   weight standardisation              NRM_INSTANCE, n = 1, c = filters, s = weights of a filter;
+                                       gamma is the gain
+   PreciseBN                           nrm_reduce of many batches, nrm_merge, then nrm_apply with
+                                       n = 0, running_rate = 1
+   ghost batch norm                    a call for each part of the batch: A7
+   AdaIN, conditional norm             NRM_INSTANCE, affine_per_sample = 1
+   padded sequences                    layer and RMS norm: as they are. Batch norm: nrm_reduce of
+                                       each sample with s = its length, nrm_merge, nrm_apply
+   nChw8c, nChw16c, inference          a call for each block of channels: NRM_NHWC, c = 8 or 16,
+                                       sample = all channels * s
+   ResNet's skip                       add, NRM_RELU
+   U-Net of a diffusion model          NRM_GROUP, NRM_SILU
+   MobileNetV2; V3; YOLO               NRM_CLIP, 0 and 6 (ReLU6); NRM_HARD_SWISH; NRM_LEAKY_RELU
+   gated RMS norm, norm before gate    NRM_RMS, gate: Qwen3-Next, norm_before_gate=True of Mamba 2,
+                                       whose default is the norm of x * silu(gate): multiply before
+   layer norm into the next linear     nrm_fold_next
 */
 #ifndef NRMI_PASS
 
@@ -370,12 +437,12 @@ typedef struct nrm_desc {
     size_t groups;              /* of channels, NRM_GROUP alone: divides c                    */
     nrm_kind kind;              /* what is averaged over: A3                                  */
     nrm_layout layout;          /* NCHW: positions are neighbours; NHWC: channels are         */
-    nrm_dtype dtype;            /* storage of x, y, residual, sum, dy, dx and dsum            */
-    nrm_act act;                /* applied last                                               */
+    nrm_dtype dtype;            /* storage of x, y, residual, add, gate and their gradients   */
+    nrm_act act;                /* applied to what add has been added to: A3                  */
     double eps;                 /* added to the variance under the root; 0 if you forget it   */
     double gamma_offset;        /* added to every gamma: 1 for weights stored as w - 1        */
     int affine_per_sample;      /* gamma and beta hold n*c values (AdaIN, conditional norm)   */
-    nrm_pitch x_pitch, y_pitch; /* of x, residual, sum, dsum, dx; of y, dy, add, gate (A6)    */
+    nrm_pitch x_pitch, y_pitch; /* y's: of y, dy, add, dadd, gate, dgate; x's: the others'    */
     double act_slope;           /* NRM_LEAKY_RELU: what negative values are multiplied by     */
     double act_low, act_high;   /* NRM_CLIP: ReLU6 is 0 and 6                                 */
 } nrm_desc;
@@ -450,41 +517,44 @@ NRM_API nrm_status nrm_groupnorm(float *y, const float *x, size_t n, size_t c, s
 
 /* Normalises with the statistics of the input itself: training of batch norm; the other kinds
    always. Needs x, y. Optional outputs, each on its own: sum, mean, rstd; running_mean and
-   running_var, which are updated. y and sum may be x or residual. Statuses: all. */
+   running_var, which are updated. y may be x, residual, add or gate, sum x or residual. Statuses:
+   all. */
 NRM_API nrm_status nrm_forward(const nrm_desc *, const nrm_args *);
 
 /* Normalises with the running statistics, which are only read. NRM_BATCH and NRM_INSTANCE.
-   Needs x, y, running_mean, running_var. Optional output: sum. y and sum may be x or residual.
+   Needs x, y, running_mean, running_var. Optional output: sum. The same buffers as nrm_forward.
    Statuses: all but RATE, SAMPLES, NONFINITE. */
 NRM_API nrm_status nrm_infer(const nrm_desc *, const nrm_args *);
 
 /* Gradient of nrm_forward. Needs dy; x and residual as in forward, or its sum as x; mean (not for
-   RMS) and rstd as forward wrote them; gamma, beta and the desc as in forward; and at least one of
-   the outputs dx, dgamma, dbeta. dx may be x, dy or dsum. Statuses: as nrm_infer. */
+   RMS) and rstd as forward wrote them; gamma, beta, add, gate and the desc as in forward; and at
+   least one of the outputs dx, dgamma, dbeta, dadd, dgate, of which the last needs gate. dx may be
+   x, dy or dsum, dadd dy or add, dgate dy or gate. Statuses: as nrm_infer. */
 NRM_API nrm_status nrm_backward(const nrm_desc *, const nrm_args *);
 
-/* Gradient of nrm_infer: frozen batch norm. Needs x, dy, running_mean, running_var, gamma and beta
-   as in nrm_infer, and at least one of dx, dgamma, dbeta. Statuses: as nrm_infer. */
+/* Gradient of nrm_infer: frozen batch norm. Needs x, dy, running_mean, running_var, the rest and an
+   output as nrm_backward. Statuses: as nrm_infer. */
 NRM_API nrm_status nrm_infer_backward(const nrm_desc *, const nrm_args *);
 
 /* ---- B6 Parts: batch norm over many machines, pieces of a batch, several batches as one ----
    NRM_BATCH alone. A share is the part of the batch that one call sees. How to: A7, and
    examples/08_sync_batchnorm_mpi.c. Statuses as of nrm_forward and nrm_backward. */
 
-/* Writes the moments of this share, one for each channel. Needs x (and residual if used). A share
-   without samples gives zeros. */
+/* Writes the moments of this share, one for each channel. Needs x (and residual if used); add and
+   gate are ignored. A share without samples gives zeros. */
 NRM_API nrm_status nrm_reduce(const nrm_desc *, const nrm_args *, nrm_moments *c_of_them);
 /* Adds `from` to `into`, channel by channel. The order of merging decides the last bits. */
 NRM_API void nrm_merge(nrm_moments *into, const nrm_moments *from, size_t c);
 /* Normalises this share with the merged moments. Needs x, y. Optional outputs as of nrm_forward. */
 NRM_API nrm_status nrm_apply(const nrm_desc *, const nrm_args *, const nrm_moments *c_of_them);
 /* Writes the gradient sums of this share, one for each channel, and its dgamma and dbeta if given.
-   Needs x, dy, mean, rstd; gamma and beta under NRM_RELU or affine_per_sample. */
+   Needs x, dy, mean, rstd; gamma, beta, add and gate as in forward where there is an activation or
+   a gate; gamma under affine_per_sample. */
 NRM_API nrm_status nrm_backward_reduce(const nrm_desc *, const nrm_args *, nrm_sums *c_of_them);
 /* Adds `from` to `into`, channel by channel. */
 NRM_API void nrm_merge_sums(nrm_sums *into, const nrm_sums *from, size_t c);
-/* dx of this share from the merged sums. Needs x, dy, mean, rstd, dx; gamma, and beta under
-   NRM_RELU, as in forward. */
+/* dx of this share from the merged sums, dadd and dgate if given. Needs x, dy, mean, rstd, dx, and
+   gamma; beta, add and gate where there is an activation or a gate. All as in forward. */
 NRM_API nrm_status nrm_backward_apply(const nrm_desc *, const nrm_args *,
                                       const nrm_sums *c_of_them);
 
@@ -891,8 +961,8 @@ typedef struct nrmi_chunk {
     int stream, finite;               /* dx: out: whether all of it is                          */
 } nrmi_chunk;
 
-/* What follows the norm, u = xhat * g + b: out = act(u + add), or, with dy, its gradient dy times the
-   slope there. add may be NULL. The steps are values from one line to the next. */
+/* What follows the norm, u = xhat * g + b: out = act(u + add), or, with dy, dy times the slope
+   there. add may be NULL. The steps are values from one line to the next. */
 typedef struct nrmi_acting {
     const unsigned char *u, *add, *dy;
     unsigned char *out;
@@ -1204,8 +1274,8 @@ static NRMI_INLINE int nrmi_comfortable_affine(double g, double b)
            nrmi_bits(b) <= nrmi_bits(NRMI_BETA_LIMIT);
 }
 
-/* One y before the activation, by the choice and the formulas that the kernels use, as a float if it
-   is one: the gradient in double asks it for the place that the forward pass saw. */
+/* One y before the activation, by the choice and the formulas that the kernels use, as a float if
+   it is one: the gradient in double asks it for the place that the forward pass saw. */
 static double nrmi_point(double x, double mean, double rstd, double g, double b, int inner,
                         int forced)
 {
@@ -3503,6 +3573,14 @@ static int nrmi_param_serves(const nrmi_work *w, const unsigned char *from, doub
     return !from || (w->k->size == (w->t->dtype == NRM_F64 ? 8 : 4) && nrmi_bits(offset) == 0);
 }
 
+/* Whether y has to lie elsewhere before it acts: add or gate may be where it goes, and what goes
+   past the caches is not read there again. */
+static int nrmi_acts_apart(const nrmi_tile *t)
+{
+    const nrm_args *a = t->call->a;
+    return a->gate || t->stream || t->out == nrmi_like_y(t, a->add, 0);
+}
+
 static void nrmi_open_work(nrmi_work *w, const nrmi_tile *t, const nrmi_kernels *k, int what,
                            int gradient, int sums, nrmi_room *room)
 {
@@ -3527,8 +3605,7 @@ static void nrmi_open_work(nrmi_work *w, const nrmi_tile *t, const nrmi_kernels 
     w->ignores_x = gradient && !sums && t->frozen && !t->acts;
     w->packs_dy = gradient && (converts || t->acts || w->gives);
     w->packs_out = !sums && (converts || t->dsum || !t->apart ||
-                             (t->acts && !gradient && (direct || t->call->a->gate || t->stream ||
-                                                       t->out == nrmi_like_y(t, t->call->a->add, 0))));
+                             (t->acts && !gradient && (direct || nrmi_acts_apart(t))));
     w->c.half = direct ? t->dtype : 0;
     w->c.half_out = w->packs_out ? 0 : w->c.half;
     if (what == NRMI_INNER) {
@@ -3650,24 +3727,6 @@ static void nrmi_rescale(const nrmi_work *w, size_t p, size_t from, size_t lines
         }
 }
 
-/* u in double arithmetic on other storage: as forward computed it, in float where that was its
-   choice. */
-static void nrmi_points(const nrmi_work *w, const nrmi_chunk *m)
-{
-    const int channel = w->what == NRMI_CHANNEL;
-    const double *mean = (const double *)m->mh, *rstd = (const double *)m->r;
-    const double *g = (const double *)(channel ? m->k : m->g), *b = (const double *)m->b;
-    size_t l, i;
-    for (l = 0; l < m->lines; l++)
-        for (i = 0; i < m->n; i++) {
-            const size_t s = w->place ? i : l * m->stat_step, o = w->place ? l : i;
-            const double x = ((const double *)m->x)[l * m->x_step + i];
-            ((double *)m->out)[l * m->out_step + i] =
-                nrmi_point(x, mean[s], rstd[s], channel ? g[s] : g[o * m->g_step],
-                           channel ? b[s] : b[o * m->b_step], !channel, w->t->forced);
-        }
-}
-
 /* Lines without a residual: packed with `step` values from one to the next, at x with x_step. */
 static nrmi_packing nrmi_packing_of(unsigned char *packed, size_t step, const unsigned char *x,
                                     size_t x_step, size_t lines, size_t n, int dtype)
@@ -3718,7 +3777,7 @@ static nrmi_acting nrmi_acting_by(const nrmi_tile *t)
     return a;
 }
 
-/* What acts on packed u of a chunk whose y begins at y_at; add is in u where it has to be packed. */
+/* What acts on packed u of a chunk whose y begins at y_at; add that has to be packed is in u. */
 static nrmi_acting nrmi_acting_of(const nrmi_work *w, const nrmi_span *s, size_t y_at,
                                   unsigned char *u)
 {
@@ -3740,9 +3799,83 @@ static nrmi_acting nrmi_acting_of(const nrmi_work *w, const nrmi_span *s, size_t
     return a;
 }
 
-/* `count` packed values: v, dy and gate, in u, w and e, give dy * (silu(gate) * act'(v)) in w and
-   dgate = dy * (act(v) * silu'(gate)), if it is asked for, in e: products that overflow only where silu or act does. So
-   many at a time, whose act(v) is kept here. */
+/* act(v), or w times its slope there, of one value. */
+static double nrmi_act_one(const nrmi_kernels *k, nrmi_acting *a, int act, double v, double w,
+                           int slope)
+{
+    double u, dy, out = 0;
+    nrmi_put(k, &u, 0, v);
+    nrmi_put(k, &dy, 0, w);
+    a->act = act;
+    a->n = a->lines = 1;
+    a->u = (const unsigned char *)&u;
+    a->dy = (const unsigned char *)&dy;
+    a->out = (unsigned char *)&out;
+    (slope ? k->slope : k->act)(a);
+    return k->is_double ? out : (double)nrmi_f32_at(&out, 0);
+}
+
+/* dy' and, if it is asked for, dgate of place `at` of y from u, in this arithmetic. Sums and
+   products of two floats are in double, rounded, what they are in float. */
+static double nrmi_slope_one(const nrmi_kernels *k, const nrmi_tile *t, size_t at, double u,
+                             double *dgate)
+{
+#define NRMI_AS(x) (k->is_double ? (x) : nrmi_as_float(x))
+    const nrm_args *more = t->call->a;
+    const int act = (int)t->call->d->act;
+    const double dy = nrmi_value(t->dtype, nrmi_like_y(t, more->dy, at), 0);
+    nrmi_acting a = nrmi_acting_by(t);
+    double gate, y, s;
+    if (more->add)
+        u = NRMI_AS(u + nrmi_value(t->dtype, nrmi_like_y(t, more->add, at), 0));
+    if (!more->gate)
+        return nrmi_act_one(k, &a, act, u, dy, 1);
+    gate = nrmi_value(t->dtype, nrmi_like_y(t, more->gate, at), 0);
+    if (dgate) {
+        y = nrmi_act_one(k, &a, act, u, 0, 0);
+        y = nrmi_act_one(k, &a, NRM_SILU, gate, y, 1);
+        *dgate = NRMI_AS(nrmi_product(dy, y));
+    }
+    s = nrmi_act_one(k, &a, NRM_SILU, gate, 0, 0);
+    s = nrmi_act_one(k, &a, act, u, s, 1);
+    return NRMI_AS(nrmi_product(dy, s));
+#undef NRMI_AS
+}
+
+/* dy' in double arithmetic on other storage: as in float, where that is finite, so that whatever
+   adds them up meets the same numbers. */
+static NRMI_NOINLINE void nrmi_slopes_one_by_one(const nrmi_work *w, const nrmi_chunk *m,
+                                                 size_t y_at)
+{
+    const nrmi_tile *t = w->t;
+    const int channel = w->what == NRMI_CHANNEL, asked = w->gives && t->call->a->dgate;
+    const double *mean = (const double *)m->mh, *rstd = (const double *)m->r;
+    const double *g = (const double *)(channel ? m->k : m->g), *b = (const double *)m->b;
+    size_t l, i;
+    for (l = 0; l < m->lines; l++)
+        for (i = 0; i < m->n; i++) {
+            const size_t s = w->place ? i : l * m->stat_step, o = w->place ? l : i;
+            const size_t at = y_at + l * m->dy_step + i, to = l * m->out_step + i;
+            const double x = ((const double *)m->x)[l * m->x_step + i];
+            const double u = nrmi_point(x, mean[s], rstd[s], channel ? g[s] : g[o * m->g_step],
+                                        channel ? b[s] : b[o * m->b_step], !channel, t->forced);
+            double narrow = 0, wide = 0;
+            double dy =
+                nrmi_slope_one(&nrmi_kernels_f32_scalar, t, at, u, asked ? &narrow : NULL);
+            if (!nrmi_finite(dy) || !nrmi_finite(narrow)) {
+                const double more = nrmi_slope_one(&nrmi_kernels_f64_scalar, t, at, u, &wide);
+                dy = nrmi_finite(dy) ? dy : more;
+                narrow = nrmi_finite(narrow) ? narrow : wide;
+            }
+            ((double *)(void *)w->w)[to] = dy;
+            if (asked)
+                ((double *)(void *)w->e)[to] = narrow;
+        }
+}
+
+/* `count` packed values: v, dy and gate, in u, w and e, give dy * (silu(gate) * act'(v)) in w and,
+   if it is asked for, dgate = dy * (act(v) * silu'(gate)) in e: products that overflow only where
+   silu or act does. So many at a time, whose act(v) is kept here. */
 static void nrmi_gate_slope(const nrmi_work *w, const nrmi_acting *act, size_t count, int asked)
 {
     enum { NRMI_SOME = 64 };
@@ -3795,10 +3928,12 @@ static void nrmi_front_slope(nrmi_work *w, const nrmi_span *s, size_t y_at)
     c.out_step = nrmi_packed_step(s);
     if (t->column)
         nrmi_shift_along(w, &c, 0, s->apart);
-    if (k->is_double && t->dtype != NRM_F64)
-        nrmi_points(w, &c);
-    else
-        k->map[NRMI_Y][w->place][w->what != NRMI_CHANNEL](&c);
+    if (k->is_double && t->dtype != NRM_F64) {
+        c.dy_step = s->apart * t->y_step;
+        nrmi_slopes_one_by_one(w, &c, y_at);
+        return;
+    }
+    k->map[NRMI_Y][w->place][w->what != NRMI_CHANNEL](&c);
     a = nrmi_acting_of(w, s, y_at, w->u);
     if (w->u != w->w) {
         nrmi_pack_like_y(w, s, w->w, a.dy, 0);
@@ -4193,38 +4328,21 @@ static size_t nrmi_span_at(const nrmi_work *w, const nrmi_span *s, size_t plane,
     return s->plane * plane + (w->t->column ? s->from * step + s->lane : s->lane * step + s->from);
 }
 
-/* dy' of value i of line l in double, where it overflows in float: from the y before it acts, which
-   is a float as ever. */
+/* dy' of value i of line l in double, where it overflows in float. */
 static NRMI_NOINLINE double nrmi_dy_wide(const nrmi_work *w, const nrmi_span *s, size_t l, size_t i)
 {
-    const nrmi_kernels *k = &nrmi_kernels_f64_scalar;
     const nrmi_tile *t = w->t;
-    const nrm_args *more = t->call->a;
     const nrmi_chunk *c = &w->again;
     const int inner = w->what == NRMI_INNER;
     const size_t on = w->place ? i : l, off = w->place ? l : i;
     const size_t at = nrmi_span_at(w, s, t->y_plane, t->y_step) + l * t->y_step + i;
     float u = nrmi_f32_at(w->c.x, l * w->c.x_step + i) - ((const float *)c->mh)[on];
-    double v, y, slope, dy = nrmi_value(t->dtype, t->dy, at);
-    nrmi_acting a = nrmi_acting_by(t);
     u = nrmi_product_f32(u - ((const float *)c->ml)[on], ((const float *)c->r)[on]);
     if (inner || c->k)
         u = nrmi_product_f32(u, inner ? nrmi_f32_at(c->g, off * c->g_step)
                                       : ((const float *)c->k)[on]);
     u += inner ? nrmi_f32_at(c->b, off * c->b_step) : ((const float *)c->b)[on];
-    v = (double)u + (more->add ? nrmi_value(t->dtype, nrmi_like_y(t, more->add, at), 0) : 0);
-    slope = dy;
-    a.n = a.lines = 1;
-    a.u = (const unsigned char *)&v;
-    a.dy = a.out = (unsigned char *)&slope;
-    k->slope(&a);
-    if (!more->gate)
-        return slope;
-    y = nrmi_value(t->dtype, nrmi_like_y(t, more->gate, at), 0);
-    a.act = NRM_SILU;
-    a.u = a.out = (unsigned char *)&y;
-    k->act(&a);
-    return nrmi_product(slope, y);
+    return nrmi_slope_one(&nrmi_kernels_f64_scalar, t, at, (double)u, NULL);
 }
 
 /* A chunk of dx that is not all finite in float, again: what is not is computed in double from the
@@ -8474,7 +8592,8 @@ static NRMI_SELDOM nrmi_bell NRMI_OP(nrmi_bell_of)(nrmi_v v)
                                  0.16666666666666669,    0.5};
 #else
     static const float high = 0.693359375f, low = -2.12194440e-4f, least = -110;
-    static const float c[5] = {1.39263261e-3f, 8.36329255e-3f, 4.16665524e-2f, 1.66665763e-1f, 0.5f};
+    static const float c[5] = {1.39263261e-3f, 8.36329255e-3f, 4.16665524e-2f, 1.66665763e-1f,
+                               0.5f};
 #endif
     nrmi_bell e;
     nrmi_v z, k, half, r, q = nrmi_set1(c[0]);

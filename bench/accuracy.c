@@ -489,7 +489,7 @@ static void enter_textbook(enum pass pass, int one_pass)
 static void enter_peer(enum pass pass, int nhwc, const struct peer *peer)
 {
     const struct inputs in = {now.x[nhwc], now.dy[nhwc],     now.gamma,
-                              now.beta,    now.running_mean, now.running_var};
+                              now.beta,    now.running_mean, now.running_var, NULL};
     const int rows = now.d.kind == NRM_LAYER || now.d.kind == NRM_RMS;
     struct problem p;
     struct score best;

@@ -22,6 +22,7 @@
  *                   on the same memory, cold or warm, with the same threads; best of stores
  *                   through and past the caches; measured in turn with the row itself, since the
  *                   speed of memory of a virtual machine may halve for minutes
+ *     busy          rows of more threads come last, and wait for a quiet machine: 1 in vain
  *     mine, rival   of naive, apart and malloc: seconds of a call, and of ours, fused and aligned,
  *                   in turn with it; the shortest samples
  */
@@ -30,6 +31,7 @@
 #endif
 #include "naive.h" /* before the others: it includes normalize.h */
 #include "data.h"
+#include "machine.h"
 #include "move.h"
 #include "pool.h"
 #include "shapes.h"
@@ -74,6 +76,7 @@ static const size_t dtype_size[] = {4, 8, 2, 2};
 static const char *filter;
 static int all;
 static size_t threads, last_cache;
+static size_t now_threads; /* of the rows that are being entered: all of one thread come first */
 
 static void die(const char *what, const char *why)
 {
@@ -224,6 +227,7 @@ static struct {
     nrm_desc desc;
     nrm_args args;
     nrm_status status;
+    int busy;          /* threads have not a processor each */
     const char *wrong; /* stays, as Google Benchmark wants all repetitions of a row alike */
     naive naive;
     const naive_loops *plain; /* of the ways the plain loops are compiled in, one */
@@ -577,9 +581,11 @@ static void fill_all(const row *r)
 
 static const char *prepare_first(const row *r)
 {
+    static uint64_t patience = CREW_PATIENCE;
     const char *wrong;
     memset(&now_, 0, sizeof now_);
     now_.row = r;
+    now_.busy = r->threads > 1 && !crew_wait_until_quiet(&patience);
     if (has_rival(r)) { /* whose buffers may begin where those of the row do not reach */
         const row rival = rival_of(r);
         fill_all(&rival);
@@ -623,6 +629,7 @@ static const char *finish(void *user, shim_state *state)
     const size_t once = r->bytes * (size_t)move_tensors[r->move];
     const size_t again = r->pass == INFER ? 0 : r->bytes * (r->pass == BACKWARD ? 2 : 1);
     shim_number(state, "bytes", (double)once);
+    if (now_.busy) shim_number(state, "busy", 1);
     if (r->shape) {
         shim_number(state, "bytes_twice", (double)(once + (held(r) > last_cache ? again : 0)));
         if (!r->offset) shim_number(state, "limit", limit_of_now());
@@ -755,11 +762,7 @@ static void add_variants(row *r)
             if (!nrm_has_isa((nrm_isa)isa) || (one && (nrm_isa)isa != nrm_best_isa())) continue;
             r->dtype = (nrm_dtype)dtype, r->isa = (nrm_isa)isa;
             for (r->fused = 0; r->fused <= (one ? 0 : ADD | RELU); ++r->fused)
-                for (r->cold = 0; r->cold <= !one; ++r->cold)
-                    for (r->threads = 1;; r->threads = threads) {
-                        add_contenders(r);
-                        if (r->threads == threads || one) break;
-                    }
+                for (r->cold = 0; r->cold <= !one; ++r->cold) add_contenders(r);
         }
 }
 
@@ -768,7 +771,9 @@ static void add_shape(const shape *s)
     row r;
     int what, layout;
     memset(&r, 0, sizeof r);
+    if (s->flags & SLICE || (s->flags & SWEEP && now_threads > 1)) return;
     r.shape = s;
+    r.threads = now_threads;
     for (what = TRAIN; what <= BACKWARD; ++what) {
         if (what == INFER && s->kind != NRM_BATCH) continue;
         if (what == BACKWARD && s->flags & SWEEP) continue;
@@ -793,57 +798,21 @@ static void add_memory(size_t bytes)
     for (i = 0; i < COUNT(verb); ++i) {
         r.move = moves[i], r.stream = i > 2;
         if (r.stream && (!move_can_stream || !mega)) continue;
-        for (r.threads = 1;; r.threads = threads) {
-            snprintf(r.name, sizeof r.name, "memory/%s/%zu%s/%zut", verb[i],
-                     bytes >> (mega ? 20 : 10), mega ? "MiB" : "KiB", r.threads);
-            add(&r);
-            if (r.threads == threads) break;
-        }
+        r.threads = now_threads;
+        snprintf(r.name, sizeof r.name, "memory/%s/%zu%s/%zut", verb[i], bytes >> (mega ? 20 : 10),
+                 mega ? "MiB" : "KiB", r.threads);
+        add(&r);
     }
 }
 
 /* ---- Main ----------------------------------------------------------------------------------- */
 
-/* sysconf may tell the whole socket's, of which a virtual machine has a share. */
-static size_t find_last_cache(void)
-{
-    FILE *f = fopen("/sys/devices/system/cpu/cpu0/cache/index3/size", "r");
-    unsigned long kilobytes = 0;
-    if (f) {
-        if (fscanf(f, "%luK", &kilobytes) != 1) kilobytes = 0;
-        fclose(f);
-    }
-    return kilobytes ? (size_t)kilobytes << 10 : (size_t)32 << 20;
-}
-
-static void find_processor(char *name, size_t size)
-{
-    char line[256];
-    FILE *f = fopen("/proc/cpuinfo", "r");
-    snprintf(name, size, "unknown");
-    while (f && fgets(line, sizeof line, f)) {
-        const char *colon = strchr(line, ':');
-        if (strncmp(line, "model name", 10) || !colon) continue;
-        snprintf(name, size, "%.*s", (int)strcspn(colon + 2, "\n"), colon + 2);
-        break;
-    }
-    if (f) fclose(f);
-}
-
-#ifndef BENCH_FLAGS
-#define BENCH_FLAGS "unknown"
-#endif
-
 static void describe(void)
 {
     char text[128];
-    find_processor(text, sizeof text);
+    machine_processor(text, sizeof text);
     shim_context("processor", text);
-#if defined(__clang__)
-    shim_context("compiler", __VERSION__);
-#else
-    shim_context("compiler", "gcc " __VERSION__);
-#endif
+    shim_context("compiler", machine_compiler());
     shim_context("flags", BENCH_FLAGS);
     shim_context("isa", nrm_isa_name(nrm_best_isa()));
     snprintf(text, sizeof text, "%zu", threads);
@@ -885,9 +854,12 @@ int main(int argc, char **argv)
         else if (sscanf(argv[i], "--threads=%zu", &threads) != 1 || threads < 1)
             die(argv[i], "unknown; --all, --threads=N, and Google Benchmark's flags");
     }
-    last_cache = find_last_cache();
-    for (i = 0; i < COUNT(memory_sizes); ++i) add_memory(memory_sizes[i]);
-    for (i = 0; i < COUNT(shapes); ++i) add_shape(&shapes[i]);
+    last_cache = machine_last_cache();
+    for (now_threads = 1;; now_threads = threads) {
+        for (i = 0; i < COUNT(memory_sizes); ++i) add_memory(memory_sizes[i]);
+        for (i = 0; i < COUNT(shapes); ++i) add_shape(&shapes[i]);
+        if (now_threads == threads) break;
+    }
     get_memory();
     if (!crew_start(threads)) die("threads", "none to be had");
     describe();

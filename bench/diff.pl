@@ -4,7 +4,8 @@
 #   perl bench/diff.pl [--fail] OLD.json NEW.json        or: make bench-diff BASE=... NEW=...
 #
 # A row has changed when the intervals of its repetitions do not overlap and the medians are more
-# than 3% apart. --fail: exit status 1 if one became slower.
+# than 3% apart. --fail: exit status 1 if one became slower. The last line says whether one became
+# slower by more than 5%.
 #
 # `limit` is how the time of moving the same memory has changed, measured beside the row in each
 # run: where it went up as much as the row, the machine has changed and not the library.
@@ -61,4 +62,7 @@ printf "\n%d rows in both: %d slower, %d faster; geometric mean of new/old %.3f\
 printf "%d only in the old file, %d only in the new one\n", scalar keys %old, $added
     if %old || $added;
 print "$few rows have less than 3 repetitions: their noise is not known\n" if $few;
+my @much = grep { $_->{ratio} > 1.05 } @slower;
+print "Slower by more than 5%: ", @much ? scalar(@much) . " rows; most of all $much[0]{name}, " .
+    sprintf('%.2f times', $much[0]{ratio}) : 'none', ".\n";
 exit($fail && @slower ? 1 : 0);

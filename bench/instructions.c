@@ -30,8 +30,12 @@ struct call {
     nrm_layout layout;
     nrm_dtype dtype;
     size_t n, c, s, groups;
-    int fused; /* a residual, its sum, and ReLU */
+    int flags;
 };
+
+/* A residual, its sum, and ReLU; a slice of a tensor half as long again, in place; tensors 16 bytes
+   past a line of the cache, as malloc has them. */
+enum { FUSED = 1, SLICE = 2, OFF = 4 };
 
 /* Large enough that the loops outweigh the call, but for the last group; small enough that all of
    them take seconds under callgrind. Lengths that are no multiple of 16 among them: 7x7, 100. */
@@ -65,8 +69,21 @@ static const struct call calls[] = {
     {"layer/forward/64x100", TRAIN, NRM_LAYER, NRM_NCHW, NRM_F32, 64, 100, 1, 0, 0},
     {"rms/forward/64x1024", TRAIN, NRM_RMS, NRM_NCHW, NRM_F32, 64, 1024, 1, 0, 0},
     {"rms/backward/64x1024", BACK, NRM_RMS, NRM_NCHW, NRM_F32, 64, 1024, 1, 0, 0},
-    {"layer/forward/64x768/fused", TRAIN, NRM_LAYER, NRM_NCHW, NRM_F32, 64, 768, 1, 0, 1},
-    {"batch/train/NHWC/4x64x14x14/fused", TRAIN, NRM_BATCH, NRM_NHWC, NRM_F32, 4, 64, 196, 0, 1},
+    {"layer/forward/64x768/fused", TRAIN, NRM_LAYER, NRM_NCHW, NRM_F32, 64, 768, 1, 0, FUSED},
+    {"batch/train/NHWC/4x64x14x14/fused", TRAIN, NRM_BATCH, NRM_NHWC, NRM_F32, 4, 64, 196, 0,
+     FUSED},
+    {"rms/forward/64x1024/fused", TRAIN, NRM_RMS, NRM_NCHW, NRM_F32, 64, 1024, 1, 0, FUSED},
+    {"layer/forward/256x96", TRAIN, NRM_LAYER, NRM_NCHW, NRM_F32, 256, 96, 1, 0, 0},
+    {"layer/backward/256x96", BACK, NRM_LAYER, NRM_NCHW, NRM_F32, 256, 96, 1, 0, 0},
+    {"layer/forward/256x128", TRAIN, NRM_LAYER, NRM_NCHW, NRM_F32, 256, 128, 1, 0, 0},
+    {"layer/forward/128x256", TRAIN, NRM_LAYER, NRM_NCHW, NRM_F32, 128, 256, 1, 0, 0},
+    {"rms/forward/256x128", TRAIN, NRM_RMS, NRM_NCHW, NRM_F32, 256, 128, 1, 0, 0},
+    {"rms/forward/slice/16x128x32", TRAIN, NRM_RMS, NRM_NHWC, NRM_F32, 16, 128, 32, 0, SLICE},
+    {"rms/forward/slice/16x64x32", TRAIN, NRM_RMS, NRM_NHWC, NRM_F32, 16, 64, 32, 0, SLICE},
+    {"layer/forward/64x768/off", TRAIN, NRM_LAYER, NRM_NCHW, NRM_F32, 64, 768, 1, 0, OFF},
+    {"layer/backward/64x768/off", BACK, NRM_LAYER, NRM_NCHW, NRM_F32, 64, 768, 1, 0, OFF},
+    {"batch/train/NHWC/4x64x14x14/off", TRAIN, NRM_BATCH, NRM_NHWC, NRM_F32, 4, 64, 196, 0, OFF},
+    {"rms/forward/64x1024/bf16", TRAIN, NRM_RMS, NRM_NCHW, NRM_BF16, 64, 1024, 1, 0, 0},
     {"layer/forward/64x768/bf16", TRAIN, NRM_LAYER, NRM_NCHW, NRM_BF16, 64, 768, 1, 0, 0},
     {"layer/forward/64x768/f16", TRAIN, NRM_LAYER, NRM_NCHW, NRM_F16, 64, 768, 1, 0, 0},
     {"layer/forward/64x768/f64", TRAIN, NRM_LAYER, NRM_NCHW, NRM_F64, 64, 768, 1, 0, 0},
@@ -77,6 +94,8 @@ static const struct call calls[] = {
     {"tiny/layer/forward/8x768", TRAIN, NRM_LAYER, NRM_NCHW, NRM_F32, 8, 768, 1, 0, 0},
     {"tiny/batch/infer/NCHW/2x32x8x8", INFER, NRM_BATCH, NRM_NCHW, NRM_F32, 2, 32, 64, 0, 0},
 };
+
+static size_t offset; /* of what `values` gives, from a line of the cache */
 
 static void *allocate(size_t count, size_t size)
 {
@@ -92,7 +111,7 @@ static void *allocate(size_t count, size_t size)
 static void *values(nrm_dtype dtype, size_t count)
 {
     static uint32_t state = 1;
-    void *p = allocate(count, sizeof(double));
+    char *p = (char *)allocate(count + 2, sizeof(double)) + offset;
     size_t i;
     for (i = 0; i < count; ++i) {
         float v;
@@ -109,16 +128,21 @@ static void *values(nrm_dtype dtype, size_t count)
 static void make(const struct call *k, nrm_isa isa, nrm_desc *d, nrm_args *a)
 {
     const nrm_dtype held = k->dtype == NRM_F64 ? NRM_F64 : NRM_F32;
-    const size_t volume = k->n * k->c * k->s, most = k->n * (k->c > k->s ? k->c : k->s);
+    const size_t pitch = k->flags & SLICE ? k->c * k->s * 3 / 2 : 0;
+    const size_t volume = k->n * (pitch ? pitch : k->c * k->s);
+    const size_t most = k->n * (k->c > k->s ? k->c : k->s);
     memset(d, 0, sizeof *d);
     memset(a, 0, sizeof *a);
     d->n = k->n, d->c = k->c, d->s = k->s, d->groups = k->groups, d->kind = k->kind;
     d->layout = k->layout, d->dtype = k->dtype, d->eps = 0.0009765625;
-    d->act = k->fused ? NRM_RELU : NRM_IDENTITY;
+    d->act = k->flags & FUSED ? NRM_RELU : NRM_IDENTITY;
+    d->x_pitch.sample = d->y_pitch.sample = pitch;
+    offset = k->flags & OFF ? 16 : 0;
     a->isa = isa;
     a->x = values(k->dtype, volume), a->dy = values(k->dtype, volume);
     a->y = values(k->dtype, volume), a->dx = values(k->dtype, volume);
-    if (k->fused) a->residual = values(k->dtype, volume), a->sum = values(k->dtype, volume);
+    if (k->flags & SLICE) free(a->y), a->y = (void *)(uintptr_t)a->x;
+    if (k->flags & FUSED) a->residual = values(k->dtype, volume), a->sum = values(k->dtype, volume);
     a->gamma = values(held, k->c), a->beta = values(held, k->c);
     a->dgamma = values(held, k->c), a->dbeta = values(held, k->c);
     a->mean = (double *)values(NRM_F64, most), a->rstd = (double *)values(NRM_F64, most);
@@ -129,10 +153,12 @@ static void make(const struct call *k, nrm_isa isa, nrm_desc *d, nrm_args *a)
 
 static void release(nrm_args *a)
 {
+    if (a->y == a->x) a->y = NULL;
     const void *all[] = {a->x,     a->dy,     a->y,     a->dx,   a->residual, a->sum, a->gamma,
                          a->beta,  a->dgamma, a->dbeta, a->mean, a->rstd,     a->running_mean,
                          a->running_var};
-    for (size_t i = 0; i < COUNT(all); ++i) free((void *)(uintptr_t)all[i]);
+    for (size_t i = 0; i < COUNT(all); ++i)
+        if (all[i]) free((char *)(uintptr_t)all[i] - offset);
 }
 
 static nrm_status run(enum verb verb, const nrm_desc *d, const nrm_args *a)

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Counts the instructions of a fixed list of calls and compares them with bench/instructions.txt.
 #
-#   bench/instructions.sh PROGRAM           a test a call: more than 1% above the table fails
+#   bench/instructions.sh PROGRAM           a test a call: more than 1% above the table fails; the
+#                                           last line says whether one grew by more than 5%
 #   bench/instructions.sh PROGRAM --write   writes the table, for a change that is meant
 #
 # The table holds for one compiler, which it names; with another there is nothing to compare.
@@ -57,6 +58,8 @@ awk '
         printf "%s %d - %s: %d (%+.2f%%)%s\n", fine ? "ok" : "not ok", n, id, now, change,
             change < -1 ? ", better: the table may be written anew" : ""
         if (!fine) bad = 1
+        if (change > 5) much++
+        if (change > most) { most = change; who = id }
         delete was[id]
     }
     END {
@@ -67,6 +70,8 @@ awk '
             bad = 1
         }
         printf "1..%d\n", n
+        says = much ? much " calls; most of all " who sprintf(", %+.1f%%", most) : "none"
+        print "Slower by more than 5%, in instructions: " says "." >"/dev/stderr"
         exit bad
     }
 ' "$table" <(printf '%s\n' "$measured")

@@ -1,4 +1,4 @@
-/* load.c - opening the libraries that bench/peers.c and bench/accuracy.c compare with, and what
+/* load.c - opening the libraries that bench/layer.c and bench/accuracy.c compare with, and what
  * these call back. The program has to be linked with -rdynamic.
  */
 #ifndef _POSIX_C_SOURCE
@@ -21,8 +21,12 @@ static const struct {
 } known[PEERS] = {
     {"onednn", BUILD "peer_onednn.so", "peer_onednn",
      "oneDNN: no oneapi/dnnl/dnnl.h (make deps-peers)"},
+    {"ort", BUILD "peer_ort.so", "peer_ort",
+     "onnxruntime: no onnxruntime_c_api.h (ORT_DIR: a release, with include/ and lib/)"},
     {"torch", BUILD "peer_torch.so", "peer_torch",
      "PyTorch: no torch/version.h (make deps-peers)"},
+    {"ggml", BUILD "peer_ggml.so", "peer_ggml",
+     "ggml: no ggml-cpu.h (GGML_DIR: an installed one, with include/ and lib/)"},
 };
 
 void peers_die(const char *what, const char *why)
@@ -56,9 +60,24 @@ static const struct peer *load_one(int i)
     return peer;
 }
 
+/* All of the names, with commas between them, are ids. */
+static void check_names(const char *names)
+{
+    const char *at = names;
+    while (*at) {
+        const size_t length = strcspn(at, ",");
+        int i;
+        for (i = 0; i < PEERS; ++i)
+            if (strlen(known[i].id) == length && !strncmp(known[i].id, at, length)) break;
+        if (i == PEERS) peers_die(names, "peers are " PEERS_ALL);
+        at += length + (at[length] == ',');
+    }
+}
+
 int peers_load(const char *names, const struct peer *peer[PEERS], int *skipped)
 {
     int i, count = 0;
+    check_names(names);
     for (i = 0; i < PEERS; ++i) {
         if (!strstr(names, known[i].id)) continue;
         peer[count] = load_one(i);

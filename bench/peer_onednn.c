@@ -1,16 +1,17 @@
-/* peer_onednn.c - oneDNN, by its C interface of version 2 or 3, for bench/peers.c and
+/* peer_onednn.c - oneDNN, by its C interface of version 2 or 3, for bench/layer.c and
  * bench/accuracy.c.
  *
  * Primitives, memories and the stream are made beforehand; execution and waiting are timed. Flags
  * are as training or inference needs them. What it offers:
  *     batch      in the layout asked for, and in its blocked one; a matrix also as a 1x1 image,
  *                without which 2.6 takes its scalar reference
- *     layer      as a matrix;  RMS from 3.9 on
+ *     layer      as a matrix, sample by sample where there is a pitch;  RMS from 3.9 on
  *     instance   batch norm, sample by sample, and from 3.3 on, forward, group norm with a group a
  *                channel
  *     group      from 3.3 on. Backward of 3.8 sums over the whole batch, which is wrong, and so it
  *                is not timed
- * Run with 2.6.3 and 3.8.0; RMS is written after the description of its flag.
+ * in float and bfloat16. RMS backward gives a wrong dx in 3.9 to 3.14, and is not timed.
+ * Run with 2.6.3, 3.2 and 3.14.
  */
 #define _POSIX_C_SOURCE 200112L
 #include "peers.h"
@@ -34,8 +35,9 @@ struct call {
     dnnl_primitive_t primitive;
     dnnl_exec_arg_t *args;     /* MAX_ARGS for each piece */
     int count;
-    float *x, *dy;             /* the inputs, in the blocked layout copies of them */
-    float *y, *mean, *var;     /* y is dx in backward */
+    char *x, *dy;              /* the inputs, in the blocked layout copies of them */
+    char *y;                   /* dx in backward */
+    float *mean, *var;
     float *dgamma, *dbeta;     /* c for each piece; their sums are the first c */
     dnnl_memory_desc_t tensor; /* of one piece */
 };
@@ -64,10 +66,11 @@ static dnnl_primitive_desc_t made(dnnl_status_t status, dnnl_primitive_desc_t pd
 #define DESC(desc) (desc)
 #define NO_LIMIT dnnl_cpu_isa_default
 
-static dnnl_memory_desc_t describe(int ndims, const dnnl_dims_t dims, dnnl_format_tag_t tag)
+static dnnl_memory_desc_t describe(int ndims, const dnnl_dims_t dims, dnnl_data_type_t type,
+                                   dnnl_format_tag_t tag)
 {
     dnnl_memory_desc_t desc;
-    check(dnnl_memory_desc_create_with_tag(&desc, ndims, dims, dnnl_f32, tag), "memory desc");
+    check(dnnl_memory_desc_create_with_tag(&desc, ndims, dims, type, tag), "memory desc");
     return desc;
 }
 
@@ -106,10 +109,11 @@ static dnnl_primitive_desc_t layer(dnnl_prop_kind_t kind, dnnl_memory_desc_t dat
 #define DESC(desc) (&(desc))
 #define NO_LIMIT dnnl_cpu_isa_all
 
-static dnnl_memory_desc_t describe(int ndims, const dnnl_dims_t dims, dnnl_format_tag_t tag)
+static dnnl_memory_desc_t describe(int ndims, const dnnl_dims_t dims, dnnl_data_type_t type,
+                                   dnnl_format_tag_t tag)
 {
     dnnl_memory_desc_t desc;
-    check(dnnl_memory_desc_init_by_tag(&desc, ndims, dims, dnnl_f32, tag), "memory desc");
+    check(dnnl_memory_desc_init_by_tag(&desc, ndims, dims, type, tag), "memory desc");
     return desc;
 }
 
@@ -174,26 +178,39 @@ static dnnl_primitive_desc_t group(dnnl_prop_kind_t kind, dnnl_memory_desc_t dat
 static dnnl_memory_desc_t vector(size_t length)
 {
     dnnl_dims_t dims = {(dnnl_dim_t)length};
-    return describe(1, dims, dnnl_a);
+    return describe(1, dims, dnnl_f32, dnnl_a);
 }
 
 static dnnl_memory_desc_t image(const struct problem *p)
 {
     dnnl_dims_t dims = {(dnnl_dim_t)p->n, (dnnl_dim_t)p->c, 1, 1};
-    return describe(4, dims, dnnl_nhwc);
+    return describe(4, dims, dnnl_f32, dnnl_nhwc);
+}
+
+static dnnl_data_type_t type_of(const struct problem *p)
+{
+    return p->dtype == NRM_BF16 ? dnnl_bf16 : dnnl_f32;
+}
+
+/* The positions of a sample, c values each: with a pitch, layer norm takes sample by sample. */
+static dnnl_memory_desc_t rows_of(const struct problem *p)
+{
+    const dnnl_dims_t dims = {(dnnl_dim_t)peers_area(p), (dnnl_dim_t)p->c};
+    return describe(2, dims, type_of(p), dnnl_ab);
 }
 
 static dnnl_memory_desc_t tensor(const struct problem *p, size_t n, int blocked)
 {
     /* 16 channels are a register of AVX-512, 8 one of AVX2. */
-    int wide = nrm_has_isa(NRM_AVX512) && max_isa == NO_LIMIT;
+    const int wide = nrm_has_isa(NRM_AVX512) && max_isa == NO_LIMIT;
     dnnl_dims_t dims = {(dnnl_dim_t)n, (dnnl_dim_t)p->c, (dnnl_dim_t)p->h, (dnnl_dim_t)p->w};
-    if (!p->h) return describe(2, dims, dnnl_ab);
-    if (blocked) return describe(4, dims, wide ? dnnl_nChw16c : dnnl_nChw8c);
-    return describe(4, dims, p->layout == NRM_NHWC ? dnnl_nhwc : dnnl_nchw);
+    if (p->pitch) return rows_of(p);
+    if (!p->h) return describe(2, dims, type_of(p), dnnl_ab);
+    if (blocked) return describe(4, dims, type_of(p), wide ? dnnl_nChw16c : dnnl_nChw8c);
+    return describe(4, dims, type_of(p), p->layout == NRM_NHWC ? dnnl_nhwc : dnnl_nchw);
 }
 
-static dnnl_memory_t memory(dnnl_memory_desc_t desc, const float *data)
+static dnnl_memory_t memory(dnnl_memory_desc_t desc, const void *data)
 {
     dnnl_memory_t m;
     check(dnnl_memory_create(&m, DESC(desc), engine, (void *)(uintptr_t)data), "memory");
@@ -243,7 +260,8 @@ static dnnl_primitive_t make(const struct call *c, enum pass pass)
     return primitive;
 }
 
-static void add(struct call *c, size_t sample, int arg, dnnl_memory_desc_t desc, const float *data)
+static void add(struct call *c, size_t sample, int arg, dnnl_memory_desc_t desc,
+                const void *data)
 {
     dnnl_exec_arg_t *slot = &c->args[sample * MAX_ARGS + (size_t)c->count++];
     slot->arg = arg;
@@ -255,12 +273,15 @@ static void add(struct call *c, size_t sample, int arg, dnnl_memory_desc_t desc,
 static void add_all(struct call *c, enum pass pass)
 {
     dnnl_memory_desc_t param = vector(c->p.c), stat;
-    size_t i, piece = peers_size(&c->p) / c->samples, channels = c->p.c;
+    const size_t type = peers_type(&c->p), channels = c->p.c;
+    const size_t piece = peers_size(&c->p) / c->samples * type;
+    const size_t step = c->p.pitch ? c->p.pitch * type : piece;
+    size_t i;
     int rms = c->p.kind == NRM_RMS;
     int shift = !rms && (pass != BACKWARD || DNNL_VERSION_MAJOR < 3);
     if (c->p.kind == NRM_GROUP) {
         dnnl_dims_t dims = {(dnnl_dim_t)c->p.n, (dnnl_dim_t)c->p.groups};
-        stat = describe(2, dims, dnnl_ab);
+        stat = describe(2, dims, dnnl_f32, dnnl_ab);
     } else {
         stat = vector(c->stats);
     }
@@ -268,13 +289,13 @@ static void add_all(struct call *c, enum pass pass)
         const float *mean = pass == INFER ? c->in->running_mean : c->mean + i * c->stats;
         const float *var = pass == INFER ? c->in->running_var : c->var + i * c->stats;
         c->count = 0;
-        add(c, i, DNNL_ARG_SRC, c->tensor, c->x + i * piece);
+        add(c, i, DNNL_ARG_SRC, c->tensor, c->x + i * step);
         add(c, i, DNNL_ARG_SCALE, param, c->in->gamma);
         if (shift) add(c, i, DNNL_ARG_SHIFT, param, c->in->beta);
         if (!rms) add(c, i, DNNL_ARG_MEAN, stat, mean);
         add(c, i, DNNL_ARG_VARIANCE, stat, var);
         if (pass == BACKWARD) {
-            add(c, i, DNNL_ARG_DIFF_DST, c->tensor, c->dy + i * piece);
+            add(c, i, DNNL_ARG_DIFF_DST, c->tensor, c->dy + i * step);
             add(c, i, DNNL_ARG_DIFF_SRC, c->tensor, c->y + i * piece);
             add(c, i, DNNL_ARG_DIFF_SCALE, param, c->dgamma + i * channels);
             if (!rms) add(c, i, DNNL_ARG_DIFF_SHIFT, param, c->dbeta + i * channels);
@@ -298,7 +319,7 @@ static void drop_primitive(struct call *c)
 }
 
 /* Into the blocked layout or out of it. */
-static void reorder(const struct problem *p, float *to, int to_blocked, const float *from)
+static void reorder(const struct problem *p, void *to, int to_blocked, const void *from)
 {
     dnnl_memory_desc_t a = tensor(p, p->n, !to_blocked), b = tensor(p, p->n, to_blocked);
     dnnl_exec_arg_t args[2] = {{DNNL_ARG_SRC, memory(a, from)}, {DNNL_ARG_DST, memory(b, to)}};
@@ -385,10 +406,13 @@ static int choose(struct call *c, int way)
     c->image = p->kind == NRM_BATCH && !p->h && way;
     if (way > ((p->kind == NRM_INSTANCE && p->pass == FORWARD) || c->image)) return 0;
     if (p->kind == NRM_RMS && !RMS_FLAG) return 0;
+    if (p->blocked && p->dtype != NRM_F32) return 0;
+    if (p->residual || p->dtype == NRM_F16 || p->dtype == NRM_F64) return 0;
+    if (p->pitch && p->kind != NRM_LAYER && p->kind != NRM_RMS) return 0;
     if (p->kind == NRM_INSTANCE && way) p->kind = NRM_GROUP, p->groups = p->c;
     if (p->kind == NRM_GROUP && !SINCE(3, 3)) return 0;
-    if (p->kind == NRM_INSTANCE) c->samples = p->n;
-    c->stats = p->kind == NRM_LAYER || p->kind == NRM_RMS ? p->n
+    if (p->kind == NRM_INSTANCE || p->pitch) c->samples = p->n;
+    c->stats = p->kind == NRM_LAYER || p->kind == NRM_RMS ? p->n * peers_area(p) / c->samples
                : p->kind == NRM_GROUP                     ? p->n * p->groups
                                                           : p->c;
     return 1;
@@ -396,18 +420,18 @@ static int choose(struct call *c, int way)
 
 static void make_buffers(struct call *c)
 {
-    size_t size = peers_size(&c->p);
-    c->y = (float *)peers_get(size, sizeof(float));
+    const size_t size = peers_size(&c->p), type = peers_type(&c->p);
+    c->y = (char *)peers_get(size, type);
     c->mean = (float *)peers_get(c->samples * c->stats, sizeof(float));
     c->var = (float *)peers_get(c->samples * c->stats, sizeof(float));
     c->dgamma = (float *)peers_get(c->samples * c->p.c, sizeof(float));
     c->dbeta = (float *)peers_get(c->samples * c->p.c, sizeof(float));
     c->args = (dnnl_exec_arg_t *)peers_get(c->samples * MAX_ARGS, sizeof *c->args);
-    c->x = (float *)(uintptr_t)c->in->x;
-    c->dy = (float *)(uintptr_t)c->in->dy;
+    c->x = (char *)(uintptr_t)c->in->x;
+    c->dy = (char *)(uintptr_t)c->in->dy;
     if (c->p.blocked) {
-        c->x = (float *)peers_get(size, sizeof(float));
-        c->dy = (float *)peers_get(size, sizeof(float));
+        c->x = (char *)peers_get(size, type);
+        c->dy = (char *)peers_get(size, type);
         reorder(&c->p, c->x, 1, c->in->x);
         reorder(&c->p, c->dy, 1, c->in->dy);
     }
@@ -444,8 +468,11 @@ static void *prepare(const struct problem *p, const struct inputs *in, int way)
 static void results(void *user, const struct outputs *out)
 {
     struct call *c = (struct call *)user;
+    const size_t size = peers_size(&c->p);
+    size_t i;
     if (c->p.blocked) reorder(&c->p, out->y, 0, c->y);
-    else memcpy(out->y, c->y, peers_size(&c->p) * sizeof(float));
+    else if (c->p.dtype == NRM_F32) memcpy(out->y, c->y, size * sizeof(float));
+    else for (i = 0; i < size; ++i) out->y[i] = nrm_bf16_to_f32(((const uint16_t *)c->y)[i]);
     memcpy(out->dgamma, c->dgamma, c->p.c * sizeof(float));
     memcpy(out->dbeta, c->dbeta, c->p.c * sizeof(float));
 }

@@ -1,17 +1,18 @@
-/* peer_torch.cpp - PyTorch's C++ library, for bench/peers.c and bench/accuracy.c.
+/* peer_torch.cpp - PyTorch's C++ library, for bench/layer.c and bench/accuracy.c.
  *
  * The CPU's functions are called directly, past the dispatcher and in inference mode, so that no
  * time goes to autograd. They return new tensors: their out= forms of 1.13 compute elsewhere and
- * copy. The result of the last call is released before the next, and peers.c has set malloc up to
+ * copy. The result of the last call is released before the next, and layer.c has set malloc up to
  * hand out the same memory again, so that allocation costs a fraction of a microsecond. NHWC is
  * PyTorch's channels_last. What it offers:
  *     batch      in both layouts
- *     layer      as a matrix
+ *     layer      as a matrix, with a pitch, too
+ *     rms        the same, forward alone, from 2.4 on: its backward pass is autograd's
  *     instance   NCHW: batch norm of the tensor seen as n*c channels, which is what instance_norm
  *                does. NHWC: the same after a conversion, as instance_norm would (its result stays
  *                NCHW), or group norm with a group a channel, or batch norm, sample by sample
  *     group      both layouts; backward from NHWC converts, as autograd would
- * RMS norm came with 2.4, and its backward pass is autograd's.
+ * in float and bfloat16, gamma and beta as floats.
  */
 #include "peers.h"
 
@@ -20,6 +21,11 @@
 #include <ATen/Parallel.h>
 #include <c10/core/InferenceMode.h>
 #include <torch/version.h>
+
+#define HAS_RMS (TORCH_VERSION_MAJOR * 100 + TORCH_VERSION_MINOR >= 204)
+#if HAS_RMS
+#include <ATen/ops/rms_norm.h>
+#endif
 
 #include <array>
 #include <cstdlib>
@@ -55,13 +61,15 @@ int64_t size(size_t v)
 }
 
 /* A tensor over memory that is only read. */
-Tensor view(const float *data, const problem &p)
+Tensor view(const void *data, const problem &p)
 {
-    float *v = const_cast<float *>(data);
+    void *v = const_cast<void *>(data);
+    const at::ScalarType type = p.dtype == NRM_BF16 ? at::kBFloat16 : at::kFloat;
     int64_t n = size(p.n), c = size(p.c), h = size(p.h), w = size(p.w);
-    if (!p.h) return at::from_blob(v, {n, c}, at::kFloat);
-    if (p.layout == NRM_NCHW) return at::from_blob(v, {n, c, h, w}, at::kFloat);
-    return at::from_blob(v, {n, c, h, w}, {h * w * c, 1, w * c, c}, at::kFloat);
+    if (p.pitch) return at::from_blob(v, {n, size(peers_area(&p)), c}, {size(p.pitch), c, 1}, type);
+    if (!p.h) return at::from_blob(v, {n, c}, type);
+    if (p.layout == NRM_NCHW) return at::from_blob(v, {n, c, h, w}, type);
+    return at::from_blob(v, {n, c, h, w}, {h * w * c, 1, w * c, c}, type);
 }
 
 Tensor vector(const float *data, const problem &p)
@@ -121,6 +129,12 @@ void forward(call &k)
         }
         return;
     }
+#if HAS_RMS
+    if (k.p.kind == NRM_RMS) {
+        k.ys.push_back(at::rms_norm(k.x, {size(k.p.c)}, k.gamma, k.p.eps));
+        return;
+    }
+#endif
     if (k.how == GROUPS || k.p.kind == NRM_GROUP)
         r = group_forward(k, k.p.pass == BACKWARD ? seen(k, k.x) : k.x);
     else if (k.p.kind == NRM_LAYER)
@@ -171,7 +185,10 @@ bool choose(call &k, int number)
 {
     static const way instance_nhwc[] = {SAMPLES, CONVERT, GROUPS};
     k.how = PLAIN;
-    if (k.p.kind == NRM_RMS || k.p.blocked) return false;
+    const bool rows = k.p.kind == NRM_LAYER || k.p.kind == NRM_RMS;
+    if (k.p.kind == NRM_RMS && (!HAS_RMS || k.p.pass != FORWARD)) return false;
+    if (k.p.blocked || k.p.residual || (k.p.pitch && !rows)) return false;
+    if (k.p.dtype != NRM_F32 && k.p.dtype != NRM_BF16) return false;
     if (k.p.kind == NRM_INSTANCE && k.p.layout == NRM_NHWC) {
         if (number > (k.p.pass == BACKWARD ? 1 : 2)) return false;
         k.how = instance_nhwc[number];
@@ -244,11 +261,11 @@ void results(void *user, const struct outputs *out)
     float *to = out->y;
     for (const Tensor &part : k->ys) {
         Tensor y = part;
-        if (p.h) {
+        if (p.h && !p.pitch) {
             y = y.reshape({size(p.n / k->ys.size()), size(p.c), size(p.h), size(p.w)});
             if (p.layout == NRM_NHWC) y = y.permute({0, 2, 3, 1});
         }
-        y = y.contiguous();
+        y = y.to(at::kFloat).contiguous();
         std::memcpy(to, y.data_ptr<float>(), static_cast<size_t>(y.numel()) * sizeof(float));
         to += y.numel();
     }

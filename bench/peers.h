@@ -1,4 +1,4 @@
-/* peers.h - what bench/peers.c and bench/accuracy.c ask of the libraries beside normalize.h. */
+/* peers.h - what bench/layer.c and bench/accuracy.c ask of the libraries beside normalize.h. */
 #ifndef PEERS_H
 #define PEERS_H
 
@@ -18,14 +18,19 @@ struct problem {
     size_t groups;      /* group norm                                                        */
     size_t n, c, h, w;  /* a matrix has h = w = 0: n rows of c values                        */
     double eps;         /* a float's value                                                  */
+    nrm_dtype dtype;    /* of x, dy and residual                                            */
+    int residual;       /* forward: x + residual is normalised, and kept                    */
+    size_t pitch;       /* elements from a sample to the next; 0: packed                    */
 };
 
 /* Shared by all and only read. */
 struct inputs {
-    const float *x, *dy, *gamma, *beta, *running_mean, *running_var;
+    const void *x, *dy;
+    const float *gamma, *beta, *running_mean, *running_var;
+    const void *residual;
 };
 
-struct outputs {
+struct outputs { /* packed; floats, whatever the type of x */
     float *y; /* dx in backward */
     float *dgamma, *dbeta;
 };
@@ -45,18 +50,19 @@ struct peer {
 };
 
 /* One in each of bench/peer_*, which become shared objects. */
-extern const struct peer peer_onednn, peer_torch;
+extern const struct peer peer_onednn, peer_ort, peer_torch, peer_ggml;
 
 /* ---- load.c --------------------------------------------------------------------------------- */
 
-#define PEERS 2
+#define PEERS 4
+#define PEERS_ALL "onednn,ort,torch,ggml"
 
 /* Prints and exits. */
 void peers_die(const char *what, const char *why);
 /* Zeroed, aligned to 64 bytes, for free(). */
 void *peers_get(size_t count, size_t size);
 /* Opens the peers whose ids are among `names` and returns how many there are; says SKIP of each
-   that is not installed, and counts it. */
+   that is not installed, and counts it. What is no id ends the program. */
 int peers_load(const char *names, const struct peer *peer[PEERS], int *skipped);
 
 /* Positions of a sample: 1 for a matrix. */
@@ -68,6 +74,22 @@ static inline size_t peers_area(const struct problem *p)
 static inline size_t peers_size(const struct problem *p)
 {
     return p->n * p->c * peers_area(p);
+}
+
+/* Elements from a sample to the next, and those from the first to the last one's end. */
+static inline size_t peers_pitch(const struct problem *p)
+{
+    return p->pitch ? p->pitch : p->c * peers_area(p);
+}
+
+static inline size_t peers_extent(const struct problem *p)
+{
+    return (p->n - 1) * peers_pitch(p) + p->c * peers_area(p);
+}
+
+static inline size_t peers_type(const struct problem *p)
+{
+    return p->dtype == NRM_F32 ? 4 : p->dtype == NRM_F64 ? 8 : 2;
 }
 
 #ifdef __cplusplus

@@ -158,6 +158,39 @@ static inline void crew_run_own(size_t tasks, crew_task *task, void *arg)
 
 static nrm_pool crew_pool = {crew_run, NULL, 1};
 
+/* ---- Quiet: threads mean nothing on a machine that has other things to do -------------------- */
+
+#define CREW_PATIENCE UINT64_C(60000000000) /* ns to wait for it, in a whole run */
+#define CREW_QUIET_SHARE 0.97 /* of the processors that the threads got */
+
+static inline void crew_spin_task(void *cpu, size_t index)
+{
+    const uint64_t start = crew_now();
+    struct timespec from, to;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &from);
+    while (crew_now() - start < 50000000) continue;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &to);
+    ((double *)cpu)[index] =
+        (double)(to.tv_sec - from.tv_sec) * 1e9 + (double)(to.tv_nsec - from.tv_nsec);
+}
+
+/* 1 once all threads had a processor each for 50 ms, 0 if patience ends before; it gets less. */
+static inline int crew_wait_until_quiet(uint64_t *patience)
+{
+    for (;;) {
+        const uint64_t start = crew_now();
+        double cpu[CREW_OWN_MOST] = {0}, sum = 0;
+        uint64_t took;
+        size_t i;
+        crew_run_own(crew_pool.threads, crew_spin_task, cpu);
+        took = crew_now() - start;
+        for (i = 0; i < crew_pool.threads; ++i) sum += cpu[i];
+        if (sum > CREW_QUIET_SHARE * (double)crew_pool.threads * (double)took) return 1;
+        if (*patience < took) return 0;
+        *patience -= took;
+    }
+}
+
 /* Ends with the program. Returns 0 if there are not that many threads to be had. */
 static inline int crew_start(size_t threads)
 {

@@ -1,20 +1,21 @@
 #!/usr/bin/perl
-# report.pl - a file of build/bench/bench as charts and tables: bench/RESULTS.md, bench/*.svg.
+# report.pl - what was measured as a file, tables and charts: bench/results, RESULTS.md, *.svg.
 #
-#   perl bench/report.pl BENCH.json [PEERS.txt]          or: make report
+#   perl bench/report.pl BENCH.json PEERS.jsonl          or: make report
 #
-# PEERS.txt is what build/bench/peers writes (bench/peers.c); without it that chart is left out.
-# Needs gnuplot. The colours are Okabe and Ito's, which differ for the colour-blind, too.
+# What bench/bench and bench/peers wrote; one of them may be missing. All of it goes to
+# bench/results/<processor>.json (results.pl), and RESULTS.md is made of that, so that both say the
+# same. Needs gnuplot. The colours are Okabe and Ito's, which differ for the colour-blind, too.
 use strict;
 use warnings;
 use FindBin;
 require "$FindBin::Bin/rows.pl";
+require "$FindBin::Bin/results.pl";
 our $here = $FindBin::Bin;
 
 our %colour = (NCHW => '#0072B2', NHWC => '#E69F00', rows => '#009E73', naive => '#999999');
 our @peer_colour = ('#D55E00', '#0072B2', '#009E73', '#CC79A7');
 our @peer_point = (7, 9, 5, 13);
-our %peer_name = (onednn => 'oneDNN', torch => 'PyTorch');
 
 sub gnuplot {
     my ($name, $width, $height, $script) = @_;
@@ -27,86 +28,100 @@ sub gnuplot {
 
 # ---- NCHW against NHWC ---------------------------------------------------------------------------
 
-# One panel: a pass. Bars at the places of the cases, a thin one of naive below each.
+# One panel: a pass. Bars at the places of the cases: the share of the limit, a thin one of plain
+# loops below each; behind the longer one by how much it wins.
 sub layout_panel {
-    my ($pass, $places, $index, $best, $title) = @_;
+    my ($panel, $passes, $title, $places) = @_;
     my (%bars, @labels);
-    for my $case (@$places) {
-        my $y = $case->{y};
-        for my $layout (qw(NCHW NHWC)) {
-            my %place = (sweep => '', fused => '', type => 'f32', threads => '1t', cold => '',
-                         malloc => '');
-            my $find = sub { sibling($index, {%place, %{$case->{row}}}, pass => $pass,
-                                     layout => $_[0], who => $_[1]) };
-            my $row = $find->($layout, $best) or next;
-            my $naive = $find->($layout, 'naive');
-            my $limit = median(map { $_->{limit} } grep { $_ } map { $find->($_, $best) }
-                               qw(NCHW NHWC));
-            my $top = $y + ($layout eq 'NCHW' ? 0.42 : 0);
-            my $share = 100 * $limit / $row->{us};
-            push @{$bars{$layout}}, sprintf '%.2f %.3f %.3f', $share, $top - 0.28, $top;
-            push @{$bars{naive}}, sprintf '%.2f %.3f %.3f', 100 * $limit / $naive->{us},
-                $top - 0.40, $top - 0.28 if $naive;
-            my $at = $share > 78 && $share < 101 ? 101 : $share; # not across the limit
-            push @labels, sprintf '%.2f %.3f "%s"', $at, $top - 0.14, us($row->{us});
+    for my $place (@$places) {
+        my @rows = grep { $passes->{$_->{pass}} } @{$place->{rows}};
+        my ($nchw, $nhwc) = @rows or next;
+        for my $row ($nchw, $nhwc) {
+            my $top = $place->{y} + ($row == $nchw ? 0.42 : 0);
+            my $share = sub { 100 * $row->{share} * $row->{ours_us} / $_[0] };
+            push @{$bars{$row->{layout}}}, sprintf '%.2f %.3f %.3f', $share->($row->{ours_us}),
+                $top - 0.28, $top;
+            push @{$bars{naive}}, sprintf '%.2f %.3f %.3f', $share->($row->{loops_us}),
+                $top - 0.40, $top - 0.28 if $row->{loops_us};
         }
+        my $ratio = $nhwc->{ours_us} / $nchw->{ours_us};
+        my ($best, $top) = $ratio > 1 ? ($nchw, 0.28) : ($nhwc, -0.14);
+        my $at = 100 * $best->{share};
+        $at = $at > 112 ? 112 : 101 if $at > 78; # not across the limit
+        push @labels, sprintf '%.2f %.3f "%s"', $at, $place->{y} + $top, winner($ratio) || 'either';
     }
+    return '' if !%bars;
     my $script = join "", map {
-        "\$$_$pass << EOD\n" . join("\n", @{$bars{$_} // []}, "") . "EOD\n" } qw(NCHW NHWC naive);
-    $script .= "\$labels$pass << EOD\n" . join("\n", @labels, '') . "EOD\n";
+        "\$$_$panel << EOD\n" . join("\n", @{$bars{$_} // []}, "") . "EOD\n" } qw(NCHW NHWC naive);
+    $script .= "\$labels$panel << EOD\n" . join("\n", @labels, '') . "EOD\n";
     $script .= "set title '$title'\nplot " . join ', ', map {
-        "\$$_$pass using (0):2:(0):1:2:3 with boxxyerror fs solid 1 noborder lc rgb " .
+        "\$$_$panel using (0):2:(0):1:2:3 with boxxyerror fs solid 1 noborder lc rgb " .
         "'$colour{$_}' notitle" } grep { $bars{$_} } qw(NCHW NHWC naive);
-    return $script . ", \$labels$pass using 1:2:3 with labels left offset 0.4,0 font ',9' " .
+    return $script . ", \$labels$panel using 1:2:3 with labels left offset 0.4,0 font ',9' " .
         "tc rgb '#333333' notitle\n";
 }
 
-sub layout_chart {
-    my ($context, $rows) = @_;
-    my ($index, $best) = (index_rows($rows), best_isa($context));
-    my ($y, $last, @places, @tics, %seen) = (0, '');
-    for my $row (@$rows) {
-        next if $row->{layout} ne 'NHWC' || !plain($row) || $row->{who} ne $best ||
-            $row->{threads} ne '1t' || $seen{"$row->{kind}/$row->{shape}"}++;
-        $y -= $last && $last ne $row->{kind} ? 1.45 : 1;
-        $last = $row->{kind};
-        push @places, {y => $y, row => {map { ($_, $row->{$_}) } qw(kind shape)}};
-        push @tics, "'$row->{kind}  $row->{shape}' $y";
+# The layers that are there in both layouts, from the top down.
+sub layout_places {
+    my ($rows) = @_;
+    my ($y, $last, @places, %at) = (0, '');
+    for my $pair (pairs_of($rows)) {
+        my ($row) = @$pair;
+        next if !$row->{share} || !$pair->[1]{share};
+        my $place = $at{"$row->{kind} $row->{shape}"};
+        if (!$place) {
+            $y -= $last && $last ne $row->{kind} ? 1.45 : 1;
+            $last = $row->{kind};
+            $place = $at{"$row->{kind} $row->{shape}"} = {y => $y, name =>
+                "$row->{kind} $row->{shape}, $row->{model}"};
+            push @places, $place;
+        }
+        push @{$place->{rows}}, @$pair;
     }
-    return 0 if !@places;
-    my $bottom = $y - 0.7;
-    my $script = "set multiplot\nset yrange [$bottom:-0.3]\nset xrange [0:140]\n" .
-        "set format x '%g%%'\nset xtics 0,25,100 nomirror\nset tmargin at screen 0.855\n" .
-        "set bmargin at screen 0.09\nset grid x lc rgb '#dddddd' lt 1\nset border 3\n" .
-        "set arrow 1 from 100,graph 0 to 100,graph 1 nohead lc rgb '#000000' lw 1.5 front\n" .
-        "set label 1 'Layouts side by side, one thread, float, $context->{isa}: how near to the " .
-        "speed of memory' at screen 0.5,0.972 center font ',15'\n" .
-        "set label 2 'share of the speed of a loop that moves each tensor once; at the ends of " .
-        "the bars: microseconds' at screen 0.5,0.022 center\n";
-    my $x = 0.30;
+    return @places;
+}
+
+sub layout_legend {
+    my ($x, $y, $script) = (0.36, shift, '');
     for my $colour (['NCHW', 'NCHW'], ['NHWC', 'NHWC'], ['naive', 'plain loops']) {
-        $script .= sprintf "set object rectangle from screen %.3f,0.921 to screen %.3f,0.938 " .
-            "fs solid 1 noborder fc rgb '%s'\nset label '%s' at screen %.3f,0.929\n", $x,
-            $x + 0.018, $colour{$colour->[0]}, $colour->[1], $x + 0.024;
+        $script .= sprintf "set object rectangle from screen %.3f,%.4f to screen %.3f,%.4f " .
+            "fs solid 1 noborder fc rgb '%s'\nset label '%s' at screen %.3f,%.4f\n", $x,
+            $y - 0.008, $x + 0.018, $y + 0.008, $colour{$colour->[0]}, $colour->[1], $x + 0.024, $y;
         $x += 0.10;
     }
-    $script .= sprintf "set arrow 2 from screen %.3f,0.918 to screen %.3f,0.941 nohead lw 1.5 " .
-        "lc rgb '#000000'\nset label 'the limit' at screen %.3f,0.929\n", $x + 0.03, $x + 0.03,
-        $x + 0.042;
-    my @panel = (['train', 'forward (batch norm: training)'], ['backward', 'backward'],
-                 ['infer', 'inference']);
-    my $left = 0.165;
-    for my $panel (@panel) {
-        my $wide = 0.265;
+    return $script;
+}
+
+sub layout_chart {
+    my ($results) = @_;
+    my @places = layout_places($results->{rows}) or return 0;
+    my $bottom = $places[-1]{y} - 0.7;
+    my $height = int(150 - 34 * $bottom);
+    my $script = "set multiplot\nset yrange [$bottom:-0.3]\nset xrange [0:140]\n" .
+        "set format x '%g%%'\nset xtics 0,25,100 nomirror\nset tmargin at screen " .
+        (1 - 95 / $height) . "\nset bmargin at screen " . 55 / $height . "\n" .
+        "set grid x lc rgb '#dddddd' lt 1\nset border 3\n" .
+        "set arrow 1 from 100,graph 0 to 100,graph 1 nohead lc rgb '#000000' lw 1.5 front\n" .
+        "set label 1 'NCHW or NHWC: the share of the limit, one thread, float' " .
+        "at screen 0.5,screen " . (1 - 18 / $height) . " center font ',15'\n" .
+        "set label 2 'the limit, 100%: a loop that moves each tensor once and computes nothing, " .
+        "on the same memory in the same seconds' at screen 0.5,screen " . 14 / $height .
+        " center\n" .
+        layout_legend(1 - 46 / $height);
+    my @tics = map { "'$_->{name}' $_->{y}" } @places;
+    my @panel = ([{train => 1, forward => 1}, 'forward (batch norm: training)'],
+                 [{backward => 1}, 'backward'], [{infer => 1}, 'inference']);
+    my ($left, $wide) = (0.29, 0.222);
+    for my $panel (0 .. $#panel) {
+        my $bars = layout_panel($panel, @{$panel[$panel]}, \@places) or next;
         $script .= sprintf "set lmargin at screen %.4f\nset rmargin at screen %.4f\n", $left,
             $left + $wide;
-        $script .= "set ytics (" . join(', ', $panel == $panel[0] ? @tics
-            : map { s/'.*'/''/r } @tics) . ") nomirror scale 0\n";
-        $script .= layout_panel($panel->[0], \@places, $index, $best, $panel->[1]);
-        $script .= "unset label\nunset object\nunset arrow 2\n" if $panel == $panel[0];
-        $left += $wide + 0.015;
+        $script .= "set ytics (" . join(', ', @tics) . ") nomirror scale 0 font ',10'\n$bars";
+        $script .= "unset label\nunset object\n" if $left < 0.3;
+        $_ = s/'.*'/''/r for @tics; # the first panel names them
+        $left += $wide + 0.012;
     }
-    gnuplot('layouts', 1080, int(150 - 34 * $bottom), $script . "unset multiplot\n");
+    gnuplot('layouts', 1200, $height, $script . "unset multiplot\n");
     return 1;
 }
 
@@ -166,32 +181,28 @@ sub size_chart {
 
 # ---- Us against peers ----------------------------------------------------------------------------
 
-# Lines of: case ours_us limit_us peer peer_us ratio low high; the ratios are ours over theirs.
-sub read_peers {
-    my ($file) = @_;
-    my (%case, @order, %peer);
-    my $about = "float";
-    open my $in, '<', $file or return ([], [], "");
-    while (<$in>) {
-        $about = "float, $1, threads: $2" if /^#.* (\S+), threads (\d+)/;
-        next if /^#/;
-        my ($case, $ours, undef, $peer, $us, $ratio, $low, $high) = split;
-        next if !defined $ratio || $ratio !~ /^[\d.]+$/ || $ratio <= 0;
-        ($low, $high) = map { $_ && $_ > 0 ? $_ : $ratio } $low, $high;
-        $peer = $peer_name{$peer} // $peer;
-        push @order, $case if !$case{$case};
-        $peer{$peer}++;
-        push @{$case{$case}}, {peer => $peer, ours => $ours, us => $us, ratio => 1 / $ratio,
-                               low => 1 / $high, high => 1 / $low};
+# The usual rows that somebody is beside, as cases of the chart; the peers; the chart's subtitle.
+sub peer_cases {
+    my ($results) = @_;
+    my @peers = map { $_->{name} } @{$results->{peers}};
+    my %name = map { ($_->{id}, $_->{name}) } @{$results->{peers}};
+    my @cases;
+    for my $row (grep { is_usual($_) } @{$results->{rows}}) {
+        my @beside = map { my $p = $row->{peers}{$_};
+            $name{$_} && $p->{ratio} ? {peer => $name{$_}, ratio => 1 / $p->{ratio},
+                                        low => 1 / $p->{high}, high => 1 / $p->{low}} : () }
+            sort keys %{$row->{peers}};
+        push @cases, {name => join(' ', grep { $_ ne 'rows' } @$row{qw(kind pass layout shape)}),
+                      peers => \@beside} if @beside;
     }
-    return ([map { {name => $_, peers => $case{$_}} } @order], [sort keys %peer], $about);
+    return (\@cases, \@peers, 'float, one thread');
 }
 
 sub peer_panel {
     my ($number, $cases, $peers) = @_;
     my (%data, @tics);
     for my $i (0 .. $#$cases) {
-        my $name = $cases->[$i]{name} =~ s/-/ /gr;
+        my $name = $cases->[$i]{name};
         push @tics, "'$name' -$i";
         for my $p (@{$cases->[$i]{peers}}) {
             my ($which) = grep { $peers->[$_] eq $p->{peer} } 0 .. $#$peers;
@@ -248,72 +259,107 @@ sub peer_chart {
 
 sub markdown {
     my ($table) = @_;
-    my @rule = map { $_ ? '--:' : '---' } 0 .. $#{$table->{head}};
-    @rule[1, 2] = ('---', '---') if $table->{head}[1] eq 'pass';
+    my @left = $table->{words} ? @{$table->{words}} : $table->{head}[1] eq 'pass' ? (0 .. 2) : 0;
+    my %words = map { ($_, 1) } @left;
+    my @rule = map { $words{$_} ? '---' : '--:' } 0 .. $#{$table->{head}};
     return "### \u$table->{title}\n\n" . join('', map { '| ' . join(' | ', @$_) . " |\n" }
         $table->{head}, \@rule, @{$table->{rows}}) . "\n";
 }
 
-sub peer_table {
-    my ($cases, $peers) = @_;
+# 12.3 (0.41): microseconds, and the worst error.
+sub cell {
+    my ($us, $error, $note) = @_;
+    return $note ? 'wrong' : '' if !$us;
+    return us($us) . (defined $error ? sprintf(' (%s)', $error >= 1e4 ? sprintf('%.0e', $error) :
+        $error >= 10 ? sprintf('%.0f', $error) : sprintf('%.2g', $error)) : '');
+}
+
+# All rows of a kind, with time and error of everyone in a cell each. The fastest is bold.
+sub kind_table {
+    my ($kind, $results) = @_;
+    my %there = map { ($_, 1) } map { keys %{$_->{peers}} } @{$results->{rows}};
+    my @peers = grep { $there{$_->{id}} } @{$results->{peers}},
+        {id => 'onednn-blocked', name => 'blocked'};
     my @cells;
-    for my $case (@$cases) {
-        my %of = map { ($_->{peer}, $_) } @{$case->{peers}};
-        push @cells, [$case->{name}, us($case->{peers}[0]{ours}), map { $of{$_} ?
-            (us($of{$_}{us}), sprintf('%.2f (%.2f-%.2f)', @{$of{$_}}{qw(ratio low high)})) :
-            ('', '') } @$peers];
+    for my $row (grep { $_->{kind} eq $kind } @{$results->{rows}}) {
+        my @who = ({us => $row->{ours_us}, error => $row->{error}},
+                   {us => $row->{loops_us}, error => $row->{loops_error}},
+                   map { $row->{peers}{$_->{id}} // {} } @peers);
+        my ($least) = sort { $a <=> $b } map { $_->{us} // () } @who;
+        push @cells, [$row->{shape}, $row->{pass}, join(' ', $row->{layout},
+            $row->{dtype} eq 'f32' ? () : $row->{dtype},
+            $row->{threads} > 1 ? "$row->{threads} threads" : (),
+            grep { !/^groups=/ } split / /, $row->{options}),
+            $row->{share} ? sprintf '%.0f%%', 100 * $row->{share} : '',
+            map { my $text = cell(@$_{qw(us error note)});
+                  $_->{us} && $_->{us} == $least ? "**$text**" : $text } @who];
     }
-    return @cells ? markdown({title => 'peers, us', rows => \@cells,
-        head => ['case', 'ours', map { ($_, "$_ over ours") } @$peers]}) : '';
+    return @cells ? {title => "$kind norm", rows => \@cells, head => ['shape', 'pass', '', 'limit',
+        'ours', 'plain loops', map { $_->{name} } @peers]} : ();
 }
 
 sub noise {
     my ($rows) = @_;
     my @spread = sort { $a <=> $b } map { ($_->{high} - $_->{low}) / $_->{us} } @$rows;
-    my @one = grep { $_->{threads} eq '1t' && !$_->{cold} } @$rows;
-    return sprintf "Spread of the repetitions, (longest - shortest) / median: %.0f%% in the " .
-        "middle row, above %.0f%% in a\ntenth of them. %s\n", 100 * median(@spread),
+    return sprintf "Spread of the repetitions of `make bench`, (longest - shortest) / median: " .
+        "%.0f%% in the middle row, above\n%.0f%% in a tenth of them. %s\n", 100 * median(@spread),
         100 * $spread[0.9 * $#spread], busy($rows);
 }
 
-die "usage: report.pl BENCH.json [PEERS.txt]\n" if !@ARGV || @ARGV > 2;
-my ($context, $rows) = read_rows($ARGV[0]);
-my ($cases, $peers, $about) = read_peers($ARGV[1] // "$here/../build/bench/peers.txt");
-open my $out, '>', "$here/RESULTS.md" or die "RESULTS.md: $!\n";
+# The first lines: who, and on what.
+sub about {
+    my ($results) = @_;
+    my $machine = $results->{machine};
+    return "\nOf $results->{date}, commit $results->{commit}: $machine->{processor}, " .
+        "$machine->{cores} cores, " . join(', ', @{$machine->{caches}}) . "; " .
+        "$machine->{isas}[-1]; $results->{compiler} $results->{flags}.\nBeside it: " .
+        (join(', ', map { "$_->{name} $_->{version}" } @{$results->{peers}}) || 'no library') .
+        ", and plain loops (-O3 -march=native -ffast-math).\n\n";
+}
 
-print $out "# Results\n\nMade by `make report`; what is measured, and how: ",
-    "[README.md](README.md).\n\n";
-print $out "![Share of the limit by kind, shape, pass and layout](layouts.svg)\n\n"
-    if layout_chart($context, $rows);
-print $out "![Throughput against size](sizes.svg)\n\n" if size_chart($context, $rows);
-print $out "![Times of oneDNN and others over ours](peers.svg)\n\n"
-    if peer_chart($cases, $peers, $about);
-my $caches = join ', ', map { sprintf 'L%d %s', $_->{level}, $_->{size} < 1 << 20 ?
-    ($_->{size} >> 10) . ' KiB' : ($_->{size} >> 20) . ' MiB' } grep { $_->{type} ne 'Instruction' }
-    @{$context->{caches} // []};
-my %of = (%$context, caches => $caches, date => substr $context->{date} // '', 0, 10);
-my @about = map { [$_->[0], $of{$_->[1]} // '?'] } (['processor', 'processor'],
-    ['processors', 'num_cpus'], ['caches', 'caches'], ['compiler', 'compiler'], ['flags', 'flags'],
-    ['instruction set', 'isa'], ['commit', 'commit'], ['date', 'date']);
-print $out '| ', join(' | ', map { $_->[0] } @about), " |\n|", '---|' x @about, "\n| ",
-    join(' | ', map { $_->[1] } @about), " |\n\n", noise($rows), "\n";
-my @tables = tables($context, $rows);
-my ($short) = grep { $_->{title} eq 'in short' } @tables;
-print $out markdown({%$short, title => 'in short: one thread, float, geometric means'}) if $short;
-print $out "```\n", (map { "$_\n" } verdicts($context, $rows)), "```\n\n";
-print $out <<'END';
+sub write_report {
+    my ($out, $results, $context, $rows, @charts) = @_;
+    my @tables = $rows ? tables($context, $rows) : ();
+    my ($short) = grep { $_->{title} eq 'in short' } @tables;
+    print $out "# Results\n\nMade by `make report`; what is measured, and how: ",
+        "[README.md](README.md).\n", about($results), "## At a glance\n\n",
+        (map { markdown($_) } glance($results->{rows})), (map { "- $_\n" } beside_lines($results)),
+        "\n", @charts;
+    print $out noise($rows), "\n" if $rows;
+    print $out markdown({%$short, title => 'in short: one thread, float, means'}) if $short;
+    print $out "```\n", (map { "$_\n" } verdicts($context, $rows)), "```\n\n" if $rows;
+    print $out <<'END';
 ## All rows
 
-us: median. GB/s: each tensor counted once. limit: of the speed of a loop that moves each tensor
-once and computes nothing, on the same memory in the same seconds; \* a group leaves the last cache
-before its second reading, and 67% (backward 60%) is all there is. ratio: the time of NHWC over that
-of NCHW. plain: over plain loops (-O3 -march=native -ffast-math), as vectors of 256 or 512 bits do
-better; malloc: all buffers 16 bytes past a line of the cache, over aligned ones; both, and apart,
-of the shortest calls of both in turn.
+Microseconds, and in brackets the worst error: 1 is the bound of normalize.h. The fastest is bold.
+limit: of the speed of a loop that moves each tensor once and computes nothing, on the same memory
+in the same seconds. wrong: another result, not timed. off=4: tensors begin 16 bytes past a line of
+the cache, as malloc's do. Plain loops have one thread.
 
 END
-print $out markdown($_) for grep { $_ != ($short // 0) } @tables;
-print $out peer_table($cases, $peers);
+    print $out markdown($_) for map { kind_table($_, $results) } qw(batch layer instance group rms);
+    print $out "## More of `make bench`\n\n",
+        (map { markdown($_) } grep { $_ != ($short // 0) && $_->{title} !~ / norm$/ } @tables)
+        if $rows;
+}
+
+my ($bench, $beside) = @ARGV;
+die "usage: report.pl BENCH.json PEERS.jsonl; at least one of them is there\n" if @ARGV != 2;
+my ($context, $rows) = -f $bench ? read_rows($bench) : ();
+my $has_peers = -f $beside;
+die "report.pl: neither $bench (make bench) nor $beside (make bench-peers)\n"
+    if !$rows && !$has_peers;
+my $results = results_of($has_peers ? $beside : undef, $context, $rows);
+warn "report.pl: $bench is of commit $context->{commit}, $beside of $results->{commit}\n"
+    if $rows && $has_peers && $context->{commit} ne $results->{commit};
+my $name = write_results($results, "$here/results");
+my @charts;
+push @charts, "![Share of the limit by kind, shape, pass and layout](layouts.svg)\n\n"
+    if layout_chart($results);
+push @charts, "![Throughput against size](sizes.svg)\n\n" if $rows && size_chart($context, $rows);
+push @charts, "![Times of the others over ours](peers.svg)\n\n" if peer_chart(peer_cases($results));
+open my $out, '>', "$here/RESULTS.md" or die "RESULTS.md: $!\n";
+write_report($out, $results, $context, $rows, @charts);
 close $out or die "RESULTS.md: $!\n";
-print "bench/RESULTS.md, ", join(', ', map { "bench/$_.svg" } 'layouts', 'sizes',
-    @$cases ? 'peers' : ()), @$cases ? '' : '; no peers (make bench-peers)', "\n";
+print join(', ', 'bench/RESULTS.md', "bench/results/$name", map { /\((.*?)\)/ && "bench/$1" }
+    @charts), $has_peers ? '' : '; nobody beside it (make bench-peers)', "\n";

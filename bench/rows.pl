@@ -3,8 +3,9 @@
 #   my ($context, $rows) = read_rows($file);      rows in the order of the file; each has
 #     name, label, times (all repetitions, us), us (their median), low, high, best (the shortest,
 #     without waiting for the processor), bytes, bytes_twice, limit (us; 0: none), mine and rival
-#     (s; 0: no rival), bits (of the vectors of plain loops), and from its name: sweep, kind, pass,
-#     fused, layout, shape, elements, type, who, threads, cold, malloc
+#     (s; 0: no rival), bits (of the vectors of plain loops), busy (threads without a processor
+#     each), and from its name: sweep, kind, pass, fused, layout, shape, elements, type, who,
+#     threads, cold, malloc
 #   my @tables = tables($context, $rows);         each has title, head and rows of cells
 #   my @lines = verdicts($context, $rows);        what they come to, against what is aimed at
 use strict;
@@ -61,7 +62,7 @@ sub read_rows {
         push @{$row->{times}}, $run->{real_time} * $to_us{$run->{time_unit}};
         push @{$row->{limits}}, 1e6 * ($run->{limit} // 0);
         push @{$row->{cpu}}, $run->{cpu_time} * $to_us{$run->{time_unit}};
-        $row->{$_} = $run->{$_} // 0 for qw(bytes bytes_twice mine rival bits);
+        $row->{$_} = $run->{$_} // 0 for qw(bytes bytes_twice mine rival bits busy);
     }
     for my $row (@rows) {
         my @sorted = sort { $a <=> $b } @{$row->{times}};
@@ -147,8 +148,10 @@ sub unique {
 sub busy {
     my @rows = grep { $_->{threads} eq '1t' && !$_->{cold} } @{$_[0]};
     my $kept = grep { median(@{$_->{cpu}}) < 0.95 * $_->{us} } @rows;
-    return $kept ? sprintf("The machine was busy: $kept of %d rows of one thread waited for the " .
-                           "processor.", scalar @rows) : "The machine was quiet.";
+    my $threads = grep { $_->{busy} } @{$_[0]};
+    my $text = $kept ? sprintf("The machine was busy: $kept of %d rows of one thread waited for " .
+                               "the processor.", scalar @rows) : "The machine was quiet.";
+    return $threads ? "$text $threads rows of more threads found no quiet." : $text;
 }
 
 # ---- Tables --------------------------------------------------------------------------------------

@@ -7,13 +7,16 @@
  *     TYPES   there also in the other storage types: small ones in cache, large ones from memory
  *     TINY    there, to show what a call costs
  *     SWEEP   throughput against size; only so
+ *     SLICE   bench/peers alone: heads of queries beside those of keys and values, which share a
+ *             tensor, normalised where they lie
  *
- * All else runs with --all, or when --benchmark_filter asks for it. Include normalize.h first.
+ * All else runs with --all, or when --benchmark_filter asks for it. bench/peers takes all of these
+ * but SWEEP. Include normalize.h first.
  */
 #ifndef BENCH_SHAPES_H
 #define BENCH_SHAPES_H
 
-enum { MAIN = 1, STAR = 2, TYPES = 4, TINY = 8, SWEEP = 16 };
+enum { MAIN = 1, STAR = 2, TYPES = 4, TINY = 8, SWEEP = 16, SLICE = 32 };
 
 typedef struct shape {
     nrm_kind kind;
@@ -22,6 +25,12 @@ typedef struct shape {
     int flags;
     const char *model;
 } shape;
+
+/* Elements from a token to the next: a quarter as many keys, and values, as queries. */
+static inline size_t shape_pitch(const shape *s)
+{
+    return s->flags & SLICE ? s->c * s->h * 3 / 2 : 0;
+}
 
 static const shape shapes[] = {
     /* clang-format off */
@@ -53,9 +62,14 @@ static const shape shapes[] = {
     {NRM_LAYER,     1,  768,    0,    0, 0, 0,            "GPT-2, one token"},
     {NRM_LAYER,  1024, 1600,    0,    0, 0, 0,            "GPT-2 XL, a sequence"},
     {NRM_LAYER,  8192, 1600,    0,    0, 0, 0,            "GPT-2 XL, 8 sequences"},
-    {NRM_LAYER,   128, 1024,    0,    0, 0, 0,            "BERT-large, 128 tokens"},
-    {NRM_LAYER,   512, 4096,    0,    0, 0, 0,            "long rows"},
-    {NRM_LAYER, 32768,   64,    0,    0, 0, 0,            "short rows, heads of 64"},
+    {NRM_LAYER,   128, 1024,    0,    0, 0, MAIN,         "BERT-large, 128 tokens"},
+    {NRM_LAYER,   512, 4096,    0,    0, 0, MAIN,         "long rows"},
+    {NRM_LAYER, 32768,   64,    0,    0, 0, MAIN,         "short rows, heads of 64"},
+    {NRM_LAYER,   512,   64,    0,    0, 0, MAIN | TYPES, "short rows, in cache"},
+    {NRM_LAYER, 12544,   96,    0,    0, 0, MAIN,         "Swin-T, first stage, 4 images"},
+    {NRM_LAYER,  3136,  128,    0,    0, 0, MAIN,         "Swin-B, first stage, one image"},
+    {NRM_LAYER,  1050,  256,    0,    0, 0, MAIN,         "DETR, one image"},
+    {NRM_LAYER,   197,   64,   12,    1, 0, SLICE,        "ViT with norms of queries, heads of 64"},
     {NRM_LAYER,     2,    8,    0,    0, 0, TINY,         "next to nothing"},
     /* Instance norm. */
     {NRM_INSTANCE,  8,   64,  128,  128, 0, MAIN,         "style transfer, batch 8"},
@@ -81,7 +95,10 @@ static const shape shapes[] = {
     {NRM_RMS,       1, 4096,    0,    0, 0, MAIN,         "Llama 7B, one token"},
     {NRM_RMS,      32, 4096,    0,    0, 0, MAIN | TYPES, "Llama 7B, 32 tokens"},
     {NRM_RMS,    2048, 8192,    0,    0, 0, 0,            "Llama 70B, 2048 tokens"},
-    {NRM_RMS,   32768,  128,    0,    0, 0, 0,            "norm of queries, heads of 128"},
+    {NRM_RMS,   32768,  128,    0,    0, 0, MAIN,         "norm of queries, heads of 128"},
+    {NRM_RMS,     512,  128,   32,    1, 0, SLICE,        "Qwen3-8B, queries of 512 tokens"},
+    {NRM_RMS,       1,  128,   32,    1, 0, SLICE,        "Qwen3-8B, queries of one token"},
+    {NRM_RMS,     512,   64,   32,    1, 0, SLICE,        "queries of 512 tokens, heads of 64"},
     /* From L1 to past L3. */
     {NRM_BATCH,     1,   16,    8,    8, 0, SWEEP, "4 KB"},
     {NRM_BATCH,     1,   16,   16,   16, 0, SWEEP, "16 KB"},

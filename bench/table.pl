@@ -4,6 +4,7 @@ use strict;
 use warnings;
 use FindBin;
 require "$FindBin::Bin/rows.pl";
+require "$FindBin::Bin/results.pl";
 
 die "usage: table.pl FILE.json\n" if @ARGV != 1;
 my ($context, $rows) = read_rows($ARGV[0]);
@@ -20,10 +21,13 @@ of the shortest calls of both in turn.
 END
 print busy($rows), "\n";
 
-for my $table (tables($context, $rows)) {
+# Words begin at the left, numbers end at the right.
+sub print_table {
+    my ($table) = @_;
     my @head = @{$table->{head}};
     my @lines = ([$table->{title}, @head[1 .. $#head]], @{$table->{rows}});
     my @width = (0) x @head;
+    my %words = map { ($_, 1) } @{$table->{words} // [0, $head[1] eq 'pass' ? 1 : ()]};
     for my $line (@lines) {
         for my $i (0 .. $#$line) {
             $width[$i] = length $line->[$i] if $width[$i] < length $line->[$i];
@@ -35,11 +39,12 @@ for my $table (tables($context, $rows)) {
         my @cell = @$line;
         $cell[0] = '' if $cell[0] eq $last;
         $last = $line->[0];
-        my $words = @head > 6 && $head[1] eq 'pass' ? 2 : 0; # columns that start at the left
-        my $text = join ' ', map { my $w = $width[$_]; sprintf $_ && $_ != $words - 1 ? "%${w}s" :
-            "%-${w}s", $cell[$_] } 0 .. $#cell;
+        my $text = join ' ', map { my $w = $width[$_]; sprintf $words{$_} ? "%-${w}s" : "%${w}s",
+            $cell[$_] } 0 .. $#cell;
         print $text =~ s/ +$//r, "\n";
     }
 }
 
+print_table($_) for tables($context, $rows);
 print "\n", map { "$_\n" } verdicts($context, $rows);
+print_table($_) for glance(results_of(undef, $context, $rows)->{rows});

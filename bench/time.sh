@@ -37,9 +37,11 @@ refuses() # CASE WHY
 
 both='^NCHW or NHWC:\|is the faster layout'
 answers 'batch train 2x32x8x8' '^NCHW  normalize.h' '^NHWC  normalize.h' 'plain loops' "$both"
-answers 'Instance/Backward/2x16x20x20/relu,residual' 'libraries are not asked' "$both"
+answers 'Instance/Backward/2x16x20x20/relu,residual' 'loops of their own' "$both"
 answers 'batch infer 4x16x9x9 nhwc f64' '^NHWC  normalize.h' 'float alone'
-answers 'group backward 2x64x8x8 groups=8 off=4' '8 groups' '4 elements past a line' "$both"
+answers 'group backward 2x64x8x8 groups=8 off=4' 'groups=8' 'off=4' "$both"
+answers 'rms forward nhwc 16x64x8x1 pitch=768 inplace' '^NHWC  normalize.h' 'plain loops' 'In place'
+answers 'layer forward 16x96 residual scalar' 'scalar, 1 thread' '^rows  normalize.h'
 answers 'layer forward 16x768 threads=2' '^rows  normalize.h' '2 threads'
 answers 'rms backward 4x1024 bf16' '^rows  normalize.h' 'bf16'
 
@@ -54,6 +56,9 @@ refuses 'batch train 0x9' '0x9: a shape is NxC or NxCxHxW'
 refuses 'layer infer 8x96' 'infer: running statistics are batch and instance norm'
 refuses 'group forward 2x64x8x8 groups=5' 'groups=5 does not divide 64 channels'
 refuses 'rms forward 1x4096 threads=0' 'threads=0: 1 to 256'
+refuses 'rms forward 16x64x8x1 pitch=100' 'pitch=100: a sample has 512 elements'
+refuses 'rms backward 16x64 inplace' 'inplace: in a forward'
+refuses 'rms forward 16x64 wasm' 'WASM SIMD128: not an instruction set of this machine'
 refuses 'rms forward 1048576x1048576' 'a tensor of more than 2^30 values'
 
 echo "1..$count"

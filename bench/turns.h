@@ -1,4 +1,4 @@
-/* turns.h - contenders that are timed in turn: for peers.c and time.c.
+/* turns.h - contenders that are timed in turn: for layer.c.
  *
  * Absolute times drift with the clock, the neighbours and the physical pages a process was given.
  * So the contenders take turns within one run, each round gives a time of each, and ratios of times
@@ -41,11 +41,16 @@ static struct {
     int threads, rounds;
 } turns = {1, 15};
 
-static inline double turns_now(void)
+static inline double turns_clock(clockid_t clock)
 {
     struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(clock, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static inline double turns_now(void)
+{
+    return turns_clock(CLOCK_MONOTONIC);
 }
 
 static inline double turns_sample(const struct contender *k)

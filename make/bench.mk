@@ -81,72 +81,103 @@ bench-all: bench-build ## The same for every shape, one thing varied at a time: 
 	@perl bench/table.pl $(BENCH_JSON)
 
 .PHONY: report bench-diff
-report: ## bench/RESULTS.md and its charts, from build/bench/bench.json and peers.txt (gnuplot)
+report: ## bench/results/<processor>.json, RESULTS.md, charts: what bench and bench-peers measured
 	@command -v gnuplot >/dev/null || { echo "no gnuplot here (make deps-bench)"; exit 1; }
-	@[ -f $(BENCH_JSON) ] || { echo "no $(BENCH_JSON): make bench"; exit 1; }
-	@perl bench/report.pl $(BENCH_JSON) build/bench/peers.txt
+	@perl bench/report.pl $(BENCH_JSON) build/bench/peers.jsonl
+	@if ls bench/results/*.json >/dev/null 2>&1; then perl bench/page.pl; fi
 bench-diff: ## What changed beyond the noise; BASE=old.json NEW=new.json DIFF_ARGS=--fail
 	@[ -n "$(BASE)" ] || { echo "bench-diff: BASE=old.json [NEW=$(BENCH_JSON)]"; exit 1; }
 	@perl bench/diff.pl $(DIFF_ARGS) $(BASE) $(or $(NEW),$(BENCH_JSON))
 
+# ---- The page of results ------------------------------------------------------------------------
+
+.PHONY: bench-page check-page
+bench-page: ## docs/bench/index.html of bench/results/*.json: all machines on one page
+	@perl bench/page.pl
+check-page: NEEDS := deps-page:chromium
+check-page: ## That page in a headless Chromium, with a sample; SHOTS=1: pictures, in build/page
+	$(call TAKES,ten seconds)
+	@$(PROVE) 'perl tests/page/bench.pl'
+
 # ---- Peers --------------------------------------------------------------------------------------
 #
-# Each is taken if its headers are there: Debian's, or those below DNNL_DIR and TORCH_DIR. oneDNN is
-# looked for in DNNL_DIR/include and DNNL_DIR/lib or lib64; the interfaces of versions 2 and 3 do.
+# Each is taken if its headers are there: Debian's oneDNN and PyTorch, what `make deps-peers` puts
+# into build/peers, or those below DNNL_DIR, ORT_DIR, TORCH_DIR and GGML_DIR, which hold include/
+# and lib/ (or lib64/). TORCH_DIR: else the torch that a python3 imports.
 
-DNNL_DIR ?=
-TORCH_DIR ?=
-ROUNDS ?= 15
+PEERS_PYTHON = build/peers/bin/python3
+found_torch = $(shell for python in $(PYTHON) $(PEERS_PYTHON) build/venv/bin/python3 python3; do \
+    "$$python" -c 'import importlib.util as u; print(u.find_spec("torch").origin[:-12])' \
+        2>/dev/null && break; done)
+DNNL_DIR  ?= $(patsubst %/include/oneapi,%,$(abspath $(wildcard build/peers/include/oneapi)))
+ORT_DIR   ?=
+GGML_DIR  ?=
+TORCH_DIR ?= $(found_torch)
 
 PEER_FLAGS  = $(WARNINGS) -O2 -fPIC -shared
-libraries   = $(foreach lib,lib lib64,-L$(1)/$(lib) -Wl$(comma)-rpath$(comma)$(1)/$(lib))
-DNNL_FLAGS  = $(if $(DNNL_DIR),-I$(DNNL_DIR)/include)
-DNNL_LIBS   = $(if $(DNNL_DIR),$(call libraries,$(DNNL_DIR))) -ldnnl
-TORCH_FLAGS = $(if $(TORCH_DIR),-I$(TORCH_DIR)/include) \
-    -I$(or $(TORCH_DIR),/usr)/include/torch/csrc/api/include
-TORCH_LIBS  = $(if $(TORCH_DIR),$(call libraries,$(TORCH_DIR))) -ltorch -ltorch_cpu -lc10
+libraries   = $(if $(1),$(foreach lib,lib lib64,-L$(1)/$(lib) -Wl$(comma)-rpath$(comma)$(1)/$(lib)))
+headers     = $(if $(1),-isystem $(1)/include)
+TORCH_HERE   = $(eval TORCH_HERE := $(TORCH_DIR))$(TORCH_HERE)
+FLAGS_onednn = $(call headers,$(DNNL_DIR))
+LIBS_onednn  = $(call libraries,$(DNNL_DIR)) -ldnnl
+FLAGS_ort    = $(call headers,$(ORT_DIR))
+LIBS_ort     = $(call libraries,$(ORT_DIR)) -lonnxruntime
+FLAGS_torch  = $(call headers,$(TORCH_HERE)) \
+    -isystem $(or $(TORCH_HERE),/usr)/include/torch/csrc/api/include
+LIBS_torch   = $(call libraries,$(TORCH_HERE)) -ltorch -ltorch_cpu -lc10
+FLAGS_ggml   = $(call headers,$(GGML_DIR))
+LIBS_ggml    = $(call libraries,$(GGML_DIR)) -lggml-cpu -lggml-base
 
-has_header = $(shell $(CXX) $(2) -x c++ -M -include $(1) /dev/null >/dev/null 2>&1 && echo yes)
-HAS_PEERS  = $(if $(call has_header,oneapi/dnnl/dnnl.h,$(DNNL_FLAGS)),onednn) \
-    $(if $(call has_header,torch/version.h,$(TORCH_FLAGS)),torch)
+PEERS = onednn ort torch ggml
+has_header = $(shell $(CXX) $(FLAGS_$(1)) -x c++ -M -include $(2) /dev/null >/dev/null 2>&1 && \
+    echo $(1))
+HAS_PEERS  = $(call has_header,onednn,oneapi/dnnl/dnnl.h) \
+    $(call has_header,ort,onnxruntime_c_api.h) $(call has_header,torch,torch/version.h) \
+    $(call has_header,ggml,ggml-cpu.h)
 
 # Changes where a directory does.
+PEERS_DIRS = $(DNNL_DIR) $(ORT_DIR) $(TORCH_HERE) $(GGML_DIR)
 build/bench/peers.dirs: FORCE
 	@mkdir -p $(@D)
-	@echo '$(DNNL_DIR) $(TORCH_DIR)' | cmp -s - $@ || echo '$(DNNL_DIR) $(TORCH_DIR)' > $@
+	@echo '$(PEERS_DIRS)' | cmp -s - $@ || echo '$(PEERS_DIRS)' > $@
 
-build/bench/peer_onednn.so: bench/peer_onednn.c bench/peers.h normalize.h build/bench/peers.dirs
-	$(CC) -std=c99 $(PEER_FLAGS) $(DNNL_FLAGS) -o $@ $< $(DNNL_LIBS)
+build/bench/peer_onednn.so build/bench/peer_ort.so build/bench/peer_ggml.so: \
+    build/bench/peer_%.so: bench/peer_%.c bench/peers.h normalize.h build/bench/peers.dirs
+	$(CC) -std=c99 $(PEER_FLAGS) $(FLAGS_$*) -o $@ $< $(LIBS_$*)
 
 build/bench/peer_torch.so: bench/peer_torch.cpp bench/peers.h normalize.h build/bench/peers.dirs
-	$(CXX) -std=c++17 $(PEER_FLAGS) $(TORCH_FLAGS) -o $@ $< $(TORCH_LIBS)
+	$(call TAKES,half a minute)
+	$(CXX) -std=c++17 $(PEER_FLAGS) $(FLAGS_torch) -o $@ $< $(LIBS_torch)
 
 build/bench/load.o: bench/load.c bench/peers.h normalize.h
 	@mkdir -p $(@D)
 	$(CC) -std=c99 -O2 $(WARNINGS) -o $@ -c $<
 
-PEERS_OBJECTS := $(addprefix build/bench/,normalize.o move.o load.o)
-build/bench/peers: bench/peers.c $(wildcard bench/*.h) $(PEERS_OBJECTS)
-	$(CC) -std=gnu99 -O2 $(WARNINGS) -pthread -rdynamic -o $@ $< $(PEERS_OBJECTS) -ldl -lm
+# A layer as it is timed, and the programs that time one or all.
+LAYER_OBJECTS := $(addprefix build/bench/,layer.o normalize.o move.o load.o naive_narrow.o \
+    naive_wide.o)
+build/bench/layer.o: bench/layer.c $(wildcard bench/*.h) $(HEADERS)
+	@mkdir -p $(@D)
+	$(BENCH_MAKE) -O2 -pthread -o $@ -c $<
+build/bench/time build/bench/peers: build/bench/%: bench/%.c $(wildcard bench/*.h) $(HEADERS) \
+    $(LAYER_OBJECTS)
+	$(BENCH_MAKE) -O2 -DBENCH_FLAGS='"$(BENCH_FLAGS)"' -pthread -rdynamic \
+	    -o $@ $< $(LAYER_OBJECTS) -ldl -lm
 
 # Those that are here; $(1): the program that takes them.
-with_peers = @rm -f $(patsubst %,build/bench/peer_%.so,$(filter-out $(HAS_PEERS),onednn torch)); \
+with_peers = @rm -f $(patsubst %,build/bench/peer_%.so,$(filter-out $(HAS_PEERS),$(PEERS))); \
     $(MAKE) $(if $(2),-s) $(1) $(patsubst %,build/bench/peer_%.so,$(HAS_PEERS))
 
 .PHONY: FORCE bench-peers
 FORCE:
-bench-peers: ## Beside oneDNN and PyTorch, in turn: a minute; ROUNDS=15 DNNL_DIR= ARGS='--threads 2'
+bench-peers: ## Beside oneDNN, onnxruntime, PyTorch, ggml; ORT_DIR= GGML_DIR= ARGS="--only layer"
+	$(call TAKES,10 minutes for all rows)
 	$(call with_peers,build/bench/peers)
-	@ROUNDS=$(ROUNDS) build/bench/peers $(ARGS)
+	@COMMIT=$(COMMIT) build/bench/peers $(ARGS)
 
 # ---- One layer of your own ----------------------------------------------------------------------
 
 CASE ?=
-
-TIME_OBJECTS := $(PEERS_OBJECTS) $(addprefix build/bench/,naive_narrow.o naive_wide.o)
-build/bench/time: bench/time.c $(wildcard bench/*.h) $(HEADERS) $(TIME_OBJECTS)
-	@echo "gcc -O2 bench/time.c (2 s)"
-	@$(CC) -std=gnu99 -O2 $(WARNINGS) -pthread -rdynamic -o $@ $< $(TIME_OBJECTS) -ldl -lm
 
 .PHONY: time check-time
 check-time: build/bench/time

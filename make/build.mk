@@ -5,9 +5,10 @@
 # takes one core of Zen 4. Other compilers, flags and machines are in tests/cross/matrix.
 #
 # The implementation is compiled once for each build, and the tests, which include the declarations
-# alone, are linked with it. Two look inside, by its private names: they are compiled as a reader
-# may compile any of them, `cc -DNORMALIZE_IMPLEMENTATION tests/test_x.c -lm`. So is test_threads,
-# which has small calls cut up, except in the builds that do so for every test.
+# alone, are linked with it. Those that look inside, and test_threads, which has small calls cut up,
+# need an object of their own: tests/support/inside.h. A reader may compile any of them at once,
+# `cc -DNORMALIZE_IMPLEMENTATION tests/test_x.c -lm`. Builds that cut up small calls in every test
+# have one object for all.
 
 # Those that take longest come first, so that no core waits for one at the end.
 LONG     := test_threads test_same_bits test_stack
@@ -16,55 +17,56 @@ EXAMPLES := $(patsubst examples/%.c,%,$(wildcard examples/*.c))
 HEADERS  := $(wildcard tests/support/*.h fuzz/*.h)
 
 CUT_UP := -DNRM_POOL_MIN=1
-WHOLE  := $(patsubst tests/%.c,%,$(shell grep -l 'NRMI_\|nrmi_' tests/test_*.c))
-# The tests of a build with flags $(2), in directory build/$(1).
-whole   = $(WHOLE) $(if $(findstring $(CUT_UP),$(2)),,test_threads)
-linked  = $(filter-out $(whole),$(TESTS))
-programs_whole  = $(addprefix build/$(1)/,$(whole))
-programs_linked = $(addprefix build/$(1)/,$(linked))
+INSIDE := $(patsubst tests/%.c,%,$(shell grep -l 'support/inside.h' tests/test_*.c)) test_threads
 
+# $(5) is the object that the tests of a build are linked with, but for those of INSIDE.
 define build
 build/$(1)/normalize.o: normalize.h make/build.mk
 	@mkdir -p $$(@D)
 	@echo "$(2) $(3) normalize.h ($(4) s)"
 	@$(2) -std=gnu99 $(3) -DNORMALIZE_IMPLEMENTATION -o $$@ -x c -c normalize.h
 
-$(call programs_whole,$(1),$(3)): build/$(1)/%: tests/%.c normalize.h $(HEADERS) make/build.mk
+build/$(1)/inside.o: tests/support/inside.h normalize.h make/build.mk
 	@mkdir -p $$(@D)
-	@echo "$(2) $(3) $$<, with normalize.h ($(4) s)"
-	@$(2) -std=gnu99 $(WARNINGS) $(3) -DNORMALIZE_IMPLEMENTATION -pthread -o $$@ $$< -lm
+	@echo "$(2) $(3) normalize.h, as $$< has it ($(4) s)"
+	@$(2) -std=gnu99 $(3) $(filter-out $(3),$(CUT_UP)) -DNORMALIZE_IMPLEMENTATION -o $$@ -x c -c $$<
 
-$(call programs_linked,$(1),$(3)): build/$(1)/%: tests/%.c build/$(1)/normalize.o $(HEADERS)
+$(addprefix build/$(1)/,$(filter-out $(INSIDE),$(TESTS))): build/$(1)/%: tests/%.c \
+    build/$(1)/$(5).o $(HEADERS)
 	@echo "$(2) $(3) $$<"
-	@$(2) -std=gnu99 $(WARNINGS) $(3) -pthread -o $$@ $$< build/$(1)/normalize.o -lm
+	@$(2) -std=gnu99 $(WARNINGS) $(3) -pthread -o $$@ $$< build/$(1)/$(5).o -lm
 
-$(addprefix build/$(1)/,replay search adversary): build/$(1)/%: fuzz/%.c build/$(1)/normalize.o \
+$(INSIDE:%=build/$(1)/%): build/$(1)/%: tests/%.c build/$(1)/inside.o $(HEADERS)
+	@echo "$(2) $(3) $$<"
+	@$(2) -std=gnu99 $(WARNINGS) $(3) -pthread -o $$@ $$< build/$(1)/inside.o -lm
+
+$(addprefix build/$(1)/,replay search adversary): build/$(1)/%: fuzz/%.c build/$(1)/$(5).o \
     $(HEADERS)
 	@echo "$(2) $(3) $$<"
-	@$(2) -std=gnu99 $(WARNINGS) $(3) -pthread -o $$@ $$< build/$(1)/normalize.o -lm
+	@$(2) -std=gnu99 $(WARNINGS) $(3) -pthread -o $$@ $$< build/$(1)/$(5).o -lm
 endef
 
 # make test; Valgrind 3.19 reads clang's line tables as DWARF 4 only
-$(eval $(call build,gcc,gcc,-O2,8))
-$(eval $(call build,clang,clang,-O2 -gdwarf-4 -gline-tables-only,8))
+$(eval $(call build,gcc,gcc,-O2,8,normalize))
+$(eval $(call build,clang,clang,-O2 -gdwarf-4 -gline-tables-only,8,normalize))
 
 # What is fuzzed is cut up among threads however small.
-$(eval $(call build,cut,gcc,-O2 $(CUT_UP),8))
+$(eval $(call build,cut,gcc,-O2 $(CUT_UP),8,normalize))
 
 # make check-san, check-threads. Line tables alone and, for gcc, without the address sanitizer: it
 # takes gcc 100 s of compiling where clang takes 31 s, and both look for the same. The memory
 # sanitizer's tests run in 0.6 of the time with -O2.
 SAN := -O1 -g1 -fno-omit-frame-pointer -fno-sanitize-recover=all $(CUT_UP)
-$(eval $(call build,san-gcc,gcc,$(SAN) -fsanitize=undefined,12))
-$(eval $(call build,san-clang,clang,$(SAN) -fsanitize=address$(comma)undefined,31))
-$(eval $(call build,san-memory,clang,$(SAN) -O2 -fsanitize=memory,13))
-$(eval $(call build,san-thread,clang,$(SAN) -fsanitize=thread,6))
+$(eval $(call build,san-gcc,gcc,$(SAN) -fsanitize=undefined,12,normalize))
+$(eval $(call build,san-clang,clang,$(SAN) -fsanitize=address$(comma)undefined,31,inside))
+$(eval $(call build,san-memory,clang,$(SAN) -O2 -fsanitize=memory,13,inside))
+$(eval $(call build,san-thread,clang,$(SAN) -fsanitize=thread,6,inside))
 
 # make coverage. clang counts what is reached: it numbers conditions before it compiles for any
 # instruction set, and tells the copies of a text that includes itself apart. With -O1 for the loops
 # that are written out only then.
 COVER := -O1 -fprofile-instr-generate -fcoverage-mapping
-$(eval $(call build,coverage,clang,$(COVER),11))
+$(eval $(call build,coverage,clang,$(COVER),11,normalize))
 
 # ---- Examples -----------------------------------------------------------------------------------
 #
@@ -114,6 +116,6 @@ $(WHICH_NORM): build/declared/examples/which_norm/which_norm.c build/gcc/normali
 	@gcc -O3 -ffp-contract=off $(WARNINGS) -Iexamples/which_norm -o $@ $< build/gcc/normalize.o -lm
 
 build/san-thread/06_threads_pthread: build/declared/examples/06_threads_pthread.c \
-    build/san-thread/normalize.o
+    build/san-thread/inside.o
 	@echo "clang -fsanitize=thread examples/06_threads_pthread.c"
 	@clang $(SAN) -fsanitize=thread -pthread -Iexamples -o $@ $^ -lm

@@ -32,13 +32,19 @@ FOR_PROVE := coq libcoq-flocq libcoq-gappa gappa
 
 # The benchmark, its charts, and callgrind. What it is compared with is large, and comes by itself.
 FOR_BENCH := libbenchmark-dev gnuplot-nox valgrind
-FOR_PEERS := libdnnl-dev libtorch-dev
+FOR_PEERS := libdnnl-dev libtorch-dev python3-venv
+# Newer ones, as Python's wheels, for build/peers. No wheel has onnxruntime's header: ORT_DIR is a
+# release of it; GGML_DIR a ggml that is installed.
+PIP_PEERS ?= onednn-devel-cpu-gomp==2023.2.0 torch==2.13.0
+
+# Pages are tried in a browser without a screen; it needs letters to show.
+FOR_PAGE := chromium fonts-dejavu-core
 
 FOR_ALL := $(sort $(FOR_TEST) $(FOR_MPI) $(FOR_CHECK) $(FOR_FUZZ) $(FOR_CROSS) $(FOR_PACKAGES) \
-    $(FOR_PROVE) $(FOR_BENCH))
+    $(FOR_PROVE) $(FOR_BENCH) $(FOR_PAGE))
 
 .PHONY: deps deps-mpi deps-check deps-fuzz deps-cross deps-packages deps-prove deps-bench
-.PHONY: deps-peers deps-all
+.PHONY: deps-peers deps-page deps-all
 # `make deps demo` installs what demo needs, and no more.
 deps: ## What make test needs: gcc, clang, perl; only what is missing, as for all of these
 	@tools/deps.sh $@ $(if $(filter demo,$(filter-out deps,$(MAKECMDGOALS))),$(if \
@@ -58,8 +64,12 @@ deps-prove: ## ... prove: Coq, Gappa
 	@tools/deps.sh $@ $(FOR_TEST) $(FOR_PROVE)
 deps-bench: ## ... bench, report, instructions
 	@tools/deps.sh $@ $(FOR_TEST) $(FOR_BENCH)
-deps-peers: ## ... bench-peers, accuracy: oneDNN and PyTorch
+deps-peers: ## ... bench-peers, accuracy: oneDNN 3 and PyTorch 2 (build/peers), else Debian's; GBs
 	@tools/deps.sh $@ $(FOR_TEST) $(FOR_BENCH) $(FOR_PEERS)
+	@[ -x build/peers/bin/pip ] || python3 -m venv build/peers
+	@build/peers/bin/pip -q install $(PIP_PEERS) || echo "$@: no such wheels; Debian's do"
+deps-page: ## ... check-page: Chromium
+	@tools/deps.sh $@ $(FOR_TEST) $(FOR_PAGE)
 deps-all: ## All of these but the peers: what .ci/run needs
 	@tools/deps.sh $@ $(FOR_ALL)
 	@tools/deps.sh --numpy

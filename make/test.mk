@@ -65,29 +65,29 @@ exhaustive: build/gcc/exhaustive ## bf16, f16, SiLU: all 2^32 floats and pairs, 
 FEWER := 400
 
 # test_dispatch is about which instruction sets run, test_pool_min about the default that CUT_UP
-# changes, test_stack about stack, of which sanitizers take more. clang alone builds what is built
-# whole, and looks at test_threads. Of the memory sanitizer test_streaming, test_overrun and
+# changes, test_stack about stack, of which sanitizers take more. clang alone
+# runs test_same_bits and test_threads. Of the memory sanitizer test_streaming, test_overrun and
 # test_threads, which look at other things, would take six minutes.
-SAN_TESTS    := $(filter-out test_dispatch test_pool_min test_stack $(WHOLE),$(TESTS))
+SAN_TESTS    := $(filter-out test_dispatch test_pool_min test_stack test_same_bits,$(TESTS))
 SAN_GCC      := $(filter-out test_threads,$(SAN_TESTS))
 SAN_MEMORY   := $(filter-out test_streaming test_overrun test_threads,$(SAN_TESTS))
 SAN_PROGRAMS := $(SAN_GCC:%=build/san-gcc/%) $(SAN_TESTS:%=build/san-clang/%) \
     $(SAN_MEMORY:%=build/san-memory/%)
-SAN_WHOLE    := build/san-clang/test_same_bits build/san-memory/test_same_bits
+SAN_SAME     := build/san-clang/test_same_bits build/san-memory/test_same_bits
 SAN_REPLAY   := build/san-gcc/replay build/san-clang/replay
 
 # Whether clang has its sanitizers, which are a package of their own; $(1) is the flag.
 has_sanitizer = mkdir -p build && echo 'int main(void) { return 0; }' | \
-    clang -fsanitize=$(1) -x c - -o build/probe 2>/dev/null || \
+    clang -fsanitize=$(1) -x c - -o build/probe-$(1) 2>/dev/null || \
     { echo "$@: clang has no -fsanitize=$(1) here (make deps-check)"; exit 1; }
 
 .PHONY: check-san build-san
-build-san: $(SAN_PROGRAMS) $(SAN_WHOLE) $(SAN_REPLAY)
+build-san: $(SAN_PROGRAMS) $(SAN_SAME) $(SAN_REPLAY)
 check-san: ## The tests under address, undefined and memory sanitizers
 	@$(call has_sanitizer,address)
 	$(call TAKES,6 minutes)
 	$(PARALLEL) build-san
-	@$(PROVE) $(SAN_WHOLE:%='% $(FEWER)') $(SAN_PROGRAMS) $(SAN_REPLAY:%='% $(CORPUS)')
+	@$(PROVE) $(SAN_SAME:%='% $(FEWER)') $(SAN_PROGRAMS) $(SAN_REPLAY:%='% $(CORPUS)')
 
 THREAD_PROGRAMS := build/san-thread/test_threads build/san-thread/06_threads_pthread
 HELGRIND := valgrind -q --tool=helgrind --history-level=approx --error-exitcode=9 \

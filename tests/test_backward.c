@@ -110,14 +110,14 @@ static void run_gradient(const shape *sh, nrm_kind kind, nrm_layout layout, unsi
     problem *p = problem_case(sh, kind, options & ~(unsigned)OPT_RUNNING, dist, dy, seed);
     ref r = gradient_oracle(p, layout, running);
     setup s = backward_setup(p, layout);
+    outcome *o[COUNT_OF(isas)];
     size_t i;
     for (i = 0; r.dx && i < COUNT_OF(isas); ++i) {
-        outcome *o;
         s.isa = isas[i];
-        o = run(p, running ? VERB_INFER_BACKWARD : VERB_BACKWARD, &s);
-        judge_backward(p, &r, o, &s, running);
-        outcome_free(o);
+        o[i] = run(p, running ? VERB_INFER_BACKWARD : VERB_BACKWARD, &s);
+        if (!judged_with(i ? o[0] : NULL, p, o[i], &s)) judge_backward(p, &r, o[i], &s, running);
     }
+    while (i > 0) outcome_free(o[--i]);
     ref_free(&r);
     problem_free(p);
 }

@@ -8,25 +8,7 @@
 #if !defined(_DEFAULT_SOURCE)
 #define _DEFAULT_SOURCE
 #endif
-static int isa_seen = -1;           /* the table that the last call used */
-static unsigned long isa_reports;
-static int isa_mixed;               /* one call used more than one table */
-
-static void isa_report(int isa)
-{
-    isa_mixed |= isa_reports && isa_seen != isa;
-    isa_seen = isa;
-    ++isa_reports;
-}
-
-/* Defined below, where the library asks them: on x86. */
-void cpu_leaf(unsigned leaf, unsigned r[4]);
-unsigned cpu_state(void);
-
-#define NRMI_TRACE_ISA(isa) isa_report((int)(isa))
-#define NRMI_CPUID(leaf, r) cpu_leaf(leaf, r)
-#define NRMI_XGETBV() cpu_state()
-#include "../normalize.h"
+#include "support/inside.h"
 
 #include "support/test.h"
 #include "support/gen.h"
@@ -38,14 +20,7 @@ unsigned cpu_state(void);
 #define ASK_COMPILER 0
 #endif
 
-static void forget(void)
-{
-    isa_seen = -1, isa_reports = 0, isa_mixed = 0;
-}
-
 /* ---- what the processor says ----------------------------------------------------------------- */
-
-#if NRMI_X86
 
 /* Bits of leaf 1, ECX; of leaf 7, EBX; of XCR0. */
 #define OSXSAVE (1u << 27)
@@ -117,12 +92,11 @@ static const machine machines[] = {
     {"Zen 4", 16, 0x7efa320b, 0xf1bf97a9, 0x2e7, FINDS_BOTH},
 };
 
-/* The machine that is asked, NULL for the real one, and what was asked of it. */
+/* The machine that is asked, and what was asked of it. */
 static struct {
-    const machine *fake;
+    const machine *m;
     int inverted; /* all bits that nobody needs to know, whole registers too */
     unsigned long leaves, states;
-    unsigned long real_leaves, real_states;
     const char *fault;
 } cpu;
 
@@ -132,43 +106,33 @@ static unsigned shown(unsigned value, unsigned needed)
 }
 
 /* A leaf beyond the last: Intel's processors answer with that of the last, so with anything. */
-void cpu_leaf(unsigned leaf, unsigned r[4])
+static void cpu_leaf(unsigned leaf, unsigned r[4])
 {
-    const machine *m = cpu.fake;
-    if (!m) {
-        ++cpu.real_leaves;
-        nrmi_cpuid(leaf, r);
-        return;
-    }
     ++cpu.leaves;
-    if (leaf > m->last) cpu.fault = "a leaf beyond the last was asked";
+    if (leaf > cpu.m->last) cpu.fault = "a leaf beyond the last was asked";
     r[0] = r[1] = r[2] = r[3] = cpu.inverted ? ~0u : 0;
-    if (leaf == 0) r[0] = m->last;
-    if (leaf == 1) r[2] = shown(m->leaf_1, LEAF_1);
-    if (leaf == 7) r[1] = shown(m->leaf_7, LEAF_7);
+    if (leaf == 0) r[0] = cpu.m->last;
+    if (leaf == 1) r[2] = shown(cpu.m->leaf_1, LEAF_1);
+    if (leaf == 7) r[1] = shown(cpu.m->leaf_7, LEAF_7);
 }
 
-unsigned cpu_state(void)
+static unsigned cpu_state(void)
 {
-    if (!cpu.fake) {
-        ++cpu.real_states;
-        return nrmi_xgetbv();
-    }
     ++cpu.states;
-    if (!(cpu.fake->leaf_1 & OSXSAVE)) cpu.fault = "XGETBV without OSXSAVE: it faults there";
-    return shown(cpu.fake->state, STATE);
+    if (!(cpu.m->leaf_1 & OSXSAVE)) cpu.fault = "XGETBV without OSXSAVE: it faults there";
+    return shown(cpu.m->state, STATE);
 }
 
 static void test_machine(const machine *m)
 {
-    const unsigned built = (NRMI_HAS_AVX2 ? 1u << NRM_AVX2 : 0) |
-                           (NRMI_HAS_AVX512 ? 1u << NRM_AVX512 : 0);
-    const unsigned expected = 1u << NRM_SCALAR | (m->found & built);
+    static const inside_processor fake = {cpu_leaf, cpu_state};
+    const unsigned expected = 1u << NRM_SCALAR | (m->found & inside_compiled);
     unsigned found;
     for (cpu.inverted = 0; cpu.inverted < 2; ++cpu.inverted) {
-        cpu.fake = m, cpu.fault = NULL, cpu.leaves = cpu.states = 0;
-        found = nrmi_detect();
-        cpu.fake = NULL;
+        cpu.m = m, cpu.fault = NULL, cpu.leaves = cpu.states = 0;
+        inside.fake = &fake;
+        found = inside_detect();
+        inside.fake = NULL;
         check(found == expected, "%s: found %#x, not %#x%s", m->name, found, expected,
               cpu.inverted ? ", other bits inverted" : "");
         check(!cpu.fault, "%s: %s", m->name, cpu.fault);
@@ -180,6 +144,10 @@ static void test_machine(const machine *m)
 static void test_machines(void)
 {
     size_t i;
+    if (!inside_asks) {
+        note("nothing is asked of this processor");
+        return;
+    }
     group("processors and systems that are not here");
     for (i = 0; i < sizeof machines / sizeof *machines; ++i) test_machine(&machines[i]);
     group_end();
@@ -188,25 +156,14 @@ static void test_machines(void)
 /* Before the first call of the library, after it, and at the end. */
 static void test_asked(int calls)
 {
-    const unsigned long leaves = cpu.real_leaves, states = cpu.real_states;
+    const unsigned long leaves = inside.leaves, states = inside.states;
+    if (!inside_asks) return;
     if (!calls)
         ok(!leaves && !states, "nothing is asked before the first call");
     else
         ok(leaves > 0 && leaves <= 3 && states <= 1, "asked once: CPUID %lu times, XGETBV %lu",
            leaves, states);
 }
-
-#else
-static void test_machines(void)
-{
-    note("nothing is asked of this processor");
-}
-
-static void test_asked(int calls)
-{
-    (void)calls;
-}
-#endif
 
 /* ---- what is said ---------------------------------------------------------------------------- */
 
@@ -317,18 +274,18 @@ static void expect_runs(const problem *p, enum verb verb, nrm_isa asked)
     for (layout = 0; layout < 2; ++layout) {
         const setup s = plain(asked, (nrm_layout)layout);
         outcome *o;
-        forget();
+        inside_forget();
         o = run(p, verb, &s);
         if (nrm_has_isa(want)) {
             check(o->status == NRM_OK, "%s %s: status %d", nrm_isa_name(asked), verb_name[verb],
                   (int)o->status);
-            check(isa_reports && isa_seen == (int)want && !isa_mixed,
+            check(inside.isa_reports && inside.isa == (int)want && !inside.isa_mixed,
                   "%s %s %s: %s ran, %lu reports", nrm_isa_name(asked), kind_name[p->d.kind],
-                  verb_name[verb], nrm_isa_name((nrm_isa)isa_seen), isa_reports);
+                  verb_name[verb], nrm_isa_name((nrm_isa)inside.isa), inside.isa_reports);
         } else {
-            check(o->status == NRM_ERR_ISA && o->clean && !isa_reports,
+            check(o->status == NRM_ERR_ISA && o->clean && !inside.isa_reports,
                   "%s %s is not there: status %d, clean %d, %lu reports", nrm_isa_name(asked),
-                  verb_name[verb], (int)o->status, o->clean, isa_reports);
+                  verb_name[verb], (int)o->status, o->clean, inside.isa_reports);
         }
         outcome_free(o);
     }
@@ -370,14 +327,14 @@ static void test_short_forms(void)
     int i, seen[5];
     for (i = 0; i < 48; ++i) x[i] = (float)(i * i % 11);
     group("the short forms run the best");
-    forget(), status[0] = nrm_layernorm(y, x, 4, 12, NULL, NULL, 1e-5), seen[0] = isa_seen;
-    forget(), status[1] = nrm_rmsnorm(y, x, 4, 12, NULL, 1e-5), seen[1] = isa_seen;
-    forget();
+    inside_forget(), status[0] = nrm_layernorm(y, x, 4, 12, NULL, NULL, 1e-5), seen[0] = inside.isa;
+    inside_forget(), status[1] = nrm_rmsnorm(y, x, 4, 12, NULL, 1e-5), seen[1] = inside.isa;
+    inside_forget();
     status[2] = nrm_batchnorm_infer(y, x, 3, 4, 4, NRM_NHWC, one, one, NULL, NULL, 1e-5);
-    seen[2] = isa_seen, forget();
+    seen[2] = inside.isa, inside_forget();
     status[3] = nrm_instancenorm(y, x, 3, 4, 4, NRM_NCHW, NULL, NULL, 1e-5);
-    seen[3] = isa_seen, forget();
-    status[4] = nrm_groupnorm(y, x, 3, 4, 4, 2, NRM_NCHW, NULL, NULL, 1e-5), seen[4] = isa_seen;
+    seen[3] = inside.isa, inside_forget();
+    status[4] = nrm_groupnorm(y, x, 3, 4, 4, 2, NRM_NCHW, NULL, NULL, 1e-5), seen[4] = inside.isa;
     for (i = 0; i < 5; ++i)
         check(status[i] == NRM_OK && seen[i] == (int)nrm_best_isa(), "short form %d: status %d, %s",
               i, (int)status[i], nrm_isa_name((nrm_isa)seen[i]));

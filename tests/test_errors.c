@@ -1116,7 +1116,8 @@ static void test_fold_next(void)
         for (j = 0; j < 3; ++j) {
             const double w = (double)fold.weight[3 * i + j];
             sum += w * (double)fold.beta[j];
-            check(fold.weight_out[3 * i + j] == (float)(w * (double)fold.gamma[j]), "weight %zu", j);
+            check(fold.weight_out[3 * i + j] == (float)(w * (double)fold.gamma[j]), "weight %zu",
+                  j);
         }
         check(fold.bias_out[i] == (float)sum, "bias %zu", i);
     }

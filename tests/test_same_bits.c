@@ -5,13 +5,7 @@
  *   cc -O2 -DNORMALIZE_IMPLEMENTATION tests/test_same_bits.c -o t -lm
  *   ./t [problems [first seed]]
  */
-enum road_taken {
-    TOOK_NRMI_TRACE_RETRY, TOOK_NRMI_TRACE_WIDE_STATS, TOOK_NRMI_TRACE_WIDE_APPLY,
-    TOOK_NRMI_TRACE_WIDE_SUMS, TOOK_NRMI_TRACE_AGAIN, ROADS
-};
-static unsigned long traced[ROADS]; /* how often each of the library's paths was taken */
-#define NRMI_TRACE(what) ((void)++traced[TOOK_##what])
-#include "../normalize.h"
+#include "support/inside.h"
 
 #include "support/test.h"
 #include "support/gen.h"
@@ -406,7 +400,7 @@ static void test_offsets(nrm_dtype type, uint64_t first, size_t problems)
 typedef struct road {
     int types;   /* a bit for each storage type */
     const char *name;
-    enum road_taken trace;
+    enum inside_path trace;
     enum verb verb;
     double eps;
     gen_dist x, dy;
@@ -466,10 +460,10 @@ static void road_run(const road *r, const problem *p, nrm_isa isa, unsigned long
     int layout;
     for (layout = 0; layout < 2; ++layout) {
         setup s = plain(isa, (nrm_layout)layout);
-        unsigned long before = traced[r->trace];
+        unsigned long before = inside.took[r->trace];
         run_and_compare(p, r->verb, &s, want, r->name);
-        entered[layout] += traced[r->trace] - before;
-        check(traced[r->trace] > before, "%s %s %s does not take this path", r->name,
+        entered[layout] += inside.took[r->trace] - before;
+        check(inside.took[r->trace] > before, "%s %s %s does not take this path", r->name,
               kind_name[p->d.kind], layout_name[layout]);
     }
     outcome_free(want);
@@ -549,13 +543,13 @@ static void test_limits(void)
         int beyond, negative;
         for (beyond = 0; beyond < 2; ++beyond)
             for (negative = 0; negative < 2; ++negative) {
-                const unsigned long before = traced[TOOK_NRMI_TRACE_WIDE_APPLY];
+                const unsigned long before = inside.took[TOOK_NRMI_TRACE_WIDE_APPLY];
                 memcpy(v, l->value, sizeof v);
                 if (beyond) v[l->which] = l->beyond;
                 if (negative && l->which != 1) v[l->which] = -v[l->which];
                 check(nrm_batchnorm_infer(y, x, 1, 1, 40, NRM_NCHW, &v[0], &v[1], &v[2], &v[3],
                                           0) == NRM_OK, "%s: status", l->name);
-                check((traced[TOOK_NRMI_TRACE_WIDE_APPLY] > before) == beyond,
+                check((inside.took[TOOK_NRMI_TRACE_WIDE_APPLY] > before) == beyond,
                       "%s of %g is applied in %s", l->name, (double)v[l->which],
                       beyond ? "float" : "double");
             }
@@ -584,7 +578,7 @@ static void test_stat_limits(void)
         for (beyond = 0; beyond < 2 && type_is_here(limits[i].type); ++beyond) {
             const struct limit *l = &limits[i];
             const double value = beyond ? l->beyond : l->value;
-            const unsigned long before = traced[TOOK_NRMI_TRACE_WIDE_STATS];
+            const unsigned long before = inside.took[TOOK_NRMI_TRACE_WIDE_STATS];
             double x[64], y[64];
             nrm_desc d = {0};
             nrm_args a = {0};
@@ -592,8 +586,8 @@ static void test_stat_limits(void)
             d.kind = l->kind, d.dtype = l->type, d.n = 1, d.c = 64, d.s = 1;
             a.x = x, a.y = y;
             check(nrm_forward(&d, &a) == NRM_OK, "%s: status", l->name);
-            check((traced[TOOK_NRMI_TRACE_WIDE_STATS] > before) == beyond, "%s: %a is %s", l->name,
-                  value, beyond ? "not looked at again" : "looked at again");
+            check((inside.took[TOOK_NRMI_TRACE_WIDE_STATS] > before) == beyond, "%s: %a is %s",
+                  l->name, value, beyond ? "not looked at again" : "looked at again");
         }
     group_end();
 }
@@ -618,9 +612,9 @@ int main(int argc, char **argv)
     }
     note("%lu same-bits comparisons of buffers, %lu values", compared.buffers, compared.values);
     note("paths: again in float %lu, statistics in double %lu, applied in double %lu",
-         traced[TOOK_NRMI_TRACE_RETRY], traced[TOOK_NRMI_TRACE_WIDE_STATS],
-         traced[TOOK_NRMI_TRACE_WIDE_APPLY]);
+         inside.took[TOOK_NRMI_TRACE_RETRY], inside.took[TOOK_NRMI_TRACE_WIDE_STATS],
+         inside.took[TOOK_NRMI_TRACE_WIDE_APPLY]);
     note("paths: gradient sums in double %lu, single gradients in double %lu",
-         traced[TOOK_NRMI_TRACE_WIDE_SUMS], traced[TOOK_NRMI_TRACE_AGAIN]);
+         inside.took[TOOK_NRMI_TRACE_WIDE_SUMS], inside.took[TOOK_NRMI_TRACE_AGAIN]);
     return done_testing();
 }

@@ -6,7 +6,8 @@
  *   cc -O0 -pthread -DNORMALIZE_IMPLEMENTATION tests/test_stack.c -o t -lm
  *   ./t [most bytes [random problems]]
  *
- * tests/include/run.sh builds it at every level of optimization, with small calls in pools.
+ * tests/include/run.sh links it with the library at every level of optimization, with small calls
+ * in pools.
  */
 
 /* Bytes for each thread. Without optimization, inlined calls share no room. */

@@ -26,9 +26,10 @@ my @files = grep { -f && !/\.(svg|png)$/ }
     qw(normalize.h Makefile README.md CHANGELOG.md LICENSE .clang-format .clang-tidy
        tests/.clang-tidy .gitignore .ci/run CMakeLists.txt meson.build clib.json CONTRIBUTING.md),
     glob('docs/* fuzz/* make/* packaging/* bench/* proofs/* tools/*'),
+    glob('docs/play/* tests/play/*'),
     glob('examples/* examples/python/* examples/which_norm/* examples/fuzz_yours/*'),
     glob('packaging/oss-fuzz/*'),
-    glob('tests/* tests/support/* tests/include/* tests/cross/* tests/cross/msvc/*'),
+    glob('tests/* tests/support/* tests/include/* tests/cross/* tests/cross/msvc/* tests/page/*'),
     glob('tests/packages/* tests/packages/cmake/* tests/packages/meson/*');
 my %text = map { $_ => slurp($_) } @files;
 my $header = $text{'normalize.h'};

@@ -11,7 +11,8 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 tree=$work/tree
 mkdir "$tree"
-compiled=$(ls build/gcc/normalize.o build/cut/normalize.o 2>/dev/null)
+compiled=$(ls build/{gcc,cut}/normalize.o build/gcc/test_adversary build/bench/*.o \
+    build/libnormalize.so 2>/dev/null)
 # shellcheck disable=SC2086
 tar -cf - --exclude='./build' --exclude=./.git . $compiled | tar -xf - -C "$tree"
 unset MAKEFLAGS STRICT
@@ -99,7 +100,7 @@ made() # TARGET
 
 targets=$({ grep -o '`make [a-z -]*`' README.md | tr -d '`'; typed | grep '^make '; } |
     cut -d' ' -f2- | tr ' ' '\n' | sort -u)
-in_ci=$(sed -n '/^for targets in/,/; do/p' .ci/run | grep -o '"[^"]*"' | tr -d '"' | tr ' ' '\n')
+in_ci=$(sed -n '/^[a-z]*=("/,/)$/p' .ci/run | grep -o '"[^"]*"' | tr -d '"' | tr ' ' '\n')
 
 check 'the program of the first screen compiles and prints what its comment says' program
 if command -v libpng-config >/dev/null; then

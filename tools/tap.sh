@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Runs one test for prove, and keeps what it said in build/tap, where .ci/run adds everything up.
+# Runs one test for prove, and keeps what it said in build/tap, or TAP_DIR below it, where .ci/run
+# adds everything up.
 #
 #   tools/tap.sh PROGRAM...             a TAP program
 #   tools/tap.sh --status PROGRAM...    any program: one test, passed when it exits with 0
@@ -40,8 +41,9 @@ while :; do
     esac
 done
 name=${title:-$*}
-mkdir -p build/tap
-file=build/tap/$(tr -c 'A-Za-z0-9\n' _ <<<"$name").tap
+tap_dir=${TAP_DIR:-build/tap}
+mkdir -p "$tap_dir"
+file=$tap_dir/$(tr -c 'A-Za-z0-9\n' _ <<<"$name").tap
 
 if [ -n "$lacking" ]; then
     line="ok 1 # SKIP no$lacking for $name"

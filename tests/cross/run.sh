@@ -3,14 +3,15 @@
 #
 #   tests/cross/run.sh NAME...    the rows of these names and groups, JOBS at a time
 #
-# What a row builds and what compilers say is in build/cross/ROW, what its tests say in build/tap,
-# for .ci/run to add up. A row whose tools are not here, or cannot make and run an empty program,
-# is skipped; with STRICT=1 it fails. build/gcc/test_random_hashes writes the hashes to compare
-# with.
+# What a row builds and what compilers say is in build/cross/ROW, what its tests say in build/tap or
+# TAP_DIR, for .ci/run to add up. A row whose tools are not here, or cannot make and run an empty
+# program, is skipped; with STRICT=1 it fails. build/gcc/test_random_hashes writes the hashes to
+# compare with.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
 
 out=build/cross
+tap_dir=${TAP_DIR:-build/tap}
 hashes=$out/hashes.txt
 jobs=${JOBS:-$(nproc 2>/dev/null || echo 2)}
 export WINEPREFIX=$PWD/$out/wine WINEDEBUG=-all
@@ -66,8 +67,8 @@ expand()
 finish()
 {
     local ran passed
-    ran=$(sed -n 's/^# ran //p' "build/tap/$tap"_random_hashes.tap 2>/dev/null)
-    passed=$(cat "build/tap/$tap"_*.tap 2>/dev/null | grep -E '^ok\b' | grep -cv '# SKIP')
+    ran=$(sed -n 's/^# ran //p' "$tap_dir/$tap"_random_hashes.tap 2>/dev/null)
+    passed=$(cat "$tap_dir/$tap"_*.tap 2>/dev/null | grep -E '^ok\b' | grep -cv '# SKIP')
     echo "$1|${ran:--}|$passed|$((SECONDS - start))" >"$dir/result.new"
     mv "$dir/result.new" "$dir/result"
     exit
@@ -76,7 +77,7 @@ finish()
 # One test made here, where .ci/run adds up those of the programs.
 note_test()
 {
-    printf '%s\n1..1\n' "$1" >"build/tap/${tap}_build.tap"
+    printf '%s\n1..1\n' "$1" >"$tap_dir/${tap}_build.tap"
 }
 
 fail()
@@ -137,15 +138,45 @@ check_tools()
     machine "$empty" >"$dir/compiler" 2>&1 || skip "cannot run an empty program: $(first_error)"
 }
 
-# Builds tests/test_$1.c: whole where it looks inside the library by its private names.
+# The library as the header $1 has it, into the object $2; make test has some of them.
+library()
+{
+    local made= warnings=
+    [ "$1" = normalize.h ] || warnings="-Wall -Wextra"
+    case "$build $1" in
+    "gcc -O2 -std=gnu99 normalize.h") made=build/gcc/normalize.o ;;
+    "clang -O2 -std=gnu99 normalize.h") made=build/clang/normalize.o ;; # with line tables
+    esac
+    if [ -n "$made" ] && [ "$made" -nt normalize.h ]; then
+        cp "$made" "$2"
+        return
+    fi
+    compiler $warnings -DNORMALIZE_IMPLEMENTATION $language -c "$1" -o "$2"
+    local status=$?
+    head -n 40 "$dir/compiler" >>"$dir/says"
+    return $status
+}
+
 build_test()
 {
-    local program=$dir/test_$1
-    if grep -q 'NRMI_\|nrmi_' "tests/test_$1.c"; then
-        compiler -Wall -Wextra -DNORMALIZE_IMPLEMENTATION "tests/test_$1.c" -o "$program" -lm
-    else
-        compiler -Wall -Wextra "tests/test_$1.c" "$dir/normalize.o" -o "$program" -lm
-    fi
+    # What is asked of -O0 is the library: tests themselves would take three times as long.
+    case " $build " in *" -O0 "*) set -- "$1" -O1 ;; esac
+    compiler -Wall -Wextra ${2:-} "tests/test_$1.c" "$dir/normalize.o" -o "$dir/test_$1" -lm
+}
+
+# What a row compiles: where a test looks inside, the library with its hooks, once for all tests. Of
+# 300 functions of gcc -O2 they change seven, by what they count; kernels are the same code. Rows
+# beside it have the header itself.
+header_of()
+{
+    local test
+    [ "$what" = compiled ] || for test in $what; do
+        if grep -q support/inside.h "tests/test_${test%%:*}.c"; then
+            echo tests/support/inside.h
+            return
+        fi
+    done
+    echo normalize.h
 }
 
 run_test()
@@ -181,7 +212,7 @@ run_row()
     local name=${names[$1]} build run what=${tests[$1]} best=${bests[$1]}
     local dir=$out/${names[$1]} tap=cross_${names[$1]//[^A-Za-z0-9]/_}
     local start=$SECONDS language="-x c" runs_here=1 test result=equal
-    rm -rf "$dir" "build/tap/$tap"_*.tap
+    rm -rf "$dir" "$tap_dir/$tap"_*.tap
     mkdir -p "$dir"
     build=$(expand "${builds[$1]}") run=$(expand "${runs[$1]}")
     case $build in *-std=c++*) language="-x c++" ;; *-std=*) ;; *) build="$build -std=gnu99" ;; esac
@@ -196,17 +227,17 @@ run_row()
     esac
     case $what in refused | compiled) runs_here=0 ;; esac
     check_tools
-    compiler -DNORMALIZE_IMPLEMENTATION $language -c normalize.h -o "$dir/normalize.o"
-    local status=$?
+    local status
     if [ "$what" = refused ]; then
+        compiler -DNORMALIZE_IMPLEMENTATION $language -c normalize.h -o "$dir/normalize.o"
+        status=$?
         [ $status != 0 ] || fail "normalize.h compiles, and should not"
         grep -qF -e "$run" "$dir/compiler" || { cat "$dir/compiler" >>"$dir/says"
             fail "refused, but not by: $run"; }
         note_test "ok 1 - $name: $run"
         finish refused
     fi
-    head -n 40 "$dir/compiler" >>"$dir/says"
-    [ $status = 0 ] || fail "normalize.h does not compile"
+    library "$(header_of)" "$dir/normalize.o" || fail "normalize.h does not compile"
     if [ "$what" = compiled ]; then
         note_test "ok 1 - $name: compiles"
         finish compiled
@@ -220,7 +251,7 @@ run_row()
     for test in $what; do
         run_test "$test" || result=FAILED
     done
-    ! grep -qsE '^not ok .* fail$' "build/tap/$tap"_*.tap || result="NOT EQUAL"
+    ! grep -qsE '^not ok .* fail$' "$tap_dir/$tap"_*.tap || result="NOT EQUAL"
     finish "$result"
 }
 
@@ -257,7 +288,7 @@ if [ ${#names[@]} = 0 ]; then
     echo "no such row or group in tests/cross/matrix: $*"
     exit 1
 fi
-mkdir -p $out build/tap
+mkdir -p $out "$tap_dir"
 build/gcc/test_random_hashes --print >$hashes || exit 1
 for name in "${names[@]}"; do rm -f "$out/$name/result"; done
 

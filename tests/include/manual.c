@@ -27,6 +27,7 @@ static int batch_norm(void)
     const float *const x = input;
     float *const y = output, *const dx = other;
     const float *const r = input, *const dy = input;
+    const float *const skip = input, *const g = input;
     float *const z = other;
     float weight[C], bias[C], dweight[C], dbias[C], rm[C], rv[C];
     const double m = N * S;

@@ -148,7 +148,8 @@ front_end() # compiler standard option
     need "$cc"
     supports "$cc" "$2" || skip "$cc knows no -std=$2"
     # shellcheck disable=SC2086
-    "$cc" -std="$2" $warnings ${3:+-D$3} -I. -fsyntax-only "$(source_for "$2")"
+    [ -n "${3:-}" ] && same_text "$cc" "$2" "$3" "" ||
+        "$cc" -std="$2" $warnings ${3:+-D$3} -I. -fsyntax-only "$(source_for "$2")"
 }
 
 # Code: the warnings of the optimiser, the symbols the object defines and needs, and a run.
@@ -158,7 +159,7 @@ whole() # compiler standard flags option
     cc=$(compiler_for "$1" "$2")
     need "$cc"
     supports "$cc" "$2" || skip "$cc knows no -std=$2"
-    if [ -n "$option" ] && same_text "$cc" "$option" "$3"; then
+    if [ -n "$option" ] && same_text "$cc" "$2" "$option" "$3"; then
         echo "note: $1 $option: the same text as without it"
         return 0
     fi
@@ -171,10 +172,13 @@ whole() # compiler standard flags option
     "$dir/program"
 }
 
-same_text()
+# Whether an option leaves all as it is, as those of other machines do: then the build without it,
+# which is in the list as well, says all there is to say.
+same_text() # compiler standard option flags
 {
-    # shellcheck disable=SC2086
-    cmp -s <("$1" $3 -I. -E -P $here/plain_a.c) <("$1" $3 -I. -D"$2" -E -P $here/plain_a.c)
+    # shellcheck disable=SC2206
+    local call=("$1" -std="$2" $4 -I. -E -P "$(source_for "$2")")
+    cmp -s <("${call[@]}") <("${call[@]}" -D"$3")
 }
 
 # Warnings that no standard set holds but that careful projects switch on.
@@ -467,12 +471,36 @@ warning_state()
     [ "$(grep -c '\[' "$dir/names-DWITH")" -ge 10 ]
 }
 
-stack_painted() # compiler level
+# The library alone, with small calls in pools as the stack's tests want them, and a program.
+library() # compiler level
 {
     need "$1"
-    "$1" -std=gnu99 "$2" -DNORMALIZE_IMPLEMENTATION -DNRM_POOL_MIN=1 -pthread tests/test_stack.c \
-        -o "$dir/program" -lm
-    "$dir/program" >"$dir/tap" || { grep -E '^(not ok|#)' "$dir/tap"; return 1; }
+    # shellcheck disable=SC2086
+    "$1" -std=c99 $warnings "$2" -DNRM_POOL_MIN=1 -fno-stack-protector -I. -c $here/plain_a.c \
+        -o "$dir/o.o"
+    emitted "$dir/o.o"
+    undefined_only "$dir/o.o" "$libc"
+    # shellcheck disable=SC2086
+    "$1" -std=c99 $warnings "$2" -I. $here/plain_b.c "$dir/o.o" -lm -o "$dir/program"
+    "$dir/program"
+}
+
+# What paints the stack and calls the library is compiled once: how deep a call goes is a matter of
+# the library's own flags.
+stack_painted() # compiler level [job that made the object]
+{
+    local object=$dir/o.o limit=65536 # as in tests/test_stack.c
+    need "$1"
+    [ "$2" != -O0 ] || limit=262144
+    if [ $# = 3 ]; then
+        until [ -e "$out/$3/status" ]; do sleep 0.2; done
+        object=$out/$3/o.o
+    else
+        "$1" -std=gnu99 "$2" -DNORMALIZE_IMPLEMENTATION -DNRM_POOL_MIN=1 -x c -c normalize.h \
+            -o "$object"
+    fi
+    "$1" -pthread $out/stack.o "$object" -o "$dir/program" -lm
+    "$dir/program" $limit >"$dir/tap" || { grep -E '^(not ok|#)' "$dir/tap"; return 1; }
     sed -n 's/^# deepest/note: deepest/p' "$dir/tap"
 }
 
@@ -481,8 +509,8 @@ stack_rooms() # compiler
 {
     need "$1"
     "$1" -std=gnu99 -O1 -DNORMALIZE_IMPLEMENTATION -DNRM_POOL_MIN=1 -DNRM_TILE=128 \
-        '-DNRM_ASSERT(c)=((c)?(void)0:__builtin_trap())' -pthread tests/test_stack.c \
-        -o "$dir/program" -lm
+        '-DNRM_ASSERT(c)=((c)?(void)0:__builtin_trap())' -x c -c normalize.h -o "$dir/o.o"
+    "$1" -pthread $out/stack.o "$dir/o.o" -o "$dir/program" -lm
     "$dir/program" >"$dir/tap" || { grep -E '^(not ok|#)' "$dir/tap"; return 1; }
 }
 
@@ -503,10 +531,15 @@ system_headers="stddef.h stdint.h math.h string.h"
 case $(uname -m) in x86_64) system_headers="$system_headers immintrin.h cpuid.h" ;; esac
 
 # What takes longest comes first, so that no core waits for it at the end.
-levels="-O0 -O1 -Os -O3" # -O2 is with the other tests
+levels="-O0 -O1 -Os" # -O2 is with the other tests
 [ $quick = 0 ] || levels=-O0
+"$(command -v gcc || echo clang)" -std=gnu99 -O1 -DNRM_POOL_MIN=1 -pthread -c tests/test_stack.c \
+    -o $out/stack.o
 for cc in gcc clang; do
+    [ $quick = 1 ] || job "$cc c99 -O3: symbols" library $cc -O3
+    library=$count
     for level in $levels; do job "$cc $level: stack in use" stack_painted $cc $level; done
+    [ $quick = 1 ] || job "$cc -O3: stack in use" stack_painted $cc -O3 "$library"
     job "$cc, NRM_TILE=128: rooms on the stack" stack_rooms $cc
 done
 
@@ -523,7 +556,6 @@ for cc in gcc clang; do
             done
             job "$cc $std -O0 NRM_NO_SIMD: symbols" whole $cc $std -O0 NRM_NO_SIMD
         done
-        job "$cc c99 -O3: symbols" whole $cc c99 -O3
         job "$cc c++20 -O3: symbols" whole $cc c++20 -O3
         for option in $options; do
             case $option in

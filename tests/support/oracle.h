@@ -198,4 +198,13 @@ static inline void judge_backward(const problem *p, const ref *r, const outcome 
         judge_worst(p, "dgate", s, running, REF_DGATE, oracle_compare(r, o, SLOT_DGATE));
 }
 
+/* Whether `o` has the bits of the outcome that was judged first, if any: then so was it, but for
+   what is around its outputs. */
+static inline int judged_with(const outcome *first, const problem *p, const outcome *o,
+                              const setup *s)
+{
+    difference at;
+    return first && same_outcome(first, o, &at) && judge_call(p, o, s, first->status);
+}
+
 #endif /* ORACLE_H */
