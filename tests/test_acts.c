@@ -36,8 +36,8 @@ static void scene_of(scene *s, nrm_dtype type, nrm_isa isa, nrm_layout layout, n
     s->a.isa = isa, s->a.running_mean = s->mean, s->a.running_var = s->var;
 }
 
-/* Room for every type. All are static, and so zeros at first: the memory sanitizer does not see what
-   masked stores write. */
+/* Room for every type. All are static, and so zeros at first: the memory sanitizer does not see
+   what masked stores write. */
 typedef double tensor[VALUES];
 
 static void forward(scene *s, const void *x, const void *add, const void *gate, void *y)
@@ -195,8 +195,8 @@ static void test_silu_ends(nrm_dtype type, nrm_isa isa, nrm_layout layout)
    the library's own. */
 static void test_made_of(nrm_dtype type, nrm_isa isa, nrm_layout layout, nrm_act act)
 {
-    static tensor x, add, gate, dy, v, a, slope, silu, silu_slope, one, y, dx, dadd, dgate, want, want_add,
-        want_gate;
+    static tensor x, add, gate, dy, v, a, slope, silu, silu_slope, one, y, dx, dadd, dgate, want;
+    static tensor want_add, want_gate;
     gen g = gen_seed(6);
     scene s, identity, other;
     size_t i;
