@@ -3310,9 +3310,9 @@ typedef struct nrmi_room {
 } nrmi_room;
 enum {
     NRMI_FIXED_ROOM = NRMI_LANES < 256 ? 8192 : 4096, /* tiles of rows are not smaller then */
-    NRMI_SUMS_ROOM = NRMI_FIXED_ROOM + 82 * NRMI_LANES,
-    NRMI_PARK_ROOM = NRMI_SUMS_ROOM - 28 * NRMI_LANES, /* without a list and the sums of a cell */
-    NRMI_MAP_ROOM = NRMI_FIXED_ROOM + 60 * NRMI_LANES
+    NRMI_SUMS_ROOM = NRMI_FIXED_ROOM + 79 * NRMI_LANES,
+    NRMI_PARK_ROOM = NRMI_SUMS_ROOM - 25 * NRMI_LANES, /* without a list and the sums of a cell */
+    NRMI_MAP_ROOM = NRMI_FIXED_ROOM + 59 * NRMI_LANES
 };
 
 static unsigned char *nrmi_take(nrmi_room *room, size_t bytes)
@@ -5083,7 +5083,7 @@ static NRMI_NOINLINE void nrmi_sums_on_pool(const nrmi_job *j, nrmi_cells *c, do
 {
     const size_t lanes = (c->t->lanes + 15) & ~(size_t)15, all = c->t->planes * c->across;
     double here[NRMI_HERE];
-    unsigned char space[24 * NRMI_LANES + 6 * 64]; /* sums of planes, F64's of half the lanes */
+    unsigned char space[16 * NRMI_LANES + 6 * 64]; /* sums of planes; F64: of a quarter of the lanes */
     nrmi_room room;
     nrmi_list list;
     double *const park = j->park_count > NRMI_HERE ? j->park : here;
