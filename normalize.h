@@ -3581,6 +3581,15 @@ static int nrmi_acts_apart(const nrmi_tile *t)
     return a->gate || t->stream || t->out == nrmi_like_y(t, a->add, 0);
 }
 
+static void nrmi_clear(const nrmi_work *w, size_t bytes)
+{
+    unsigned char *const all[3] = {w->w, w->u, w->e};
+    int i;
+    for (i = 0; i < 3; i++)
+        if (all[i])
+            memset(all[i], 0, bytes);
+}
+
 static void nrmi_open_work(nrmi_work *w, const nrmi_tile *t, const nrmi_kernels *k, int what,
                            int gradient, int sums, nrmi_room *room)
 {
@@ -3633,6 +3642,8 @@ static void nrmi_open_work(nrmi_work *w, const nrmi_tile *t, const nrmi_kernels 
     w->u = gradient && nrmi_crowded(t, k->is_double) ? nrmi_take(room, packed) : w->w;
     if (t->acts && (w->u != w->w || (!gradient && !sums && w->packs_out)))
         w->e = nrmi_take(room, packed);
+    if (t->acts) /* what is past a line's end acts too */
+        nrmi_clear(w, packed);
 }
 
 /* ---- C11 The front -------------------------------------------------------------------- */
@@ -5083,7 +5094,7 @@ static NRMI_NOINLINE void nrmi_sums_on_pool(const nrmi_job *j, nrmi_cells *c, do
 {
     const size_t lanes = (c->t->lanes + 15) & ~(size_t)15, all = c->t->planes * c->across;
     double here[NRMI_HERE];
-    unsigned char space[16 * NRMI_LANES + 6 * 64]; /* sums of planes; F64: of a quarter of the lanes */
+    unsigned char space[16 * NRMI_LANES + 6 * 64]; /* sums of planes; of F64 fewer lanes */
     nrmi_room room;
     nrmi_list list;
     double *const park = j->park_count > NRMI_HERE ? j->park : here;
@@ -8689,48 +8700,52 @@ static NRMI_SELDOM nrmi_v NRMI_OP(nrmi_sloped)(const nrmi_acting *a, int act, nr
 }
 
 /* A vector of places from i on. */
-static NRMI_INLINE void NRMI_OP(nrmi_act_at)(const nrmi_acting *a, int act, int slope, size_t line,
-                                             size_t i, nrmi_m m, int part)
+static NRMI_INLINE void NRMI_OP(nrmi_act_at)(const nrmi_acting *a, int act, int slope, int alone,
+                                             size_t line, size_t i, nrmi_m m, int part)
 {
     unsigned char *const out = a->out + sizeof(nrmi_a) * (line * a->out_step + i);
     nrmi_v v = NRMI_OP(nrmi_read)(a->u, line * a->u_step + i, m, part);
-    if (a->add)
+    if (!alone && a->add)
         v = nrmi_add(v, NRMI_OP(nrmi_read)(a->add, line * a->add_step + i, m, part));
     v = slope ? NRMI_OP(nrmi_sloped)(a, act, v,
                                      NRMI_OP(nrmi_read)(a->dy, line * a->dy_step + i, m, part))
               : NRMI_OP(nrmi_acted)(a, act, v);
     if (part)
         nrmi_store_part(out, nrmi_keep(v, m), m);
-    else if (!slope && a->stream)
+    else if (!slope && !alone && a->stream)
         nrmi_stream(out, v);
     else
         nrmi_store(out, v);
 }
-static NRMI_INLINE void NRMI_OP(nrmi_act_all)(const nrmi_acting *given, int act, int slope)
+/* alone: neither add nor streamed stores. */
+static NRMI_INLINE void NRMI_OP(nrmi_act_all)(const nrmi_acting *given, int act, int slope,
+                                              int alone)
 {
     const nrmi_acting acting = *given, *const a = &acting;
     const size_t n = a->n;
     size_t line, i, j, head;
     for (line = 0; line < a->lines; line++) {
         const size_t out = (uintptr_t)a->out / sizeof(nrmi_a) + line * a->out_step;
-        head = !slope && a->stream && out % NRMI_W ? NRMI_W - out % NRMI_W : 0;
+        head = !slope && !alone && a->stream && out % NRMI_W ? NRMI_W - out % NRMI_W : 0;
         for (j = head; j + NRMI_W <= n; j += NRMI_W)
-            NRMI_OP(nrmi_act_at)(a, act, slope, line, j, nrmi_mask(NRMI_W), 0);
+            NRMI_OP(nrmi_act_at)(a, act, slope, alone, line, j, nrmi_mask(NRMI_W), 0);
         for (i = head ? 0 : j; i < n; i = i < head ? j : n)
-            NRMI_OP(nrmi_act_at)(a, act, slope, line, i, nrmi_mask(i < head ? head : n - i), 1);
+            NRMI_OP(nrmi_act_at)(a, act, slope, alone, line, i,
+                                 nrmi_mask(i < head ? head : n - i), 1);
     }
 }
 #if NRMI_DOUBLE || !NRMI_WRITTEN_OUT /* seldom used: asked for each vector */
-#define NRMI_FOR_ACT(slope) NRMI_OP(nrmi_act_all)(a, a->act, slope);
+#define NRMI_FOR_ACT(slope) NRMI_OP(nrmi_act_all)(a, a->act, slope, 0);
 #else
-#define NRMI_FOR_ACT(slope)                                                        \
-    switch (a->act) {                                                              \
-    case NRM_RELU: NRMI_OP(nrmi_act_all)(a, NRM_RELU, slope); break;               \
-    case NRM_LEAKY_RELU: NRMI_OP(nrmi_act_all)(a, NRM_LEAKY_RELU, slope); break;   \
-    case NRM_CLIP: NRMI_OP(nrmi_act_all)(a, NRM_CLIP, slope); break;               \
-    case NRM_HARD_SWISH: NRMI_OP(nrmi_act_all)(a, NRM_HARD_SWISH, slope); break;   \
-    case NRM_SILU: NRMI_OP(nrmi_act_all)(a, NRM_SILU, slope); break;               \
-    default: NRMI_OP(nrmi_act_all)(a, NRM_IDENTITY, slope);                        \
+#define NRMI_FOR_ACT(slope)                                                          \
+    switch (a->act == NRM_RELU && !a->add && !a->stream ? -1 : a->act) {             \
+    case -1: NRMI_OP(nrmi_act_all)(a, NRM_RELU, slope, 1); break;                    \
+    case NRM_RELU: NRMI_OP(nrmi_act_all)(a, NRM_RELU, slope, 0); break;              \
+    case NRM_LEAKY_RELU: NRMI_OP(nrmi_act_all)(a, NRM_LEAKY_RELU, slope, 0); break;  \
+    case NRM_CLIP: NRMI_OP(nrmi_act_all)(a, NRM_CLIP, slope, 0); break;              \
+    case NRM_HARD_SWISH: NRMI_OP(nrmi_act_all)(a, NRM_HARD_SWISH, slope, 0); break;  \
+    case NRM_SILU: NRMI_OP(nrmi_act_all)(a, NRM_SILU, slope, 0); break;              \
+    default: NRMI_OP(nrmi_act_all)(a, NRM_IDENTITY, slope, 0);                       \
     }
 #endif
 static NRMI_NOINLINE void NRMI_OP(nrmi_act)(const nrmi_acting *a)
