@@ -140,10 +140,12 @@ void PLAY(play_fill)(float *values, uint32_t seed)
 void PLAY(play_golden)(int type, int layout)
 {
     printing = 1;
-    if (type < TYPES)
-        all_problems((nrm_dtype)type, nrm_best_isa(), (nrm_layout)layout);
-    else
+    if (type < TYPES) {
+        norms((nrm_dtype)type, nrm_best_isa(), (nrm_layout)layout);
+        around_norms((nrm_dtype)type, nrm_best_isa(), (nrm_layout)layout);
+    } else {
         merges(), growing_merges(), short_forms();
+    }
     fflush(stdout);
 }
 
