@@ -465,7 +465,7 @@ int main(int argc, char **argv)
             test_options((nrm_kind)kind, running, what);
             test_distributions((nrm_kind)kind, running, what);
             test_random((nrm_kind)kind, running, what, running ? 200 : 400);
-            test_around((nrm_kind)kind, running, what, running ? 80 : 120);
+            test_around((nrm_kind)kind, running, what, running ? 36 : 54);
             test_large((nrm_kind)kind, running, what);
         }
     ref_print_table();

@@ -248,7 +248,7 @@ int main(int argc, char **argv)
         test_options(run_forward, (nrm_kind)kind, "forward");
         test_distributions(run_forward, (nrm_kind)kind, "forward");
         test_random(run_forward, (nrm_kind)kind, "forward", 500);
-        test_around(run_forward, (nrm_kind)kind, "forward", 160);
+        test_around(run_forward, (nrm_kind)kind, "forward", 70);
         test_large(run_forward, (nrm_kind)kind, "forward");
         if (kind != NRM_BATCH && kind != NRM_INSTANCE) continue;
         test_rates((nrm_kind)kind);
@@ -256,7 +256,7 @@ int main(int argc, char **argv)
         test_options(run_infer, (nrm_kind)kind, "infer");
         test_distributions(run_infer, (nrm_kind)kind, "infer");
         test_random(run_infer, (nrm_kind)kind, "infer", 400);
-        test_around(run_infer, (nrm_kind)kind, "infer", 120);
+        test_around(run_infer, (nrm_kind)kind, "infer", 50);
         test_large(run_infer, (nrm_kind)kind, "infer");
     }
     ref_print_table();

@@ -204,7 +204,7 @@ static void test_accuracy(nrm_dtype type)
     }
     group_end();
     group("%s: activations, add and gate within the bound", type_name[type]);
-    for (i = 0; i < 120; ++i) {
+    for (i = 0; i < 60; ++i) {
         problem *p = promised(first_seed + 7000 + i, type, i % 4 ? GEN_NORMAL : GEN_DISTS, 800);
         around_promised(p, (unsigned)i);
         against_oracle(p);
