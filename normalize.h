@@ -3811,18 +3811,19 @@ static nrmi_acting nrmi_acting_of(const nrmi_work *w, const nrmi_span *s, size_t
 }
 
 /* act(v), or w times its slope there, of one value. */
-static double nrmi_act_one(const nrmi_kernels *k, nrmi_acting *a, int act, double v, double w,
-                           int slope)
+static double nrmi_act_one(const nrmi_kernels *k, const nrmi_acting *by, int act, double v,
+                           double w, int slope)
 {
-    double u, dy, out = 0;
+    nrmi_acting a = *by;
+    double u = 0, dy = 0, out = 0;
     nrmi_put(k, &u, 0, v);
     nrmi_put(k, &dy, 0, w);
-    a->act = act;
-    a->n = a->lines = 1;
-    a->u = (const unsigned char *)&u;
-    a->dy = (const unsigned char *)&dy;
-    a->out = (unsigned char *)&out;
-    (slope ? k->slope : k->act)(a);
+    a.act = act;
+    a.n = a.lines = 1;
+    a.u = (const unsigned char *)&u;
+    a.dy = (const unsigned char *)&dy;
+    a.out = (unsigned char *)&out;
+    (slope ? k->slope : k->act)(&a);
     return k->is_double ? out : (double)nrmi_f32_at(&out, 0);
 }
 
@@ -3835,7 +3836,7 @@ static double nrmi_slope_one(const nrmi_kernels *k, const nrmi_tile *t, size_t a
     const nrm_args *more = t->call->a;
     const int act = (int)t->call->d->act;
     const double dy = nrmi_value(t->dtype, nrmi_like_y(t, more->dy, at), 0);
-    nrmi_acting a = nrmi_acting_by(t);
+    const nrmi_acting a = nrmi_acting_by(t);
     double gate, y, s;
     if (more->add)
         u = NRMI_AS(u + nrmi_value(t->dtype, nrmi_like_y(t, more->add, at), 0));
@@ -5094,7 +5095,8 @@ static NRMI_NOINLINE void nrmi_sums_on_pool(const nrmi_job *j, nrmi_cells *c, do
 {
     const size_t lanes = (c->t->lanes + 15) & ~(size_t)15, all = c->t->planes * c->across;
     double here[NRMI_HERE];
-    unsigned char space[16 * NRMI_LANES + 6 * 64]; /* sums of planes; of F64 fewer lanes */
+    /* sums of planes; of F64 fewer lanes, but for rows, of which there are as many in small tiles */
+    unsigned char space[(NRMI_LANES < 256 ? 24 : 16) * NRMI_LANES + 6 * 64];
     nrmi_room room;
     nrmi_list list;
     double *const park = j->park_count > NRMI_HERE ? j->park : here;
@@ -8643,10 +8645,10 @@ static NRMI_INLINE nrmi_v NRMI_OP(nrmi_silu)(const nrmi_bell *e, nrmi_v v)
 /* Its slope, s + v * s * (1 - s) of s = sigmoid(v). */
 static NRMI_INLINE nrmi_v NRMI_OP(nrmi_silu_slope)(const nrmi_bell *e, nrmi_v v)
 {
-    const nrmi_v large = nrmi_div(nrmi_set1(1), nrmi_add(e->t, nrmi_set1(1)));
-    const nrmi_v small = nrmi_mul(e->t, large), n = e->n;
+    const nrmi_v plus = nrmi_div(nrmi_set1(1), nrmi_add(e->t, nrmi_set1(1))); /* of |v| */
+    const nrmi_v minus = nrmi_mul(e->t, plus), n = e->n;                       /* of -|v| */
     const nrmi_v x = nrmi_choose(v, nrmi_sub(nrmi_set1(0), n), n);
-    return nrmi_add(nrmi_choose(v, large, small), nrmi_mul(x, nrmi_mul(large, small)));
+    return nrmi_add(nrmi_choose(v, plus, minus), nrmi_mul(x, nrmi_mul(plus, minus)));
 }
 
 /* act(v), or w times its slope at v, or +0 where that is flat. */

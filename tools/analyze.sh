@@ -125,7 +125,7 @@ for ((id = 1; id <= count; id++)); do
         echo "ok $id # SKIP ${texts[id]}: no such tool here (make deps-check)"
     else
         echo "not ok $id - ${texts[id]}"
-        cat $out/$id.left $out/$id.log 2>/dev/null | head -n 20 | sed "s/^/#   /"
+        cat $out/$id.left $out/$id.log 2>/dev/null | sed -n '1,20s/^/#   /p'
         echo "#   exit status $status, $out/$id.log"
         failed=$((failed + 1))
     fi
