@@ -5095,7 +5095,7 @@ static NRMI_NOINLINE void nrmi_sums_on_pool(const nrmi_job *j, nrmi_cells *c, do
 {
     const size_t lanes = (c->t->lanes + 15) & ~(size_t)15, all = c->t->planes * c->across;
     double here[NRMI_HERE];
-    /* sums of planes; of F64 fewer lanes, but for rows, of which there are as many in small tiles */
+    /* sums of planes; F64 has fewer lanes, but not fewer rows where tiles are small */
     unsigned char space[(NRMI_LANES < 256 ? 24 : 16) * NRMI_LANES + 6 * 64];
     nrmi_room room;
     nrmi_list list;
