@@ -234,7 +234,7 @@ static void test_numbers(void)
         begin();
         if (i < sizeof number / sizeof *number) {
             d.eps = number[i].value;
-            strcpy(word, number[i].text);
+            snprintf(word, sizeof word, "%s", number[i].text);
         } else { /* of six digits: how more are rounded is not promised */
             snprintf(word, sizeof word, "-%de%d", 100000 + (int)gen_below(&g, 900000),
                      (int)gen_below(&g, 600) - 310);

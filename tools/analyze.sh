@@ -41,7 +41,7 @@ declared()
 
 clang_tidy()
 {
-    clang-tidy --quiet "$(declared "$1")" -- -std=gnu99 -I. -I"$(dirname "$1")" -fopenmp
+    clang-tidy --quiet "$(declared "$1")" -- -std=gnu99 -I"$(dirname "$1")" -I. -fopenmp
 }
 
 # missingIncludeSystem: system headers are not read. unusedFunction: a library.
@@ -58,7 +58,7 @@ cppcheck_header()
 cppcheck_file()
 {
     # shellcheck disable=SC2086
-    cppcheck $cppcheck_flags -I. -I"$(dirname "$1")" -D__GNUC__=12 -D__x86_64__ "$(declared "$1")"
+    cppcheck $cppcheck_flags -I"$(dirname "$1")" -I. -D__GNUC__=12 -D__x86_64__ "$(declared "$1")"
 }
 
 analyzer_header()
@@ -71,8 +71,8 @@ analyzer_header()
 # memory sanitizer of check-san does not.
 analyzer()
 {
-    gcc -std=gnu99 -O1 -fanalyzer -Wno-analyzer-use-of-uninitialized-value -Werror -fopenmp -I. \
-        -I"$(dirname "$1")" -c "$(declared "$1")" -o "$2.o"
+    gcc -std=gnu99 -O1 -fanalyzer -Wno-analyzer-use-of-uninitialized-value -Werror -fopenmp \
+        -I"$(dirname "$1")" -I. -c "$(declared "$1")" -o "$2.o"
 }
 
 # ---- Jobs, side by side, reported in order ------------------------------------------------------

@@ -54,8 +54,8 @@ static inline ref_real ref_sqrt(ref_real v)
 static inline ref_real ref_exp(ref_real v)
 {
     const ref_real n = v * 1.44269504088896340736L;
-    ref_real sum = 1, term = 1, k;
-    int exponent, i;
+    ref_real sum = 1, term = 1;
+    int exponent, i, k;
     if (ref_isnan(v)) return v;
     if (!(v > -11300)) return 0;
     if (!(v < 11300)) return HUGE_VALL;
@@ -64,7 +64,7 @@ static inline ref_real ref_exp(ref_real v)
     v -= exponent * (ref_real)0x1.ef35793c76730p-45L;
     v -= exponent * (ref_real)0x1.f97b57a079a19p-103L;
     v /= 16;
-    for (k = 1; sum + term != sum || k < 3; k += 1) term *= v / k, sum += k < 2 ? v : term;
+    for (k = 1; sum + term != sum || k < 3; ++k) term *= v / k, sum += k < 2 ? v : term;
     for (i = 0; i < 4; ++i) sum *= sum;
     return sum * ldexpl(1, exponent);
 }
