@@ -1135,6 +1135,16 @@ static void test_fold_next(void)
               fold_next(fold.weight, fold.beta + 2, fold.weight, NULL, 3) == NRM_ERR_ALIAS,
           "overlap");
     check(nrm_fold_next(NULL, NULL, NULL, NULL, 0, 3, NULL, NULL) == NRM_OK, "no rows");
+    check(nrm_fold_next(fold.weight_out, fold.bias_out, fold.weight, NULL, SIZE_MAX / 2, 4, NULL,
+                        NULL) == NRM_ERR_SIZE, "rows times c");
+    check(nrm_fold_next(fold.weight_out, fold.bias_out, fold.weight, NULL, SIZE_MAX / 2, 0, NULL,
+                        NULL) == NRM_ERR_SIZE, "rows");
+    check(nrm_fold_next(fold.weight_out, fold.bias_out, fold.weight, NULL, 0, SIZE_MAX / 2, NULL,
+                        NULL) == NRM_ERR_SIZE, "columns");
+    check(!memcmp(fold.field, fold.before, sizeof fold.field), "a call that failed wrote");
+    check(nrm_fold_next(NULL, fold.bias_out, NULL, NULL, 2, 0, NULL, NULL) == NRM_OK &&
+              fold.bias_out[0] == 0 && fold.bias_out[1] == 0, "no columns, no bias");
+    fold_begin();
     check(!memcmp(fold.field, fold.before, sizeof fold.field), "a call that failed wrote");
     group_end();
 }

@@ -10,8 +10,9 @@
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
-/* AROUND: SiLU, add and gate, whose gradients lie over them when all is in place. */
-enum option { IN_PLACE = 1, WIDE_CHANNEL = 2, SHIFTED = 4, ODD = 8, AROUND = 16 };
+/* AROUND: SiLU, add and gate, whose gradients lie over them when all is in place. SKIP: add and
+   RELU. */
+enum option { IN_PLACE = 1, WIDE_CHANNEL = 2, SHIFTED = 4, ODD = 8, AROUND = 16, SKIP = 32 };
 
 typedef struct large {
     const char *name;
@@ -48,6 +49,9 @@ static const large list[] = {
     {"rows of 768, add and gate", NRM_RMS, NRM_NHWC, NRM_F32, 4096, 768, 1, AROUND},
     {"columns of 256 channels, add and gate", NRM_BATCH, NRM_NHWC, NRM_BF16, 130, 256, 196,
      AROUND | SHIFTED},
+    {"rows of 768, add, from the middle of a line on", NRM_LAYER, NRM_NHWC, NRM_F32, 4100, 768, 1,
+     SKIP | SHIFTED},
+    {"columns of 256 channels, add", NRM_BATCH, NRM_NHWC, NRM_F32, 65, 256, 196, SKIP},
     {"planes of 28 x 28, add and gate, in place", NRM_BATCH, NRM_NCHW, NRM_F32, 63, 64, 784,
      AROUND | IN_PLACE},
 };
@@ -132,8 +136,8 @@ static bed run(const large *l, nrm_isa isa, const void *gamma, const void *beta)
     d.kind = l->kind, d.layout = l->layout, d.dtype = l->type, d.eps = 1e-5;
     d.n = l->n, d.c = l->c, d.s = l->s;
     if (l->options & IN_PLACE) b.y = b.x, b.dx = b.dy, b.dadd = b.add, b.dgate = b.gate;
-    if (l->options & AROUND) d.act = NRM_SILU;
-    a.add = b.add, a.gate = b.gate;
+    d.act = l->options & AROUND ? NRM_SILU : l->options & SKIP ? NRM_RELU : NRM_IDENTITY;
+    a.add = l->options & SKIP ? b.dy : b.add, a.gate = b.gate;
     a.isa = isa, a.x = b.x, a.y = b.y, a.gamma = gamma, a.beta = beta;
     a.mean = b.mean, a.rstd = b.rstd;
     check(nrm_forward(&d, &a) == NRM_OK, "forward");
