@@ -51,6 +51,7 @@ static const large list[] = {
      AROUND | SHIFTED},
     {"rows of 768, add, from the middle of a line on", NRM_LAYER, NRM_NHWC, NRM_F32, 4100, 768, 1,
      SKIP | SHIFTED},
+    {"rows of 32, add", NRM_LAYER, NRM_NHWC, NRM_F32, 100000, 32, 1, SKIP},
     {"columns of 256 channels, add", NRM_BATCH, NRM_NHWC, NRM_F32, 65, 256, 196, SKIP},
     {"planes of 28 x 28, add and gate, in place", NRM_BATCH, NRM_NCHW, NRM_F32, 63, 64, 784,
      AROUND | IN_PLACE},
