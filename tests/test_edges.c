@@ -1164,9 +1164,25 @@ static void test_large_dy(void)
        "dx of a dy that overflows times 2^24: %g, %g", (double)dx[0], (double)dx[1]);
 }
 
+/* Where running_var + eps is beyond the largest double, its root is taken all the same. */
+static void test_largest_eps(void)
+{
+    double x = 1e300, y = 0, mean = 0, var = 1e308;
+    nrm_desc d;
+    nrm_args a;
+    if (!type_is_here(NRM_F64)) return;
+    group("nrm_infer: running_var + eps overflows");
+    memset(&d, 0, sizeof d), memset(&a, 0, sizeof a);
+    d.kind = NRM_BATCH, d.n = d.c = 1, d.dtype = NRM_F64, d.eps = 1.7976931348623157e308;
+    a.x = &x, a.y = &y, a.running_mean = &mean, a.running_var = &var;
+    check(nrm_infer(&d, &a) == NRM_OK && y > 5.9786e145 && y < 5.97862e145, "y is %g", y);
+    group_end();
+}
+
 int main(void)
 {
     test_constants();
+    test_largest_eps();
     test_ones();
     test_poison();
     test_poison_infer();
