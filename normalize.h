@@ -3760,6 +3760,12 @@ typedef struct nrmi_span {
     size_t plane, from, lane, lines, apart, n;
 } nrmi_span;
 
+/* Where a chunk begins in tensors with these steps. */
+static size_t nrmi_span_at(const nrmi_work *w, const nrmi_span *s, size_t plane, size_t step)
+{
+    return s->plane * plane + (w->t->column ? s->from * step + s->lane : s->lane * step + s->from);
+}
+
 static size_t nrmi_packed_step(const nrmi_span *s)
 {
     return (s->n + 15) & ~(size_t)15;
@@ -3972,11 +3978,9 @@ static void nrmi_front(nrmi_work *w, const nrmi_span *s)
 {
     const nrmi_tile *t = w->t;
     const nrmi_kernels *k = w->k;
-    const size_t size = t->size, step = (s->n + 15) & ~(size_t)15;
-    const size_t x_at = s->plane * t->x_plane +
-                        (t->column ? s->from * t->x_step + s->lane : s->lane * t->x_step + s->from);
-    const size_t y_at = s->plane * t->y_plane +
-                        (t->column ? s->from * t->y_step + s->lane : s->lane * t->y_step + s->from);
+    const size_t size = t->size, step = nrmi_packed_step(s);
+    const size_t x_at = nrmi_span_at(w, s, t->x_plane, t->x_step);
+    const size_t y_at = nrmi_span_at(w, s, t->y_plane, t->y_step);
     const unsigned char *x = t->x + size * x_at, *dy = t->dy ? t->dy + size * y_at : NULL;
     nrmi_packing p;
     w->c.lines = s->lines;
@@ -4334,12 +4338,6 @@ static float nrmi_chunk_at(const nrmi_chunk *c, const void *p, size_t i)
     return c->half ? (float)nrmi_value(c->half, (const unsigned char *)p, i) : nrmi_f32_at(p, i);
 }
 
-/* Where a chunk begins in tensors with these steps. */
-static size_t nrmi_span_at(const nrmi_work *w, const nrmi_span *s, size_t plane, size_t step)
-{
-    return s->plane * plane + (w->t->column ? s->from * step + s->lane : s->lane * step + s->from);
-}
-
 /* dy' of value i of line l in double, where it overflows in float. */
 static NRMI_NOINLINE double nrmi_dy_wide(const nrmi_work *w, const nrmi_span *s, size_t l, size_t i)
 {
@@ -4489,7 +4487,7 @@ static void nrmi_map_chunk(nrmi_work *w, const nrmi_span *s)
         return;
     }
     c->out = w->packs_out ? w->z : t->out + t->size * out_at;
-    c->out_step = w->packs_out ? (s->n + 15) & ~(size_t)15 : w->gradient ? t->x_step : t->y_step;
+    c->out_step = w->packs_out ? nrmi_packed_step(s) : w->gradient ? t->x_step : t->y_step;
     c->stream = t->stream && !w->packs_out && s->n > 32;
     if (w->gradient && t->frozen) {
         c->x = c->dy;
@@ -8256,9 +8254,9 @@ static NRMI_NOINLINE void NRMI_OP(nrmi_row_pilots)(nrmi_chunk *c)
 /* Lines whose coefficients of places are the same are mapped two at a time, which loads these once
    for both. */
 #define NRMI_TWIN (NRMI_WRITTEN_OUT && !NRMI_DOUBLE)
-#define NRMI_TWINS(what, inner) (NRMI_TWIN && (inner))
+#define NRMI_TWINS(inner) (NRMI_TWIN && (inner))
 /* ... and dx of two rows gives what they add to dbeta and dgamma. */
-#define NRMI_TWIN_SUMS(what, inner) (NRMI_TWINS(what, inner) && (what) == NRMI_DX)
+#define NRMI_TWIN_SUMS(what, inner) (NRMI_TWINS(inner) && (what) == NRMI_DX)
 
 /* Coefficients of a vector: those of the statistics' side, and of the other one. */
 typedef struct nrmi_lane {
@@ -8505,7 +8503,7 @@ static NRMI_INLINE void NRMI_OP(nrmi_place)(const nrmi_chunk *c, int what, int i
         o = NRMI_OP(nrmi_other_of)(c, what, j, 1, m, part);
     NRMI_OP(nrmi_element)(c, what, inner, halves, &r->l, &o, &r->at, j, m, part, all,
                           NRMI_TWIN_SUMS(what, inner) ? &t : NULL);
-    if (NRMI_TWINS(what, inner) && !NRMI_RARELY(r->lines == 1)) {
+    if (NRMI_TWINS(inner) && !NRMI_RARELY(r->lines == 1)) {
         NRMI_OP(nrmi_element)(c, what, inner, halves, &r->k, &o, &r->next, j, m, part, all,
                               NRMI_TWIN_SUMS(what, inner) ? &u : NULL);
         if (NRMI_TWIN_SUMS(what, inner))
@@ -8529,7 +8527,7 @@ static NRMI_INLINE void NRMI_OP(nrmi_along)(const nrmi_chunk *c, int what, int i
     NRMI_OP(nrmi_lane_of)(c, what, inner, line * c->stat_step, 0, &r.l);
     r.k = r.l;
     NRMI_OP(nrmi_next_line)(c, what, at);
-    if (NRMI_TWINS(what, inner) && lines > 1) {
+    if (NRMI_TWINS(inner) && lines > 1) {
         r.next = *at;
         NRMI_OP(nrmi_lane_of)(c, what, inner, (line + 1) * c->stat_step, 0, &r.k);
         NRMI_OP(nrmi_next_line)(c, what, at);
@@ -8557,7 +8555,7 @@ static NRMI_INLINE void NRMI_OP(nrmi_map)(nrmi_chunk *given, int what, int place
        what counts */
     const size_t each = c->x_step * sizeof(nrmi_a) % 4096 || c->stream ? 8 : 2;
     const size_t lines =
-        NRMI_TWINS(what, inner) && (what == NRMI_Y || each > 2 || c->level) ? 2 : 1;
+        NRMI_TWINS(inner) && (what == NRMI_Y || each > 2 || c->level) ? 2 : 1;
     const int half = NRMI_HALVES && (c->half | c->half_out) != 0;
     size_t line, i;
     for (line = 0; place && line < c->lines; line += each)
