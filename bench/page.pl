@@ -7,7 +7,7 @@
 # list of them:
 #
 #   {"machine": {"processor", "isas", "caches", "cores"}, "compiler", "flags", "commit", "date",
-#    "peers": [{"name", "version"}...],
+#    "peers": [{"id", "name", "version"}...], whose id the rows use, or the name where it has none
 #    "rows": [{"kind", "pass", "layout", "shape", "dtype", "threads", "options", "model",
 #              "ours_us", "gbs", "limit_us", "error", "loops_us", "loops_error",
 #              "peers": {"onednn": {"us", "error", "note"}...}}...]}
@@ -26,7 +26,8 @@ my $most_bytes = 300_000;
 my @columns = qw(machine kind pass layout shape dtype threads options model us gbs limit error
                  loops loops_error);
 my %is_text = map { ($_, 1) } qw(kind pass layout shape dtype options model);
-my %their_name = (onednn => 'oneDNN', torch => 'PyTorch', ort => 'onnxruntime');
+my %their_name = (onednn => 'oneDNN', onednnblocked => 'oneDNN blocked', torch => 'PyTorch',
+                  ort => 'onnxruntime');
 my %renamed = (us => 'ours_us', limit => 'limit_us', loops => 'loops_us');
 
 # Each word is kept once; a row has its number.
@@ -63,13 +64,13 @@ sub peers_of {
     my ($result) = @_;
     my (@peers, %at);
     my $add = sub {
-        my ($name, $version) = @_;
-        return if exists $at{key($name)};
-        $at{key($name)} = push(@peers, {name => $their_name{key($name)} // $name,
-                                        version => text($version)}) - 1;
+        my ($id, $name, $version) = @_;
+        return if exists $at{key($id)};
+        $at{key($id)} = push(@peers, {name => $their_name{key($id)} // $name,
+                                      version => text($version)}) - 1;
     };
-    $add->(@$_{qw(name version)}) for @{$result->{peers} // []};
-    $add->($_) for map { sort keys %{$_->{peers} // {}} } @{$result->{rows}};
+    $add->($_->{id} // $_->{name}, @$_{qw(name version)}) for @{$result->{peers} // []};
+    $add->($_, $_) for map { sort keys %{$_->{peers} // {}} } @{$result->{rows}};
     return (\@peers, \%at);
 }
 
@@ -138,5 +139,5 @@ make_path(dirname($out));
 open my $to, '>:raw', $out or die "page.pl: $out: $!\n";
 print $to $page;
 close $to or die "page.pl: $out: $!\n";
-printf "%s: %d rows of %d machines, %d bytes\n", $out =~ s{^.*/\.\./}{}r, scalar @{$data->{rows}},
+printf "%s: %d rows, machines: %d, %d bytes\n", $out =~ s{^.*/\.\./}{}r, scalar @{$data->{rows}},
     scalar @{$data->{machines}}, length $page;
