@@ -310,7 +310,7 @@ sub noise {
 # Words in lines of at most 100 characters, all but the first behind `indent`.
 sub wrapped {
     my ($text, $indent) = @_;
-    local ($Text::Wrap::columns, $Text::Wrap::huge) = (101, 'overflow');
+    local ($Text::Wrap::columns, $Text::Wrap::huge, $Text::Wrap::unexpand) = (101, 'overflow', 0);
     return wrap('', $indent, $text);
 }
 
@@ -337,7 +337,7 @@ sub write_report {
         "\n", @charts;
     print $out noise($rows), "\n" if $rows;
     print $out markdown({%$short, title => 'in short: one thread, float, means'}) if $short;
-    print $out "```\n", (map { wrapped($_, '    ') . "\n" } verdicts($context, $rows)), "```\n\n" if $rows;
+    print $out "```\n", (map { "$_\n" } verdicts($context, $rows)), "```\n\n" if $rows;
     print $out <<'END';
 ## All rows
 
