@@ -28,7 +28,7 @@ my @files = grep { -f && !/\.(svg|png)$/ }
     glob('docs/* fuzz/* make/* packaging/* bench/* proofs/* tools/*'),
     glob('docs/play/* tests/play/*'),
     glob('examples/* examples/python/* examples/which_norm/* examples/fuzz_yours/*'),
-    glob('packaging/oss-fuzz/*'),
+    glob('packaging/oss-fuzz/* packaging/npm/*'),
     glob('tests/* tests/support/* tests/include/* tests/cross/* tests/cross/msvc/* tests/page/*'),
     glob('tests/packages/* tests/packages/cmake/* tests/packages/meson/*');
 my %text = map { $_ => slurp($_) } @files;
@@ -170,8 +170,11 @@ check("NRMI_PASS is $number where it is set and where it is asked for",
 # CMakeLists.txt and the Makefile read the version from normalize.h; these cannot.
 my ($meson) = $text{'meson.build'} =~ /^ *version: '([^']*)'/m;
 my ($clib) = $text{'clib.json'} =~ /"version": "([^"]*)"/;
+my ($npm) = $text{'packaging/npm/package.json'} =~ /"version": "([^"]*)"/;
 check("version $version in meson.build", ($meson || "") eq $version ? () : $meson || "none there");
 check("version $version in clib.json", ($clib || "") eq $version ? () : $clib || "none there");
+check("version $version in packaging/npm/package.json",
+      ($npm || "") eq $version ? () : $npm || "none there");
 
 # An instruction set is written in three places: its operations, its pass, its row of the table.
 my %hook = map { $_ => [sort $header =~ /ISA HOOK $_: (\w[\w-]*)/g] } 'op block', 'pass', 'row';
