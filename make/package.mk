@@ -25,8 +25,8 @@ build/libnormalize.so: packaging/normalize.c normalize.h
 	$(call TAKES,8 seconds)
 	$(CC) -std=c99 -O2 -fPIC -fvisibility=hidden -DNORMALIZE_SHARED -shared -o $@ $< -lm
 
-# The package for node: WebAssembly without a C library, as text. Without the compiler there is none,
-# and its check is skipped.
+# The package for node: WebAssembly without a C library, as text. Without the compiler there is
+# none, and its check is skipped.
 NPM_CC   ?= clang-16
 NPM_FROM := $(wildcard packaging/npm/*)
 NPM_LINK := --no-entry --strip-all --stack-first --export=__heap_base -z stack-size=131072
@@ -47,7 +47,8 @@ npm: build/npm/wasm.js ## build/npm, the package for node and bundlers: npm pack
 
 shared: build/libnormalize.so ## build/libnormalize.so, as examples/python loads it
 
-check-packages: build/libnormalize.so build/npm/wasm.js ## Programs that use each package; the Python example
+check-packages: build/libnormalize.so build/npm/wasm.js
+check-packages: ## Programs that use each package; the Python example
 	$(call TAKES,a minute)
 	@$(PROVE) tests/packages/run.sh
 
