@@ -510,7 +510,8 @@ sub depth_chart {
     draw('depth', 760, 400, "set title 'Residual net of 21 convolutions: right answers against " .
         "batch size' font ',15'\nset logscale x 2\nset xrange [1.7:38]\nset xtics (" .
         join(', ', depth_batches()) . ")\nset xlabel 'batch size in training; the best rate " .
-        "for each; bars: lowest and highest seed'\n" . level(10, 'guessing', 0.01) .
+        "for each; bars: lowest and highest seed'\nset key below\n" .
+        level(10, 'guessing', 0.01) .
         plot(1, map { my $i = $_; my ($name, $norm, $mode) = @{$depth_lines[$i]};
             series($name, $norm, $mode eq 'batch' ? 2 : 1, map {
                 [apart($_, $i + 1), seeds_of('depth', $norm, $_, best_rate('depth', $norm, $_),
@@ -570,7 +571,8 @@ sub paint_picture {
     my $file = "$top/docs/which-paintings.png";
     my ($wide, $high, $third) = ($width + 100, $height + 40, ($width + 2 * $gap) / 3);
     open my $pipe, '|-', 'gnuplot' or die "gnuplot: $!\n";
-    print $pipe "set terminal png truecolor size $wide,$high font 'sans-serif,11'\nset output '$file'\n",
+    print $pipe "set terminal png truecolor size $wide,$high font 'sans-serif,11'\n",
+        "set output '$file'\n",
         sprintf("set lmargin at screen %g\nset rmargin at screen %g\n", 90 / $wide,
                 (90 + $width) / $wide),
         sprintf("set bmargin at screen %g\nset tmargin at screen %g\n", 5 / $high,
