@@ -224,6 +224,12 @@ check('tests/packages/layout.c has every enumerator of nrm_desc',
 check('examples/python/normalize.py has every enumerator of nrm_desc',
       grep { $python !~ /^(?:\w+, )*$_\b.* = range/m } @enumerators);
 
+my ($npm_kinds) = $text{'packaging/npm/normalize.js'} =~ /^const KINDS = \{([^}]*)\}/m;
+my @kinds = enumerators('nrm_kind', 'NRM_');
+check('packaging/npm/normalize.js has every nrm_kind, by its number',
+      ($npm_kinds // '') eq join(', ', map { lc($kinds[$_]) . ": $_" } 0 .. $#kinds) ? ()
+          : $npm_kinds // 'no KINDS there');
+
 my @vectors = grep { $_ ne 'scalar' } $header =~ /^#define NRMI_ISA (\w+)$/mg;
 my @uncounted = $text{'fuzz/one_isa.txt'} =~ /^fun:\*_(\w+)$/mg;
 check('fuzz/one_isa.txt names every pass but that of scalar code',
