@@ -507,11 +507,10 @@ sub text_chart {
 }
 
 sub depth_chart {
-    draw('depth', 760, 400, "set title 'Residual net of 21 convolutions: right answers against " .
+    draw('depth', 900, 400, "set title 'Residual net of 21 convolutions: right answers against " .
         "batch size' font ',15'\nset logscale x 2\nset xrange [1.7:38]\nset xtics (" .
         join(', ', depth_batches()) . ")\nset xlabel 'batch size in training; the best rate " .
-        "for each; bars: lowest and highest seed'\nset key below\n" .
-        level(10, 'guessing', 0.01) .
+        "for each; bars: lowest and highest seed'\n" . level(10, 'guessing', 0.5) .
         plot(1, map { my $i = $_; my ($name, $norm, $mode) = @{$depth_lines[$i]};
             series($name, $norm, $mode eq 'batch' ? 2 : 1, map {
                 [apart($_, $i + 1), seeds_of('depth', $norm, $_, best_rate('depth', $norm, $_),
