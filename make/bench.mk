@@ -211,9 +211,11 @@ accuracy: build/gcc/test_adversary ## Worst errors of ours and of peers: docs/AC
 .PHONY: which-norm
 which-norm: $(WHICH_NORM) ## Which norm for what: small nets with each; docs/choosing.md; minutes
 	@mkdir -p build/which_norm; rm -f build/which_norm/*.csv
+	@examples/which_norm/digits.sh build/which_norm/digits.csv
 	@status=0; parts=; trap 'kill $$parts' INT TERM; \
 	for k in $$(seq 0 $$(($(JOBS) - 1))); do \
-	    $(WHICH_NORM) --part $$k/$(JOBS) >build/which_norm/part-$$k.csv & parts="$$parts $$!"; \
+	    $(WHICH_NORM) --part $$k/$(JOBS) build/which_norm/digits.csv \
+	        >build/which_norm/part-$$k.csv & parts="$$parts $$!"; \
 	done; \
 	for part in $$parts; do wait $$part || status=1; done; \
 	[ $$status = 0 ] && perl examples/which_norm/report.pl build/which_norm/part-*.csv

@@ -25,7 +25,8 @@ FOR_CROSS := gcc-11 gcc-12 clang-14 clang-16 clang-19 lld lld-16 musl-tools tcc 
     qemu-user wasi-libc libclang-rt-14-dev-wasm32 libclang-rt-16-dev-wasm32 nodejs \
     gcc-mingw-w64-x86-64-posix wine64 libclang-rt-dev
 
-FOR_PACKAGES := cmake meson ninja-build pkg-config python3 python3-numpy python3-venv
+FOR_PACKAGES := cmake meson ninja-build pkg-config python3 python3-numpy python3-venv \
+    clang-16 lld-16 nodejs
 
 # Coq, floating-point arithmetic for it, and the prover that its tactic calls.
 FOR_PROVE := coq libcoq-flocq libcoq-gappa gappa
@@ -57,7 +58,7 @@ deps-fuzz: ## ... fuzz, fuzz-afl, check-yours
 	@tools/deps.sh $@ $(FOR_TEST) $(FOR_FUZZ)
 deps-cross: ## ... check-cross, check-simd: compilers of other machines, emulators; 2 GB
 	@tools/deps.sh $@ $(FOR_TEST) $(FOR_CROSS)
-deps-packages: ## ... check-packages: CMake, Meson, Python with numpy
+deps-packages: ## ... check-packages: CMake, Meson, Python with numpy, WASM, node
 	@tools/deps.sh $@ $(FOR_TEST) $(FOR_PACKAGES)
 	@tools/deps.sh --numpy
 deps-prove: ## ... prove: Coq, Gappa

@@ -25,10 +25,30 @@ build/libnormalize.so: packaging/normalize.c normalize.h
 	$(call TAKES,8 seconds)
 	$(CC) -std=c99 -O2 -fPIC -fvisibility=hidden -DNORMALIZE_SHARED -shared -o $@ $< -lm
 
-.PHONY: shared check-packages
+# The package for node: WebAssembly without a C library, as text. Without the compiler there is
+# none, and its check is skipped.
+NPM_CC   ?= clang-16
+NPM_FROM := $(wildcard packaging/npm/*)
+NPM_LINK := --no-entry --strip-all --stack-first --export=__heap_base -z stack-size=131072
+
+build/npm/wasm.js: $(NPM_FROM) LICENSE normalize.h make/package.mk
+	@mkdir -p $(@D)
+	@if ! command -v $(NPM_CC) >/dev/null; then rm -f $@; exit 0; fi; \
+	echo "$(NPM_CC) -O2 -msimd128 packaging/npm/normalize.c (5 s)"; \
+	$(NPM_CC) --target=wasm32 -std=gnu99 -O2 -msimd128 -mbulk-memory $(WARNINGS) -nostdlib \
+	    $(foreach word,$(NPM_LINK),-Wl,$(word)) -o build/npm.wasm packaging/npm/normalize.c && \
+	cp $(filter-out %.c,$(NPM_FROM)) LICENSE $(@D) && \
+	perl -MMIME::Base64 -0777 -ne 'print "export default `\n", encode_base64($$_), "`;\n"' \
+	    build/npm.wasm >$@
+
+.PHONY: shared npm check-packages
+npm: build/npm/wasm.js ## build/npm, the package for node and bundlers: npm pack build/npm
+	@[ -f $< ] || { echo "no $(NPM_CC) here (make deps-packages)"; exit 1; }
+
 shared: build/libnormalize.so ## build/libnormalize.so, as examples/python loads it
 
-check-packages: build/libnormalize.so ## Programs that use each package; the Python example
+check-packages: build/libnormalize.so build/npm/wasm.js
+check-packages: ## Programs that use each package; the Python example
 	$(call TAKES,a minute)
 	@$(PROVE) tests/packages/run.sh
 

@@ -28,7 +28,7 @@ my @files = grep { -f && !/\.(svg|png)$/ }
     glob('docs/* fuzz/* make/* packaging/* bench/* proofs/* tools/*'),
     glob('docs/play/* tests/play/*'),
     glob('examples/* examples/python/* examples/which_norm/* examples/fuzz_yours/*'),
-    glob('packaging/oss-fuzz/*'),
+    glob('packaging/oss-fuzz/* packaging/npm/*'),
     glob('tests/* tests/support/* tests/include/* tests/cross/* tests/cross/msvc/* tests/page/*'),
     glob('tests/packages/* tests/packages/cmake/* tests/packages/meson/*');
 my %text = map { $_ => slurp($_) } @files;
@@ -170,8 +170,11 @@ check("NRMI_PASS is $number where it is set and where it is asked for",
 # CMakeLists.txt and the Makefile read the version from normalize.h; these cannot.
 my ($meson) = $text{'meson.build'} =~ /^ *version: '([^']*)'/m;
 my ($clib) = $text{'clib.json'} =~ /"version": "([^"]*)"/;
+my ($npm) = $text{'packaging/npm/package.json'} =~ /"version": "([^"]*)"/;
 check("version $version in meson.build", ($meson || "") eq $version ? () : $meson || "none there");
 check("version $version in clib.json", ($clib || "") eq $version ? () : $clib || "none there");
+check("version $version in packaging/npm/package.json",
+      ($npm || "") eq $version ? () : $npm || "none there");
 
 # An instruction set is written in three places: its operations, its pass, its row of the table.
 my %hook = map { $_ => [sort $header =~ /ISA HOOK $_: (\w[\w-]*)/g] } 'op block', 'pass', 'row';
@@ -220,6 +223,12 @@ check('tests/packages/layout.c has every enumerator of nrm_desc',
       grep { $layout !~ /\bVALUE\(NRM_$_\)/ } @enumerators);
 check('examples/python/normalize.py has every enumerator of nrm_desc',
       grep { $python !~ /^(?:\w+, )*$_\b.* = range/m } @enumerators);
+
+my ($npm_kinds) = $text{'packaging/npm/normalize.js'} =~ /^const KINDS = \{([^}]*)\}/m;
+my @kinds = enumerators('nrm_kind', 'NRM_');
+check('packaging/npm/normalize.js has every nrm_kind, by its number',
+      ($npm_kinds // '') eq join(', ', map { lc($kinds[$_]) . ": $_" } 0 .. $#kinds) ? ()
+          : $npm_kinds // 'no KINDS there');
 
 my @vectors = grep { $_ ne 'scalar' } $header =~ /^#define NRMI_ISA (\w+)$/mg;
 my @uncounted = $text{'fuzz/one_isa.txt'} =~ /^fun:\*_(\w+)$/mg;

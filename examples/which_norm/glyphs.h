@@ -52,8 +52,9 @@ static inline double distance_to_stroke(double x, double y, const float stroke[4
     return sqrt(x * x + y * y);
 }
 
-/* Ink and noise. A picture is drawn once and taken many times, with any camera. */
-static inline void draw(float *picture, int glyph, uint64_t *state)
+/* Ink and noise. A picture is drawn once and taken many times, with any camera. `clean`, the ink
+   alone, may be NULL. */
+static inline void draw(float *picture, float *clean, int glyph, uint64_t *state)
 {
     /* top, upper left, upper right, middle, lower left, lower right, bottom */
     static const float strokes[7][4] = {{-3, -5, 3, -5}, {-3, -5, -3, 0}, {3, -5, 3, 0},
@@ -75,6 +76,7 @@ static inline void draw(float *picture, int glyph, uint64_t *state)
             if (here > ink) ink = here;
         }
         picture[i] = (float)(ink + 0.35 * normal(state));
+        if (clean) clean[i] = (float)ink;
     }
 }
 

@@ -5,6 +5,8 @@
 #   perl examples/which_norm/report.pl build/which_norm/part-*.csv          or: make which-norm
 #
 # Prints the tables, and writes all lines in order to build/which_norm/all.csv. Charts need gnuplot.
+# --only NAME,NAME first: these tables and charts alone, by the names at the end of this file. What
+# has no figures, as the handwriting where there is none, is left as it is.
 use strict;
 use warnings;
 use FindBin;
@@ -12,21 +14,29 @@ use FindBin;
 my $top = "$FindBin::Bin/../..";
 my $page = "$top/docs/choosing.md";
 my @norms = qw(none batch layer instance group rms);
+my @columns = (@norms, 'tanh'); # of the later experiments
 my @recurrent = ('none', 'batch', 'batch by step', 'layer', 'rms');
 my %colour = (none => '#666666', batch => '#D55E00', layer => '#0072B2', instance => '#009E73',
-              group => '#CC79A7', rms => '#E69F00', 'batch by step' => '#7F3300');
+              group => '#CC79A7', rms => '#E69F00', 'batch by step' => '#7F3300',
+              tanh => '#56B4E9');
 my %point = (none => 2, batch => 5, layer => 7, instance => 9, group => 11, rms => 13,
-             'batch by step' => 4);
+             'batch by step' => 4, tanh => 3);
 my ($plain_batch, $plain_rate) = (32, 0.016); # of the nets that are tested in more ways
 
 # ---- Reading -------------------------------------------------------------------------------------
 
-my (%of, @lines);
+my (%of, @lines, %image);
 
 sub read_figures {
     for my $file (@_) {
         open my $in, '<', $file or die "$file: $!\n";
         while (<$in>) {
+            chomp(my $line = $_);
+            if ($line =~ s/^image,//) {
+                my ($norm, $rate, $what, $contrast, $style, $bytes) = split /,/, $line;
+                $image{$norm}{$rate}{$what}{$contrast}{$style} = $bytes;
+                next;
+            }
             push @lines, $_;
             chomp;
             my ($experiment, $norm, $batch, $rate, $seed, $mode, $at, $right) = split /,/;
@@ -63,12 +73,21 @@ sub best_rate {
     return (sort { $mean{$b} <=> $mean{$a} || $a <=> $b } keys %mean)[0];
 }
 
+# The rate of the smallest error at the contrasts of the training.
+sub best_paint {
+    my ($norm) = @_;
+    my %mean = map { $_ => mean(seeds_of('paint', $norm, 8, $_, 'infer', 0)) }
+        rates('paint', $norm, 8);
+    return (sort { $mean{$a} <=> $mean{$b} || $a <=> $b } keys %mean)[0];
+}
+
 my $chance_of_four = 25;
 my @batches; # 1 2 4 8 32 128
 
 # ---- Tables --------------------------------------------------------------------------------------
 
 my @spreads;
+my $unit = 'Percent right';
 
 # The mean over the seeds.
 sub cell {
@@ -96,8 +115,8 @@ sub table {
     my $text = join '', map { $line->(@$_) } $head, \@rule, @rows;
     return $text if !@sorted;
     return $text .
-        sprintf("\nPercent right. Highest and lowest seed: %.1f apart in the middle cell, %.1f " .
-                "at most.\n", $sorted[@sorted / 2], $sorted[-1]);
+        sprintf("\n%s. Highest and lowest seed: %.1f apart in the middle cell, %.1f " .
+                "at most.\n", $unit, $sorted[@sorted / 2], $sorted[-1]);
 }
 
 sub size_table {
@@ -177,6 +196,63 @@ sub recall_table {
             push @rows, ["$batch, $name", $rate, map {
                 cell(seeds_of('recall', $norm, $batch, $rate, $mode, $_)) } @lengths];
         }
+    }
+    return table(@rows);
+}
+
+# What is drawn for transformers: name, norm and place, dashes.
+my @text_lines = (['none', 'none pre', 1],
+                  map { (["$_, pre", "$_ pre", 1], ["$_, post", "$_ post", 2]) }
+                      qw(batch layer rms tanh));
+
+sub text_table {
+    my @rates = rates('texts', 'none pre', 16);
+    my @rows = (['norm, place', map { "rate $_" } @rates]);
+    for my $line (@text_lines) {
+        push @rows, [$line->[0], map { cell(seeds_of('texts', $line->[1], 16, $_, 'infer', 0)) }
+                     @rates];
+    }
+    return table(@rows);
+}
+
+# Name, norm, mode.
+my @depth_lines = (['none', 'none', 'infer'], ['batch', 'batch', 'infer'],
+                   ['batch, of the test batch', 'batch', 'batch'], ['group', 'group', 'infer']);
+sub depth_batches { return numbers($of{depth}{none}) }
+
+sub depth_table {
+    my @rows = (['batch size', depth_batches()]);
+    for my $line (@depth_lines) {
+        my ($name, $norm, $mode) = @$line;
+        push @rows, [$name, map {
+            my $rate = best_rate('depth', $norm, $_);
+            cell(seeds_of('depth', $norm, $_, $rate, $mode, 0)) . " at $rate";
+        } depth_batches()];
+    }
+    return table(@rows);
+}
+
+sub painted { return grep { $_ } numbers($of{paint}{none}{8}{best_paint('none')}{infer}) }
+
+sub paint_table {
+    my @rows = (['contrast', 'rate', '0.5 to 2', painted()]);
+    for my $norm (@columns) {
+        my $rate = best_paint($norm);
+        push @rows, [$norm, $rate, map { cell(seeds_of('paint', $norm, 8, $rate, 'infer', $_)) }
+                     0, painted()];
+    }
+    $unit = 'Error, percent of the range';
+    my $text = table(@rows);
+    $unit = 'Percent right';
+    return $text;
+}
+
+sub hand_table {
+    my @rows = (['norm', 'handwriting, batches of 2', 'of 32', 'drawn digits, of 32']);
+    for my $norm (@columns) {
+        push @rows, [$norm, cell(seeds_of('hand', $norm, 2, 0.004, 'infer', 0)),
+                     cell(seeds_of('hand', $norm, 32, 0.016, 'infer', 0)),
+                     cell(seeds_of('grid', $norm, 32, 0.016, 'infer', 0))];
     }
     return table(@rows);
 }
@@ -317,14 +393,18 @@ sub level {
 my $upper = "set yrange [60:100]\nset ytics 60,5,100\n";
 sub apart { my ($x, $which) = @_; return $x * 1.035 ** ($which - 2.5) }
 
+# Those that the claim is about; the table has all.
+my @sized = qw(none batch layer group);
+
 sub size_chart {
     draw('batch-size', 760, 420, "set title 'Digits: right answers against batch size' " .
         "font ',15'\nset logscale x 2\nset xrange [0.8:160]\nset xtics (" .
         join(', ', @batches) . ")\nset xlabel 'batch size in training; the best rate for each; " .
-        "bars: lowest and highest seed'\n" . $upper .
-        plot(1, map { my $i = $_; my $norm = $norms[$i]; series($norm, $norm, 1, map {
-            [apart($_, $i), seeds_of('grid', $norm, $_, best_rate('grid', $norm, $_), 'infer', 0)]
-        } @batches) } 0 .. $#norms));
+        "bars: lowest and highest seed'\n" . "set yrange [84:96]\nset ytics 84,2,96\n" .
+        plot(1, map { my $i = $_; my $norm = $sized[$i]; series($norm, $norm, 1, map {
+            [apart($_, $i + 1),
+             seeds_of('grid', $norm, $_, best_rate('grid', $norm, $_), 'infer', 0)]
+        } @batches) } 0 .. $#sized));
 }
 
 sub rate_chart {
@@ -413,14 +493,123 @@ sub recall_chart {
     draw('recall', 960, 400, $script . "unset multiplot\n");
 }
 
+sub text_chart {
+    my @rates = rates('texts', 'none pre', 16);
+    draw('texts', 820, 420, "set title 'Transformer of three blocks: right characters against " .
+        "learning rate' font ',15'\nset logscale x\nset xrange [0.0008:0.04]\nset xtics (" .
+        join(', ', @rates) . ")\nset xlabel 'learning rate of Adam; dashed: the norm after the " .
+        "sum (post); bars: both seeds'\n" . level(17, 'always the same', 0.01) .
+        plot(1, map { my $i = $_; my ($name, $key, $dashes) = @{$text_lines[$i]};
+            my ($norm) = split / /, $key;
+            series($name, $norm, $dashes, map {
+                [$_ * 1.012 ** ($i - 4), seeds_of('texts', $key, 16, $_, 'infer', 0)] } @rates)
+        } 0 .. $#text_lines));
+}
+
+sub depth_chart {
+    draw('depth', 900, 400, "set title 'Residual net of 21 convolutions: right answers against " .
+        "batch size' font ',15'\nset logscale x 2\nset xrange [1.7:38]\nset xtics (" .
+        join(', ', depth_batches()) . ")\nset xlabel 'batch size in training; the best rate " .
+        "for each; bars: lowest and highest seed'\n" . level(10, 'guessing', 0.5) .
+        plot(1, map { my $i = $_; my ($name, $norm, $mode) = @{$depth_lines[$i]};
+            series($name, $norm, $mode eq 'batch' ? 2 : 1, map {
+                [apart($_, $i + 1), seeds_of('depth', $norm, $_, best_rate('depth', $norm, $_),
+                                             $mode, 0)] } depth_batches())
+        } 0 .. $#depth_lines));
+}
+
+sub paint_chart {
+    draw('paint', 760, 420, "set title 'Paintings: error against the contrast of the picture' " .
+        "font ',15'\nset logscale x\nset xrange [0.09:11.5]\nset xtics (" .
+        join(', ', painted()) . ")\nset xlabel 'contrast of the test; shaded: that of the " .
+        "training; bars: both seeds'\nset ylabel 'error, percent of the range'\n" .
+        "set yrange [10:40]\nset ytics 10,5,40\nset object rectangle from 0.5,graph 0 to " .
+        "2,graph 1 behind fc rgb '#e8e8e8' fs noborder\n" .
+        plot(1, map { my $i = $_; my $norm = $columns[$i]; my $rate = best_paint($norm);
+            series($norm, $norm, 1, map {
+                [$_ * 1.012 ** ($i - 3), seeds_of('paint', $norm, 8, $rate, 'infer', $_)]
+            } painted()) } 0 .. $#columns));
+}
+
+# The paintings of the first seed, three times as large: a row for what goes in, what is wanted and
+# each norm, four styles at each of three contrasts.
+my ($scale, $side, $gap) = (3, 16, 4);
+my $step = $scale * $side + $gap;
+
+# Puts a picture, as hexadecimal bytes, onto a larger one.
+sub put {
+    my ($canvas, $left, $top, $hex) = @_;
+    my @bytes = map { hex } $hex =~ /../g;
+    @bytes = map { ($_) x 3 } @bytes if @bytes == $side * $side;
+    for my $y (0 .. $scale * $side - 1) {
+        for my $x (0 .. $scale * $side - 1) {
+            my $from = 3 * ($side * int($y / $scale) + int $x / $scale);
+            $canvas->[$top + $y][$left + $x] = join ' ', @bytes[$from .. $from + 2];
+        }
+    }
+}
+
+sub paint_picture {
+    my @rows = (['picture', 'none', 'in'], ['wanted', 'none', 'wanted'],
+                map { [$_, $_, 'out'] } @columns);
+    my ($height, $width, @canvas, @tics) = (@rows * $step, 0);
+    for my $r (0 .. $#rows) {
+        my ($name, $norm, $what) = @{$rows[$r]};
+        push @tics, sprintf "'%s' %g", $name, ($r + 0.5) * $step;
+        my $of = $image{$norm}{best_paint($norm)}{$what};
+        my $left = 0;
+        for my $contrast (numbers($of)) {
+            for my $style (0 .. 3) {
+                put(\@canvas, $left, $r * $step, $of->{$contrast}{$style});
+                $left += $step;
+            }
+            $left += 2 * $gap;
+        }
+        $width = $left - 2 * $gap;
+    }
+    my $file = "$top/docs/which-paintings.png";
+    my ($wide, $high, $third) = ($width + 100, $height + 40, ($width + 2 * $gap) / 3);
+    open my $pipe, '|-', 'gnuplot' or die "gnuplot: $!\n";
+    print $pipe "set terminal png truecolor size $wide,$high font 'sans-serif,11'\n",
+        "set output '$file'\n",
+        sprintf("set lmargin at screen %g\nset rmargin at screen %g\n", 90 / $wide,
+                (90 + $width) / $wide),
+        sprintf("set bmargin at screen %g\nset tmargin at screen %g\n", 5 / $high,
+                (5 + $height) / $high),
+        "unset border\nunset key\nset tics scale 0 nomirror\nset xrange [-0.5:$width-0.5]\n",
+        "set yrange [$height-0.5:-0.5]\nset ytics (", join(', ', @tics), ")\n",
+        sprintf("set x2range [-0.5:$width-0.5]\nunset xtics\nset x2tics offset 0,-0.5 " .
+                "('contrast 0.2' %g, '1, as in training' %g, '5' %g)\n",
+                map { ($_ + 0.5) * $third - $gap } 0 .. 2), "\$p << EOD\n";
+    for my $y (0 .. $height - 1) {
+        print $pipe "$_ $y ", $canvas[$y][$_] // '255 255 255', "\n" for 0 .. $width - 1;
+    }
+    print $pipe "EOD\nplot \$p using 1:2:3:4:5 with rgbimage pixels notitle\n";
+    close $pipe or die "gnuplot failed for $file\n";
+}
+
 # ---- Main ----------------------------------------------------------------------------------------
 
-my %section = (all => \&all_table, size => \&size_table, rates => \&rate_table,
-               modes => \&mode_table, contrast => \&contrast_table, answer => \&answer_table,
-               recall => \&recall_table);
+# Name, experiment, what makes the table and what the charts.
+my @sections = (
+    ['all', 'bare', \&all_table], ['size', 'grid', \&size_table, \&size_chart],
+    ['rates', 'grid', \&rate_table, \&rate_chart], ['modes', 'grid', \&mode_table, \&mode_chart],
+    ['contrast', 'contrast', \&contrast_table, \&contrast_chart],
+    ['answer', 'bare', \&answer_table, \&answer_chart],
+    ['recall', 'recall', \&recall_table, \&recall_chart],
+    ['texts', 'texts', \&text_table, \&text_chart],
+    ['depth', 'depth', \&depth_table, \&depth_chart],
+    ['paint', 'paint', \&paint_table, \&paint_chart, \&paint_picture],
+    ['hand', 'hand', \&hand_table]);
 
+my %only;
+if (@ARGV > 1 && $ARGV[0] eq '--only') {
+    %only = map { $_ => 1 } split /,/, $ARGV[1];
+    splice @ARGV, 0, 2;
+}
 read_figures(@ARGV);
-@batches = numbers($of{grid}{none});
+@sections = grep { $of{$_->[1]} && (!%only || $only{$_->[0]}) } @sections;
+@batches = numbers($of{grid}{none} // {});
 mkdir "$top/build";
 mkdir "$top/build/which_norm";
 open my $all, '>', "$top/build/which_norm/all.csv" or die "all.csv: $!\n";
@@ -428,8 +617,9 @@ print $all "experiment,norm,batch,rate,seed,mode,at,right\n", sort @lines;
 close $all or die "all.csv: $!\n";
 
 my $text = do { local (@ARGV, $/) = ($page); <> };
-for my $name (sort keys %section) {
-    my $table = $section{$name}->();
+for my $section (@sections) {
+    my ($name, undef, $make) = @$section;
+    my $table = $make->();
     print "$name\n\n$table\n";
     my ($begin, $end) = map { "<!-- which-norm: $name $_ -->" } 'begins', 'ends';
     $text =~ s/\Q$begin\E\n.*?\Q$end\E/$begin\n\n$table\n$end/s
@@ -439,8 +629,10 @@ open my $out, '>', $page or die "$page: $!\n";
 print $out $text;
 close $out or die "$page: $!\n";
 if (grep { -x "$_/gnuplot" } split /:/, $ENV{PATH}) {
-    $_->() for \&size_chart, \&rate_chart, \&mode_chart, \&contrast_chart, \&answer_chart,
-        \&recall_chart;
+    for my $section (@sections) {
+        my (undef, undef, undef, @charts) = @$section;
+        $_->() for @charts;
+    }
     print "docs/choosing.md, docs/which-*.svg, build/which_norm/all.csv\n";
 } else {
     print "docs/choosing.md, build/which_norm/all.csv\nSKIP the charts: no gnuplot (Debian: ",

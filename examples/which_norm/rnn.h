@@ -15,13 +15,6 @@ static const char *const rnn_names[RNN_NORMS] = {"none", "batch", "batch by step
 
 enum { LETTERS = 8, HIDDEN = 32, SHORTEST = 3, LONGEST = 12, LONGEST_TESTED = 20, ROWS = 128 };
 
-/* The parameters, or their gradients, or what the optimiser keeps of each. */
-struct rnn_params {
-    float u[HIDDEN * HIDDEN], w[LETTERS * HIDDEN], bias[HIDDEN], gamma[HIDDEN], beta[HIDDEN];
-    float head[HIDDEN * CLASSES], head_bias[CLASSES];
-};
-enum { RNN_PARAMS = sizeof(struct rnn_params) / sizeof(float) };
-
 struct rnn_step {
     int running; /* rows */
     unsigned char letter[ROWS];
@@ -33,8 +26,9 @@ struct rnn_step {
 struct rnn {
     enum rnn_norm norm;
     int rows, steps, label[ROWS];
-    struct rnn_params value, gradient, speed, square;
-    double decay1, decay2; /* of Adam, to the power of its steps */
+    struct params params;
+    struct piece u, w, bias, gamma, beta;
+    struct linear head;
     struct rnn_step step[LONGEST_TESTED + 1];
     float score[ROWS * CLASSES], dh[ROWS * HIDDEN], dz[ROWS * HIDDEN];
 };
@@ -42,18 +36,25 @@ struct rnn {
 static inline struct rnn *rnn_new(enum rnn_norm norm, uint64_t seed)
 {
     struct rnn *rnn = get(1, sizeof *rnn);
+    struct params *p = &rnn->params;
     int i, t;
     rnn->norm = norm;
-    rnn->decay1 = rnn->decay2 = 1;
-    for (i = 0; i < HIDDEN * HIDDEN; ++i)
-        rnn->value.u[i] = (float)(sqrt(1.0 / HIDDEN) * normal(&seed));
-    for (i = 0; i < LETTERS * HIDDEN; ++i) rnn->value.w[i] = (float)normal(&seed);
-    for (i = 0; i < HIDDEN * CLASSES; ++i)
-        rnn->value.head[i] = (float)(sqrt(1.0 / HIDDEN) * normal(&seed));
-    for (i = 0; i < HIDDEN; ++i) rnn->value.gamma[i] = 1;
+    params_new(p, 2048);
+    rnn->u = params_add(p, HIDDEN * HIDDEN, 0, sqrt(1.0 / HIDDEN), &seed);
+    rnn->w = params_add(p, LETTERS * HIDDEN, 0, 1, &seed);
+    rnn->bias = params_add(p, HIDDEN, 0, 0, &seed);
+    rnn->gamma = params_add(p, HIDDEN, 1, 0, &seed);
+    rnn->beta = params_add(p, HIDDEN, 0, 0, &seed);
+    rnn->head = linear_new(p, HIDDEN, CLASSES, sqrt(1.0 / HIDDEN), &seed);
     for (t = 0; t < LONGEST_TESTED; ++t)
         for (i = 0; i < HIDDEN; ++i) rnn->step[t].running_var[i] = 1;
     return rnn;
+}
+
+static inline void rnn_free(struct rnn *rnn)
+{
+    params_free(&rnn->params);
+    free(rnn);
 }
 
 /* Sequences of random letters, of random lengths or, where `length` is not 0, of that one. */
@@ -91,8 +92,8 @@ static inline nrm_args rnn_arguments(struct rnn *rnn, struct rnn_step *s)
 {
     nrm_args a = {0};
     a.x = s->z;
-    a.gamma = rnn->value.gamma;
-    a.beta = rnn->value.beta;
+    a.gamma = rnn->gamma.v;
+    a.beta = rnn->beta.v;
     a.mean = s->mean;
     a.rstd = s->rstd;
     return a;
@@ -124,8 +125,8 @@ static inline void rnn_forward_step(struct rnn *rnn, int t, enum mode mode)
     int n, i;
     for (n = 0; n < s->running; ++n)
         for (i = 0; i < HIDDEN; ++i)
-            s->z[n * HIDDEN + i] = rnn->value.bias[i] + rnn->value.w[s->letter[n] * HIDDEN + i];
-    add_product(s->z, s->h, rnn->value.u, s->running, HIDDEN, HIDDEN, HIDDEN, 1);
+            s->z[n * HIDDEN + i] = rnn->bias.v[i] + rnn->w.v[s->letter[n] * HIDDEN + i];
+    add_product(s->z, s->h, rnn->u.v, s->running, HIDDEN, HIDDEN, HIDDEN, 1);
     rnn_normalize(rnn, t, mode);
     memcpy(next, s->h, (size_t)rnn->rows * HIDDEN * sizeof *next);
     for (i = 0; i < s->running * HIDDEN; ++i) next[i] = tanhf(s->y[i]);
@@ -135,23 +136,22 @@ static inline void rnn_forward_step(struct rnn *rnn, int t, enum mode mode)
 static inline void rnn_backward_step(struct rnn *rnn, int t, const float *turned)
 {
     struct rnn_step *s = &rnn->step[t];
-    struct rnn_params *g = &rnn->gradient;
     const float *next = rnn->step[t + 1].h;
     nrm_desc d = rnn_describe(rnn, s);
     nrm_args a = rnn_arguments(rnn, s);
     int n, i;
     for (i = 0; i < s->running * HIDDEN; ++i) rnn->dz[i] = rnn->dh[i] * (1 - next[i] * next[i]);
     a.dy = a.dx = rnn->dz;
-    a.dgamma = g->gamma;
-    a.dbeta = g->beta;
+    a.dgamma = rnn->gamma.d;
+    a.dbeta = rnn->beta.d;
     a.accumulate = 1;
     if (rnn->norm != RNN_NONE) check(nrm_backward(&d, &a));
     for (n = 0; n < s->running; ++n)
         for (i = 0; i < HIDDEN; ++i) {
-            g->bias[i] += rnn->dz[n * HIDDEN + i];
-            g->w[s->letter[n] * HIDDEN + i] += rnn->dz[n * HIDDEN + i];
+            rnn->bias.d[i] += rnn->dz[n * HIDDEN + i];
+            rnn->w.d[s->letter[n] * HIDDEN + i] += rnn->dz[n * HIDDEN + i];
         }
-    add_product(g->u, s->h, rnn->dz, HIDDEN, s->running, HIDDEN, 1, HIDDEN);
+    add_product(rnn->u.d, s->h, rnn->dz, HIDDEN, s->running, HIDDEN, 1, HIDDEN);
     memset(rnn->dh, 0, (size_t)s->running * HIDDEN * sizeof(float));
     add_product(rnn->dh, rnn->dz, turned, s->running, HIDDEN, HIDDEN, HIDDEN, 1);
 }
@@ -160,49 +160,28 @@ static inline void rnn_backward_step(struct rnn *rnn, int t, const float *turned
 
 static inline void rnn_forward(struct rnn *rnn, enum mode mode)
 {
-    int t, i;
+    int t;
     for (t = 0; t < rnn->steps; ++t) rnn_forward_step(rnn, t, mode);
-    for (i = 0; i < rnn->rows * CLASSES; ++i) rnn->score[i] = rnn->value.head_bias[i % CLASSES];
-    add_product(rnn->score, rnn->step[rnn->steps].h, rnn->value.head, rnn->rows, HIDDEN, CLASSES,
-                HIDDEN, 1);
+    linear_forward(&rnn->head, rnn->score, rnn->step[rnn->steps].h, rnn->rows);
 }
 
 static inline void rnn_backward(struct rnn *rnn)
 {
-    float turned[HIDDEN * HIDDEN], turned_head[CLASSES * HIDDEN];
-    int t, i;
-    memset(&rnn->gradient, 0, sizeof rnn->gradient);
-    score_gradient(rnn->score, rnn->rows, LETTERS, rnn->label);
-    transpose(turned_head, rnn->value.head, HIDDEN, CLASSES);
+    float turned[HIDDEN * HIDDEN];
+    int t;
+    memset(rnn->params.gradient, 0, (size_t)rnn->params.count * sizeof(float));
+    score_gradient(rnn->score, rnn->rows, CLASSES, LETTERS, rnn->label);
     memset(rnn->dh, 0, sizeof rnn->dh);
-    add_product(rnn->dh, rnn->score, turned_head, rnn->rows, CLASSES, HIDDEN, CLASSES, 1);
-    add_product(rnn->gradient.head, rnn->step[rnn->steps].h, rnn->score, HIDDEN, rnn->rows, CLASSES,
-                1, HIDDEN);
-    for (i = 0; i < rnn->rows * CLASSES; ++i)
-        rnn->gradient.head_bias[i % CLASSES] += rnn->score[i];
-    transpose(turned, rnn->value.u, HIDDEN, HIDDEN);
+    linear_back(&rnn->head, rnn->dh, rnn->score, rnn->step[rnn->steps].h, rnn->rows);
+    transpose(turned, rnn->u.v, HIDDEN, HIDDEN);
     for (t = rnn->steps - 1; t >= 0; --t) rnn_backward_step(rnn, t, turned);
-}
-
-/* Adam, with the constants that everybody takes. */
-static inline void rnn_descend(struct rnn *rnn, double rate)
-{
-    float *value = (float *)&rnn->value, *gradient = (float *)&rnn->gradient;
-    float *speed = (float *)&rnn->speed, *square = (float *)&rnn->square;
-    int i;
-    rnn->decay1 *= 0.9, rnn->decay2 *= 0.999;
-    rate *= sqrt(1 - rnn->decay2) / (1 - rnn->decay1);
-    for (i = 0; i < RNN_PARAMS; ++i) {
-        speed[i] += 0.1f * (gradient[i] - speed[i]);
-        square[i] += 0.001f * (gradient[i] * gradient[i] - square[i]);
-        value[i] -= (float)(rate * (double)speed[i] / (sqrt((double)square[i]) + 1e-8));
-    }
 }
 
 static inline int rnn_right(const struct rnn *rnn)
 {
     int n, right = 0;
-    for (n = 0; n < rnn->rows; ++n) right += guess(rnn->score, LETTERS, n) == rnn->label[n];
+    for (n = 0; n < rnn->rows; ++n)
+        right += guess(rnn->score + n * CLASSES, LETTERS) == rnn->label[n];
     return right;
 }
 

@@ -256,6 +256,34 @@ beside_torch()
     "$python_found" "$here/beside_torch.py"
 }
 
+# ---- npm ----------------------------------------------------------------------------------------
+
+# Installed as npm install does it with a file of npm pack, and found by its name. Without npm,
+# which deps-all does not bring, the files that package.json lists are packed by tar.
+by_npm()
+{
+    local packed=$dir/node_modules/normalize-h
+    need clang-16 node
+    node -e 'const p = require("./build/npm/package.json");
+        console.log(p.version, ["package.json", "README.md", ...p.files].sort().join(" "))' \
+        >"$dir/listed"
+    same version "$(cut -d' ' -f1 "$dir/listed")" "$version"
+    mkdir -p "$packed"
+    if command -v npm >/dev/null; then
+        npm pack --offline --pack-destination "$dir" ./build/npm
+        tar xzf "$dir"/*.tgz -C "$packed" --strip-components=1
+    else
+        echo "note: no npm here, packed by tar"
+        # shellcheck disable=SC2046
+        tar cf - -C build/npm $(cut -d' ' -f2- "$dir/listed") | tar xf - -C "$packed"
+    fi
+    same files "$(files_below "$packed" | tr ' ' '\n' | sed 's|^\./||' | LC_ALL=C sort | xargs)" \
+        "$(cut -d' ' -f2- "$dir/listed")"
+    sed "s|'\./normalize.js'|'normalize-h'|" build/npm/test.js >"$dir/test.mjs"
+    cd "$dir"
+    node --test test.mjs
+}
+
 # ---- The list -----------------------------------------------------------------------------------
 
 check "make install, make uninstall: files" installed_files
@@ -278,6 +306,7 @@ check "make shared: exports the public functions and no other name" \
     exports_are_public build/libnormalize.so
 check "Python: structs and enumerators as in C" layout_in_python
 check "Python: each kind beside numpy in double" python_demonstration
+check "npm: the package, installed, each kind beside plain loops" by_npm
 # deps-all does not bring PyTorch, so that even STRICT lets it be away.
 if (python_with_numpy && "$python_found" -c 'import torch') >/dev/null 2>&1; then
     check "Python: activations, add and gate beside PyTorch" beside_torch
