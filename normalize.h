@@ -1419,6 +1419,14 @@ static double nrmi_z(int dtype, int z_dtype, const void *x, const void *residual
     return residual ? nrmi_rounded(z_dtype, v + nrmi_value(z_dtype, residual, i)) : v;
 }
 
+/* The bits of float i. */
+static NRMI_INLINE uint32_t nrmi_word_at(const float *p, size_t i)
+{
+    uint32_t u;
+    memcpy(&u, p + i, sizeof u);
+    return u;
+}
+
 /* A length; nothing needs to be aligned. */
 static NRMI_INLINE size_t nrmi_size_at(const void *p, size_t i)
 {
@@ -3377,7 +3385,7 @@ static void nrmi_start(const nrmi_call *q, nrmi_job *j, size_t *places)
     j->t.apart = !(f & NRMI_NEEDS_DY) || (j->t.out != j->t.x && j->t.out != j->t.res &&
                                           j->t.out != j->t.dy && j->t.out != j->t.dsum);
     if (j->t.out == j->t.x || j->t.out == j->t.res || j->t.out == j->t.dy ||
-        j->t.out == a->add || j->t.out == a->gate || ((f & NRMI_NEEDS_Y) && j->t.turns))
+        j->t.out == a->add || j->t.out == a->gate || j->t.turns)
         j->t.stream = 0;
     j->gamma = nrmi_reads_gamma(q) ? (const unsigned char *)a->gamma : NULL;
     j->beta = nrmi_reads_beta(q) ? (const unsigned char *)a->beta : NULL;
@@ -4037,24 +4045,93 @@ static size_t nrmi_packed_step(const nrmi_span *s)
     return (s->n + 15) & ~(size_t)15;
 }
 
-/* Copies lines of n elements of `size` bytes from one pair of steps, from line to line and from
-   element to element, to another. */
-static NRMI_NOINLINE void nrmi_turn(unsigned char *to, size_t to_step, size_t to_next,
-                                    const unsigned char *from, size_t step, size_t next,
-                                    const nrmi_span *s, size_t size)
+/* A square, transposed: 4 floats, 4 halves, 2 doubles a row. Steps in bytes. */
+#define NRMI_SQUARE(size) ((size) == 1 ? 0 : (size) == 8 ? 2 : 4)
+#if defined(__SSE2__) || defined(_M_X64)
+static NRMI_INLINE void nrmi_square(unsigned char *to, size_t to_step, const unsigned char *from,
+                                    size_t step, size_t size)
 {
-    size_t l, i;
-#define NRMI_TURN(size)                                                                   \
-    for (i = 0; i < s->n; i++)                                                            \
-        for (l = 0; l < s->lines; l++)                                                    \
-    memcpy(to + (size) * (l * to_step + i * to_next), from + (size) * (l * step + i * next), size)
-    switch (size) {
-    case 1: NRMI_TURN(1); break;
-    case 2: NRMI_TURN(2); break;
-    case 4: NRMI_TURN(4); break;
-    default: NRMI_TURN(8);
+    __m128i a, b, c, d, e;
+    if (size == 8) {
+        a = _mm_loadu_si128((const __m128i *)from);
+        b = _mm_loadu_si128((const __m128i *)(from + step));
+        _mm_storeu_si128((__m128i *)to, _mm_unpacklo_epi64(a, b));
+        _mm_storeu_si128((__m128i *)(to + to_step), _mm_unpackhi_epi64(a, b));
+    } else if (size == 4) {
+        a = _mm_loadu_si128((const __m128i *)from);
+        b = _mm_loadu_si128((const __m128i *)(from + step));
+        c = _mm_loadu_si128((const __m128i *)(from + 2 * step));
+        d = _mm_loadu_si128((const __m128i *)(from + 3 * step));
+        e = _mm_unpacklo_epi32(a, b);
+        a = _mm_unpackhi_epi32(a, b);
+        b = _mm_unpacklo_epi32(c, d);
+        c = _mm_unpackhi_epi32(c, d);
+        _mm_storeu_si128((__m128i *)to, _mm_unpacklo_epi64(e, b));
+        _mm_storeu_si128((__m128i *)(to + to_step), _mm_unpackhi_epi64(e, b));
+        _mm_storeu_si128((__m128i *)(to + 2 * to_step), _mm_unpacklo_epi64(a, c));
+        _mm_storeu_si128((__m128i *)(to + 3 * to_step), _mm_unpackhi_epi64(a, c));
+    } else {
+        a = _mm_loadl_epi64((const __m128i *)from);
+        b = _mm_loadl_epi64((const __m128i *)(from + step));
+        c = _mm_loadl_epi64((const __m128i *)(from + 2 * step));
+        d = _mm_loadl_epi64((const __m128i *)(from + 3 * step));
+        a = _mm_unpacklo_epi16(a, b);
+        c = _mm_unpacklo_epi16(c, d);
+        e = _mm_unpacklo_epi32(a, c);
+        a = _mm_unpackhi_epi32(a, c);
+        _mm_storel_epi64((__m128i *)to, e);
+        _mm_storel_epi64((__m128i *)(to + to_step), _mm_unpackhi_epi64(e, e));
+        _mm_storel_epi64((__m128i *)(to + 2 * to_step), a);
+        _mm_storel_epi64((__m128i *)(to + 3 * to_step), _mm_unpackhi_epi64(a, a));
     }
-#undef NRMI_TURN
+}
+#else
+static NRMI_INLINE void nrmi_square(unsigned char *to, size_t to_step, const unsigned char *from,
+                                    size_t step, size_t size)
+{
+    size_t i;
+    for (i = 0; i < NRMI_SQUARE(size); i++) {
+        memcpy(to + i * size, from + i * step, size);
+        memcpy(to + to_step + i * size, from + i * step + size, size);
+        if (size == 8)
+            continue;
+        memcpy(to + 2 * to_step + i * size, from + i * step + 2 * size, size);
+        memcpy(to + 3 * to_step + i * size, from + i * step + 3 * size, size);
+    }
+}
+#endif
+
+/* Copies elements from one pair of steps to another: `rows` that are `step` bytes apart, of n
+   elements `next` bytes apart. What is transposed goes square by square. */
+static NRMI_INLINE void nrmi_turn_of(unsigned char *to, size_t to_step, size_t to_next,
+                                     const unsigned char *from, size_t step, size_t next,
+                                     size_t rows, size_t n, size_t size)
+{
+    const size_t square = to_step == size && next == size ? NRMI_SQUARE(size) : 0;
+    const size_t whole_n = square ? n - n % square : 0;
+    const size_t whole = whole_n ? rows - rows % square : 0;
+    size_t r, i;
+    for (r = 0; r < whole; r += square)
+        for (i = 0; i < whole_n; i += square)
+            nrmi_square(to + r * size + i * to_next, to_next, from + r * step + i * size, step,
+                        size);
+    for (r = 0; r < rows; r++)
+        for (i = r < whole ? whole_n : 0; i < n; i++)
+            memcpy(to + r * to_step + i * to_next, from + r * step + i * next, size);
+}
+static NRMI_NOINLINE void nrmi_turn(unsigned char *to, size_t to_step, size_t to_next,
+                                    const unsigned char *from, const size_t *steps, size_t rows,
+                                    size_t n, size_t size)
+{
+    const size_t step = steps[0] * size, next = steps[1] * size;
+    to_step *= size;
+    to_next *= size;
+    switch (size) {
+    case 1: nrmi_turn_of(to, to_step, to_next, from, step, next, rows, n, 1); break;
+    case 2: nrmi_turn_of(to, to_step, to_next, from, step, next, rows, n, 2); break;
+    case 4: nrmi_turn_of(to, to_step, to_next, from, step, next, rows, n, 4); break;
+    default: nrmi_turn_of(to, to_step, to_next, from, step, next, rows, n, 8);
+    }
 }
 
 /* Packs a chunk of a tensor that lies as y; or unpacks it. What is transposed passes the end of
@@ -4064,6 +4141,7 @@ static void nrmi_pack_like_y(const nrmi_work *w, const nrmi_span *s, unsigned ch
 {
     const nrmi_tile *t = w->t;
     const size_t step = nrmi_packed_step(s), line = s->apart * t->y_step;
+    const size_t theirs[2] = {t->y_next, line}, ours[2] = {step, 1};
     const size_t rest = (w->k->size - t->size) * s->lines * step;
     nrmi_packing p = nrmi_packing_of(packed, step, at, line, s->lines, s->n, t->dtype);
     if (t->turns) {
@@ -4071,11 +4149,12 @@ static void nrmi_pack_like_y(const nrmi_work *w, const nrmi_span *s, unsigned ch
         p.x_step = step;
     }
     if (t->turns && !back)
-        nrmi_turn(p.x, step, 1, at, line, t->y_next, s, t->size);
+        nrmi_turn(p.x, 1, step, at, theirs, s->n, s->lines, t->size);
     if (rest || !t->turns)
         (back ? w->k->unpack : w->k->pack)(&p);
     if (t->turns && back)
-        nrmi_turn((unsigned char *)(uintptr_t)at, line, t->y_next, p.x, step, 1, s, t->size);
+        nrmi_turn((unsigned char *)(uintptr_t)at, line, t->y_next, p.x, ours, s->lines, s->n,
+                  t->size);
 }
 
 /* What acts, of nothing yet. */
@@ -4719,35 +4798,40 @@ static int nrmi_all_finite(const nrmi_work *w)
 static NRMI_NOINLINE void nrmi_give_steps(nrmi_work *w, const nrmi_span *s, size_t y_at)
 {
     const nrmi_tile *t = w->t;
-    const size_t step = nrmi_packed_step(s);
+    const size_t step = nrmi_packed_step(s), ours[2] = {step, 1}, all = s->lines * step;
     unsigned char *const to = (unsigned char *)t->call->q8 + t->y_moved + y_at;
-    float *const y = (float *)(void *)w->e, *const scale = w->scale + s->lane;
+    unsigned char *const bytes = w->e; /* steps go over the floats they are of */
     nrmi_steps q;
     size_t l, i;
-    for (l = 0; l < s->lines; l++)
-        for (i = 0; i < s->n; i++)
-            y[l * step + i] = w->k->is_double
-                                  ? (float)((const double *)(void *)w->z)[l * step + i]
-                                  : ((const float *)(void *)w->z)[l * step + i];
-    q.y = y;
-    q.scale = scale;
+    q.y = (float *)(void *)w->e;
+    q.scale = w->scale + s->lane;
     q.step = step;
     q.lines = s->lines;
     q.n = s->n;
     q.place = t->column;
+    for (i = 0; w->k->is_double && i < all; i++)
+        q.y[i] = (float)((const double *)(void *)w->z)[i];
+    if (!w->k->is_double && w->round == 1)
+        q.y = (float *)(void *)w->z;
+    else if (!w->k->is_double)
+        memcpy(q.y, w->z, 4 * all);
     if (w->round == 1) {
         t->call->set->f32->largest(&q);
         return;
     }
     t->call->set->f32->steps(&q);
-    for (l = 0; l < s->lines; l++)
-        for (i = 0; i < s->n; i++) {
-            uint32_t u, none;
-            memcpy(&u, &y[l * step + i], sizeof u);
-            memcpy(&none, &scale[t->column ? i : l], sizeof none);
-            to[l * s->apart * t->y_step + i * t->y_next] =
-                (unsigned char)(u & ((none >> 31) - 1u));
-        }
+    for (l = 0; l < s->lines; l++) {
+        unsigned char *const line = q.place || t->turns ? bytes + l * step : to + l * t->y_step;
+        const float *const v = q.y + l * step;
+        for (i = 0; i < s->n; i++)
+            line[i] = (unsigned char)nrmi_word_at(v, i);
+        for (i = 0; q.place && i < s->n; i++)
+            line[i] &= (unsigned char)((nrmi_word_at(q.scale, i) >> 31) - 1u);
+        if (!q.place && nrmi_word_at(q.scale, l) >> 31)
+            memset(line, 0, s->n);
+    }
+    if (q.place || t->turns)
+        nrmi_turn(to, t->y_step, t->y_next, bytes, ours, s->lines, s->n, 1);
 }
 
 /* Between the rounds: the largest |y| of each lane makes its scale, which the caller gets. -1: all
@@ -4985,12 +5069,13 @@ static void nrmi_map_joined(nrmi_work *w, size_t times)
     }
 }
 
-/* Rows, as many at a time as have room where they are packed. */
+/* Rows, as many at a time as have room where they are packed. Of rows that are transposed, all at
+   the same places come one after the other: they share lines of cache. */
 static void nrmi_map_rows(nrmi_work *w)
 {
     const nrmi_tile *t = w->t;
     const nrmi_chunk mine = w->c, agains = w->again;
-    size_t piece = t->len, lines = t->lanes, len;
+    size_t piece = t->len, lines = t->lanes, len, band, end;
     nrmi_span s;
     s.apart = 1;
     if (w->packs_x || w->packs_dy || w->packs_out) {
@@ -4999,18 +5084,19 @@ static void nrmi_map_rows(nrmi_work *w)
     }
     if (w->copies_g || w->copies_b)
         piece = nrmi_least(piece, NRMI_PIECE);
-    for (s.plane = 0; s.plane < t->planes; s.plane++) {
-        len = nrmi_plane_len(t, s.plane);
-        for (s.lane = 0; s.lane < t->lanes; s.lane += s.lines) {
-            s.lines = nrmi_least(t->lanes - s.lane, lines);
-            for (s.from = 0; s.from < len; s.from += piece) {
-                s.n = nrmi_least(len - s.from, piece);
+    for (s.plane = 0; s.plane < t->planes; s.plane++)
+        for (len = nrmi_plane_len(t, s.plane), band = 0; band < len; band = end) {
+            end = t->turns ? nrmi_least(len, band + piece) : len;
+            for (s.lane = 0; s.lane < t->lanes; s.lane += s.lines) {
+                s.lines = nrmi_least(t->lanes - s.lane, lines);
                 nrmi_lanes_from(w, &mine, &w->c, s.lane);
                 nrmi_lanes_from(w, &agains, &w->again, s.lane);
-                nrmi_map_chunk(w, &s);
+                for (s.from = band; s.from < end; s.from += piece) {
+                    s.n = nrmi_least(end - s.from, piece);
+                    nrmi_map_chunk(w, &s);
+                }
             }
         }
-    }
     w->c = mine;
     w->again = agains;
 }
@@ -5218,11 +5304,13 @@ static size_t nrmi_groups_at_once(const nrmi_job *j, size_t keep)
        norm training of 32x256x14x14 took 1060 to 1550 us, and so 380 to 580 (Zen 4) */
     const size_t kept = w->planes > 1 && keep <= NRMI_TWICE ? 8 * keep : keep;
     const size_t fit = kept / j->q->size / w->planes / w->fold / (w->len ? w->len : 1);
+    /* lanes that are transposed share lines of cache: so many that they fill some */
+    const size_t least = j->t.turns ? (NRMI_ACROSS + w->fold - 1) / w->fold : 1;
     if (!solid)
         return 1;
     if (w->column || fit > most)
         return most;
-    return fit ? fit : 1;
+    return fit > least ? fit : nrmi_least(least, most);
 }
 
 /* Starts the stretch of `count` lanes from (g, f) on. */
@@ -6651,7 +6739,6 @@ static void nrmi_room_together(nrmi_together *g)
 static void nrmi_open_together(nrmi_together *g, const nrmi_job *j)
 {
     nrmi_chunk *c = &g->c;
-    size_t i;
     g->j = j;
     g->rows = j->s > 1 ? j->s : j->w.groups;
     g->planes = j->w.groups / g->rows;
@@ -9358,7 +9445,8 @@ static NRMI_NOINLINE void NRMI_OP(nrmi_largest)(const nrmi_steps *q)
         const float *y = q->y + l * q->step;
         nrmi_v most = nrmi_set1(0);
         for (i = 0; i < q->n; i += NRMI_W) {
-            const nrmi_v v = nrmi_load_part(y + i, nrmi_mask(nrmi_least(q->n - i, NRMI_W)));
+            const size_t n = nrmi_least(q->n - i, NRMI_W);
+            const nrmi_v v = n < NRMI_W ? nrmi_load_part(y + i, nrmi_mask(n)) : nrmi_load(y + i);
             if (q->place)
                 nrmi_store(q->scale + i, NRMI_OP(nrmi_larger)(nrmi_load(q->scale + i), v));
             else
@@ -9378,7 +9466,7 @@ static NRMI_NOINLINE void NRMI_OP(nrmi_to_steps)(const nrmi_steps *q)
     for (l = 0; l < q->lines; l++)
         for (i = 0; i < q->n; i += NRMI_W) {
             float *const y = q->y + l * q->step + i;
-            nrmi_v v = nrmi_load_part(y, nrmi_mask(nrmi_least(q->n - i, NRMI_W)));
+            nrmi_v v = nrmi_load(y); /* what is past the end may be anything */
             v = nrmi_div(v, q->place ? nrmi_load(q->scale + i) : nrmi_set1(q->scale[l]));
             v = nrmi_choose(nrmi_sub(v, most), most, v); /* where the scale is denormal */
             v = nrmi_choose(nrmi_sub(least, v), least, v);
