@@ -25,7 +25,7 @@
    #include "normalize.h"                and just the include everywhere else.
    cc -O2 file.c                         no flags; -lm only where sqrt is no instruction
 
-  gcc 12 -O2 compiles the implementation in 8 seconds to 328 KB (with NRM_NO_SIMD in 3 to 149). Give
+  gcc 12 -O2 compiles the implementation in 9 seconds to 348 KB (with NRM_NO_SIMD in 3 to 162). Give
   it a file of its own, and your other files compile as fast as before. SIMD is chosen at run time.
 
  -- A2 Quick start ------------------------------------------------------------------------------
@@ -56,10 +56,15 @@
   More of what there is:
 
    d.dtype = NRM_BF16;                   x, y, dy, dx are uint16_t now; weight and bias stay float
+   d.param_half = 1;                     ... and now they are bf16, too
+   d.wide_residual = 1;                  a residual stream in float beside bf16 x and y
    a.residual = r; a.sum = z;            normalises x + r, and stores x + r in z: transformers
    d.act = NRM_SILU;                     y = silu(norm(x)); A3 has the other activations
    a.add = skip; d.act = NRM_RELU;       y = relu(norm(x) + skip): the block of ResNet
    a.gate = g;                           y = norm(x) * silu(g): gated RMS norm, as in Qwen3-Next
+   a.lengths = tokens;                   sequences of different lengths: what is behind is padding
+   d.transpose_y = 1;                    x in NHWC, y in NCHW, or the other way round
+   a.q8 = q; a.q8_scale = scale;         rows of y as int8, for an int8 matrix product
 
   What to look out for:
    - residual is added BEFORE the norm, add AFTER it. A transformer normalises x + residual; the
@@ -124,6 +129,19 @@
   NULL is 1, and gamma_offset is ignored then. beta NULL is 0. mean and rstd are double: as a float,
   a mean of 1e6 may be off by 0.03.
 
+  lengths are n sizes of at most s: of sample i only the positions below lengths[i] are there. The
+  rest is padding: it is not read, may hold NaN, does not count in m, and is +0 in every output.
+  mean and rstd are 0 where nothing is. Batch norm averages over all that is there; a sample of the
+  other kinds has the bits that it has alone, cut to its length (but NRM_GROUP's of one position,
+  which alone is layer norm: s = 1). An empty sample does not count in running statistics. The parts
+  take lengths, too.
+
+  q8 and q8_scale, of layer and RMS norm of float, bf16 and f16: a row of y in steps of its scale,
+     q8_scale = max|y| / 127,  q8 = y / q8_scale to the nearest integer, of two to the even one
+  y is the float here, before it is rounded to bf16 or f16. q8 lies as y, an element is a byte;
+  q8_scale has an element for each row, in the order of mean. y may be NULL then. A row that is not
+  finite has the scale NaN and steps of 0, a row of zeros the scale 0.
+
   Running statistics hold c values: running = (1 - running_rate) * running + running_rate * new, in
   double, then rounded to their type. running_rate is PyTorch's momentum, and 1 - momentum of Keras
   and ONNX. A rate of 1 replaces what was there, even NaN; 1/k in step k gives the average of all
@@ -162,6 +180,7 @@
 
    no values (n or c is 0)   NRM_OK, and tensors may be NULL. dgamma and dbeta become 0 (unless
                              accumulate), and so do the moments and sums of the parts
+   lengths that are all 0    the same, and outputs are +0
    one value to a mean       y = beta, dx = 0 (not RMS). It has no unbiased variance:
                              NRM_ERR_SAMPLES if running_var is given and running_population is 0.
                              Leave running_* out of such a call, as of a last batch of one
@@ -181,16 +200,19 @@
      NHWC   i * pitch.sample + k * pitch.line + j        line >= c, sample >= s * line
   A line or sample of 0 means the smallest value allowed, so a zeroed pitch is packed. Larger ones
   describe a slice of a larger tensor: three channels of RGBA pixels are NHWC with c = 3, line = 4.
-  x_pitch is that of x, residual, sum, dsum and dx, y_pitch that of y, dy, add, dadd, gate and
-  dgate. What lies between is neither read nor written. Nothing needs to be aligned, not even to its
+  x_pitch is that of x, residual, sum, dsum, dx and dresidual, y_pitch that of y, dy, add, dadd,
+  gate, dgate and q8. With transpose_y these lie in the other layout, and y_pitch is one of that;
+  forward it takes less time than a transposition of its own, backward more (dy is read twice).
+  What lies between is neither read nor written. Nothing needs to be aligned, not even to its
   own size.
 
   Inputs may overlap each other. An output may be the very same buffer as an input of equal pitch,
   in these cases; any other overlap of an output is NRM_ERR_ALIAS:
-     y = x, residual, add or gate          sum = x or residual
+     y = x, residual, add or gate          sum = x or residual     dresidual = residual or dsum
      dx = x, dy or dsum                    dadd = dy or add        dgate = dy or gate
-  Two outputs are never the same: of dx, dadd and dgate one may be dy. Two column slices of one
-  matrix do not overlap. Where there is only one line, or one sample, that pitch does not count.
+  Both have to lie alike, with elements of one size. Two outputs are never the same: of dx, dadd and
+  dgate one may be dy. Two column slices of one matrix do not overlap. Where there is only one line,
+  or one sample, that pitch does not count.
 
    dtype      x, residual, sum, dsum, dx;         gamma, beta, dgamma, dbeta, running_*   mean, rstd
               y, dy, add, dadd, gate, dgate
@@ -198,6 +220,12 @@
    NRM_F64    double                              double                                  double
    NRM_BF16   uint16_t: the upper half of a float float                                   double
    NRM_F16    uint16_t: IEEE binary16             float                                   double
+
+  With param_half, gamma, beta, dgamma and dbeta of NRM_BF16 and NRM_F16 are of that type, too; both
+  gradients are rounded once. With wide_residual, residual, sum, dsum and dresidual are float beside
+  16-bit x, y, dy and dx. z = x + residual is then not rounded but to float, and dresidual is the
+  gradient of residual as a float, which dx rounds. x may be NULL: z is residual, such as a sum that
+  was kept for backward. dx may be NULL where dresidual is given.
 
   bf16 and f16 only store: they are converted to float exactly, computed as float and rounded once,
   to nearest even. The same values stored as bf16 and as float give the same statistics and
@@ -352,8 +380,9 @@
                                        n = 0, running_rate = 1
    ghost batch norm                    a call for each part of the batch: A7
    AdaIN, conditional norm             NRM_INSTANCE, affine_per_sample = 1
-   padded sequences                    layer and RMS norm: as they are. Batch norm: nrm_reduce of
-                                       each sample with s = its length, nrm_merge, nrm_apply
+   padded sequences                    lengths; examples/14_lengths.c
+   transformer in bf16                 wide_residual, param_half; examples/13_float_residual.c
+   int8 linear layer after a norm      q8, q8_scale; examples/15_int8_linear.c
    nChw8c, nChw16c, inference          a call for each block of channels: NRM_NHWC, c = 8 or 16,
                                        sample = all channels * s
    ResNet's skip                       add, NRM_RELU
@@ -524,9 +553,9 @@ NRM_API nrm_status nrm_groupnorm(float *y, const float *x, size_t n, size_t c, s
 /* ---- B5 Described calls ------------------------------------------------------------------ */
 
 /* Normalises with the statistics of the input itself: training of batch norm; the other kinds
-   always. Needs x, y. Optional outputs, each on its own: sum, mean, rstd; running_mean and
-   running_var, which are updated. y may be x, residual, add or gate, sum x or residual. Statuses:
-   all. */
+   always. Needs x, y (A3 and A6 say when either may be NULL). Optional outputs, each on its own:
+   sum, mean, rstd; q8 and q8_scale together; running_mean and running_var, which are updated. y may
+   be x, residual, add or gate, sum x or residual. Statuses: all. */
 NRM_API nrm_status nrm_forward(const nrm_desc *, const nrm_args *);
 
 /* Normalises with the running statistics, which are only read. NRM_BATCH and NRM_INSTANCE.
@@ -535,9 +564,9 @@ NRM_API nrm_status nrm_forward(const nrm_desc *, const nrm_args *);
 NRM_API nrm_status nrm_infer(const nrm_desc *, const nrm_args *);
 
 /* Gradient of nrm_forward. Needs dy; x and residual as in forward, or its sum as x; mean (not for
-   RMS) and rstd as forward wrote them; gamma, beta, add, gate and the desc as in forward; and at
-   least one of the outputs dx, dgamma, dbeta, dadd, dgate, of which the last needs gate. dx may be
-   x, dy or dsum, dadd dy or add, dgate dy or gate. Statuses: as nrm_infer. */
+   RMS) and rstd as forward wrote them; gamma, beta, add, gate, lengths and the desc as in forward;
+   and at least one of the outputs dx, dgamma, dbeta, dresidual, dadd, dgate, of which the last
+   needs gate. dx may be x, dy or dsum, dadd dy or add, dgate dy or gate. Statuses: as nrm_infer. */
 NRM_API nrm_status nrm_backward(const nrm_desc *, const nrm_args *);
 
 /* Gradient of nrm_infer: frozen batch norm. Needs x, dy, running_mean, running_var, the rest and an
@@ -561,7 +590,8 @@ NRM_API nrm_status nrm_apply(const nrm_desc *, const nrm_args *, const nrm_momen
 NRM_API nrm_status nrm_backward_reduce(const nrm_desc *, const nrm_args *, nrm_sums *c_of_them);
 /* Adds `from` to `into`, channel by channel. */
 NRM_API void nrm_merge_sums(nrm_sums *into, const nrm_sums *from, size_t c);
-/* dx of this share from the merged sums, dadd and dgate if given. Needs x, dy, mean, rstd, dx, and
+/* dx of this share from the merged sums, dadd and dgate if given. Needs x, dy, mean, rstd, dx (or
+   dresidual), and
    gamma; beta, add and gate where there is an activation or a gate. All as in forward. */
 NRM_API nrm_status nrm_backward_apply(const nrm_desc *, const nrm_args *,
                                       const nrm_sums *c_of_them);
@@ -588,7 +618,7 @@ NRM_API nrm_status nrm_fold_next(float *weight_out, float *bias_out, const float
 /* The status that the call would return, and why, in a sentence that names the field, its value
    and what would do. `text` may be NULL; of `size` bytes, it is cut where it does not fit: 160 are
    enough unless sizes are huge. NRM_ERR_NONFINITE, and what depends on the array of a part, cannot
-   be known before. Nothing is read but *desc, *args and the pool. */
+   be known before. Nothing is read but *desc, *args, the pool and lengths. */
 NRM_API nrm_status nrm_explain(nrm_verb, const nrm_desc *, const nrm_args *, char *text,
                                size_t size);
 
@@ -6144,9 +6174,10 @@ static nrm_status nrmi_running_end(const nrmi_job *j, nrmi_running *r, double m)
 static int nrmi_plain_rows(const nrmi_job *j)
 {
     const nrmi_tile *t = &j->t;
+    const int offset = nrmi_bits(j->gamma ? j->q->d->gamma_offset : 0) != 0;
     return !j->w.column && !j->pool && t->dtype != NRM_F64 && !t->packs && !t->res && !t->acts &&
-           !t->gives && !t->forced && !t->turns && !t->dres && !(j->inner && (j->q->d->affine_per_sample ||
-                                        nrmi_bits(j->gamma ? j->q->d->gamma_offset : 0) != 0));
+           !t->gives && !t->forced && !t->turns && !t->dres &&
+           !(j->inner && (j->q->d->affine_per_sample || offset));
 }
 
 /* LAYER, RMS and INSTANCE of the usual kind: rows of floats or halves as they lie, of which so many
@@ -7212,7 +7243,8 @@ static int nrmi_goes_back_by_rows(const nrmi_job *j)
 {
     const size_t fold = j->w.fold, most = fold > 1 ? NRMI_TWICE / 2 / fold : NRMI_FIRST_CACHE / 2;
     return nrmi_plain_rows(j) && j->kind != NRM_BATCH && fold <= NRMI_ROWS && j->t.out &&
-           j->t.apart && !j->t.dsum && j->t.x_size == j->t.size && !j->q->lengths && !j->q->d->affine_per_sample && j->w.len <= most / j->t.size;
+           j->t.apart && !j->t.dsum && j->t.x_size == j->t.size && !j->q->lengths &&
+           !j->q->d->affine_per_sample && j->w.len <= most / j->t.size;
 }
 
 static void nrmi_open_slopes(nrmi_slopes *s, const nrmi_job *j)
