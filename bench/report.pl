@@ -8,6 +8,7 @@
 # same. Needs gnuplot. The colours are Okabe and Ito's, which differ for the colour-blind, too.
 use strict;
 use warnings;
+use Text::Wrap 'wrap';
 use FindBin;
 require "$FindBin::Bin/rows.pl";
 require "$FindBin::Bin/results.pl";
@@ -306,15 +307,22 @@ sub noise {
         100 * $spread[0.9 * $#spread], busy($rows);
 }
 
+# Words in lines of at most 100 characters, all but the first behind `indent`.
+sub wrapped {
+    my ($text, $indent) = @_;
+    local ($Text::Wrap::columns, $Text::Wrap::huge) = (101, 'overflow');
+    return wrap('', $indent, $text);
+}
+
 # The first lines: who, and on what.
 sub about {
     my ($results) = @_;
     my $machine = $results->{machine};
-    return "\nOf $results->{date}, commit $results->{commit}: $machine->{processor}, " .
+    return "\n" . wrapped("Of $results->{date}, commit $results->{commit}: $machine->{processor}, " .
         "$machine->{cores} cores, " . join(', ', @{$machine->{caches}}) . "; " .
-        "$machine->{isas}[-1]; $results->{compiler} $results->{flags}.\nBeside it: " .
+        "$machine->{isas}[-1]; $results->{compiler} $results->{flags}. Beside it: " .
         (join(', ', map { "$_->{name} $_->{version}" } @{$results->{peers}}) || 'no library') .
-        ", and plain loops (-O3 -march=native -ffast-math).\n\n";
+        ", and plain loops (-O3 -march=native -ffast-math).", '') . "\n\n";
 }
 
 sub write_report {
@@ -323,7 +331,7 @@ sub write_report {
     my ($short) = grep { $_->{title} eq 'in short' } @tables;
     print $out "# Results\n\nMade by `make report`; what is measured, and how: ",
         "[README.md](README.md).\n", about($results), "## At a glance\n\n",
-        (map { markdown($_) } glance($results->{rows})), (map { "- $_\n" } beside_lines($results)),
+        (map { markdown($_) } glance($results->{rows})), (map { wrapped("- $_", '  ') . "\n" } beside_lines($results)),
         "\n", @charts;
     print $out noise($rows), "\n" if $rows;
     print $out markdown({%$short, title => 'in short: one thread, float, means'}) if $short;
