@@ -1,7 +1,7 @@
 /* A transformer that trains in bf16 keeps its residual stream in float: what the blocks add to it
-   is small beside it, and bf16 would lose it. The norm reads the float stream, adds the block's bf16
-   output, keeps the sum as a float and gives bf16 to the next block; gamma is bf16, too. Backward
-   the gradient of the stream is a float as well. Beside it the same with a stream in bf16.
+   is small beside it, and bf16 would lose it. The norm reads the float stream, adds the block's
+   bf16 output, keeps the sum as a float and gives bf16 to the next block; gamma is bf16, too.
+   Backward the gradient of the stream is a float as well. Beside it a stream in bf16.
        cc -O2 examples/13_float_residual.c -lm && ./a.out                                        */
 #define NORMALIZE_IMPLEMENTATION
 #include "../normalize.h"
