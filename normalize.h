@@ -3897,7 +3897,8 @@ static void nrmi_open_work(nrmi_work *w, const nrmi_tile *t, const nrmi_kernels 
     w->round = q8;
     w->c.half = direct && t->x_size == 2 ? t->dtype : 0;
     w->c.half_out = direct && !w->packs_out ? t->dtype : 0;
-    if (direct && what == NRMI_INNER && !t->column && t->call->param != NRM_F32 &&
+    if ((w->c.half || w->c.half_out) && what == NRMI_INNER && !t->column &&
+        t->call->param != NRM_F32 &&
         !(t->gamma && nrmi_bits(t->offset) != 0))
         w->c.half_param = t->dtype;
     if (what == NRMI_INNER) {
@@ -5551,7 +5552,8 @@ static size_t nrmi_cut(void)
    own took for 32x256x14x14. */
 static int nrmi_units_suffice(const nrmi_job *j, size_t units, size_t values)
 {
-    const size_t threads = j->pool->threads, most = NRMI_LANES * j->w.planes * j->w.len;
+    const size_t lanes = j->t.turns ? NRMI_ACROSS : NRMI_LANES;
+    const size_t threads = j->pool->threads, most = lanes * j->w.planes * j->w.len;
     const int one_cell = j->w.planes == 1 && j->w.len <= NRMI_RUN;
     if (j->w.column && !one_cell && nrmi_least(values, most) >= nrmi_cut())
         return 0;
