@@ -118,7 +118,7 @@ static inline void must_match(const outcome *want, const outcome *got, const cha
     nrm_dtype type;
     ++report.checks;
     if (same_outcome(want, got, &at)) return;
-    type = slot_type(want->dtype, at.slot ? at.slot : SLOT_MEAN);
+    type = slot_type(&want->d, at.slot ? at.slot : SLOT_MEAN);
     must(0, "%s: %s[%zu] is %.17g, not %.17g; status %d, not %d", what, slot_name[at.slot],
          at.index, at.slot ? type_get(type, got->value[at.slot], at.index) : 0.0,
          at.slot ? type_get(type, want->value[at.slot], at.index) : 0.0, (int)got->status,
@@ -148,7 +148,7 @@ static inline void check_ways(const problem *p, enum verb verb, const outcome *w
 
 static inline int all_finite(const problem *p, enum slot slot)
 {
-    const nrm_dtype type = slot_type(p->d.dtype, slot);
+    const nrm_dtype type = slot_type(&p->d, slot);
     size_t i, count = slot_count(&p->d, slot);
     for (i = 0; i < count; ++i) {
         double v = type_get(type, p->value[slot], i);
@@ -164,7 +164,7 @@ static inline int finite_if_given(const problem *p, enum slot slot)
 
 static inline double largest_value(const problem *p, enum slot slot)
 {
-    const nrm_dtype type = slot_type(p->d.dtype, slot);
+    const nrm_dtype type = slot_type(&p->d, slot);
     size_t i, count = slot_count(&p->d, slot);
     double largest = 0;
     for (i = 0; i < count; ++i) {
@@ -420,7 +420,7 @@ static inline void check_empty(const problem *p, enum verb verb, const outcome *
     int slot;
     size_t i;
     for (slot = SLOT_X; slot < SLOTS; ++slot) {
-        const size_t bytes = o->count[slot] * slot_size(o->dtype, (enum slot)slot);
+        const size_t bytes = o->count[slot] * slot_size(&o->d, (enum slot)slot);
         const char role = slot_role(p, verb, (enum slot)slot);
         const unsigned char *at = (const unsigned char *)o->value[slot];
         if (!at || (verb == VERB_APPLY && (slot == SLOT_MEAN || slot == SLOT_RSTD))) continue;

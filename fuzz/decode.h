@@ -205,7 +205,7 @@ static inline void fill_tensor(const problem *p, enum slot slot, const origin *f
 /* Gamma about 1, variances above 0 unless set by hand. */
 static inline void fill_parameters(const problem *p, enum slot slot, const origin *from)
 {
-    const nrm_dtype type = slot_type(p->d.dtype, slot);
+    const nrm_dtype type = slot_type(&p->d, slot);
     const size_t count = slot_count(&p->d, slot);
     gen g = gen_seed(from->seed * 64 + (unsigned)slot);
     void *values = p->value[slot];
@@ -317,7 +317,7 @@ static inline void decode_edits(bytes *b, fuzz_case *f)
         }
         place = (unsigned)next_bytes(b, 2);
         e->slot = decode_slot(where, place);
-        count = slot_count(&p->d, e->slot), type = slot_type(p->d.dtype, e->slot);
+        count = slot_count(&p->d, e->slot), type = slot_type(&p->d, e->slot);
         e->value = decode_number(b, type);
         if (!count) continue;
         e->at = place % count;

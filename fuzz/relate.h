@@ -13,7 +13,7 @@ static inline problem *problem_copy(const problem *p)
     problem_alloc(q);
     for (slot = SLOT_X; slot < SLOTS; ++slot)
         memcpy(q->value[slot], p->value[slot],
-               slot_count(&p->d, (enum slot)slot) * slot_size(p->d.dtype, (enum slot)slot));
+               slot_count(&p->d, (enum slot)slot) * slot_size(&p->d, (enum slot)slot));
     return q;
 }
 
@@ -31,7 +31,7 @@ static const enum verb forward_and_backward[2] = {VERB_FORWARD, VERB_BACKWARD};
 
 static inline void multiply(problem *p, enum slot slot, double factor)
 {
-    const nrm_dtype type = slot_type(p->d.dtype, slot);
+    const nrm_dtype type = slot_type(&p->d, slot);
     size_t i, count = slot_count(&p->d, slot);
     for (i = 0; i < count; ++i)
         type_put(type, p->value[slot], i, type_get(type, p->value[slot], i) * factor);
@@ -45,7 +45,7 @@ static inline void must_be_multiples(const outcome *a, const outcome *b, const d
     int slot;
     size_t i;
     for (slot = SLOT_X; slot < SLOTS; ++slot) {
-        const nrm_dtype type = slot_type(a->dtype, (enum slot)slot);
+        const nrm_dtype type = slot_type(&a->d, (enum slot)slot);
         if (!a->value[slot] || !b->value[slot] || fabs(factor[slot]) <= 0) continue;
         for (i = 0; i < a->count[slot]; ++i) {
             double u = type_get(type, a->value[slot], i);
@@ -98,7 +98,7 @@ static inline void relate_negated(const fuzz_case *f, gen *g)
 /* 1 when every value but 0 has an exponent within these. */
 static inline int within_exponents(const problem *p, enum slot slot, int least, int most)
 {
-    const nrm_dtype type = slot_type(p->d.dtype, slot);
+    const nrm_dtype type = slot_type(&p->d, slot);
     size_t i, count = slot_count(&p->d, slot);
     for (i = 0; i < count; ++i) {
         double v = fabs(type_get(type, p->value[slot], i));
@@ -159,7 +159,7 @@ static inline void slot_axes(const nrm_desc *d, enum slot slot, size_t axis[3])
 /* Moves all along an axis by 1/parts of its length, the end to the start. */
 static inline void rotate(const nrm_desc *d, enum slot slot, void *values, int along, size_t parts)
 {
-    const size_t size = slot_size(d->dtype, slot);
+    const size_t size = slot_size(d, slot);
     unsigned char *at = (unsigned char *)values, *old;
     size_t axis[3], inner = size, outer = 1, length, i, k;
     slot_axes(d, slot, axis);
@@ -246,7 +246,7 @@ static inline void relate_alone(const fuzz_case *f, gen *g)
         setup s = some_setup(g), t = some_setup(g);
         outcome *a = run(&all, verb, &s), *b = run(one, verb, &t);
         for (slot = SLOT_X; slot < SLOTS; ++slot) {
-            const nrm_dtype type = slot_type(p->d.dtype, (enum slot)slot);
+            const nrm_dtype type = slot_type(&p->d, (enum slot)slot);
             if (!a->value[slot] || !b->value[slot] || !per_sample(&p->d, (enum slot)slot)) continue;
             must(type_diff(type, (unsigned char *)a->value[slot] +
                                      i * b->count[slot] * type_size(type),
@@ -305,7 +305,7 @@ static inline void run_shares(problem *const share[2], enum verb verb, enum slot
     for (i = 0; i < 2; ++i) {
         setup s = some_setup(g);
         outcome *o = run(share[i], verb, &s);
-        const size_t bytes = o->value[out] ? o->count[out] * slot_size(o->dtype, out) : 0;
+        const size_t bytes = o->value[out] ? o->count[out] * slot_size(&o->d, out) : 0;
         must(o->clean && o->status == NRM_OK, "%s of share %zu: status %d", verb_name[verb], i,
              (int)o->status);
         if (o->value[out]) {
@@ -495,7 +495,7 @@ static inline void relate_halves(const fuzz_case *f, gen *g)
         must(a->status == b->status, "a half has another status than a float: %d", (int)a->status);
         for (slot = SLOT_X; slot < SLOTS; ++slot)
             for (i = 0; a->value[slot] && b->value[slot] && i < a->count[slot]; ++i) {
-                const nrm_dtype held = slot_type(NRM_F32, (enum slot)slot);
+                const nrm_dtype held = slot_type(&q->d, (enum slot)slot);
                 const double single = type_get(held, b->value[slot], i);
                 if (slot_is_tensor((enum slot)slot)
                         ? is_rounded(p->d.dtype, single, type_get(p->d.dtype, a->value[slot], i))
@@ -604,7 +604,7 @@ static inline int finite_outcome(const outcome *o, enum slot slot)
 {
     size_t i;
     for (i = 0; o->value[slot] && i < o->count[slot]; ++i) {
-        const double v = type_get(slot_type(o->dtype, slot), o->value[slot], i);
+        const double v = type_get(slot_type(&o->d, slot), o->value[slot], i);
         if (!(v - v == 0)) return 0;
     }
     return o->value[slot] != NULL;

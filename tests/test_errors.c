@@ -33,7 +33,7 @@ static problem *problem_of(nrm_dtype type, nrm_kind kind, size_t c, size_t s)
     gen g = gen_seed(5);
     p->d.kind = kind, p->d.n = 3, p->d.c = c, p->d.s = s, p->d.groups = 2;
     p->d.act = NRM_RELU, p->d.dtype = type, p->d.eps = 1e-5, p->running_rate = 0.1;
-    p->given = ~0u;
+    p->given = GIVEN_NORM | GIVEN_AROUND;
     problem_ordinary(&g, p);
     return p;
 }
@@ -660,9 +660,9 @@ static void nonfinite(problem *p, enum verb verb, double rate, nrm_status want, 
     check(same && with->clean, "%s %s %s: another %s", kind_name[p->d.kind], verb_name[verb], what,
           slot_name[at.slot]);
     if (want == NRM_ERR_NONFINITE && with->status == want)
-        check(type_diff(slot_type(p->d.dtype, SLOT_RUNNING_MEAN), with->value[SLOT_RUNNING_MEAN],
+        check(type_diff(slot_type(&p->d, SLOT_RUNNING_MEAN), with->value[SLOT_RUNNING_MEAN],
                         p->value[SLOT_RUNNING_MEAN], p->d.c) == p->d.c &&
-                  type_diff(slot_type(p->d.dtype, SLOT_RUNNING_VAR), with->value[SLOT_RUNNING_VAR],
+                  type_diff(slot_type(&p->d, SLOT_RUNNING_VAR), with->value[SLOT_RUNNING_VAR],
                             p->value[SLOT_RUNNING_VAR], p->d.c) == p->d.c,
               "%s %s %s: a running value was moved", kind_name[p->d.kind], verb_name[verb], what);
     outcome_free(apart);
@@ -743,7 +743,7 @@ static void test_nonfinite(nrm_dtype type)
 static void expect_zeros(enum slot slot, size_t count)
 {
     static const unsigned char zeros[512];
-    size_t bytes = count * slot_size(now.p->d.dtype, slot);
+    size_t bytes = count * slot_size(&now.p->d, slot);
     unsigned char *data = now.b.data[slot];
     if (!data || !role_writes(now.b.role[slot])) return;
     check(!memcmp(data, zeros, bytes), "%s %s: %s is not zero", kind_name[now.p->d.kind],

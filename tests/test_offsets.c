@@ -220,7 +220,7 @@ static void lay_out(bed *b, const problem *p, const setup *s)
             b->data[slot] = share_of(&b->d, shared ? shared : (enum slot)slot);
         else
             b->data[slot] = (unsigned char *)test_alloc(slot_count(&b->d, (enum slot)slot),
-                                                        slot_size(b->d.dtype, (enum slot)slot));
+                                                        slot_size(&b->d, (enum slot)slot));
         if (role_reads(b->role[slot]))
             slot_copy(&b->d, (enum slot)slot, p->value[slot], b->data[slot], LAY_OUT);
     }
@@ -230,7 +230,7 @@ static void lay_out(bed *b, const problem *p, const setup *s)
 /* The contents of a slot in canonical order. */
 static void *collected(const bed *b, enum slot slot)
 {
-    void *value = test_alloc(slot_count(&b->d, slot), slot_size(b->d.dtype, slot));
+    void *value = test_alloc(slot_count(&b->d, slot), slot_size(&b->d, slot));
     slot_copy(&b->d, slot, value, b->data[slot], COLLECT);
     return value;
 }
@@ -240,7 +240,7 @@ static void *collected(const bed *b, enum slot slot)
 static void take_in(bed *b, const problem *p, const setup *s, outcome *o)
 {
     int slot;
-    o->dtype = b->d.dtype, o->clean = bed_release(b);
+    o->d = b->d, o->clean = bed_release(b);
     for (slot = SLOT_X; slot < SLOTS; ++slot) {
         if (b->role[slot] == '.') continue;
         o->count[slot] = slot_count(&b->d, (enum slot)slot);
@@ -248,7 +248,7 @@ static void take_in(bed *b, const problem *p, const setup *s, outcome *o)
         if (role_writes(b->role[slot]) || s->y_is == (enum slot)slot || s->dx_is == (enum slot)slot)
             continue;
         if (memcmp(o->value[slot], p->value[slot],
-                   o->count[slot] * slot_size(o->dtype, (enum slot)slot)) != 0)
+                   o->count[slot] * slot_size(&o->d, (enum slot)slot)) != 0)
             o->clean = 0;
     }
     for (slot = SLOT_X; slot < SLOTS; ++slot) {

@@ -144,7 +144,7 @@ static problem *room_problem(nrm_dtype type)
     int slot;
     p->d.dtype = type;
     for (slot = SLOT_X; slot < SLOTS; ++slot) {
-        nrm_dtype held = slot_type(type, (enum slot)slot);
+        nrm_dtype held = slot_type(&p->d, (enum slot)slot);
         p->value[slot] = test_alloc(VALUES, sizeof(double));
         if (slot < SLOT_MEAN || slot >= SLOT_ADD)
             draw_list(&g, GEN_NORMAL, held, p->value[slot], VALUES);

@@ -214,7 +214,7 @@ static void draw_desc(gen *g, nrm_desc *d)
 static void draw_given(gen *g, placing *q)
 {
     const nrm_desc *d = &q->p.d;
-    q->p.given = (unsigned)gen_u64(g) | 1u << SLOT_DX; /* one output at least */
+    q->p.given = ((unsigned)gen_u64(g) | 1u << SLOT_DX) & (GIVEN_NORM | GIVEN_AROUND); /* one output at least */
     if (!(q->p.given >> SLOT_GATE & 1)) q->p.given &= ~(1u << SLOT_DGATE);
     if (!verb_adds(&q->p, q->verb)) q->p.given &= ~(1u << SLOT_BETA | 1u << SLOT_ADD);
     if (q->verb == VERB_BACKWARD_REDUCE && !verb_adds(&q->p, q->verb) && !d->affine_per_sample)
