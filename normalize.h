@@ -3222,10 +3222,12 @@ static size_t nrmi_values_in(const nrmi_job *j, size_t o)
     return j->w.planes * j->w.fold * nrmi_len_in(j, o);
 }
 
-/* NUMERICS, "Pilot": whether a group is one plane, short enough to be summed for its pilot. */
+/* NUMERICS, "Pilot": whether a group is one plane, short enough to be summed for its pilot; or
+   empty. */
 static int nrmi_sums_are_pilots(const nrmi_job *j, size_t o)
 {
-    return j->w.planes * j->w.fold == 1 && nrmi_values_in(j, o) <= NRMI_BLOCK;
+    const size_t values = nrmi_values_in(j, o);
+    return !values || (j->w.planes * j->w.fold == 1 && values <= NRMI_BLOCK);
 }
 
 /* Where in a group's list its 32 samples lie, in elements from the first. */
@@ -3383,7 +3385,7 @@ static void nrmi_start(const nrmi_call *q, nrmi_job *j, size_t *places)
     j->w = nrmi_walk_of(j, j->kind);
     if (j->inner && !d->affine_per_sample && !q->lengths)
         nrmi_join_samples(&j->w);
-    if (q->empty)
+    if (q->empty || !q->positions)
         return;
     if (j->t.stream && !nrmi_lines_whole(q, j))
         j->t.stream = 0;
@@ -3852,7 +3854,8 @@ static void nrmi_open_work(nrmi_work *w, const nrmi_tile *t, const nrmi_kernels 
     w->round = q8;
     w->c.half = direct && t->x_size == 2 ? t->dtype : 0;
     w->c.half_out = direct && !w->packs_out ? t->dtype : 0;
-    if (direct && what == NRMI_INNER && !t->column && t->call->param != NRM_F32)
+    if (direct && what == NRMI_INNER && !t->column && t->call->param != NRM_F32 &&
+        !(t->gamma && nrmi_bits(t->offset) != 0))
         w->c.half_param = t->dtype;
     if (what == NRMI_INNER) {
         w->copies_g = !nrmi_param_serves(w, t->gamma, t->offset);
@@ -4757,14 +4760,14 @@ static NRMI_NOINLINE void nrmi_find_scales(const nrmi_work *w)
     }
 }
 
-/* Packed y, done: to where it lies, in steps too. */
+/* Packed y, done: in steps, and to where it lies, which may pack it elsewhere. */
 static void nrmi_give_y(nrmi_work *w, const nrmi_span *s, size_t y_at)
 {
     const nrmi_tile *t = w->t;
-    if (t->out && w->round != 1)
-        nrmi_pack_like_y(w, s, w->z, t->out + t->size * y_at, 1);
     if (w->round)
         nrmi_give_steps(w, s, y_at);
+    if (t->out && w->round != 1)
+        nrmi_pack_like_y(w, s, w->z, t->out + t->size * y_at, 1);
 }
 
 /* y from u, which lies packed, or where y does. */
@@ -4993,14 +4996,15 @@ static void nrmi_map_rows(nrmi_work *w)
         piece = nrmi_least(piece, NRMI_PIECE);
     for (s.plane = 0; s.plane < t->planes; s.plane++) {
         len = nrmi_plane_len(t, s.plane);
-        for (s.lane = 0; s.lane < t->lanes; s.lane += s.lines)
+        for (s.lane = 0; s.lane < t->lanes; s.lane += s.lines) {
+            s.lines = nrmi_least(t->lanes - s.lane, lines);
             for (s.from = 0; s.from < len; s.from += piece) {
-                s.lines = nrmi_least(t->lanes - s.lane, lines);
                 s.n = nrmi_least(len - s.from, piece);
                 nrmi_lanes_from(w, &mine, &w->c, s.lane);
                 nrmi_lanes_from(w, &agains, &w->again, s.lane);
                 nrmi_map_chunk(w, &s);
             }
+        }
     }
     w->c = mine;
     w->again = agains;

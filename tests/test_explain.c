@@ -136,7 +136,7 @@ static void test_args(void)
     says(VERB_BACKWARD, NRM_ERR_NULL, "gate is NULL; dgate, which is given, is its gradient");
     a.dx = a.dgamma = a.dbeta = a.dadd = a.dgate = NULL;
     says(VERB_BACKWARD, NRM_ERR_NULL,
-         "dx, dgamma, dbeta, dadd and dgate are NULL; nrm_backward needs one of them");
+         "dx, dgamma, dbeta, dresidual, dadd and dgate are NULL; nrm_backward needs one of them");
     a.pool = &pool;
     says(VERB_INFER, NRM_ERR_NULL, "pool->run is NULL; it is called where pool->threads is 4");
     a.isa = (nrm_isa)-3;
