@@ -2977,6 +2977,8 @@ static unsigned nrmi_check_buffers(nrmi_call *q, int moves)
     q->needs = q->verb->needs;
     if (q->d->wide_residual && a->residual) /* z is residual then */
         q->needs &= ~NRMI_BIT(x);
+    if (q->d->wide_residual && a->dresidual)
+        q->needs &= ~NRMI_BIT(dx);
     if (a->q8 && (writes & NRMI_BIT(q8)))
         q->needs &= ~NRMI_BIT(y);
     if (!nrmi_reads_gamma(q))
@@ -8386,7 +8388,7 @@ static NRMI_INLINE void NRMI_OP(nrmi_stats_of)(const nrmi_chunk *c, int what, in
 
 /* What the two sums add up: d and d*d of the pilot, or dy' (INNER: t) and dy' * xhat. `along` is
    where the coefficients of the other side are; missing values count as +0. */
-static NRMI_INLINE nrmi_two NRMI_OP(nrmi_term)(const nrmi_chunk *c, int what, int row,
+static NRMI_SELDOM nrmi_two NRMI_OP(nrmi_term)(const nrmi_chunk *c, int what, int row,
                                                const nrmi_stats *of_lane, const nrmi_from *at,
                                                size_t x_at, size_t dy_at, size_t along, nrmi_m m,
                                                int part)
