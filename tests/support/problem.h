@@ -76,7 +76,7 @@ typedef struct problem {
     nrm_desc d;                    /* layout and pitches are set by each run */
     size_t line_gap[2], sample_gap[2]; /* unused elements after each line, sample: of x, of y */
     unsigned given;                /* a bit for each slot whose pointer is given where optional */
-    unsigned absent;               /* SLOT_X, SLOT_Y: left out where residual, q8 will do */
+    unsigned absent;               /* x, y, dx: left out where another will do */
     double running_rate;
     int running_population, accumulate;
     void *value[SLOTS];            /* canonical contents before a call */
@@ -350,9 +350,10 @@ static inline int takes_q8(const problem *p)
     return (p->d.kind == NRM_LAYER || p->d.kind == NRM_RMS) && p->d.dtype != NRM_F64;
 }
 
-/* x where z is the residual alone, y where q8 is there. */
+/* x where z is the residual alone, y where q8 is there, dx beside dresidual. */
 static inline int can_be_absent(const problem *p, enum verb verb, enum slot slot)
 {
+    if (slot == SLOT_DX) return p->d.wide_residual && p->given >> SLOT_DRESIDUAL & 1;
     if (slot == SLOT_X) return p->d.wide_residual && p->given >> SLOT_RESIDUAL & 1;
     return slot == SLOT_Y && verb == VERB_FORWARD && takes_q8(p) && p->given >> SLOT_Q8 & 1;
 }
@@ -1029,7 +1030,7 @@ static inline void problem_tensors(problem *p, int hard)
         draw_tensor(&g, &wide, hard && gen_one_in(&g, 4), p->value[SLOT_DSUM]);
         if (gen_one_in(&g, 2)) p->given |= 1u << SLOT_RESIDUAL;
         if (!gen_one_in(&g, 3)) p->given |= 1u << SLOT_DRESIDUAL;
-        if (p->given >> SLOT_DRESIDUAL & 1 && gen_one_in(&g, 3)) p->given &= ~(1u << SLOT_DX);
+        if (gen_one_in(&g, 3)) p->absent |= 1u << SLOT_DX;
         if (gen_one_in(&g, 3)) p->absent |= 1u << SLOT_X;
     }
     if (takes_q8(p) && !gen_one_in(&g, 3)) p->given |= GIVEN_Q8;
