@@ -2593,6 +2593,7 @@ typedef struct nrmi_call {
     size_t sample;    /* of which the length is wrong              */
     int empty;        /* no memory: n or c is 0                    */
     unsigned needs, writes;   /* buffers: a bit each                                       */
+    int8_t *q8;               /* NULL too where the call does not make it                  */
     unsigned found;   /* the caller's floating-point state         */
     const nrmi_field *met[2]; /* where the call is wrong: what is NULL; what overlaps, ... */
     size_t overlap;           /* ... and by how many bytes                                 */
@@ -2979,7 +2980,7 @@ static unsigned nrmi_check_buffers(nrmi_call *q, int moves)
         q->needs &= ~NRMI_BIT(x);
     if (q->d->wide_residual && a->dresidual)
         q->needs &= ~NRMI_BIT(dx);
-    if (a->q8 && (writes & NRMI_BIT(q8)))
+    if (q->q8)
         q->needs &= ~NRMI_BIT(y);
     if (!nrmi_reads_gamma(q))
         reads &= ~NRMI_BIT(gamma);
@@ -3034,6 +3035,7 @@ static NRMI_NOINLINE unsigned nrmi_check(const nrmi_verb *verb, const nrm_desc *
     q->a = a;
     q->verb = verb;
     q->array = array;
+    q->q8 = verb->writes & NRMI_BIT(q8) ? a->q8 : NULL;
     q->xp.sample = q->xp.line = q->yp.sample = q->yp.line = 0;
     wrong = nrmi_check_desc(d);
     if (wrong)
@@ -3593,7 +3595,7 @@ static int nrmi_crowded(const nrmi_tile *t, int is_double)
 /* Whether there is an output as large as x that the map makes. */
 static int nrmi_makes_out(const nrmi_tile *t)
 {
-    return t->out || t->dres || (!t->dy && t->call->a->q8);
+    return t->out || t->dres || (!t->dy && t->call->q8);
 }
 static size_t nrmi_most_lanes(const nrmi_tile *t, int wide)
 {
@@ -3832,7 +3834,7 @@ static void nrmi_open_work(nrmi_work *w, const nrmi_tile *t, const nrmi_kernels 
     size_t i;
     const int gives = gradient && !sums && t->gives;
     /* halves are read and written as they lie where nothing comes between */
-    const int turns = t->turns && (gradient || !sums), q8 = !gradient && !sums && t->call->a->q8;
+    const int turns = t->turns && (gradient || !sums), q8 = !gradient && !sums && t->call->q8;
     const int direct = t->size == 2 && !t->packs && !k->is_double && !t->res && !t->sum &&
                        !turns && !q8 && !makes_xhat &&
                        !(gradient && (t->acts || gives || t->x_size != 2 ||
@@ -4718,7 +4720,7 @@ static NRMI_NOINLINE void nrmi_give_steps(nrmi_work *w, const nrmi_span *s, size
 {
     const nrmi_tile *t = w->t;
     const size_t step = nrmi_packed_step(s);
-    unsigned char *const to = (unsigned char *)t->call->a->q8 + t->y_moved + y_at;
+    unsigned char *const to = (unsigned char *)t->call->q8 + t->y_moved + y_at;
     float *const y = (float *)(void *)w->e, *const scale = w->scale + s->lane;
     nrmi_steps q;
     size_t l, i;
@@ -5230,7 +5232,8 @@ static void nrmi_open(nrmi_stretch *v, const nrmi_job *j, size_t o, size_t p, si
     v->j = j;
     v->t = nrmi_aim(j, o, p, g, f);
     nrmi_set_planes(&v->t, planes);
-    v->t.scales = nrmi_shift((const unsigned char *)j->q->a->q8_scale, 4 * (o * j->w.groups + g));
+    if (j->q->q8)
+        v->t.scales = (unsigned char *)j->q->a->q8_scale + 4 * (o * j->w.groups + g);
     v->lanes = count;
 }
 
@@ -5576,7 +5579,7 @@ static void nrmi_apply_tile(const nrmi_job *j, const nrmi_kernels *k, const nrmi
     if (!t->len)
         return;
     /* the scale of a row is one for all of it */
-    if (!j->pool || nrmi_tile_values(t) < nrmi_cut() || (!gradient && j->q->a->q8)) {
+    if (!j->pool || nrmi_tile_values(t) < nrmi_cut() || (!gradient && j->q->q8)) {
         nrmi_map(t, k, what, gradient);
         return;
     }
@@ -6067,7 +6070,7 @@ enum { NRMI_ROWS = 64, NRMI_FEW_ROWS = 16 };
 static int nrmi_goes_by_rows(const nrmi_job *j, int moves)
 {
     return nrmi_plain_rows(j) && j->w.planes * j->w.fold == 1 && !moves && j->stat_step == 1 &&
-           !j->t.sum && !j->q->a->q8 && (j->inner || !j->q->lengths);
+           !j->t.sum && !j->q->q8 && (j->inner || !j->q->lengths);
 }
 
 /* A vector of ones, which is read over and over: floats, or halves of this type. */
