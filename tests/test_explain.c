@@ -428,7 +428,7 @@ static void test_random(void)
     unsigned long met[10] = {0};
     int i, k;
     group("the status of random calls");
-    for (i = 0; i < 60000; ++i) {
+    for (i = 0; i < 90000; ++i) {
         const enum verb verb = (enum verb)gen_below(&g, VERBS);
         char text[ROOM] = "";
         nrm_status want, got;
