@@ -520,7 +520,8 @@ static inline void bed_describe(bed *b, const problem *p, enum verb verb, const 
         if (s->idle && b->role[slot] == '.' && p->given >> slot & 1 && !(p->absent >> slot & 1))
             b->role[slot] = '-';
     }
-    if (b->role[SLOT_LENGTHS] == 'i') b->lengths = (const size_t *)p->value[SLOT_LENGTHS];
+    if (b->role[SLOT_LENGTHS] == 'i' && problem_volume(&b->d))
+        b->lengths = (const size_t *)p->value[SLOT_LENGTHS];
 }
 
 /* Lays a problem out for one call. */
