@@ -28,12 +28,6 @@ typedef struct way {
     int state;      /* an unusual floating point state of the caller; 0: as it is */
 } way;
 
-static inline int can_be(const problem *p, enum verb verb, enum slot out, enum slot in)
-{
-    return role_writes(slot_role(p, verb, out)) && role_reads(slot_role(p, verb, in)) &&
-           slots_lie_alike(&p->d, out, in);
-}
-
 static inline void draw_sharing(gen *g, const problem *p, enum verb verb, setup *s)
 {
     static const enum slot under_y[] = {SLOT_X, SLOT_RESIDUAL};
@@ -41,18 +35,18 @@ static inline void draw_sharing(gen *g, const problem *p, enum verb verb, setup 
     const size_t which = gen_below(g, 2);
     const enum slot y = under_y[which], sum = under_y[!which], dx = under_dx[gen_below(g, 3)];
     if (gen_one_in(g, 2)) return;
-    if (can_be(p, verb, SLOT_Y, y) && !gen_one_in(g, 3)) s->y_is = y;
-    if (can_be(p, verb, SLOT_SUM, sum) && !gen_one_in(g, 3)) s->sum_is = sum;
-    if (can_be(p, verb, SLOT_DX, dx)) s->dx_is = dx;
-    if (can_be(p, verb, SLOT_Y, SLOT_ADD) && which) s->y_is = SLOT_ADD;
-    if (can_be(p, verb, SLOT_Y, SLOT_GATE) && !which) s->y_is = SLOT_GATE;
-    if (can_be(p, verb, SLOT_DADD, SLOT_DY) && s->dx_is != SLOT_DY) s->dadd_is = SLOT_DY;
-    if (can_be(p, verb, SLOT_DADD, SLOT_ADD) && which) s->dadd_is = SLOT_ADD;
-    if (can_be(p, verb, SLOT_DGATE, SLOT_GATE)) s->dgate_is = SLOT_GATE;
-    if (can_be(p, verb, SLOT_DGATE, SLOT_DY) && s->dx_is != SLOT_DY && s->dadd_is != SLOT_DY)
+    if (may_share(p, verb, SLOT_Y, y) && !gen_one_in(g, 3)) s->y_is = y;
+    if (may_share(p, verb, SLOT_SUM, sum) && !gen_one_in(g, 3)) s->sum_is = sum;
+    if (may_share(p, verb, SLOT_DX, dx)) s->dx_is = dx;
+    if (may_share(p, verb, SLOT_Y, SLOT_ADD) && which) s->y_is = SLOT_ADD;
+    if (may_share(p, verb, SLOT_Y, SLOT_GATE) && !which) s->y_is = SLOT_GATE;
+    if (may_share(p, verb, SLOT_DADD, SLOT_DY) && s->dx_is != SLOT_DY) s->dadd_is = SLOT_DY;
+    if (may_share(p, verb, SLOT_DADD, SLOT_ADD) && which) s->dadd_is = SLOT_ADD;
+    if (may_share(p, verb, SLOT_DGATE, SLOT_GATE)) s->dgate_is = SLOT_GATE;
+    if (may_share(p, verb, SLOT_DGATE, SLOT_DY) && s->dx_is != SLOT_DY && s->dadd_is != SLOT_DY)
         s->dgate_is = SLOT_DY;
-    if (can_be(p, verb, SLOT_DRESIDUAL, SLOT_RESIDUAL) && which) s->dresidual_is = SLOT_RESIDUAL;
-    if (can_be(p, verb, SLOT_DRESIDUAL, SLOT_DSUM) && !which) s->dresidual_is = SLOT_DSUM;
+    if (may_share(p, verb, SLOT_DRESIDUAL, SLOT_RESIDUAL) && which) s->dresidual_is = SLOT_RESIDUAL;
+    if (may_share(p, verb, SLOT_DRESIDUAL, SLOT_DSUM) && !which) s->dresidual_is = SLOT_DSUM;
 }
 
 static inline void draw_way(gen *g, const problem *p, enum verb verb, nrm_isa isa,

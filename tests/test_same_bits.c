@@ -200,13 +200,6 @@ static void turned(const problem *p, enum verb verb, const outcome *want, gen *g
 
 /* ---- in place -------------------------------------------------------------------------------- */
 
-/* 1 when `out` may lie in the buffer of `in`. */
-static int may_share(const problem *p, enum verb verb, enum slot out, enum slot in)
-{
-    return role_writes(slot_role(p, verb, out)) && role_reads(slot_role(p, verb, in)) &&
-           slots_lie_alike(&p->d, out, in);
-}
-
 static void shared(const problem *p, enum verb verb, const outcome *want, setup s, enum slot out,
                    enum slot in)
 {

@@ -393,6 +393,13 @@ static inline int slots_lie_alike(const nrm_desc *d, enum slot out, enum slot in
            !(d->transpose_y && slot_is_like_y(out) != slot_is_like_y(in));
 }
 
+/* ... and both are there. Which inputs an output may share with is the call's business. */
+static inline int may_share(const problem *p, enum verb verb, enum slot out, enum slot in)
+{
+    return role_writes(slot_role(p, verb, out)) && role_reads(slot_role(p, verb, in)) &&
+           slots_lie_alike(&p->d, out, in);
+}
+
 /* The buffers of one call, in one block of memory that lives on from call to call. */
 typedef struct bed {
     nrm_desc d;
