@@ -25,7 +25,7 @@
    #include "normalize.h"                and just the include everywhere else.
    cc -O2 file.c                         no flags; -lm only where sqrt is no instruction
 
-  gcc 12 -O2 compiles the implementation in 8 seconds to 328 KB (with NRM_NO_SIMD in 3 to 149). Give
+  gcc 12 -O2 compiles the implementation in 9 seconds to 348 KB (with NRM_NO_SIMD in 3 to 162). Give
   it a file of its own, and your other files compile as fast as before. SIMD is chosen at run time.
 
  -- A2 Quick start ------------------------------------------------------------------------------
@@ -56,10 +56,15 @@
   More of what there is:
 
    d.dtype = NRM_BF16;                   x, y, dy, dx are uint16_t now; weight and bias stay float
+   d.param_half = 1;                     ... and now they are bf16, too
+   d.wide_residual = 1;                  a residual stream in float beside bf16 x and y
    a.residual = r; a.sum = z;            normalises x + r, and stores x + r in z: transformers
    d.act = NRM_SILU;                     y = silu(norm(x)); A3 has the other activations
    a.add = skip; d.act = NRM_RELU;       y = relu(norm(x) + skip): the block of ResNet
    a.gate = g;                           y = norm(x) * silu(g): gated RMS norm, as in Qwen3-Next
+   a.lengths = tokens;                   sequences of different lengths: what is behind is padding
+   d.transpose_y = 1;                    x in NHWC, y in NCHW, or the other way round
+   a.q8 = q; a.q8_scale = scale;         rows of y as int8, for an int8 matrix product
 
   What to look out for:
    - residual is added BEFORE the norm, add AFTER it. A transformer normalises x + residual; the
@@ -124,6 +129,19 @@
   NULL is 1, and gamma_offset is ignored then. beta NULL is 0. mean and rstd are double: as a float,
   a mean of 1e6 may be off by 0.03.
 
+  lengths are n sizes of at most s: of sample i only the positions below lengths[i] are there. The
+  rest is padding: it is not read, may hold NaN, does not count in m, and is +0 in every output.
+  mean and rstd are 0 where nothing is. Batch norm averages over all that is there; a sample of the
+  other kinds has the bits that it has alone, cut to its length (but NRM_GROUP's of one position,
+  which alone is layer norm: s = 1). An empty sample does not count in running statistics. The parts
+  take lengths, too.
+
+  q8 and q8_scale, of layer and RMS norm of float, bf16 and f16: a row of y in steps of its scale,
+     q8_scale = max|y| / 127,  q8 = y / q8_scale to the nearest integer, of two to the even one
+  y is the float here, before it is rounded to bf16 or f16. q8 lies as y, an element is a byte;
+  q8_scale has an element for each row, in the order of mean. y may be NULL then. A row that is not
+  finite has the scale NaN and steps of 0, a row of zeros the scale 0.
+
   Running statistics hold c values: running = (1 - running_rate) * running + running_rate * new, in
   double, then rounded to their type. running_rate is PyTorch's momentum, and 1 - momentum of Keras
   and ONNX. A rate of 1 replaces what was there, even NaN; 1/k in step k gives the average of all
@@ -162,6 +180,7 @@
 
    no values (n or c is 0)   NRM_OK, and tensors may be NULL. dgamma and dbeta become 0 (unless
                              accumulate), and so do the moments and sums of the parts
+   lengths that are all 0    the same, and outputs are +0
    one value to a mean       y = beta, dx = 0 (not RMS). It has no unbiased variance:
                              NRM_ERR_SAMPLES if running_var is given and running_population is 0.
                              Leave running_* out of such a call, as of a last batch of one
@@ -181,16 +200,19 @@
      NHWC   i * pitch.sample + k * pitch.line + j        line >= c, sample >= s * line
   A line or sample of 0 means the smallest value allowed, so a zeroed pitch is packed. Larger ones
   describe a slice of a larger tensor: three channels of RGBA pixels are NHWC with c = 3, line = 4.
-  x_pitch is that of x, residual, sum, dsum and dx, y_pitch that of y, dy, add, dadd, gate and
-  dgate. What lies between is neither read nor written. Nothing needs to be aligned, not even to its
+  x_pitch is that of x, residual, sum, dsum, dx and dresidual, y_pitch that of y, dy, add, dadd,
+  gate, dgate and q8. With transpose_y these lie in the other layout, and y_pitch is one of that;
+  forward it takes less time than a transposition of its own, backward more (dy is read twice).
+  What lies between is neither read nor written. Nothing needs to be aligned, not even to its
   own size.
 
   Inputs may overlap each other. An output may be the very same buffer as an input of equal pitch,
   in these cases; any other overlap of an output is NRM_ERR_ALIAS:
-     y = x, residual, add or gate          sum = x or residual
+     y = x, residual, add or gate          sum = x or residual     dresidual = residual or dsum
      dx = x, dy or dsum                    dadd = dy or add        dgate = dy or gate
-  Two outputs are never the same: of dx, dadd and dgate one may be dy. Two column slices of one
-  matrix do not overlap. Where there is only one line, or one sample, that pitch does not count.
+  Both have to lie alike, with elements of one size. Two outputs are never the same: of dx, dadd and
+  dgate one may be dy. Two column slices of one matrix do not overlap. Where there is only one line,
+  or one sample, that pitch does not count.
 
    dtype      x, residual, sum, dsum, dx;         gamma, beta, dgamma, dbeta, running_*   mean, rstd
               y, dy, add, dadd, gate, dgate
@@ -198,6 +220,12 @@
    NRM_F64    double                              double                                  double
    NRM_BF16   uint16_t: the upper half of a float float                                   double
    NRM_F16    uint16_t: IEEE binary16             float                                   double
+
+  With param_half, gamma, beta, dgamma and dbeta of NRM_BF16 and NRM_F16 are of that type, too; both
+  gradients are rounded once. With wide_residual, residual, sum, dsum and dresidual are float beside
+  16-bit x, y, dy and dx. z = x + residual is then not rounded but to float, and dresidual is the
+  gradient of residual as a float, which dx rounds. x may be NULL: z is residual, such as a sum that
+  was kept for backward. dx may be NULL where dresidual is given.
 
   bf16 and f16 only store: they are converted to float exactly, computed as float and rounded once,
   to nearest even. The same values stored as bf16 and as float give the same statistics and
@@ -352,8 +380,9 @@
                                        n = 0, running_rate = 1
    ghost batch norm                    a call for each part of the batch: A7
    AdaIN, conditional norm             NRM_INSTANCE, affine_per_sample = 1
-   padded sequences                    layer and RMS norm: as they are. Batch norm: nrm_reduce of
-                                       each sample with s = its length, nrm_merge, nrm_apply
+   padded sequences                    lengths; examples/14_lengths.c
+   transformer in bf16                 wide_residual, param_half; examples/13_float_residual.c
+   int8 linear layer after a norm      q8, q8_scale; examples/15_int8_linear.c
    nChw8c, nChw16c, inference          a call for each block of channels: NRM_NHWC, c = 8 or 16,
                                        sample = all channels * s
    ResNet's skip                       add, NRM_RELU
@@ -524,9 +553,9 @@ NRM_API nrm_status nrm_groupnorm(float *y, const float *x, size_t n, size_t c, s
 /* ---- B5 Described calls ------------------------------------------------------------------ */
 
 /* Normalises with the statistics of the input itself: training of batch norm; the other kinds
-   always. Needs x, y. Optional outputs, each on its own: sum, mean, rstd; running_mean and
-   running_var, which are updated. y may be x, residual, add or gate, sum x or residual. Statuses:
-   all. */
+   always. Needs x, y (A3 and A6 say when either may be NULL). Optional outputs, each on its own:
+   sum, mean, rstd; q8 and q8_scale together; running_mean and running_var, which are updated. y may
+   be x, residual, add or gate, sum x or residual. Statuses: all. */
 NRM_API nrm_status nrm_forward(const nrm_desc *, const nrm_args *);
 
 /* Normalises with the running statistics, which are only read. NRM_BATCH and NRM_INSTANCE.
@@ -535,9 +564,9 @@ NRM_API nrm_status nrm_forward(const nrm_desc *, const nrm_args *);
 NRM_API nrm_status nrm_infer(const nrm_desc *, const nrm_args *);
 
 /* Gradient of nrm_forward. Needs dy; x and residual as in forward, or its sum as x; mean (not for
-   RMS) and rstd as forward wrote them; gamma, beta, add, gate and the desc as in forward; and at
-   least one of the outputs dx, dgamma, dbeta, dadd, dgate, of which the last needs gate. dx may be
-   x, dy or dsum, dadd dy or add, dgate dy or gate. Statuses: as nrm_infer. */
+   RMS) and rstd as forward wrote them; gamma, beta, add, gate, lengths and the desc as in forward;
+   and at least one of the outputs dx, dgamma, dbeta, dresidual, dadd, dgate, of which the last
+   needs gate. dx may be x, dy or dsum, dadd dy or add, dgate dy or gate. Statuses: as nrm_infer. */
 NRM_API nrm_status nrm_backward(const nrm_desc *, const nrm_args *);
 
 /* Gradient of nrm_infer: frozen batch norm. Needs x, dy, running_mean, running_var, the rest and an
@@ -561,7 +590,8 @@ NRM_API nrm_status nrm_apply(const nrm_desc *, const nrm_args *, const nrm_momen
 NRM_API nrm_status nrm_backward_reduce(const nrm_desc *, const nrm_args *, nrm_sums *c_of_them);
 /* Adds `from` to `into`, channel by channel. */
 NRM_API void nrm_merge_sums(nrm_sums *into, const nrm_sums *from, size_t c);
-/* dx of this share from the merged sums, dadd and dgate if given. Needs x, dy, mean, rstd, dx, and
+/* dx of this share from the merged sums, dadd and dgate if given. Needs x, dy, mean, rstd, dx (or
+   dresidual), and
    gamma; beta, add and gate where there is an activation or a gate. All as in forward. */
 NRM_API nrm_status nrm_backward_apply(const nrm_desc *, const nrm_args *,
                                       const nrm_sums *c_of_them);
@@ -588,7 +618,7 @@ NRM_API nrm_status nrm_fold_next(float *weight_out, float *bias_out, const float
 /* The status that the call would return, and why, in a sentence that names the field, its value
    and what would do. `text` may be NULL; of `size` bytes, it is cut where it does not fit: 160 are
    enough unless sizes are huge. NRM_ERR_NONFINITE, and what depends on the array of a part, cannot
-   be known before. Nothing is read but *desc, *args and the pool. */
+   be known before. Nothing is read but *desc, *args, the pool and lengths. */
 NRM_API nrm_status nrm_explain(nrm_verb, const nrm_desc *, const nrm_args *, char *text,
                                size_t size);
 
@@ -1417,6 +1447,14 @@ static double nrmi_z(int dtype, int z_dtype, const void *x, const void *residual
 {
     const double v = nrmi_value(dtype, x, i);
     return residual ? nrmi_rounded(z_dtype, v + nrmi_value(z_dtype, residual, i)) : v;
+}
+
+/* The bits of float i. */
+static NRMI_INLINE uint32_t nrmi_word_at(const float *p, size_t i)
+{
+    uint32_t u;
+    memcpy(&u, p + i, sizeof u);
+    return u;
 }
 
 /* A length; nothing needs to be aligned. */
@@ -3377,7 +3415,7 @@ static void nrmi_start(const nrmi_call *q, nrmi_job *j, size_t *places)
     j->t.apart = !(f & NRMI_NEEDS_DY) || (j->t.out != j->t.x && j->t.out != j->t.res &&
                                           j->t.out != j->t.dy && j->t.out != j->t.dsum);
     if (j->t.out == j->t.x || j->t.out == j->t.res || j->t.out == j->t.dy ||
-        j->t.out == a->add || j->t.out == a->gate || ((f & NRMI_NEEDS_Y) && j->t.turns))
+        j->t.out == a->add || j->t.out == a->gate || j->t.turns)
         j->t.stream = 0;
     j->gamma = nrmi_reads_gamma(q) ? (const unsigned char *)a->gamma : NULL;
     j->beta = nrmi_reads_beta(q) ? (const unsigned char *)a->beta : NULL;
@@ -3859,7 +3897,8 @@ static void nrmi_open_work(nrmi_work *w, const nrmi_tile *t, const nrmi_kernels 
     w->round = q8;
     w->c.half = direct && t->x_size == 2 ? t->dtype : 0;
     w->c.half_out = direct && !w->packs_out ? t->dtype : 0;
-    if (direct && what == NRMI_INNER && !t->column && t->call->param != NRM_F32 &&
+    if ((w->c.half || w->c.half_out) && what == NRMI_INNER && !t->column &&
+        t->call->param != NRM_F32 &&
         !(t->gamma && nrmi_bits(t->offset) != 0))
         w->c.half_param = t->dtype;
     if (what == NRMI_INNER) {
@@ -4037,24 +4076,93 @@ static size_t nrmi_packed_step(const nrmi_span *s)
     return (s->n + 15) & ~(size_t)15;
 }
 
-/* Copies lines of n elements of `size` bytes from one pair of steps, from line to line and from
-   element to element, to another. */
-static NRMI_NOINLINE void nrmi_turn(unsigned char *to, size_t to_step, size_t to_next,
-                                    const unsigned char *from, size_t step, size_t next,
-                                    const nrmi_span *s, size_t size)
+/* A square, transposed: 4 floats, 4 halves, 2 doubles a row. Steps in bytes. */
+#define NRMI_SQUARE(size) ((size) == 1 ? 0 : (size) == 8 ? 2 : 4)
+#if defined(__SSE2__) || defined(_M_X64)
+static NRMI_INLINE void nrmi_square(unsigned char *to, size_t to_step, const unsigned char *from,
+                                    size_t step, size_t size)
 {
-    size_t l, i;
-#define NRMI_TURN(size)                                                                   \
-    for (i = 0; i < s->n; i++)                                                            \
-        for (l = 0; l < s->lines; l++)                                                    \
-    memcpy(to + (size) * (l * to_step + i * to_next), from + (size) * (l * step + i * next), size)
-    switch (size) {
-    case 1: NRMI_TURN(1); break;
-    case 2: NRMI_TURN(2); break;
-    case 4: NRMI_TURN(4); break;
-    default: NRMI_TURN(8);
+    __m128i a, b, c, d, e;
+    if (size == 8) {
+        a = _mm_loadu_si128((const __m128i *)from);
+        b = _mm_loadu_si128((const __m128i *)(from + step));
+        _mm_storeu_si128((__m128i *)to, _mm_unpacklo_epi64(a, b));
+        _mm_storeu_si128((__m128i *)(to + to_step), _mm_unpackhi_epi64(a, b));
+    } else if (size == 4) {
+        a = _mm_loadu_si128((const __m128i *)from);
+        b = _mm_loadu_si128((const __m128i *)(from + step));
+        c = _mm_loadu_si128((const __m128i *)(from + 2 * step));
+        d = _mm_loadu_si128((const __m128i *)(from + 3 * step));
+        e = _mm_unpacklo_epi32(a, b);
+        a = _mm_unpackhi_epi32(a, b);
+        b = _mm_unpacklo_epi32(c, d);
+        c = _mm_unpackhi_epi32(c, d);
+        _mm_storeu_si128((__m128i *)to, _mm_unpacklo_epi64(e, b));
+        _mm_storeu_si128((__m128i *)(to + to_step), _mm_unpackhi_epi64(e, b));
+        _mm_storeu_si128((__m128i *)(to + 2 * to_step), _mm_unpacklo_epi64(a, c));
+        _mm_storeu_si128((__m128i *)(to + 3 * to_step), _mm_unpackhi_epi64(a, c));
+    } else {
+        a = _mm_loadl_epi64((const __m128i *)from);
+        b = _mm_loadl_epi64((const __m128i *)(from + step));
+        c = _mm_loadl_epi64((const __m128i *)(from + 2 * step));
+        d = _mm_loadl_epi64((const __m128i *)(from + 3 * step));
+        a = _mm_unpacklo_epi16(a, b);
+        c = _mm_unpacklo_epi16(c, d);
+        e = _mm_unpacklo_epi32(a, c);
+        a = _mm_unpackhi_epi32(a, c);
+        _mm_storel_epi64((__m128i *)to, e);
+        _mm_storel_epi64((__m128i *)(to + to_step), _mm_unpackhi_epi64(e, e));
+        _mm_storel_epi64((__m128i *)(to + 2 * to_step), a);
+        _mm_storel_epi64((__m128i *)(to + 3 * to_step), _mm_unpackhi_epi64(a, a));
     }
-#undef NRMI_TURN
+}
+#else
+static NRMI_INLINE void nrmi_square(unsigned char *to, size_t to_step, const unsigned char *from,
+                                    size_t step, size_t size)
+{
+    size_t i;
+    for (i = 0; i < NRMI_SQUARE(size); i++) {
+        memcpy(to + i * size, from + i * step, size);
+        memcpy(to + to_step + i * size, from + i * step + size, size);
+        if (size == 8)
+            continue;
+        memcpy(to + 2 * to_step + i * size, from + i * step + 2 * size, size);
+        memcpy(to + 3 * to_step + i * size, from + i * step + 3 * size, size);
+    }
+}
+#endif
+
+/* Copies elements from one pair of steps to another: `rows` that are `step` bytes apart, of n
+   elements `next` bytes apart. What is transposed goes square by square. */
+static NRMI_INLINE void nrmi_turn_of(unsigned char *to, size_t to_step, size_t to_next,
+                                     const unsigned char *from, size_t step, size_t next,
+                                     size_t rows, size_t n, size_t size)
+{
+    const size_t square = to_step == size && next == size ? NRMI_SQUARE(size) : 0;
+    const size_t whole_n = square ? n - n % square : 0;
+    const size_t whole = whole_n ? rows - rows % square : 0;
+    size_t r, i;
+    for (r = 0; r < whole; r += square)
+        for (i = 0; i < whole_n; i += square)
+            nrmi_square(to + r * size + i * to_next, to_next, from + r * step + i * size, step,
+                        size);
+    for (r = 0; r < rows; r++)
+        for (i = r < whole ? whole_n : 0; i < n; i++)
+            memcpy(to + r * to_step + i * to_next, from + r * step + i * next, size);
+}
+static NRMI_NOINLINE void nrmi_turn(unsigned char *to, size_t to_step, size_t to_next,
+                                    const unsigned char *from, const size_t *steps, size_t rows,
+                                    size_t n, size_t size)
+{
+    const size_t step = steps[0] * size, next = steps[1] * size;
+    to_step *= size;
+    to_next *= size;
+    switch (size) {
+    case 1: nrmi_turn_of(to, to_step, to_next, from, step, next, rows, n, 1); break;
+    case 2: nrmi_turn_of(to, to_step, to_next, from, step, next, rows, n, 2); break;
+    case 4: nrmi_turn_of(to, to_step, to_next, from, step, next, rows, n, 4); break;
+    default: nrmi_turn_of(to, to_step, to_next, from, step, next, rows, n, 8);
+    }
 }
 
 /* Packs a chunk of a tensor that lies as y; or unpacks it. What is transposed passes the end of
@@ -4064,6 +4172,7 @@ static void nrmi_pack_like_y(const nrmi_work *w, const nrmi_span *s, unsigned ch
 {
     const nrmi_tile *t = w->t;
     const size_t step = nrmi_packed_step(s), line = s->apart * t->y_step;
+    const size_t theirs[2] = {t->y_next, line}, ours[2] = {step, 1};
     const size_t rest = (w->k->size - t->size) * s->lines * step;
     nrmi_packing p = nrmi_packing_of(packed, step, at, line, s->lines, s->n, t->dtype);
     if (t->turns) {
@@ -4071,11 +4180,12 @@ static void nrmi_pack_like_y(const nrmi_work *w, const nrmi_span *s, unsigned ch
         p.x_step = step;
     }
     if (t->turns && !back)
-        nrmi_turn(p.x, step, 1, at, line, t->y_next, s, t->size);
+        nrmi_turn(p.x, 1, step, at, theirs, s->n, s->lines, t->size);
     if (rest || !t->turns)
         (back ? w->k->unpack : w->k->pack)(&p);
     if (t->turns && back)
-        nrmi_turn((unsigned char *)(uintptr_t)at, line, t->y_next, p.x, step, 1, s, t->size);
+        nrmi_turn((unsigned char *)(uintptr_t)at, line, t->y_next, p.x, ours, s->lines, s->n,
+                  t->size);
 }
 
 /* What acts, of nothing yet. */
@@ -4719,35 +4829,40 @@ static int nrmi_all_finite(const nrmi_work *w)
 static NRMI_NOINLINE void nrmi_give_steps(nrmi_work *w, const nrmi_span *s, size_t y_at)
 {
     const nrmi_tile *t = w->t;
-    const size_t step = nrmi_packed_step(s);
+    const size_t step = nrmi_packed_step(s), ours[2] = {step, 1}, all = s->lines * step;
     unsigned char *const to = (unsigned char *)t->call->q8 + t->y_moved + y_at;
-    float *const y = (float *)(void *)w->e, *const scale = w->scale + s->lane;
+    unsigned char *const bytes = w->e; /* steps go over the floats they are of */
     nrmi_steps q;
     size_t l, i;
-    for (l = 0; l < s->lines; l++)
-        for (i = 0; i < s->n; i++)
-            y[l * step + i] = w->k->is_double
-                                  ? (float)((const double *)(void *)w->z)[l * step + i]
-                                  : ((const float *)(void *)w->z)[l * step + i];
-    q.y = y;
-    q.scale = scale;
+    q.y = (float *)(void *)w->e;
+    q.scale = w->scale + s->lane;
     q.step = step;
     q.lines = s->lines;
     q.n = s->n;
     q.place = t->column;
+    for (i = 0; w->k->is_double && i < all; i++)
+        q.y[i] = (float)((const double *)(void *)w->z)[i];
+    if (!w->k->is_double && w->round == 1)
+        q.y = (float *)(void *)w->z;
+    else if (!w->k->is_double)
+        memcpy(q.y, w->z, 4 * all);
     if (w->round == 1) {
         t->call->set->f32->largest(&q);
         return;
     }
     t->call->set->f32->steps(&q);
-    for (l = 0; l < s->lines; l++)
-        for (i = 0; i < s->n; i++) {
-            uint32_t u, none;
-            memcpy(&u, &y[l * step + i], sizeof u);
-            memcpy(&none, &scale[t->column ? i : l], sizeof none);
-            to[l * s->apart * t->y_step + i * t->y_next] =
-                (unsigned char)(u & ((none >> 31) - 1u));
-        }
+    for (l = 0; l < s->lines; l++) {
+        unsigned char *const line = q.place || t->turns ? bytes + l * step : to + l * t->y_step;
+        const float *const v = q.y + l * step;
+        for (i = 0; i < s->n; i++)
+            line[i] = (unsigned char)nrmi_word_at(v, i);
+        for (i = 0; q.place && i < s->n; i++)
+            line[i] &= (unsigned char)((nrmi_word_at(q.scale, i) >> 31) - 1u);
+        if (!q.place && nrmi_word_at(q.scale, l) >> 31)
+            memset(line, 0, s->n);
+    }
+    if (q.place || t->turns)
+        nrmi_turn(to, t->y_step, t->y_next, bytes, ours, s->lines, s->n, 1);
 }
 
 /* Between the rounds: the largest |y| of each lane makes its scale, which the caller gets. -1: all
@@ -4985,12 +5100,13 @@ static void nrmi_map_joined(nrmi_work *w, size_t times)
     }
 }
 
-/* Rows, as many at a time as have room where they are packed. */
+/* Rows, as many at a time as have room where they are packed. Of rows that are transposed, all at
+   the same places come one after the other: they share lines of cache. */
 static void nrmi_map_rows(nrmi_work *w)
 {
     const nrmi_tile *t = w->t;
     const nrmi_chunk mine = w->c, agains = w->again;
-    size_t piece = t->len, lines = t->lanes, len;
+    size_t piece = t->len, lines = t->lanes, len, band, end;
     nrmi_span s;
     s.apart = 1;
     if (w->packs_x || w->packs_dy || w->packs_out) {
@@ -4999,18 +5115,19 @@ static void nrmi_map_rows(nrmi_work *w)
     }
     if (w->copies_g || w->copies_b)
         piece = nrmi_least(piece, NRMI_PIECE);
-    for (s.plane = 0; s.plane < t->planes; s.plane++) {
-        len = nrmi_plane_len(t, s.plane);
-        for (s.lane = 0; s.lane < t->lanes; s.lane += s.lines) {
-            s.lines = nrmi_least(t->lanes - s.lane, lines);
-            for (s.from = 0; s.from < len; s.from += piece) {
-                s.n = nrmi_least(len - s.from, piece);
+    for (s.plane = 0; s.plane < t->planes; s.plane++)
+        for (len = nrmi_plane_len(t, s.plane), band = 0; band < len; band = end) {
+            end = t->turns ? nrmi_least(len, band + piece) : len;
+            for (s.lane = 0; s.lane < t->lanes; s.lane += s.lines) {
+                s.lines = nrmi_least(t->lanes - s.lane, lines);
                 nrmi_lanes_from(w, &mine, &w->c, s.lane);
                 nrmi_lanes_from(w, &agains, &w->again, s.lane);
-                nrmi_map_chunk(w, &s);
+                for (s.from = band; s.from < end; s.from += piece) {
+                    s.n = nrmi_least(end - s.from, piece);
+                    nrmi_map_chunk(w, &s);
+                }
             }
         }
-    }
     w->c = mine;
     w->again = agains;
 }
@@ -5218,11 +5335,13 @@ static size_t nrmi_groups_at_once(const nrmi_job *j, size_t keep)
        norm training of 32x256x14x14 took 1060 to 1550 us, and so 380 to 580 (Zen 4) */
     const size_t kept = w->planes > 1 && keep <= NRMI_TWICE ? 8 * keep : keep;
     const size_t fit = kept / j->q->size / w->planes / w->fold / (w->len ? w->len : 1);
+    /* lanes that are transposed share lines of cache: so many that they fill some */
+    const size_t least = j->t.turns ? (NRMI_ACROSS + w->fold - 1) / w->fold : 1;
     if (!solid)
         return 1;
     if (w->column || fit > most)
         return most;
-    return fit ? fit : 1;
+    return fit > least ? fit : nrmi_least(least, most);
 }
 
 /* Starts the stretch of `count` lanes from (g, f) on. */
@@ -5433,7 +5552,8 @@ static size_t nrmi_cut(void)
    own took for 32x256x14x14. */
 static int nrmi_units_suffice(const nrmi_job *j, size_t units, size_t values)
 {
-    const size_t threads = j->pool->threads, most = NRMI_LANES * j->w.planes * j->w.len;
+    const size_t lanes = j->t.turns ? NRMI_ACROSS : NRMI_LANES;
+    const size_t threads = j->pool->threads, most = lanes * j->w.planes * j->w.len;
     const int one_cell = j->w.planes == 1 && j->w.len <= NRMI_RUN;
     if (j->w.column && !one_cell && nrmi_least(values, most) >= nrmi_cut())
         return 0;
@@ -6056,9 +6176,10 @@ static nrm_status nrmi_running_end(const nrmi_job *j, nrmi_running *r, double m)
 static int nrmi_plain_rows(const nrmi_job *j)
 {
     const nrmi_tile *t = &j->t;
+    const int offset = nrmi_bits(j->gamma ? j->q->d->gamma_offset : 0) != 0;
     return !j->w.column && !j->pool && t->dtype != NRM_F64 && !t->packs && !t->res && !t->acts &&
-           !t->gives && !t->forced && !t->turns && !t->dres && !(j->inner && (j->q->d->affine_per_sample ||
-                                        nrmi_bits(j->gamma ? j->q->d->gamma_offset : 0) != 0));
+           !t->gives && !t->forced && !t->turns && !t->dres &&
+           !(j->inner && (j->q->d->affine_per_sample || offset));
 }
 
 /* LAYER, RMS and INSTANCE of the usual kind: rows of floats or halves as they lie, of which so many
@@ -6651,7 +6772,6 @@ static void nrmi_room_together(nrmi_together *g)
 static void nrmi_open_together(nrmi_together *g, const nrmi_job *j)
 {
     nrmi_chunk *c = &g->c;
-    size_t i;
     g->j = j;
     g->rows = j->s > 1 ? j->s : j->w.groups;
     g->planes = j->w.groups / g->rows;
@@ -7125,7 +7245,8 @@ static int nrmi_goes_back_by_rows(const nrmi_job *j)
 {
     const size_t fold = j->w.fold, most = fold > 1 ? NRMI_TWICE / 2 / fold : NRMI_FIRST_CACHE / 2;
     return nrmi_plain_rows(j) && j->kind != NRM_BATCH && fold <= NRMI_ROWS && j->t.out &&
-           j->t.apart && !j->t.dsum && j->t.x_size == j->t.size && !j->q->lengths && !j->q->d->affine_per_sample && j->w.len <= most / j->t.size;
+           j->t.apart && !j->t.dsum && j->t.x_size == j->t.size && !j->q->lengths &&
+           !j->q->d->affine_per_sample && j->w.len <= most / j->t.size;
 }
 
 static void nrmi_open_slopes(nrmi_slopes *s, const nrmi_job *j)
@@ -9358,7 +9479,8 @@ static NRMI_NOINLINE void NRMI_OP(nrmi_largest)(const nrmi_steps *q)
         const float *y = q->y + l * q->step;
         nrmi_v most = nrmi_set1(0);
         for (i = 0; i < q->n; i += NRMI_W) {
-            const nrmi_v v = nrmi_load_part(y + i, nrmi_mask(nrmi_least(q->n - i, NRMI_W)));
+            const size_t n = nrmi_least(q->n - i, NRMI_W);
+            const nrmi_v v = n < NRMI_W ? nrmi_load_part(y + i, nrmi_mask(n)) : nrmi_load(y + i);
             if (q->place)
                 nrmi_store(q->scale + i, NRMI_OP(nrmi_larger)(nrmi_load(q->scale + i), v));
             else
@@ -9378,7 +9500,7 @@ static NRMI_NOINLINE void NRMI_OP(nrmi_to_steps)(const nrmi_steps *q)
     for (l = 0; l < q->lines; l++)
         for (i = 0; i < q->n; i += NRMI_W) {
             float *const y = q->y + l * q->step + i;
-            nrmi_v v = nrmi_load_part(y, nrmi_mask(nrmi_least(q->n - i, NRMI_W)));
+            nrmi_v v = nrmi_load(y); /* what is past the end may be anything */
             v = nrmi_div(v, q->place ? nrmi_load(q->scale + i) : nrmi_set1(q->scale[l]));
             v = nrmi_choose(nrmi_sub(v, most), most, v); /* where the scale is denormal */
             v = nrmi_choose(nrmi_sub(least, v), least, v);

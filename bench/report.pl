@@ -8,6 +8,7 @@
 # same. Needs gnuplot. The colours are Okabe and Ito's, which differ for the colour-blind, too.
 use strict;
 use warnings;
+use Text::Wrap 'wrap';
 use FindBin;
 require "$FindBin::Bin/rows.pl";
 require "$FindBin::Bin/results.pl";
@@ -301,20 +302,28 @@ sub kind_table {
 sub noise {
     my ($rows) = @_;
     my @spread = sort { $a <=> $b } map { ($_->{high} - $_->{low}) / $_->{us} } @$rows;
-    return sprintf "Spread of the repetitions of `make bench`, (longest - shortest) / median: " .
-        "%.0f%% in the middle row, above\n%.0f%% in a tenth of them. %s\n", 100 * median(@spread),
-        100 * $spread[0.9 * $#spread], busy($rows);
+    return wrapped(sprintf("Spread of the repetitions of `make bench`, (longest - shortest) / " .
+        "median: %.0f%% in the middle row, above %.0f%% in a tenth of them. %s",
+        100 * median(@spread), 100 * $spread[0.9 * $#spread], busy($rows)), '') . "\n";
+}
+
+# Words in lines of at most 100 characters, all but the first behind `indent`.
+sub wrapped {
+    my ($text, $indent) = @_;
+    local ($Text::Wrap::columns, $Text::Wrap::huge, $Text::Wrap::unexpand) = (101, 'overflow', 0);
+    return wrap('', $indent, $text);
 }
 
 # The first lines: who, and on what.
 sub about {
     my ($results) = @_;
     my $machine = $results->{machine};
-    return "\nOf $results->{date}, commit $results->{commit}: $machine->{processor}, " .
+    return "\n" . wrapped(
+        "Of $results->{date}, commit $results->{commit}: $machine->{processor}, " .
         "$machine->{cores} cores, " . join(', ', @{$machine->{caches}}) . "; " .
-        "$machine->{isas}[-1]; $results->{compiler} $results->{flags}.\nBeside it: " .
+        "$machine->{isas}[-1]; $results->{compiler} $results->{flags}. Beside it: " .
         (join(', ', map { "$_->{name} $_->{version}" } @{$results->{peers}}) || 'no library') .
-        ", and plain loops (-O3 -march=native -ffast-math).\n\n";
+        ", and plain loops (-O3 -march=native -ffast-math).", '') . "\n\n";
 }
 
 sub write_report {
@@ -323,7 +332,8 @@ sub write_report {
     my ($short) = grep { $_->{title} eq 'in short' } @tables;
     print $out "# Results\n\nMade by `make report`; what is measured, and how: ",
         "[README.md](README.md).\n", about($results), "## At a glance\n\n",
-        (map { markdown($_) } glance($results->{rows})), (map { "- $_\n" } beside_lines($results)),
+        (map { markdown($_) } glance($results->{rows})),
+        (map { wrapped("- $_", '  ') . "\n" } beside_lines($results)),
         "\n", @charts;
     print $out noise($rows), "\n" if $rows;
     print $out markdown({%$short, title => 'in short: one thread, float, means'}) if $short;

@@ -190,6 +190,7 @@ __mmask16 _mm512_test_epi32_mask(__m512i, __m512i);
 __mmask8 _mm512_test_epi64_mask(__m512i, __m512i);
 double _mm_cvtsd_f64(__m128d);
 unsigned _mm_getcsr(void);
+__m128i _mm_loadl_epi64(const __m128i *);
 __m128 _mm_loadu_ps(const float *);
 __m128i _mm_loadu_si128(const __m128i *);
 __m128 _mm_set_ps(float, float, float, float);
@@ -197,8 +198,14 @@ __m128d _mm_set_sd(double);
 void _mm_setcsr(unsigned);
 void _mm_sfence(void);
 __m128d _mm_sqrt_sd(__m128d, __m128d);
+void _mm_storel_epi64(__m128i *, __m128i);
 void _mm_storeu_ps(float *, __m128);
 void _mm_storeu_si128(__m128i *, __m128i);
+__m128i _mm_unpackhi_epi32(__m128i, __m128i);
+__m128i _mm_unpackhi_epi64(__m128i, __m128i);
+__m128i _mm_unpacklo_epi16(__m128i, __m128i);
+__m128i _mm_unpacklo_epi32(__m128i, __m128i);
+__m128i _mm_unpacklo_epi64(__m128i, __m128i);
 
 #ifdef __cplusplus
 }
