@@ -328,7 +328,7 @@ static outcome *results_of(problem *p, const adversary *a)
 static ref_real difference_of(const problem *p, const outcome *o, enum slot slot, size_t at,
                               ref_real exact, ref_real bound)
 {
-    return ref_abs(type_get(slot_type(p->d.dtype, slot), o->value[slot], at) - exact) / bound;
+    return ref_abs(type_get(slot_type(&p->d, slot), o->value[slot], at) - exact) / bound;
 }
 
 static ref_precision precision_of(const adversary *a)

@@ -28,11 +28,6 @@ typedef struct way {
     int state;      /* an unusual floating point state of the caller; 0: as it is */
 } way;
 
-static inline int can_be(const problem *p, enum verb verb, enum slot out, enum slot in)
-{
-    return role_writes(slot_role(p, verb, out)) && role_reads(slot_role(p, verb, in));
-}
-
 static inline void draw_sharing(gen *g, const problem *p, enum verb verb, setup *s)
 {
     static const enum slot under_y[] = {SLOT_X, SLOT_RESIDUAL};
@@ -40,16 +35,18 @@ static inline void draw_sharing(gen *g, const problem *p, enum verb verb, setup 
     const size_t which = gen_below(g, 2);
     const enum slot y = under_y[which], sum = under_y[!which], dx = under_dx[gen_below(g, 3)];
     if (gen_one_in(g, 2)) return;
-    if (can_be(p, verb, SLOT_Y, y) && !gen_one_in(g, 3)) s->y_is = y;
-    if (can_be(p, verb, SLOT_SUM, sum) && !gen_one_in(g, 3)) s->sum_is = sum;
-    if (can_be(p, verb, SLOT_DX, dx)) s->dx_is = dx;
-    if (can_be(p, verb, SLOT_Y, SLOT_ADD) && which) s->y_is = SLOT_ADD;
-    if (can_be(p, verb, SLOT_Y, SLOT_GATE) && !which) s->y_is = SLOT_GATE;
-    if (can_be(p, verb, SLOT_DADD, SLOT_DY) && s->dx_is != SLOT_DY) s->dadd_is = SLOT_DY;
-    if (can_be(p, verb, SLOT_DADD, SLOT_ADD) && which) s->dadd_is = SLOT_ADD;
-    if (can_be(p, verb, SLOT_DGATE, SLOT_GATE)) s->dgate_is = SLOT_GATE;
-    if (can_be(p, verb, SLOT_DGATE, SLOT_DY) && s->dx_is != SLOT_DY && s->dadd_is != SLOT_DY)
+    if (may_share(p, verb, SLOT_Y, y) && !gen_one_in(g, 3)) s->y_is = y;
+    if (may_share(p, verb, SLOT_SUM, sum) && !gen_one_in(g, 3)) s->sum_is = sum;
+    if (may_share(p, verb, SLOT_DX, dx)) s->dx_is = dx;
+    if (may_share(p, verb, SLOT_Y, SLOT_ADD) && which) s->y_is = SLOT_ADD;
+    if (may_share(p, verb, SLOT_Y, SLOT_GATE) && !which) s->y_is = SLOT_GATE;
+    if (may_share(p, verb, SLOT_DADD, SLOT_DY) && s->dx_is != SLOT_DY) s->dadd_is = SLOT_DY;
+    if (may_share(p, verb, SLOT_DADD, SLOT_ADD) && which) s->dadd_is = SLOT_ADD;
+    if (may_share(p, verb, SLOT_DGATE, SLOT_GATE)) s->dgate_is = SLOT_GATE;
+    if (may_share(p, verb, SLOT_DGATE, SLOT_DY) && s->dx_is != SLOT_DY && s->dadd_is != SLOT_DY)
         s->dgate_is = SLOT_DY;
+    if (may_share(p, verb, SLOT_DRESIDUAL, SLOT_RESIDUAL) && which) s->dresidual_is = SLOT_RESIDUAL;
+    if (may_share(p, verb, SLOT_DRESIDUAL, SLOT_DSUM) && !which) s->dresidual_is = SLOT_DSUM;
 }
 
 static inline void draw_way(gen *g, const problem *p, enum verb verb, nrm_isa isa,
@@ -77,14 +74,14 @@ static inline void draw_way(gen *g, const problem *p, enum verb verb, nrm_isa is
 
 static inline const char *way_text(const way *w, enum verb verb)
 {
-    static char text[360];
+    static char text[400];
     const setup *s = &w->s;
     snprintf(text, sizeof text, "%s, %s, %s, shift %zu%s, y in %s, sum in %s, dx in %s, dadd "
-             "in %s, dgate in %s, threads %zu (%s%s), workspace %zu%s", verb_name[verb],
+             "in %s, dgate in %s, dresidual in %s, threads %zu (%s%s), workspace %zu%s", verb_name[verb],
              nrm_isa_name(s->isa), layout_name[s->layout], s->shift,
              s->zero_s ? ", s 1 as 0" : "", slot_name[s->y_is], slot_name[s->sum_is],
              slot_name[s->dx_is], slot_name[s->dadd_is], slot_name[s->dgate_is],
-             s->pool ? w->pool.pool.threads : 1,
+             slot_name[s->dresidual_is], s->pool ? w->pool.pool.threads : 1,
              s->pool ? pool_order_name[w->pool.order] : "none",
              w->pool.disorder ? ", odd state" : "", s->workspace_size,
              w->state ? ", caller's state odd" : "");
@@ -118,7 +115,7 @@ static inline void must_match(const outcome *want, const outcome *got, const cha
     nrm_dtype type;
     ++report.checks;
     if (same_outcome(want, got, &at)) return;
-    type = slot_type(want->dtype, at.slot ? at.slot : SLOT_MEAN);
+    type = slot_type(&want->d, at.slot ? at.slot : SLOT_MEAN);
     must(0, "%s: %s[%zu] is %.17g, not %.17g; status %d, not %d", what, slot_name[at.slot],
          at.index, at.slot ? type_get(type, got->value[at.slot], at.index) : 0.0,
          at.slot ? type_get(type, want->value[at.slot], at.index) : 0.0, (int)got->status,
@@ -133,7 +130,7 @@ static inline void check_ways(const problem *p, enum verb verb, const outcome *w
         way w;
         outcome *got;
         difference at;
-        char text[460] = "";
+        char text[500] = "";
         if (!nrm_has_isa(all_isa[i])) continue;
         draw_way(g, p, verb, all_isa[i], (nrm_layout)(turn++ & 1), &w);
         got = run_way(p, verb, &w);
@@ -148,7 +145,7 @@ static inline void check_ways(const problem *p, enum verb verb, const outcome *w
 
 static inline int all_finite(const problem *p, enum slot slot)
 {
-    const nrm_dtype type = slot_type(p->d.dtype, slot);
+    const nrm_dtype type = slot_type(&p->d, slot);
     size_t i, count = slot_count(&p->d, slot);
     for (i = 0; i < count; ++i) {
         double v = type_get(type, p->value[slot], i);
@@ -164,7 +161,7 @@ static inline int finite_if_given(const problem *p, enum slot slot)
 
 static inline double largest_value(const problem *p, enum slot slot)
 {
-    const nrm_dtype type = slot_type(p->d.dtype, slot);
+    const nrm_dtype type = slot_type(&p->d, slot);
     size_t i, count = slot_count(&p->d, slot);
     double largest = 0;
     for (i = 0; i < count; ++i) {
@@ -373,13 +370,31 @@ static inline int promised_inputs(const problem *p, int running)
            all_finite(p, SLOT_RUNNING_MEAN) && all_finite(p, SLOT_RUNNING_VAR);
 }
 
+static inline const size_t *given_lengths(const problem *p)
+{
+    return p->given >> SLOT_LENGTHS & 1 ? (const size_t *)p->value[SLOT_LENGTHS] : NULL;
+}
+
+/* 1 when the oracle, which knows tensors of one type and length, can say what is right. */
+static inline int oracle_knows(const problem *p)
+{
+    return !p->d.param_half && !p->d.wide_residual && !given_lengths(p);
+}
+
 /* The status that a call of an ordinary problem has, but for NONFINITE. */
 static inline nrm_status expected_status(const problem *p, enum verb verb)
 {
     const nrm_desc *d = &p->d;
-    const size_t m = d->kind == NRM_BATCH ? d->n * d->s : d->s;
+    const size_t *lengths = given_lengths(p);
+    size_t all = 0, i;
+    int one = 0;
     if (!problem_volume(d) || !role_writes(slot_role(p, verb, SLOT_RUNNING_VAR))) return NRM_OK;
-    return m == 1 && !p->running_population ? NRM_ERR_SAMPLES : NRM_OK;
+    for (i = 0; i < d->n; ++i) {
+        all += length_of(d, lengths, i);
+        one |= d->kind == NRM_INSTANCE && length_of(d, lengths, i) == 1;
+    }
+    if (d->kind == NRM_BATCH) one = all == 1;
+    return one && !p->running_population ? NRM_ERR_SAMPLES : NRM_OK;
 }
 
 static inline int finite_sums(const ref *r)
@@ -400,7 +415,7 @@ static inline void check_results(const fuzz_case *f, outcome *const *got)
     nrm_args a;
     ref r;
     int i;
-    if (!problem_volume(&p->d) || !promised_inputs(p, running)) return;
+    if (!problem_volume(&p->d) || !oracle_knows(p) || !promised_inputs(p, running)) return;
     r = oracle_of(p, &d, &a);
     if (running) ref_use_running(&r, p->value[SLOT_RUNNING_MEAN], p->value[SLOT_RUNNING_VAR]);
     if (promised_statistics(&r, parts) && (!running || finite_sums(&r))) {
@@ -420,14 +435,15 @@ static inline void check_empty(const problem *p, enum verb verb, const outcome *
     int slot;
     size_t i;
     for (slot = SLOT_X; slot < SLOTS; ++slot) {
-        const size_t bytes = o->count[slot] * slot_size(o->dtype, (enum slot)slot);
+        const size_t bytes = o->count[slot] * slot_size(&o->d, (enum slot)slot);
         const char role = slot_role(p, verb, (enum slot)slot);
         const unsigned char *at = (const unsigned char *)o->value[slot];
         if (!at || (verb == VERB_APPLY && (slot == SLOT_MEAN || slot == SLOT_RSTD))) continue;
         if (role == 'u' && verb != VERB_APPLY)
             must(!memcmp(at, p->value[slot], bytes), "empty, %s: %s changed", verb_name[verb],
                  slot_name[slot]);
-        else if (slot == SLOT_DGAMMA || slot == SLOT_DBETA || slot >= SLOT_MOMENTS)
+        else if (slot == SLOT_DGAMMA || slot == SLOT_DBETA || slot == SLOT_MOMENTS ||
+                 slot == SLOT_SUMS)
             for (i = 0; i < bytes; ++i)
                 must(at[i] == 0, "empty, %s: %s is not 0", verb_name[verb], slot_name[slot]);
         else if (role == 'o' || role == 'O')

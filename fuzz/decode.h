@@ -66,6 +66,9 @@ enum { DECODE_HEAD = 48, DECODE_EDIT = 8 };
    like any other even number, and no input of the corpus that was older had one. */
 enum { DECODE_AROUND = 0xf0, DECODE_AROUND_EDIT = 0xf2 };
 
+/* In the place of an edit of x, as above: tensors as networks have them. */
+enum { DECODE_TENSORS = 0xf4 };
+
 /* What the bytes before them decide. Sizes have two each, `given` three; of the values x, dy,
    residual and dsum have four each (distribution, seed, that of odd groups, scale), gamma, beta,
    running_mean, running_var, dgamma and dbeta two. */
@@ -83,6 +86,7 @@ typedef struct fuzz_case {
     edit edits[MOST_EDITS];
     size_t edit_count;
     int around;         /* something stands around the norm */
+    int tensors;        /* an option of problem_tensors, or q8 */
 } fuzz_case;
 
 /* ---- sizes ----------------------------------------------------------------------------------- */
@@ -187,17 +191,18 @@ static inline void scale_list(nrm_dtype type, void *values, size_t count, int sc
 static inline void fill_tensor(const problem *p, enum slot slot, const origin *from)
 {
     const nrm_desc *d = &p->d;
+    const nrm_dtype type = slot_type(d, slot);
     size_t lists = problem_stats(d), length, which, i;
     gen g = gen_seed(from->seed * 64 + (unsigned)slot);
     void *list;
     if (!problem_volume(d)) return;
     length = problem_volume(d) / lists;
-    list = test_alloc(length, type_size(d->dtype));
+    list = test_alloc(length, type_size(type));
     for (which = 0; which < lists; ++which) {
-        draw_list(&g, from->dist[which & 1], d->dtype, list, length);
-        scale_list(d->dtype, list, length, from->scale);
+        draw_list(&g, from->dist[which & 1], type, list, length);
+        scale_list(type, list, length, from->scale);
         for (i = 0; i < length; ++i)
-            copy_element(d->dtype, p->value[slot], list_place(d, which, i), list, i);
+            copy_element(type, p->value[slot], list_place(d, which, i), list, i);
     }
     free(list);
 }
@@ -205,7 +210,7 @@ static inline void fill_tensor(const problem *p, enum slot slot, const origin *f
 /* Gamma about 1, variances above 0 unless set by hand. */
 static inline void fill_parameters(const problem *p, enum slot slot, const origin *from)
 {
-    const nrm_dtype type = slot_type(p->d.dtype, slot);
+    const nrm_dtype type = slot_type(&p->d, slot);
     const size_t count = slot_count(&p->d, slot);
     gen g = gen_seed(from->seed * 64 + (unsigned)slot);
     void *values = p->value[slot];
@@ -279,7 +284,7 @@ static inline void decode_around(bytes *b, fuzz_case *f)
     if (act % 8 < ACTS) p->d.act = (nrm_act)(act % 8);
     p->d.act_slope = slope[limits & 7];
     p->d.act_low = low[limits >> 3 & 3], p->d.act_high = high[limits >> 5];
-    p->given = (p->given & GIVEN_NORM) | (given << SLOT_ADD & GIVEN_AROUND);
+    p->given = (p->given & ~GIVEN_AROUND) | (given << SLOT_ADD & GIVEN_AROUND);
     if (!(p->given >> SLOT_GATE & 1)) p->given &= ~(1u << SLOT_DGATE);
     for (i = 0; i < COUNT(slots); ++i) {
         origin *from = &f->from[slots[i]];
@@ -288,6 +293,37 @@ static inline void decode_around(bytes *b, fuzz_case *f)
         from->scale = (int)(signed char)next_byte(b) / 4 * (p->d.dtype == NRM_F64 ? 8 : 1);
         fill_tensor(p, slots[i], from);
     }
+}
+
+/* The rest of the bytes of one edit: options, what is given, what is left out, and the seed of the
+   lengths; three are left. The lengths of some seeds are all s, 0, or short. */
+static inline void decode_tensors(bytes *b, fuzz_case *f)
+{
+    const unsigned options = next_byte(b), given = next_byte(b), seed = next_byte(b);
+    problem *p = f->p;
+    const int half = type_is_half(p->d.dtype), wide = p->d.wide_residual;
+    size_t *lengths = (size_t *)p->value[SLOT_LENGTHS], i;
+    gen g = gen_seed(seed);
+    next_bytes(b, 4);
+    f->tensors = 1;
+    problem_retype(p, half && options & 1, half && options & 2);
+    p->d.transpose_y = options >> 2 & 1;
+    p->given &= ~GIVEN_TENSORS, p->absent = 0;
+    if (options & 8) p->given |= 1u << SLOT_LENGTHS;
+    if (options & 16 && takes_q8(p)) p->given |= GIVEN_Q8;
+    if (p->d.wide_residual && given & 1) p->given |= 1u << SLOT_DRESIDUAL;
+    if (given & 2) p->absent |= 1u << SLOT_X;
+    if (given & 4) p->absent |= 1u << SLOT_Y;
+    if (given & 8) p->absent |= 1u << SLOT_DX;
+    for (i = 0; i < p->d.n; ++i) {
+        lengths[i] = gen_one_in(&g, 4) ? p->d.s : gen_below(&g, p->d.s + 1);
+        if (seed % 8 == 1) lengths[i] = 0;
+        if (seed % 8 == 2) lengths[i] = p->d.s;
+        if (seed % 8 == 3) lengths[i] = gen_below(&g, 2);
+    }
+    if (!p->d.wide_residual || wide) return;
+    fill_tensor(p, SLOT_RESIDUAL, &f->from[SLOT_RESIDUAL]); /* all digits of a float */
+    fill_tensor(p, SLOT_DSUM, &f->from[SLOT_DSUM]);
 }
 
 #ifdef DECODE_NORM
@@ -315,9 +351,13 @@ static inline void decode_edits(bytes *b, fuzz_case *f)
             decode_around(b, f);
             continue;
         }
+        if (where == DECODE_TENSORS && DECODES_AROUND) {
+            decode_tensors(b, f);
+            continue;
+        }
         place = (unsigned)next_bytes(b, 2);
         e->slot = decode_slot(where, place);
-        count = slot_count(&p->d, e->slot), type = slot_type(p->d.dtype, e->slot);
+        count = slot_count(&p->d, e->slot), type = slot_type(&p->d, e->slot);
         e->value = decode_number(b, type);
         if (!count) continue;
         e->at = place % count;
@@ -400,6 +440,14 @@ static inline void case_print(FILE *out, const fuzz_case *f)
             "relations %u\n", p->running_rate, p->running_population ? "population" : "unbiased",
             p->line_gap[0], p->sample_gap[0], p->line_gap[1], p->sample_gap[1], f->seed,
             f->relation);
+    if (f->tensors)
+        fprintf(out, "  %s%s%sleft out:%s%s%s\n", d->param_half ? "param_half, " : "",
+                d->wide_residual ? "wide_residual, " : "", d->transpose_y ? "transpose_y, " : "",
+                p->absent >> SLOT_X & 1 ? " x" : "", p->absent >> SLOT_Y & 1 ? " y" : "",
+                p->absent >> SLOT_DX & 1 ? " dx" : "");
+    for (i = 0; i < d->n && p->given >> SLOT_LENGTHS & 1; ++i)
+        fprintf(out, "%s%zu%s", i ? " " : "  lengths: ", ((size_t *)p->value[SLOT_LENGTHS])[i],
+                i + 1 < d->n ? "" : "\n");
     fprintf(out, "  given:");
     for (slot = SLOT_X; slot <= SLOT_RSTD; ++slot)
         if (p->given >> slot & 1) fprintf(out, " %s", slot_name[slot]);
@@ -410,7 +458,7 @@ static inline void case_print(FILE *out, const fuzz_case *f)
         if (slot != SLOT_SUM && slot != SLOT_DX && slot != SLOT_Y)
             print_origin(out, slot_name[slot], &f->from[slot],
                          slot_count(d, (enum slot)slot));
-    for (slot = SLOT_ADD; slot < SLOTS; slot += 2)
+    for (slot = SLOT_ADD; slot < SLOT_DRESIDUAL; slot += 2)
         if (f->around)
             print_origin(out, slot_name[slot], &f->from[slot], slot_count(d, (enum slot)slot));
     for (i = 0; i < f->edit_count; ++i)

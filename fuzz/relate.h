@@ -13,7 +13,7 @@ static inline problem *problem_copy(const problem *p)
     problem_alloc(q);
     for (slot = SLOT_X; slot < SLOTS; ++slot)
         memcpy(q->value[slot], p->value[slot],
-               slot_count(&p->d, (enum slot)slot) * slot_size(p->d.dtype, (enum slot)slot));
+               slot_count(&p->d, (enum slot)slot) * slot_size(&p->d, (enum slot)slot));
     return q;
 }
 
@@ -31,7 +31,7 @@ static const enum verb forward_and_backward[2] = {VERB_FORWARD, VERB_BACKWARD};
 
 static inline void multiply(problem *p, enum slot slot, double factor)
 {
-    const nrm_dtype type = slot_type(p->d.dtype, slot);
+    const nrm_dtype type = slot_type(&p->d, slot);
     size_t i, count = slot_count(&p->d, slot);
     for (i = 0; i < count; ++i)
         type_put(type, p->value[slot], i, type_get(type, p->value[slot], i) * factor);
@@ -45,7 +45,7 @@ static inline void must_be_multiples(const outcome *a, const outcome *b, const d
     int slot;
     size_t i;
     for (slot = SLOT_X; slot < SLOTS; ++slot) {
-        const nrm_dtype type = slot_type(a->dtype, (enum slot)slot);
+        const nrm_dtype type = slot_type(&a->d, (enum slot)slot);
         if (!a->value[slot] || !b->value[slot] || fabs(factor[slot]) <= 0) continue;
         for (i = 0; i < a->count[slot]; ++i) {
             double u = type_get(type, a->value[slot], i);
@@ -98,7 +98,7 @@ static inline void relate_negated(const fuzz_case *f, gen *g)
 /* 1 when every value but 0 has an exponent within these. */
 static inline int within_exponents(const problem *p, enum slot slot, int least, int most)
 {
-    const nrm_dtype type = slot_type(p->d.dtype, slot);
+    const nrm_dtype type = slot_type(&p->d, slot);
     size_t i, count = slot_count(&p->d, slot);
     for (i = 0; i < count; ++i) {
         double v = fabs(type_get(type, p->value[slot], i));
@@ -144,6 +144,8 @@ static inline void slot_axes(const nrm_desc *d, enum slot slot, size_t axis[3])
     axis[0] = axis[1] = axis[2] = 1;
     if (slot_is_tensor(slot))
         axis[0] = d->n, axis[1] = d->c, axis[2] = d->s;
+    else if (slot == SLOT_LENGTHS)
+        axis[0] = d->n;
     else if (slot <= SLOT_DBETA)
         axis[0] = d->affine_per_sample ? d->n : 1, axis[1] = d->c;
     else if (slot <= SLOT_RUNNING_VAR || d->kind == NRM_BATCH)
@@ -159,7 +161,7 @@ static inline void slot_axes(const nrm_desc *d, enum slot slot, size_t axis[3])
 /* Moves all along an axis by 1/parts of its length, the end to the start. */
 static inline void rotate(const nrm_desc *d, enum slot slot, void *values, int along, size_t parts)
 {
-    const size_t size = slot_size(d->dtype, slot);
+    const size_t size = slot_size(d, slot);
     unsigned char *at = (unsigned char *)values, *old;
     size_t axis[3], inner = size, outer = 1, length, i, k;
     slot_axes(d, slot, axis);
@@ -198,6 +200,10 @@ static inline void relate_rotated(const fuzz_case *f, gen *g)
     setup s = some_setup(g);
     size_t i;
     int slot;
+    if (along == 2 && given_lengths(f->p)) { /* padding stays where it is */
+        problem_free(q);
+        return;
+    }
     q->given &= ~(along == 1 ? 0u : RUNNING | PARAMETER_GRADIENTS), q->given |= GIVEN(SLOT_DX);
     for (slot = SLOT_X; slot < SLOTS; ++slot)
         if (has_places((enum slot)slot)) rotate(d, (enum slot)slot, q->value[slot], along, parts);
@@ -225,7 +231,7 @@ static inline int per_sample(const nrm_desc *d, enum slot slot)
     size_t axis[3];
     if (slot_is_tensor(slot)) return 1;
     if (slot <= SLOT_DBETA) return d->affine_per_sample;
-    if (slot != SLOT_MEAN && slot != SLOT_RSTD) return 0;
+    if (slot != SLOT_MEAN && slot != SLOT_RSTD && slot != SLOT_Q8_SCALE) return 0;
     slot_axes(d, slot, axis);
     return d->kind != NRM_BATCH;
 }
@@ -246,7 +252,7 @@ static inline void relate_alone(const fuzz_case *f, gen *g)
         setup s = some_setup(g), t = some_setup(g);
         outcome *a = run(&all, verb, &s), *b = run(one, verb, &t);
         for (slot = SLOT_X; slot < SLOTS; ++slot) {
-            const nrm_dtype type = slot_type(p->d.dtype, (enum slot)slot);
+            const nrm_dtype type = slot_type(&p->d, (enum slot)slot);
             if (!a->value[slot] || !b->value[slot] || !per_sample(&p->d, (enum slot)slot)) continue;
             must(type_diff(type, (unsigned char *)a->value[slot] +
                                      i * b->count[slot] * type_size(type),
@@ -305,7 +311,7 @@ static inline void run_shares(problem *const share[2], enum verb verb, enum slot
     for (i = 0; i < 2; ++i) {
         setup s = some_setup(g);
         outcome *o = run(share[i], verb, &s);
-        const size_t bytes = o->value[out] ? o->count[out] * slot_size(o->dtype, out) : 0;
+        const size_t bytes = o->value[out] ? o->count[out] * slot_size(&o->d, out) : 0;
         must(o->clean && o->status == NRM_OK, "%s of share %zu: status %d", verb_name[verb], i,
              (int)o->status);
         if (o->value[out]) {
@@ -334,6 +340,7 @@ static inline void relate_shares(const fuzz_case *f, gen *g)
     ref r;
     int i;
     if (d->kind != NRM_BATCH || !fits_parts(f->p) || !promised_inputs(f->p, 0)) return;
+    if (!oracle_knows(f->p)) return;
     p = problem_copy(f->p);
     p->given &= ~(RUNNING | PARAMETER_GRADIENTS), p->given |= GIVEN(SLOT_DX);
     r = oracle_of(p, &rd, &ra);
@@ -396,7 +403,7 @@ static inline void relate_relu(const fuzz_case *f, gen *g)
     outcome *line, *cut, *a, *b;
     size_t i;
     int same;
-    p->given &= ~(RUNNING | GIVEN(SLOT_GATE) | GIVEN(SLOT_DGATE) | GIVEN(SLOT_DADD));
+    p->given &= ~(RUNNING | GIVEN(SLOT_GATE) | GIVEN(SLOT_DGATE) | GIVEN(SLOT_DADD) | GIVEN_Q8);
     p->d.act = NRM_IDENTITY;
     line = run(p, VERB_FORWARD, &s);
     p->d.act = NRM_RELU;
@@ -433,8 +440,12 @@ static inline void relate_sum(const fuzz_case *f, gen *g)
     problem_prepare(p);
     o = run(p, VERB_FORWARD, &s);
     q = problem_copy(p);
-    q->given &= ~GIVEN(SLOT_RESIDUAL);
-    memcpy(q->value[SLOT_X], o->value[SLOT_SUM], o->count[SLOT_SUM] * type_size(p->d.dtype));
+    if (p->d.wide_residual)
+        q->absent |= GIVEN(SLOT_X);
+    else
+        q->given &= ~GIVEN(SLOT_RESIDUAL);
+    memcpy(q->value[p->d.wide_residual ? SLOT_RESIDUAL : SLOT_X], o->value[SLOT_SUM],
+           o->count[SLOT_SUM] * slot_size(&p->d, SLOT_SUM));
     outcome_free(o);
     for (i = 0; i < 2; ++i) {
         outcome *a = run(p, forward_and_backward[i], &s);
@@ -454,7 +465,7 @@ static inline void relate_groups(const fuzz_case *f, gen *g)
     size_t i;
     if (p.d.kind != NRM_INSTANCE) return;
     p.given &= ~RUNNING;
-    if (p.d.s == 1) p.given &= ~GIVEN(SLOT_GAMMA);
+    if (p.d.s == 1 || given_lengths(&p)) p.given &= ~GIVEN(SLOT_GAMMA);
     q = p;
     q.d.kind = NRM_GROUP, q.d.groups = p.d.c;
     for (i = 0; i < 2; ++i) {
@@ -477,7 +488,22 @@ static inline int is_rounded(nrm_dtype type, double single, double half)
            (ref_real)fabs(single - half) <= ref_half_ulp(type, (ref_real)fabs(half));
 }
 
-/* Halves as floats: the same statistics and parameter gradients, tensors rounded once. */
+/* The values of x and residual as floats are those of z. */
+static inline void forget_x(problem *p)
+{
+    memcpy(p->value[SLOT_X], p->value[SLOT_RESIDUAL], problem_volume(&p->d) * sizeof(float));
+    p->given &= ~GIVEN(SLOT_RESIDUAL);
+    problem_prepare(p);
+}
+
+/* Whether a slot holds numbers that are rounded once more where data are halves. */
+static inline int is_stored_half(const nrm_desc *d, enum slot slot)
+{
+    return type_is_half(slot_type(d, slot));
+}
+
+/* Halves as floats: the same statistics and parameter gradients, tensors rounded once. A wide
+   residual is a float in both, and dresidual what dx is of floats. */
 static inline void relate_halves(const fuzz_case *f, gen *g)
 {
     problem *p, *q;
@@ -486,23 +512,30 @@ static inline void relate_halves(const fuzz_case *f, gen *g)
     size_t i;
     if (!type_is_half(f->p->d.dtype)) return;
     p = problem_copy(f->p);
-    p->given &= ~GIVEN(SLOT_RESIDUAL);
+    if (!p->d.wide_residual) p->given &= ~GIVEN(SLOT_RESIDUAL);
+    p->given |= GIVEN(SLOT_DX), p->given &= ~GIVEN_Q8;
     problem_prepare(p);
     q = problem_as(p, NRM_F32);
+    if (can_be_absent(p, VERB_FORWARD, SLOT_X) && p->absent >> SLOT_X & 1) forget_x(q);
     for (v = 0; v < 4 && verb[v] != VERBS; ++v) {
         setup s = some_setup(g), t = some_setup(g);
         outcome *a = run(p, verb[v], &s), *b = run(q, verb[v], &t);
         must(a->status == b->status, "a half has another status than a float: %d", (int)a->status);
+        if (a->value[SLOT_DRESIDUAL] && b->value[SLOT_DX])
+            must(type_diff(NRM_F32, a->value[SLOT_DRESIDUAL], b->value[SLOT_DX],
+                           a->count[SLOT_DRESIDUAL]) == a->count[SLOT_DRESIDUAL],
+                 "%s: dresidual is not the dx of floats", verb_name[verb[v]]);
         for (slot = SLOT_X; slot < SLOTS; ++slot)
             for (i = 0; a->value[slot] && b->value[slot] && i < a->count[slot]; ++i) {
-                const nrm_dtype held = slot_type(NRM_F32, (enum slot)slot);
+                const nrm_dtype held = slot_type(&q->d, (enum slot)slot);
                 const double single = type_get(held, b->value[slot], i);
-                if (slot_is_tensor((enum slot)slot)
+                if (is_stored_half(&p->d, (enum slot)slot)
                         ? is_rounded(p->d.dtype, single, type_get(p->d.dtype, a->value[slot], i))
                         : type_bits(held, a->value[slot], i) == type_bits(held, b->value[slot], i))
                     continue;
-                must(0, "%s: %s[%zu] of halves is not that of the same floats, %.9g",
-                     verb_name[verb[v]], slot_name[slot], i, single);
+                must(0, "%s: %s[%zu] of halves is %.9g, not that of the same floats, %.9g",
+                     verb_name[verb[v]], slot_name[slot], i,
+                     type_get(slot_type(&p->d, (enum slot)slot), a->value[slot], i), single);
                 break;
             }
         outcome_free(a);
@@ -527,6 +560,7 @@ static inline void relate_poison(const fuzz_case *f, gen *g)
     size_t i, j, k;
     int v;
     bare->given &= ~(PARAMETER_GRADIENTS | (running ? 0 : RUNNING)), bare->given |= GIVEN(SLOT_DX);
+    bare->given &= ~GIVEN(SLOT_LENGTHS), bare->absent = 0;
     q = problem_copy(bare);
     type_put(d->dtype, q->value[SLOT_X], at, poison[gen_below(g, 3)]);
     problem_prepare(bare);
@@ -571,7 +605,7 @@ static inline void relate_short(const fuzz_case *f, gen *g)
     outcome *o;
     if (p.d.dtype != NRM_F32 || (rows && s != 1) || (!rows && layout == NRM_NHWC && s != 1)) return;
     if (p.d.kind == NRM_BATCH && f->family != INFERENCE) return;
-    p.given &= ~(RUNNING | GIVEN(SLOT_RESIDUAL) | GIVEN_AROUND);
+    p.given &= ~(RUNNING | GIVEN(SLOT_RESIDUAL) | GIVEN_AROUND | GIVEN_TENSORS), p.absent = 0;
     if (p.d.kind == NRM_RMS) p.given &= ~GIVEN(SLOT_BETA);
     p.d.act = NRM_IDENTITY, p.d.affine_per_sample = 0, p.d.gamma_offset = 0;
     gamma = p.given & GIVEN(SLOT_GAMMA) ? (const float *)p.value[SLOT_GAMMA] : NULL;
@@ -604,7 +638,7 @@ static inline int finite_outcome(const outcome *o, enum slot slot)
 {
     size_t i;
     for (i = 0; o->value[slot] && i < o->count[slot]; ++i) {
-        const double v = type_get(slot_type(o->dtype, slot), o->value[slot], i);
+        const double v = type_get(slot_type(&o->d, slot), o->value[slot], i);
         if (!(v - v == 0)) return 0;
     }
     return o->value[slot] != NULL;
@@ -646,6 +680,98 @@ static inline void relate_acts(const fuzz_case *f, gen *g)
     problem_free(p);
 }
 
+/* ---- tensors as networks have them ------------------------------------------------------------ */
+
+/* y in the layout of x or in the other one. */
+static inline void relate_turned(const problem *p, enum verb verb, gen *g)
+{
+    setup s = some_setup(g), t = some_setup(g);
+    problem other = *p;
+    outcome *a, *b;
+    other.d.transpose_y = !p->d.transpose_y;
+    a = run(p, verb, &s), b = run(&other, verb, &t);
+    must(b->clean, "%s wrote outside of its outputs: y turned", verb_name[verb]);
+    must_match(a, b, "y turned");
+    outcome_free(a);
+    outcome_free(b);
+}
+
+/* Lengths that are all s are none, but of batch norm that is short. */
+static inline void relate_full(const problem *p, enum verb verb, gen *g)
+{
+    size_t *lengths = (size_t *)p->value[SLOT_LENGTHS], i;
+    setup s = some_setup(g), t = some_setup(g);
+    problem other = *p;
+    outcome *a, *b;
+    if (given_lengths(p) || p->d.s < 16) return;
+    for (i = 0; i < p->d.n; ++i) lengths[i] = p->d.s;
+    other.given |= GIVEN(SLOT_LENGTHS);
+    a = run(p, verb, &s), b = run(&other, verb, &t);
+    must_match(a, b, "lengths of s");
+    outcome_free(a);
+    outcome_free(b);
+}
+
+/* y before it is rounded, of one row, as q8 and its scale have it. */
+static inline void must_be_steps(const nrm_desc *d, const float *y, const outcome *o, size_t row)
+{
+    const int8_t *q8 = (const int8_t *)o->value[SLOT_Q8];
+    volatile float scale = 0, step;
+    size_t j;
+    for (j = 0; j < d->c; ++j) {
+        const float v = y[list_place(d, row, j)];
+        const float magnitude = v < 0 ? -v : v;
+        if (!(magnitude <= FLT_MAX)) scale = NAN;
+        if (!is_nan_f32(scale) && magnitude > scale) scale = magnitude;
+    }
+    scale = scale / 127;
+    must(type_bits(NRM_F32, o->value[SLOT_Q8_SCALE], row) ==
+             (is_nan_f32(scale) ? 0x7fc00000u : bits_f32(scale)), "q8_scale[%zu]", row);
+    for (j = 0; j < d->c; ++j) {
+        const size_t at = list_place(d, row, j);
+        double whole = 0;
+        if (scale > 0) step = y[at] / scale, whole = nearbyint((double)step);
+        whole = whole > 127 ? 127 : whole < -127 ? -127 : whole;
+        must(q8[at] == (int)whole, "q8[%zu] is %d, not %g", at, q8[at], whole);
+    }
+}
+
+/* q8 is made of y as a float, which of halves is that of a float twin. */
+static inline void relate_steps(const problem *p, gen *g)
+{
+    const size_t *lengths = given_lengths(p);
+    setup s = some_setup(g);
+    problem *twin = problem_as(p, NRM_F32);
+    outcome *o, *of_twin;
+    size_t row;
+    twin->given &= ~GIVEN_Q8, twin->absent = 0;
+    if (!p->d.wide_residual && type_is_half(p->d.dtype) && p->given & GIVEN(SLOT_RESIDUAL)) {
+        problem_free(twin); /* the sum is rounded */
+        return;
+    }
+    if (can_be_absent(p, VERB_FORWARD, SLOT_X) && p->absent >> SLOT_X & 1) forget_x(twin);
+    o = run(p, VERB_FORWARD, &s), of_twin = run(twin, VERB_FORWARD, &s);
+    for (row = 0; o->value[SLOT_Q8] && row < p->d.n * p->d.s; ++row)
+        if (row % p->d.s < length_of(&p->d, lengths, row / p->d.s))
+            must_be_steps(&p->d, (const float *)of_twin->value[SLOT_Y], o, row);
+    outcome_free(o);
+    outcome_free(of_twin);
+    problem_free(twin);
+}
+
+static inline void relate_tensors(const fuzz_case *f, gen *g)
+{
+    const enum verb *verb = family_verbs[f->family];
+    const int halves = type_is_half(f->p->d.dtype);
+    int v;
+    for (v = 0; v < 4 && verb[v] != VERBS; ++v) {
+        relate_turned(f->p, verb[v], g);
+        relate_full(f->p, verb[v], g);
+    }
+    if (f->family == TRAINING && f->p->given & GIVEN(SLOT_Q8)) relate_steps(f->p, g);
+    if (halves) relate_halves(f, g);
+}
+
 /* ---- all ------------------------------------------------------------------------------------- */
 
 typedef void relation(const fuzz_case *f, gen *g);
@@ -663,6 +789,7 @@ static inline void check_relations(const fuzz_case *f)
     relations[which % COUNT(relations)](f, &g);
     relations[which / COUNT(relations) % COUNT(relations)](f, &g);
     if (f->around) relate_acts(f, &g);
+    if (f->tensors) relate_tensors(f, &g);
 }
 
 #endif /* RELATE_H */

@@ -220,7 +220,7 @@ static void note_finding(finding *to, const verdict *v, const genome *in, const 
 
 static void tell_first(const problem *p, const way_of *w, const verdict *v, const char *family)
 {
-    const nrm_dtype type = slot_type(p->d.dtype, v->out);
+    const nrm_dtype type = slot_type(&p->d, v->out);
     if (fuzz.told || !(v->ratio > fuzz.limit)) return;
     fuzz.told = 1;
     printf("after %.2f s, of %s norm, %s, with %s:\n", seconds_since(&fuzz.start),

@@ -171,7 +171,7 @@ static void judge_backward_of(verdict *v, const problem *p, ref *r, const nrm_ar
 /* The element of an outcome still has the canary's bytes. */
 static int is_unwritten(const outcome *o, enum slot slot, size_t at)
 {
-    const size_t size = slot_size(o->dtype, slot);
+    const size_t size = slot_size(&o->d, slot);
     return gen_intact((const unsigned char *)o->value[slot] + at * size, size);
 }
 
@@ -216,13 +216,13 @@ static long double ulp_of(nrm_dtype type, long double exact)
 
 static long double ulps_off(const problem *p, const verdict *v)
 {
-    return fabsl(v->got - v->exact) / ulp_of(slot_type(p->d.dtype, v->out), v->exact);
+    return fabsl(v->got - v->exact) / ulp_of(slot_type(&p->d, v->out), v->exact);
 }
 
 /* Inf where a number is right is as bad as it is large; NaN is worse. */
 static int result_is_inf(const problem *p, const verdict *v)
 {
-    return fabsl(v->got) > (long double)largest_of(slot_type(p->d.dtype, v->out));
+    return fabsl(v->got) > (long double)largest_of(slot_type(&p->d, v->out));
 }
 
 /* ---- the same, posed otherwise --------------------------------------------------------------- */
@@ -280,7 +280,7 @@ static held compare_to(const outcome *want, const problem *p, enum verb verb, co
     if (!got) return NOT_TESTED;
     if (!got->clean) where->text = outside_text(p, verb, s);
     if (!same_outcome(want, got, &where->at)) {
-        const nrm_dtype type = slot_type(want->dtype, where->at.slot);
+        const nrm_dtype type = slot_type(&want->d, where->at.slot);
         result = BROKEN;
         where->got = type_get(type, got->value[where->at.slot], where->at.index);
         where->want = type_get(type, want->value[where->at.slot], where->at.index);

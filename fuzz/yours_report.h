@@ -240,8 +240,8 @@ static void print_broken(const row *r, same which)
     else if (where.at.slot)
         printf("  %s[%zu] is %s, and in the plain call %s\n", slot_name[where.at.slot],
                where.at.index,
-               stored_text(slot_type(p->d.dtype, where.at.slot), where.got),
-               stored_text(slot_type(p->d.dtype, where.at.slot), where.want));
+               stored_text(slot_type(&p->d, where.at.slot), where.got),
+               stored_text(slot_type(&p->d, where.at.slot), where.want));
     describe_call(stdout, p, s.verb, s.layout);
     if (o) outcome_free(o);
     problem_free(p);
@@ -308,7 +308,7 @@ static void print_worst(const row *r)
     if (s.nan) s.least = fuzz.limit;
     p = shrink(problem_copy(c.p), &s);
     v = verdict_of(p, s.verb, s.layout);
-    type = slot_type(p->d.dtype, v.out);
+    type = slot_type(&p->d, v.out);
     printf("\nthe worst input, shrunk: %s norm, %s, %s, %s\n", kind_name[p->d.kind],
            verb_name[s.verb], type_name[p->d.dtype], layout_name[s.layout]);
     printf("  %s[%zu] is %s (%s)%s\n", slot_name[v.out], v.at, value_text(type, v.got),

@@ -88,7 +88,7 @@ static problem *problem_without(const problem *p, int along, size_t first, size_
     *length[along] -= count;
     problem_alloc(q);
     for (slot = SLOT_X; slot <= SLOT_RUNNING_VAR; ++slot) {
-        const nrm_dtype type = slot_type(p->d.dtype, (enum slot)slot);
+        const nrm_dtype type = slot_type(&p->d, (enum slot)slot);
         size_t axis[3], at[3], from = 0, to = 0;
         slot_axes(&p->d, (enum slot)slot, axis);
         for (at[0] = 0; at[0] < axis[0]; ++at[0])
@@ -202,7 +202,7 @@ static double rounded_to(double v, int digits)
 static int simpler_value(problem **p, enum slot slot, size_t i, shrinking *s)
 {
     static const int digits[] = {1, 2, 4, 8, 12, 16};
-    const nrm_dtype type = slot_type((*p)->d.dtype, slot);
+    const nrm_dtype type = slot_type(&(*p)->d, slot);
     const double old = type_get(type, (*p)->value[slot], i);
     size_t k;
     for (k = 0; k < COUNT(digits) + 2; ++k) {
@@ -278,7 +278,7 @@ static const char *c_value(nrm_dtype type, const void *values, size_t i)
 
 static void print_array(FILE *out, const bed *b, enum slot slot)
 {
-    const nrm_dtype type = slot_type(b->d.dtype, slot);
+    const nrm_dtype type = slot_type(&b->d, slot);
     const size_t count = slot_bytes(&b->d, slot) / type_size(type);
     size_t i, column;
     const int reads = role_reads(b->role[slot]);
@@ -361,7 +361,7 @@ static const char *stored_text(nrm_dtype type, long double v)
 
 static void print_program(FILE *out, const problem *p, const shrinking *s, const verdict *v)
 {
-    const nrm_dtype type = slot_type(p->d.dtype, v->out);
+    const nrm_dtype type = slot_type(&p->d, v->out);
     const setup set = plain(NRM_AUTO, s->layout);
     const int half = type_is_half(type);
     size_t at;

@@ -987,9 +987,9 @@ static void same_scaled(const shape *sh, nrm_kind kind, nrm_layout layout, gen_d
 /* 1 when the outputs of one sample are its share of those of all samples. */
 static int same_share(const outcome *all, const outcome *one, enum slot slot, size_t sample)
 {
-    size_t size = slot_size(all->dtype, slot), count = one->count[slot];
+    size_t size = slot_size(&all->d, slot), count = one->count[slot];
     return !one->value[slot] ||
-           type_diff(slot_type(all->dtype, slot), one->value[slot],
+           type_diff(slot_type(&all->d, slot), one->value[slot],
                      (unsigned char *)all->value[slot] + sample * count * size, count) == count;
 }
 

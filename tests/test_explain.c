@@ -23,6 +23,12 @@ static float *place(int slot)
     return field + 256 * slot;
 }
 
+/* Without what only some calls take. */
+static void plain_tensors(void)
+{
+    a.dresidual = NULL, a.lengths = NULL, a.q8 = NULL, a.q8_scale = NULL;
+}
+
 /* NRM_BATCH, 2 x 4 x 5, with all that any call can need. */
 static void begin(void)
 {
@@ -32,6 +38,7 @@ static void begin(void)
     memset(&d, 0, sizeof d), memset(&a, 0, sizeof a);
     d.n = 2, d.c = 4, d.s = 5, d.eps = 1e-5;
     slots_into(&a, at);
+    plain_tensors();
 }
 
 static nrm_status call(enum verb verb)
@@ -194,6 +201,67 @@ static void test_overlap(void)
     group_end();
 }
 
+/* Tensors as networks have them. */
+static void test_tensors(void)
+{
+    static const size_t lengths[] = {5, 9, 6};
+    group("half parameters, a wide residual, lengths, the other layout, int8");
+    begin();
+    d.param_half = 1;
+    says(VERB_INFER, NRM_ERR_DESC,
+         "dtype is 0; param_half takes NRM_BF16 (2) and NRM_F16 (3) alone");
+    d.wide_residual = 1, d.dtype = NRM_F64;
+    says(VERB_BACKWARD, NRM_ERR_DESC,
+         "dtype is 1; wide_residual takes NRM_BF16 (2) and NRM_F16 (3) alone");
+    a.dresidual = place(SLOT_DRESIDUAL);
+    says(VERB_BACKWARD, NRM_ERR_DESC, "dresidual is given; it needs wide_residual: dx is the "
+                                      "gradient of residual otherwise");
+    a.q8 = (int8_t *)place(SLOT_Q8);
+    says(VERB_FORWARD, NRM_ERR_DESC, "kind is NRM_BATCH; q8 takes NRM_LAYER and NRM_RMS alone");
+    a.q8_scale = place(SLOT_Q8_SCALE), d.kind = NRM_RMS, d.dtype = NRM_F64;
+    says(VERB_FORWARD, NRM_ERR_DESC, "dtype is 1; q8 does not take NRM_F64 (1)");
+    a.q8_scale = place(SLOT_Q8_SCALE), d.kind = NRM_LAYER;
+    says(VERB_FORWARD, NRM_ERR_NULL,
+         "q8 or q8_scale is NULL, the other is given; nrm_forward needs both");
+    a.lengths = lengths;
+    says(VERB_REDUCE, NRM_ERR_SIZE, "lengths[1] is 9; s = 5 is the most");
+    d.transpose_y = 1, d.y_pitch.line = 3;
+    says(VERB_FORWARD, NRM_ERR_SIZE, "y_pitch.line is 3, less than the 4 channels of a line");
+    d.transpose_y = 1, d.layout = NRM_NHWC, d.y_pitch.sample = 19;
+    says(VERB_FORWARD, NRM_ERR_SIZE,
+         "y_pitch.sample is 19, less than the 20 elements of a sample");
+    d.transpose_y = 1, a.y = (void *)(uintptr_t)a.x;
+    says(VERB_FORWARD, NRM_ERR_ALIAS,
+         "y overlaps x by 160 bytes; it may be x, residual, add or gate itself, of equal pitch, "
+         "or lie apart");
+    group_end();
+}
+
+/* Overlap of what only some calls take; the lengths are all 0. */
+static void test_tensors_overlap(void)
+{
+    group("... and their overlap");
+    begin();
+    d.dtype = NRM_BF16, d.wide_residual = 1, a.dresidual = place(SLOT_DSUM) + 2;
+    says(VERB_BACKWARD, NRM_ERR_ALIAS,
+         "dresidual overlaps dsum by 152 bytes; it may be residual or dsum itself, of equal pitch, "
+         "or lie apart");
+    d.dtype = NRM_BF16, d.wide_residual = 1, a.sum = (void *)(uintptr_t)a.x;
+    says(VERB_FORWARD, NRM_ERR_ALIAS,
+         "sum overlaps x by 80 bytes; it may be x or residual itself, of equal pitch, "
+         "or lie apart");
+    d.kind = NRM_LAYER, a.q8_scale = place(SLOT_Q8_SCALE), a.q8 = (int8_t *)place(SLOT_X);
+    says(VERB_FORWARD, NRM_ERR_ALIAS, "q8 overlaps x by 40 bytes; it must lie apart");
+    d.kind = NRM_LAYER, a.q8 = (int8_t *)place(SLOT_Q8);
+    a.q8_scale = place(SLOT_MEAN) - 1;
+    says(VERB_FORWARD, NRM_ERR_ALIAS, "mean overlaps q8_scale by 36 bytes; it must lie apart");
+    a.lengths = (const size_t *)(const void *)place(40), a.y = place(40) + 3;
+    says(VERB_FORWARD, NRM_ERR_ALIAS,
+         "y overlaps lengths by 4 bytes; it may be x, residual, add or gate itself, of equal "
+         "pitch, or lie apart");
+    group_end();
+}
+
 /* A call of nothing. */
 static void test_nothing(void)
 {
@@ -297,12 +365,21 @@ static double odd_number(gen *g)
     return number[gen_below(g, sizeof number / sizeof *number)];
 }
 
+/* Lengths of up to 64 samples, which are all that a call is to read. */
+static void disturb_lengths(gen *g)
+{
+    static size_t lengths[64];
+    size_t i;
+    for (i = 0; i < 64; ++i) lengths[i] = gen_below(g, d.s + 1) + gen_one_in(g, 100);
+    a.lengths = lengths;
+}
+
 /* One thing about the call becomes another, right or wrong. */
 static void disturb(gen *g)
 {
     unsigned char *at[SLOTS];
     int slot;
-    switch (gen_below(g, 12)) {
+    switch (gen_below(g, 14)) {
     case 0: d.kind = (nrm_kind)((int)gen_below(g, KINDS + 2) - 1); break;
     case 1: d.layout = (nrm_layout)((int)gen_below(g, LAYOUTS + 2) - 1); break;
     case 2: d.act = (nrm_act)((int)gen_below(g, ACTS + 2) - 1); break;
@@ -315,6 +392,12 @@ static void disturb(gen *g)
         break;
     case 9: a.running_rate = odd_number(g), d.affine_per_sample = gen_one_in(g, 2); break;
     case 10: a.isa = (nrm_isa)((int)gen_below(g, 8) - 1); break;
+    case 11:
+        if (gen_one_in(g, 2)) d.dtype = gen_one_in(g, 2) ? NRM_BF16 : NRM_F16;
+        d.param_half = gen_one_in(g, 2), d.wide_residual = gen_one_in(g, 2);
+        d.transpose_y = gen_one_in(g, 2);
+        break;
+    case 12: disturb_lengths(g); break;
     default:
         for (slot = 0; slot < SLOTS; ++slot) {
             at[slot] = (unsigned char *)place(slot);
@@ -322,6 +405,8 @@ static void disturb(gen *g)
             if (gen_one_in(g, 40)) at[slot] = (unsigned char *)(place(slot - (slot > 0)) + 8);
         }
         slots_into(&a, at);
+        a.lengths = NULL;
+        if (gen_one_in(g, 2)) plain_tensors();
     }
 }
 
@@ -333,7 +418,7 @@ static int too_large(void)
     int i;
     if (d.n > 64 || c > 64 || d.n * c * s * size > 1024) return 1;
     for (i = 0; i < 2; ++i, p = &d.y_pitch)
-        if (d.n * (p->sample + (d.layout == NRM_NCHW ? c : s) * p->line) > 128) return 1;
+        if (d.n * (p->sample + (c > s ? c : s) * p->line) > 128) return 1;
     return 0;
 }
 
@@ -343,7 +428,7 @@ static void test_random(void)
     unsigned long met[10] = {0};
     int i, k;
     group("the status of random calls");
-    for (i = 0; i < 60000; ++i) {
+    for (i = 0; i < 90000; ++i) {
         const enum verb verb = (enum verb)gen_below(&g, VERBS);
         char text[ROOM] = "";
         nrm_status want, got;
@@ -352,6 +437,7 @@ static void test_random(void)
         d.n = 1 + gen_below(&g, 2), d.s = 1 + gen_below(&g, 3), d.groups = 1 + gen_below(&g, 4);
         for (k = (int)gen_below(&g, 3); k > 0; --k) disturb(&g);
         for (k = 0; k < 63; ++k) array[k] = k % 3 == 0 ? 7 : 1;
+        if (d.n > 64) a.lengths = NULL;
         want = nrm_explain((nrm_verb)verb, &d, &a, text, sizeof text);
         ++met[want];
         check(strlen(text) > 10 && !strchr(text, '%') && !strchr(text, '?'), "\"%s\"", text);
@@ -372,6 +458,8 @@ int main(void)
     test_sizes();
     test_args();
     test_overlap();
+    test_tensors();
+    test_tensors_overlap();
     test_nothing();
     test_numbers();
     test_room();

@@ -120,6 +120,7 @@ static void test_states(const char *name, const state *states, int count, size_t
             nrm_dtype type = i % 3 ? NRM_F32 : (nrm_dtype)(i / 3 % TYPES);
             problem *p = problem_draw_as(1000 + i, type);
             int verb;
+            if (i % 4 == 3) problem_tensors(p, 0);
             for (verb = 0; verb < VERBS; ++verb)
                 if (verb_fits((enum verb)verb, p->d.kind) && problem_volume(&p->d) < 4000)
                     compare_states(p, (enum verb)verb, all_isa[isa], states, count);
@@ -140,10 +141,11 @@ static void test_denormals(nrm_dtype type, const state *states, int count)
         gen g = gen_seed(i);
         size_t volume = problem_volume(&p->d);
         int verb;
+        if (i % 4 == 3) problem_tensors(p, 0);
         p->d.eps = i % 4 ? 0 : 1e-12;
         draw_list(&g, dist[i % 3], type, p->value[SLOT_X], volume);
         draw_list(&g, i % 2 ? GEN_SMALL : GEN_NORMAL, type, p->value[SLOT_DY], volume);
-        draw_list(&g, i % 5 ? GEN_NORMAL : GEN_SMALL, type_of_parameters(type),
+        draw_list(&g, i % 5 ? GEN_NORMAL : GEN_SMALL, slot_type(&p->d, SLOT_GAMMA),
                   p->value[SLOT_GAMMA], slot_count(&p->d, SLOT_GAMMA));
         problem_prepare(p);
         for (isa = 0; isa < ISAS; ++isa)

@@ -20,13 +20,16 @@
 enum option {
     RELU = 1, RESIDUAL = 2, DSUM = 4, PER_SAMPLE = 8, GAMMA_1 = 16, NO_GAMMA = 32, NO_BETA = 64,
     ACCUMULATE = 128, POPULATION = 256, EPS_0 = 512, EPS_1000 = 1024, DY = 2048, ADD = 4096,
-    GATE = 8192, LEAKY = 1 << 14, CLIP = 1 << 15, HARD_SWISH = 1 << 16, SILU = 1 << 17
+    GATE = 8192, LEAKY = 1 << 14, CLIP = 1 << 15, HARD_SWISH = 1 << 16, SILU = 1 << 17,
+    PARAM_HALF = 1 << 18, WIDE = 1 << 19, TRANSPOSE = 1 << 20, LENGTHS = 1 << 21, Q8 = 1 << 22,
+    NO_X = 1 << 23, NO_Y = 1 << 24
 };
 
 static const char *const option_name[] = {"relu", "residual", "dsum", "per-sample", "gamma+1",
                                           "no-gamma", "no-beta", "accumulate", "population",
                                           "eps0", "eps1000", "dy", "add", "gate", "leaky", "clip",
-                                          "hard-swish", "silu"};
+                                          "hard-swish", "silu", "param-half", "wide", "transpose",
+                                          "lengths", "q8", "no-x", "no-y"};
 
 static const char *const data_name[DATA] = {"plain", "offset", "constant", "outlier", "edge",
                                             "large", "highest", "small", "denormal", "span",
@@ -179,6 +182,49 @@ static const golden around_list[] = {
 
 #define AROUND_OF_ALL 10 /* the last of the list */
 
+/* Tensors as networks have them: float has the lengths and what turns, doubles the last ten of
+   these, and 16-bit data have all that is theirs alone. */
+static const golden tensors_list[] = {
+    {NRM_BATCH, 5, 6, 40, 1, PLAIN, LENGTHS | RESIDUAL | DSUM},
+    {NRM_BATCH, 9, 20, 5, 1, OFFSET, LENGTHS | RELU | ACCUMULATE},
+    {NRM_INSTANCE, 4, 3, 70, 1, EDGE, LENGTHS | TRANSPOSE | POPULATION | ADD},
+    {NRM_LAYER, 3, 70, 9, 1, OFFSET, LENGTHS | Q8 | RELU},
+    {NRM_LAYER, 4, 300, 1, 1, PLAIN, Q8 | RESIDUAL | DSUM},
+    {NRM_LAYER, 3, 50, 4, 1, SPECIAL, Q8 | TRANSPOSE},
+    {NRM_LAYER, 2, 90, 3, 1, DENORMAL, EPS_0 | Q8 | NO_Y},
+    {NRM_RMS, 3, 512, 1, 1, PLAIN, Q8 | GATE | NO_Y},
+    {NRM_RMS, 3, 65, 7, 1, LARGE, LENGTHS | Q8 | SILU | ADD},
+    {NRM_RMS, 4, 140, 2, 1, FINITE, DY | Q8 | TRANSPOSE | GATE},
+    {NRM_BATCH, 3, 7, 50, 1, PLAIN, LENGTHS | TRANSPOSE | PER_SAMPLE},
+    {NRM_BATCH, 3, 5, 7, 1, PLAIN, TRANSPOSE | SILU | ADD | GATE},
+    {NRM_BATCH, 2, 35, 70, 1, OUTLIER, TRANSPOSE | RESIDUAL | DSUM},
+    {NRM_INSTANCE, 3, 5, 40, 1, PLAIN, LENGTHS | POPULATION | ACCUMULATE},
+    {NRM_INSTANCE, 2, 17, 60, 1, SMALL, TRANSPOSE | EPS_0 | GATE},
+    {NRM_LAYER, 3, 130, 6, 1, PLAIN, LENGTHS | RESIDUAL | DSUM | NO_BETA},
+    {NRM_LAYER, 2, 37, 19, 1, SPAN, TRANSPOSE | HARD_SWISH | ADD},
+    {NRM_GROUP, 4, 12, 30, 3, PLAIN, LENGTHS | RELU | RESIDUAL},
+    {NRM_GROUP, 2, 32, 49, 8, OFFSET, TRANSPOSE | LEAKY | GAMMA_1},
+    {NRM_RMS, 3, 40, 19, 1, PLAIN, LENGTHS | TRANSPOSE | GATE | PER_SAMPLE},
+};
+
+#define TENSORS_OF_DOUBLES 10 /* the last of the list */
+
+static const golden tensors_half_list[] = {
+    {NRM_BATCH, 3, 5, 70, 1, PLAIN, PARAM_HALF | RELU | ACCUMULATE},
+    {NRM_BATCH, 40, 35, 3, 1, OFFSET, WIDE | RESIDUAL | DSUM | PARAM_HALF},
+    {NRM_BATCH, 4, 6, 33, 1, EDGE, WIDE | LENGTHS | TRANSPOSE | RESIDUAL | PER_SAMPLE},
+    {NRM_INSTANCE, 2, 5, 129, 1, PLAIN, PARAM_HALF | PER_SAMPLE | ACCUMULATE | ADD},
+    {NRM_INSTANCE, 2, 3, 60, 1, LARGE, WIDE | RESIDUAL | DSUM | GATE},
+    {NRM_LAYER, 3, 300, 1, 1, PLAIN, PARAM_HALF | WIDE | RESIDUAL | DSUM},
+    {NRM_LAYER, 3, 300, 1, 1, PLAIN, WIDE | RESIDUAL | DSUM | Q8 | NO_X | NO_Y},
+    {NRM_LAYER, 2, 37, 19, 1, OFFSET, PARAM_HALF | LENGTHS | TRANSPOSE | ACCUMULATE},
+    {NRM_GROUP, 2, 12, 90, 3, OUTLIER, WIDE | RESIDUAL | DSUM | NO_GAMMA | ADD | SILU},
+    {NRM_GROUP, 3, 32, 20, 8, PLAIN, PARAM_HALF | LENGTHS | GAMMA_1},
+    {NRM_RMS, 3, 1024, 1, 1, PLAIN, PARAM_HALF | WIDE | RESIDUAL | DSUM | GAMMA_1},
+    {NRM_RMS, 3, 50, 4, 1, SPECIAL, WIDE | RESIDUAL | Q8 | LENGTHS},
+    {NRM_RMS, 4, 140, 3, 1, FINITE, DY | PARAM_HALF | TRANSPOSE | Q8 | GATE},
+};
+
 static nrm_act act_of(unsigned o)
 {
     return o & RELU ? NRM_RELU : o & LEAKY ? NRM_LEAKY_RELU : o & CLIP ? NRM_CLIP
@@ -203,6 +249,22 @@ static void options_of(problem *p, const golden *g)
     if (o & NO_BETA) p->given &= ~(1u << SLOT_BETA);
     if (o & ADD) p->given |= 1u << SLOT_ADD | 1u << SLOT_DADD;
     if (o & GATE) p->given |= 1u << SLOT_GATE | 1u << SLOT_DGATE;
+    p->d.param_half = (o & PARAM_HALF) != 0, p->d.wide_residual = (o & WIDE) != 0;
+    p->d.transpose_y = (o & TRANSPOSE) != 0;
+    if (o & WIDE) p->given |= 1u << SLOT_DRESIDUAL;
+    if (o & LENGTHS) p->given |= 1u << SLOT_LENGTHS;
+    if (o & Q8) p->given |= GIVEN_Q8;
+    if (o & NO_X) p->absent |= 1u << SLOT_X;
+    if (o & NO_Y) p->absent |= 1u << SLOT_Y;
+}
+
+/* From none to all of s, the first of them about half. */
+static void fill_lengths(problem *p)
+{
+    size_t *lengths = (size_t *)p->value[SLOT_LENGTHS], i;
+    for (i = 0; i < p->d.n; ++i) lengths[i] = (p->d.s / 2 + i * 7) % (p->d.s + 1);
+    lengths[p->d.n - 1] = p->d.s;
+    if (p->d.n > 2) lengths[1] = 0;
 }
 
 static problem *golden_problem(const golden *g, size_t index, nrm_dtype type)
@@ -219,16 +281,18 @@ static problem *golden_problem(const golden *g, size_t index, nrm_dtype type)
     volume = problem_volume(&p->d);
     fill_as(type, g->data, p->value[SLOT_X], volume);
     if (g->data == EDGE) put_edge(p);
-    fill_as(type, PLAIN, p->value[SLOT_RESIDUAL], volume);
+    fill_as(slot_type(&p->d, SLOT_RESIDUAL), PLAIN, p->value[SLOT_RESIDUAL], volume);
     fill_as(type, g->options & DY ? g->data : PLAIN, p->value[SLOT_DY], volume);
-    fill_as(type, PLAIN, p->value[SLOT_DSUM], volume);
+    fill_as(slot_type(&p->d, SLOT_DSUM), PLAIN, p->value[SLOT_DSUM], volume);
     for (i = SLOT_GAMMA; i <= SLOT_RUNNING_VAR; ++i)
-        fill_as(held, PLAIN, p->value[i], slot_count(&p->d, (enum slot)i));
+        fill_as(slot_type(&p->d, (enum slot)i), PLAIN, p->value[i],
+                slot_count(&p->d, (enum slot)i));
     for (i = 0; i < g->c; ++i)
         type_put(held, var, i, type_get(held, var, i) * type_get(held, var, i));
     if (g->options & ADD) fill_as(type, PLAIN, p->value[SLOT_ADD], volume);
     if (g->options & GATE)
         fill_as(type, g->options & DY ? g->data : PLAIN, p->value[SLOT_GATE], volume);
+    if (g->options & LENGTHS) fill_lengths(p);
     problem_prepare(p);
     return p;
 }
@@ -236,10 +300,10 @@ static problem *golden_problem(const golden *g, size_t index, nrm_dtype type)
 /* ---- the list and the file ------------------------------------------------------------------- */
 
 static struct line {
-    char name[80];
+    char name[120];
     uint64_t hash;
     int met;
-} lines[1000];
+} lines[1400];
 
 static size_t line_total;
 static int printing;
@@ -251,7 +315,7 @@ static int read_lines(const char *path)
     if (!file) return 0;
     while (line_total < COUNT(lines) && fgets(text, sizeof text, file)) {
         struct line *l = &lines[line_total];
-        if (text[0] == '#' || sscanf(text, "%79s %39s", l->name, hash) != 2) continue;
+        if (text[0] == '#' || sscanf(text, "%119s %39s", l->name, hash) != 2) continue;
         l->hash = strtoull(hash, NULL, 16);
         ++line_total;
     }
@@ -294,7 +358,7 @@ static void name_of(const golden *g, nrm_dtype type, enum verb verb, char *name,
 static void run_list(const golden *these, size_t count, size_t first, nrm_dtype type, nrm_isa isa,
                      nrm_layout layout)
 {
-    char where[40], name[80];
+    char where[40], name[120];
     size_t i;
     int verb;
     snprintf(where, sizeof where, "%s %s", nrm_isa_name(isa), layout ? "NHWC" : "NCHW");
@@ -326,6 +390,17 @@ static void around_norms(nrm_dtype type, nrm_isa isa, nrm_layout layout)
     const size_t count = type == NRM_F32 ? COUNT(around_list) : AROUND_OF_ALL;
     const size_t skipped = COUNT(around_list) - count;
     run_list(around_list + skipped, count, 2000 + skipped, type, isa, layout);
+}
+
+static void tensors(nrm_dtype type, nrm_isa isa, nrm_layout layout)
+{
+    const size_t doubles = COUNT(tensors_list) - TENSORS_OF_DOUBLES;
+    if (type == NRM_F32)
+        run_list(tensors_list, COUNT(tensors_list), 3000, type, isa, layout);
+    else if (type == NRM_F64)
+        run_list(tensors_list + doubles, TENSORS_OF_DOUBLES, 3000 + doubles, type, isa, layout);
+    else
+        run_list(tensors_half_list, COUNT(tensors_half_list), 4000, type, isa, layout);
 }
 
 /* ---- what has no verb ------------------------------------------------------------------------ */
@@ -418,6 +493,7 @@ static void check_all(void)
                       layout ? "NHWC" : "NCHW");
                 norms((nrm_dtype)type, all_isa[i], (nrm_layout)layout);
                 around_norms((nrm_dtype)type, all_isa[i], (nrm_layout)layout);
+                tensors((nrm_dtype)type, all_isa[i], (nrm_layout)layout);
                 group_end();
             }
     group("merging and the short forms");
@@ -441,6 +517,8 @@ static void print_all(void)
         if (type != NRM_F32) norms((nrm_dtype)type, NRM_SCALAR, NRM_NCHW);
     for (type = 0; type < TYPES; ++type) /* of a still later one */
         around_norms((nrm_dtype)type, NRM_SCALAR, NRM_NCHW);
+    for (type = 0; type < TYPES; ++type) /* and of one after that */
+        tensors((nrm_dtype)type, NRM_SCALAR, NRM_NCHW);
 }
 
 int main(int argc, char **argv)

@@ -95,10 +95,11 @@ typedef struct blocks {
 
 static blocks blocks_of(const nrm_desc *d, int r)
 {
+    const nrm_desc own = slot_desc(d, r ? SLOT_Y : SLOT_X);
     const nrm_pitch p = full_pitch(d, r ? SLOT_Y : SLOT_X);
-    const size_t size = type_size(d->dtype), length = line_length(d);
+    const size_t size = type_size(d->dtype), length = line_length(&own);
     blocks b;
-    b.samples = d->n, b.lines = line_count(d);
+    b.samples = d->n, b.lines = line_count(&own);
     b.sample = p.sample * size, b.line = p.line * size, b.run = length * size;
     if (p.line == length) b.run *= b.lines, b.lines = 1;
     if (b.sample == b.run) b.run *= b.samples, b.samples = 1;
@@ -220,7 +221,7 @@ static void lay_out(bed *b, const problem *p, const setup *s)
             b->data[slot] = share_of(&b->d, shared ? shared : (enum slot)slot);
         else
             b->data[slot] = (unsigned char *)test_alloc(slot_count(&b->d, (enum slot)slot),
-                                                        slot_size(b->d.dtype, (enum slot)slot));
+                                                        slot_size(&b->d, (enum slot)slot));
         if (role_reads(b->role[slot]))
             slot_copy(&b->d, (enum slot)slot, p->value[slot], b->data[slot], LAY_OUT);
     }
@@ -230,7 +231,7 @@ static void lay_out(bed *b, const problem *p, const setup *s)
 /* The contents of a slot in canonical order. */
 static void *collected(const bed *b, enum slot slot)
 {
-    void *value = test_alloc(slot_count(&b->d, slot), slot_size(b->d.dtype, slot));
+    void *value = test_alloc(slot_count(&b->d, slot), slot_size(&b->d, slot));
     slot_copy(&b->d, slot, value, b->data[slot], COLLECT);
     return value;
 }
@@ -240,7 +241,7 @@ static void *collected(const bed *b, enum slot slot)
 static void take_in(bed *b, const problem *p, const setup *s, outcome *o)
 {
     int slot;
-    o->dtype = b->d.dtype, o->clean = bed_release(b);
+    o->d = b->d, o->clean = bed_release(b);
     for (slot = SLOT_X; slot < SLOTS; ++slot) {
         if (b->role[slot] == '.') continue;
         o->count[slot] = slot_count(&b->d, (enum slot)slot);
@@ -248,7 +249,7 @@ static void take_in(bed *b, const problem *p, const setup *s, outcome *o)
         if (role_writes(b->role[slot]) || s->y_is == (enum slot)slot || s->dx_is == (enum slot)slot)
             continue;
         if (memcmp(o->value[slot], p->value[slot],
-                   o->count[slot] * slot_size(o->dtype, (enum slot)slot)) != 0)
+                   o->count[slot] * slot_size(&o->d, (enum slot)slot)) != 0)
             o->clean = 0;
     }
     for (slot = SLOT_X; slot < SLOTS; ++slot) {
@@ -383,6 +384,7 @@ static problem *draw(const shape *h, nrm_kind kind, nrm_dtype type, int hard)
     if (gen_one_in(&g, 2)) p->given &= ~(1u << SLOT_RESIDUAL | 1u << SLOT_DSUM);
     if (p->seed % 3 == 1) p->given |= GIVEN_AROUND, p->d.act = NRM_SILU;
     p->d.affine_per_sample = gen_one_in(&g, 3) && problem_volume(&p->d) < LARGE;
+    p->d.transpose_y = (h->n + h->c + h->s) % 3 == 1; /* of all kinds: they share the rooms */
     problem_alloc(p);
     fill(&g, p, hard);
     draw_parameters(&g, p, hard);
@@ -403,12 +405,16 @@ static size_t gap_for(const problem *p, size_t gap, size_t between, size_t times
 static int choose_gaps(problem *p, nrm_layout layout, int gaps)
 {
     const struct gaps *s = &all_gaps[gaps];
-    nrm_desc d = p->d;
-    size_t lines, length;
+    nrm_desc d = p->d, own;
+    size_t lines, length, least = SIZE_MAX;
     int r;
-    d.layout = layout, lines = line_count(&d), length = line_length(&d);
+    if (gaps == IN_PLACE && d.transpose_y) return 0; /* y lies apart */
+    d.layout = layout;
     for (r = 0; r < 2; ++r) {
         const size_t gap = r ? s->y : s->x;
+        own = slot_desc(&d, r ? SLOT_Y : SLOT_X);
+        lines = line_count(&own), length = line_length(&own);
+        if (gap && lines < least) least = lines;
         p->sample_gap[r] = p->line_gap[r] = 0;
         if (!gap) continue;
         if (s->where == SAMPLES)
@@ -417,7 +423,7 @@ static int choose_gaps(problem *p, nrm_layout layout, int gaps)
             p->line_gap[r] = gap_for(p, gap, length, d.n * lines * (s->where == LINES ? 1 : 2));
         if (s->where == (SAMPLES | LINES)) p->sample_gap[r] = gap_for(p, gap, 0, 2 * d.n);
     }
-    return s->where == SAMPLES ? d.n > 1 : lines > 1;
+    return s->where == SAMPLES ? d.n > 1 : least > 1;
 }
 
 /* ---- all calls of a shape -------------------------------------------------------------------- */
@@ -470,10 +476,10 @@ static void all_verbs(const drawn *w, int kind, nrm_layout layout, int gaps, nrm
 static void check_strays(const problem *p, nrm_layout layout, int gaps)
 {
     const int own = gaps != IN_PLACE;
-    nrm_desc d = p->d;
+    nrm_desc d = p->d, y;
     unsigned long stray;
-    d.layout = layout;
-    d.x_pitch = gap_pitch(p, &d, 0, 0), d.y_pitch = gap_pitch(p, &d, own, own);
+    d.layout = layout, y = slot_desc(&d, SLOT_Y);
+    d.x_pitch = gap_pitch(p, &d, 0, 0), d.y_pitch = gap_pitch(p, &y, own, own);
     stray = stray_pages(&d, 0) + stray_pages(&d, 1);
     check(!stray, "%lu pages in the gaps were touched; %s", stray, problem_text(p));
 }

@@ -144,7 +144,7 @@ static problem *room_problem(nrm_dtype type)
     int slot;
     p->d.dtype = type;
     for (slot = SLOT_X; slot < SLOTS; ++slot) {
-        nrm_dtype held = slot_type(type, (enum slot)slot);
+        nrm_dtype held = slot_type(&p->d, (enum slot)slot);
         p->value[slot] = test_alloc(VALUES, sizeof(double));
         if (slot < SLOT_MEAN || slot >= SLOT_ADD)
             draw_list(&g, GEN_NORMAL, held, p->value[slot], VALUES);
@@ -211,6 +211,22 @@ static void choose_shape(problem *p, gen *g, int axis, size_t length)
     while (d->c % d->groups);
 }
 
+/* Of any length; what residuals and parameters hold as another type does not matter. */
+static void choose_tensors(problem *p, gen *g)
+{
+    size_t *lengths = (size_t *)p->value[SLOT_LENGTHS], i;
+    const int half = type_is_half(p->d.dtype), all = gen_one_in(g, 3);
+    p->d.param_half = all && half && !gen_one_in(g, 3);
+    p->d.wide_residual = all && half && !gen_one_in(g, 3);
+    p->d.transpose_y = all && gen_one_in(g, 2);
+    p->absent = all ? (unsigned)gen_u64(g) : 0;
+    if (!all) return;
+    p->given |= (unsigned)gen_u64(g) & GIVEN_TENSORS;
+    if (!(p->given >> SLOT_Q8 & p->given >> SLOT_Q8_SCALE & 1)) p->given &= ~GIVEN_Q8;
+    for (i = 0; i < p->d.n; ++i)
+        lengths[i] = gen_one_in(g, 3) ? p->d.s : gen_below(g, p->d.s + 1);
+}
+
 static void all_calls(problem *p, nrm_isa isa)
 {
     int verb, layout, at_end;
@@ -240,6 +256,7 @@ static void test_axis(problem *p, nrm_isa isa, int axis)
             choose_options(p, &g, length);
             choose_shape(p, &g, axis, length);
             choose_values(p, length + (size_t)kind);
+            choose_tensors(p, &g);
             all_calls(p, isa);
         }
     group_end();

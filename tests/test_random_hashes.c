@@ -22,7 +22,7 @@
 /* Plain data, where `hard` anything: one kind, or two that take turns by statistics group. */
 static void draw(gen *g, problem *p, enum slot slot, int hard)
 {
-    const nrm_dtype type = slot_type(p->d.dtype, slot);
+    const nrm_dtype type = slot_type(&p->d, slot);
     const size_t count = slot_count(&p->d, slot);
     const enum data first = hard ? (enum data)gen_below(g, DATA) : PLAIN;
     size_t lists, length, which, i;
@@ -44,7 +44,7 @@ static void draw(gen *g, problem *p, enum slot slot, int hard)
 /* Clears the signs, so that a variance is seldom negative: none is, or one of the hard ones. */
 static void draw_variance(gen *g, problem *p, int hard)
 {
-    const nrm_dtype type = slot_type(p->d.dtype, SLOT_RUNNING_VAR);
+    const nrm_dtype type = slot_type(&p->d, SLOT_RUNNING_VAR);
     const size_t kept = hard && gen_one_in(g, 10) ? gen_below(g, p->d.c) : p->d.c;
     size_t i;
     draw(g, p, SLOT_RUNNING_VAR, hard);

@@ -64,15 +64,20 @@ static void across_isas(const problem *p, enum verb verb, const outcome *want)
 
 /* ---- a sample alone -------------------------------------------------------------------------- */
 
+/* 1 when each sample has values of its own. */
+static int per_sample(const problem *p, enum slot slot)
+{
+    if (slot == SLOT_DGAMMA || slot == SLOT_DBETA) return p->d.affine_per_sample;
+    return slot_is_tensor(slot) || slot == SLOT_MEAN || slot == SLOT_RSTD || slot == SLOT_Q8_SCALE;
+}
+
 /* What of a batch's outcome belongs to sample i, shaped like the outcome of that sample alone. */
 static int slice_same(const problem *p, const outcome *all, const outcome *one, size_t i)
 {
     int slot, same = all->status == one->status;
     for (slot = SLOT_X; slot < SLOTS && same; ++slot) {
-        nrm_dtype type = slot_type(p->d.dtype, (enum slot)slot);
-        int per_sample = slot_is_tensor((enum slot)slot) || slot == SLOT_MEAN || slot == SLOT_RSTD;
-        if (slot == SLOT_DGAMMA || slot == SLOT_DBETA) per_sample = p->d.affine_per_sample;
-        if (!all->value[slot] || !one->value[slot] || !per_sample) continue;
+        nrm_dtype type = slot_type(&p->d, (enum slot)slot);
+        if (!all->value[slot] || !one->value[slot] || !per_sample(p, (enum slot)slot)) continue;
         same = values_differ(type, (unsigned char *)all->value[slot] +
                                        i * one->count[slot] * type_size(type),
                              one->value[slot], one->count[slot]) == one->count[slot];
@@ -97,21 +102,118 @@ static void sample_alone(const problem *p, enum verb verb, const outcome *all, g
     problem_free(one);
 }
 
+/* ---- lengths --------------------------------------------------------------------------------- */
+
+/* Values of a slot per line of positions, and of positions that follow each other. */
+static size_t positions_of(const nrm_desc *d, enum slot slot)
+{
+    const int rows = d->kind == NRM_LAYER || d->kind == NRM_RMS;
+    if (slot_is_tensor(slot)) return d->s;
+    return rows && (slot == SLOT_MEAN || slot == SLOT_RSTD || slot == SLOT_Q8_SCALE) ? d->s : 1;
+}
+
+/* Sample i, cut to its length, as a problem of its own. */
+static problem *cut_sample(const problem *p, size_t i, size_t length)
+{
+    problem *whole = problem_share(p, i, 1), *one = (problem *)test_alloc(1, sizeof *one);
+    int slot;
+    size_t k;
+    *one = *whole;
+    one->borrowed = 0, one->d.s = length, one->given &= ~(1u << SLOT_LENGTHS);
+    problem_alloc(one);
+    for (slot = SLOT_X; slot < SLOTS; ++slot) {
+        const size_t size = slot_size(&p->d, (enum slot)slot);
+        const size_t from = positions_of(&whole->d, (enum slot)slot);
+        const size_t to = positions_of(&one->d, (enum slot)slot);
+        const size_t lines = slot_count(&one->d, (enum slot)slot) / to;
+        for (k = 0; k < lines; ++k)
+            memcpy((unsigned char *)one->value[slot] + k * to * size,
+                   (unsigned char *)whole->value[slot] + k * from * size, to * size);
+    }
+    problem_free(whole);
+    return one;
+}
+
+/* Compares sample i of a batch with that sample cut to its length. */
+static int cut_same(const problem *p, const outcome *all, const outcome *one, size_t i, int *at)
+{
+    int slot, same = all->status == one->status;
+    size_t k;
+    for (slot = SLOT_X; slot < SLOTS && same; ++slot) {
+        *at = slot;
+        const nrm_dtype type = slot_type(&p->d, (enum slot)slot);
+        const size_t from = positions_of(&p->d, (enum slot)slot);
+        const size_t to = positions_of(&one->d, (enum slot)slot), size = type_size(type);
+        if (!all->value[slot] || !one->value[slot] || !per_sample(p, (enum slot)slot)) continue;
+        for (k = 0; k < one->count[slot] / to && same; ++k)
+            same = values_differ(type, (unsigned char *)all->value[slot] +
+                                           (i * (one->count[slot] / to) + k) * from * size,
+                                 (unsigned char *)one->value[slot] + k * to * size, to) == to;
+    }
+    return same;
+}
+
+/* Of all kinds but batch norm, each sample has the bits of that sample alone, cut to its length. */
+static void cut_alone(const problem *p, enum verb verb, const outcome *all, gen *g)
+{
+    const size_t i = gen_below(g, p->d.n);
+    const size_t length = length_of(&p->d, (const size_t *)p->value[SLOT_LENGTHS], i);
+    setup s = plain(NRM_AUTO, (nrm_layout)gen_below(g, 2));
+    problem *one;
+    outcome *o;
+    int at = SLOT_NONE, same;
+    if (!(p->given >> SLOT_LENGTHS & 1) || !length || all->status != NRM_OK) return;
+    if (p->d.kind == NRM_BATCH && verb != VERB_INFER && verb != VERB_INFER_BACKWARD) return;
+    if (p->d.kind == NRM_GROUP && length == 1) return; /* s = 1 is layer norm, of another order */
+    one = cut_sample(p, i, length);
+    one->given &= ~(1u << SLOT_RUNNING_MEAN | 1u << SLOT_RUNNING_VAR);
+    o = run(one, verb, &s);
+    same = cut_same(p, all, o, i, &at);
+    check(same && o->clean, "sample %zu cut to %zu, %s %s: another %s; %s", i, length,
+          verb_name[verb], layout_name[s.layout], slot_name[at], problem_text(p));
+    outcome_free(o);
+    problem_free(one);
+}
+
+/* Lengths that are all s say nothing: but of batch norm that is short, whose sums have another
+   order then. */
+static void full_lengths(const problem *p, enum verb verb, const outcome *want, gen *g)
+{
+    size_t *lengths = (size_t *)p->value[SLOT_LENGTHS], i;
+    setup s = plain(NRM_AUTO, (nrm_layout)gen_below(g, 2));
+    problem other = *p;
+    if (p->given >> SLOT_LENGTHS & 1 || p->d.s < 16) return;
+    other.given |= 1u << SLOT_LENGTHS;
+    for (i = 0; i < p->d.n; ++i) lengths[i] = p->d.s;
+    run_and_compare(&other, verb, &s, want, "full lengths");
+}
+
+/* y in the layout of x or in the other one. */
+static void turned(const problem *p, enum verb verb, const outcome *want, gen *g)
+{
+    setup s = plain(NRM_AUTO, (nrm_layout)gen_below(g, 2));
+    problem other = *p;
+    other.d.transpose_y = !p->d.transpose_y;
+    s.shift = gen_below(g, 64);
+    run_and_compare(&other, verb, &s, want, "transpose_y");
+}
+
 /* ---- in place -------------------------------------------------------------------------------- */
 
 static void shared(const problem *p, enum verb verb, const outcome *want, setup s, enum slot out,
                    enum slot in)
 {
-    if (!role_writes(slot_role(p, verb, out)) || !role_reads(slot_role(p, verb, in))) return;
+    if (!may_share(p, verb, out, in)) return;
     if (out == SLOT_Y) s.y_is = in;
     if (out == SLOT_SUM) s.sum_is = in;
     if (out == SLOT_DX) s.dx_is = in;
     if (out == SLOT_DADD) s.dadd_is = in;
     if (out == SLOT_DGATE) s.dgate_is = in;
+    if (out == SLOT_DRESIDUAL) s.dresidual_is = in;
     run_and_compare(p, verb, &s, want, slot_name[in]);
     if (out != SLOT_Y || !role_writes(slot_role(p, verb, SLOT_SUM))) return;
     s.sum_is = in == SLOT_X ? SLOT_RESIDUAL : SLOT_X; /* both outputs in place, crosswise */
-    if (role_reads(slot_role(p, verb, s.sum_is)))
+    if (may_share(p, verb, SLOT_SUM, s.sum_is))
         run_and_compare(p, verb, &s, want, "both in place");
 }
 
@@ -123,7 +225,8 @@ static void in_place(const problem *p, enum verb verb, const outcome *want, gen 
                                         {SLOT_DX, SLOT_DSUM}, {SLOT_Y, SLOT_ADD},
                                         {SLOT_Y, SLOT_GATE}, {SLOT_DADD, SLOT_DY},
                                         {SLOT_DADD, SLOT_ADD}, {SLOT_DGATE, SLOT_DY},
-                                        {SLOT_DGATE, SLOT_GATE}};
+                                        {SLOT_DGATE, SLOT_GATE}, {SLOT_DRESIDUAL, SLOT_RESIDUAL},
+                                        {SLOT_DRESIDUAL, SLOT_DSUM}};
     size_t i, which = gen_below(g, ISAS);
     setup s = plain(NRM_AUTO, (nrm_layout)gen_below(g, 2));
     if (nrm_has_isa(all_isa[which])) s.isa = all_isa[which];
@@ -133,7 +236,8 @@ static void in_place(const problem *p, enum verb verb, const outcome *want, gen 
     if (!role_writes(slot_role(p, verb, SLOT_DADD))) return;
     s.dadd_is = SLOT_DY;
     if (role_writes(slot_role(p, verb, SLOT_DGATE))) s.dgate_is = SLOT_GATE;
-    if (role_writes(slot_role(p, verb, SLOT_DX))) s.dx_is = SLOT_X;
+    if (may_share(p, verb, SLOT_DX, SLOT_X)) s.dx_is = SLOT_X;
+    if (may_share(p, verb, SLOT_DRESIDUAL, SLOT_RESIDUAL)) s.dresidual_is = SLOT_RESIDUAL;
     run_and_compare(p, verb, &s, want, "all in place");
 }
 
@@ -214,7 +318,8 @@ static void parts(const problem *p)
     equal_calls(&other, VERB_BACKWARD, VERB_BACKWARD_APPLY, &s);
 }
 
-/* Backward from x and residual, and from their sum as forward left it. */
+/* Backward from x and residual, and from their sum as forward left it: as x, or as a residual that
+   is wide. */
 static void from_sum(problem *p)
 {
     setup s = plain(NRM_AUTO, (nrm_layout)(p->seed & 1));
@@ -225,9 +330,12 @@ static void from_sum(problem *p)
     problem_prepare(p);
     forward = run(p, VERB_FORWARD, &s);
     apart = run(p, VERB_BACKWARD, &s);
-    memcpy(p->value[SLOT_X], forward->value[SLOT_SUM],
-           forward->count[SLOT_SUM] * type_size(p->d.dtype));
-    p->given &= ~(1u << SLOT_RESIDUAL);
+    if (p->d.wide_residual)
+        p->absent |= 1u << SLOT_X;
+    else
+        p->given &= ~(1u << SLOT_RESIDUAL);
+    memcpy(p->value[p->d.wide_residual ? SLOT_RESIDUAL : SLOT_X], forward->value[SLOT_SUM],
+           forward->count[SLOT_SUM] * slot_size(&p->d, SLOT_SUM));
     run_and_compare(p, VERB_BACKWARD, &s, apart, "sum");
     outcome_free(apart);
     outcome_free(forward);
@@ -257,10 +365,11 @@ static void other_shapes(const problem *p)
     const nrm_desc *d = &p->d;
     problem bare = *p;
     bare.given &= ~(1u << SLOT_RUNNING_MEAN | 1u << SLOT_RUNNING_VAR);
-    if (d->s == 1) bare.given &= ~(1u << SLOT_GAMMA); /* dx is 0, whose sign a gamma of -0 turns */
+    if (d->s == 1 || bare.given >> SLOT_LENGTHS & 1)
+        bare.given &= ~(1u << SLOT_GAMMA); /* dx is 0, whose sign a gamma of -0 turns */
     if (d->kind == NRM_INSTANCE) reshaped(&bare, NRM_GROUP, d->n, d->c, d->s, d->c);
     bare.given &= ~(1u << SLOT_GAMMA | 1u << SLOT_BETA | 1u << SLOT_DGAMMA | 1u << SLOT_DBETA);
-    bare.given |= 1u << SLOT_DX;
+    bare.given &= ~(1u << SLOT_LENGTHS), bare.given |= 1u << SLOT_DX;
     if (d->kind == NRM_INSTANCE) reshaped(&bare, NRM_INSTANCE, d->n * d->c, 1, d->s, 1);
     if (d->kind == NRM_GROUP)
         reshaped(&bare, NRM_GROUP, d->n * d->groups, d->c / d->groups, d->s, 1);
@@ -276,7 +385,8 @@ static void one_row(const problem *p)
     outcome *all, *one;
     size_t k = p->seed % (d->n * d->s), i, slot;
     if (d->kind != NRM_LAYER && d->kind != NRM_RMS) return;
-    image.d.affine_per_sample = 0, image.given &= ~(1u << SLOT_RESIDUAL);
+    image.d.affine_per_sample = 0, image.given &= ~(1u << SLOT_RESIDUAL | 1u << SLOT_LENGTHS);
+    image.absent = 0;
     row = image;
     row.d.n = row.d.s = 1;
     for (slot = 0; slot < 3; ++slot) {
@@ -288,7 +398,10 @@ static void one_row(const problem *p)
     one = run(&row, VERB_FORWARD, &s);
     for (i = 0; i < d->c; ++i)
         if (type_bits(d->dtype, one->value[SLOT_Y], i) !=
-            type_bits(d->dtype, all->value[SLOT_Y], list_place(d, k, i)))
+                type_bits(d->dtype, all->value[SLOT_Y], list_place(d, k, i)) ||
+            (one->value[SLOT_Q8] &&
+             type_bits(TYPE_STEP, one->value[SLOT_Q8], i) !=
+                 type_bits(TYPE_STEP, all->value[SLOT_Q8], list_place(d, k, i))))
             break;
     ++compared.buffers;
     check(i == d->c, "row %zu, channel %zu; %s", k, i, problem_text(p));
@@ -299,7 +412,7 @@ static void one_row(const problem *p)
 
 /* ---- the random problems --------------------------------------------------------------------- */
 
-enum task { ISA, SAMPLE, PLACE, POOL, PARTS, SHAPES, ROW, SUM, TASKS };
+enum task { ISA, SAMPLE, PLACE, POOL, TURN, CUT, FULL, PARTS, SHAPES, ROW, SUM, TASKS };
 
 typedef struct task_tally {
     const char *name;
@@ -310,6 +423,9 @@ static task_tally tally[TASKS] = {{"every instruction set, both layouts", 0, 0},
                   {"a sample alone and in its batch", 0, 0},
                   {"in place and apart", 0, 0},
                   {"workspaces, and tasks in any order", 0, 0},
+                  {"y in the other layout", 0, 0},
+                  {"a sample cut to its length", 0, 0},
+                  {"lengths that are all s", 0, 0},
                   {"batch norm in parts and at once", 0, 0},
                   {"instance norm and groups of one channel; channels as samples", 0, 0},
                   {"a position of an image and a row of a matrix", 0, 0},
@@ -337,6 +453,9 @@ static void all_tasks(problem *p, gen *g)
         sample_alone(p, (enum verb)verb, want, g), book(SAMPLE);
         in_place(p, (enum verb)verb, want, g), book(PLACE);
         pools(p, (enum verb)verb, want, g), book(POOL);
+        turned(p, (enum verb)verb, want, g), book(TURN);
+        cut_alone(p, (enum verb)verb, want, g), book(CUT);
+        full_lengths(p, (enum verb)verb, want, g), book(FULL);
         outcome_free(want);
     }
     parts(p), book(PARTS);
@@ -356,6 +475,12 @@ static void test_random(nrm_dtype type, uint64_t first, size_t problems)
         gen g = gen_seed(~(first + i));
         problem *p = problem_draw_as(first + i, type);
         if ((first + i) % 3 == 1) problem_around(p, (int)(first + i) & 1);
+        all_tasks(p, &g);
+        problem_free(p);
+        if ((first + i) % (type_is_half(type) ? 2 : 4)) continue;
+        p = problem_draw_as(~(first + i), type);
+        if ((first + i) % 3 == 1) problem_around(p, 0);
+        problem_tensors(p, (int)(first + i) & 4);
         all_tasks(p, &g);
         problem_free(p);
     }

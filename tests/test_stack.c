@@ -229,7 +229,16 @@ static int is_left_out(size_t size, size_t which)
     return size > 1 && which != 1 && values[which].x != FINITE;
 }
 
-/* All that can be given is given, or only what is needed, and no option taken. */
+/* Tensors as networks have them, as far as the type goes. */
+static void options_of(problem *p)
+{
+    const int half = type_is_half(p->d.dtype);
+    p->d.param_half = half, p->d.wide_residual = half, p->d.transpose_y = 1;
+    p->given |= GIVEN_TENSORS;
+}
+
+/* All that can be given is given, or only what is needed, and no option taken. all 2: the tensors
+   of several types and lengths, and y in the other layout. */
 static problem *problem_of(nrm_kind kind, nrm_dtype type, const size_t *size, size_t which, int all)
 {
     static const enum slot like_x[] = {SLOT_X, SLOT_RESIDUAL, SLOT_DSUM, SLOT_ADD, SLOT_GATE};
@@ -244,15 +253,18 @@ static problem *problem_of(nrm_kind kind, nrm_dtype type, const size_t *size, si
     if (!all) p->given &= ~(1u << SLOT_RESIDUAL | 1u << SLOT_SUM | 1u << SLOT_DSUM);
     if (all) p->d.gamma_offset = 1, p->accumulate = 1, p->given |= GIVEN_AROUND;
     if (all) p->d.act = which % 2 ? NRM_SILU : NRM_RELU;
+    if (all > 1) options_of(p);
     problem_alloc(p);
+    for (i = 0; i < p->d.n; ++i) ((size_t *)p->value[SLOT_LENGTHS])[i] = (p->d.s + 1) / 2;
     for (i = 0; i < COUNT_OF(like_x); ++i)
-        fill_as(type, i ? PLAIN : values[which].x, p->value[like_x[i]], volume);
+        fill_as(slot_type(&p->d, like_x[i]), i ? PLAIN : values[which].x, p->value[like_x[i]],
+                volume);
     if (values[which].outlier)
         put_exponent(type, p->value[SLOT_X], 3 % volume, formats[type].large);
     fill_as(type, values[which].dy, p->value[SLOT_DY], volume);
+    fill_as(slot_type(&p->d, SLOT_GAMMA), values[which].gamma, p->value[SLOT_GAMMA], p->d.c);
+    fill_as(slot_type(&p->d, SLOT_GAMMA), PLAIN, p->value[SLOT_BETA], p->d.c);
     type = type_of_parameters(type);
-    fill_as(type, values[which].gamma, p->value[SLOT_GAMMA], p->d.c);
-    fill_as(type, PLAIN, p->value[SLOT_BETA], p->d.c);
     for (i = 0; i < p->d.c; ++i) type_put(type, p->value[SLOT_RUNNING_VAR], i, 1);
     problem_prepare(p);
     return p;
@@ -266,7 +278,7 @@ static void test_listed(nrm_isa isa, nrm_dtype type)
     for (kind = NRM_BATCH; kind < KINDS; ++kind)
         for (i = 0; i < COUNT_OF(sizes); ++i)
             for (which = 0; which < COUNT_OF(values); ++which)
-                for (all = 0; all < 2 && !is_left_out(i, which); ++all) {
+                for (all = 0; all < (which == 1 ? 3 : 2) && !is_left_out(i, which); ++all) {
                     problem *p = problem_of((nrm_kind)kind, type, sizes[i], which, all);
                     measure_all(p, isa, values[which].name);
                     problem_free(p);

@@ -140,11 +140,10 @@ static void draw_in_place(gen *g, const problem *p, enum verb verb, setup *s)
     static const enum slot in[] = {SLOT_X, SLOT_DY, SLOT_DSUM};
     enum slot dx = in[gen_below(g, 3)];
     if (!gen_one_in(g, 3)) return;
-    if (role_writes(slot_role(p, verb, SLOT_Y))) s->y_is = SLOT_X;
-    if (role_writes(slot_role(p, verb, SLOT_SUM)) && role_reads(slot_role(p, verb, SLOT_RESIDUAL)))
-        s->sum_is = SLOT_RESIDUAL;
-    if (role_writes(slot_role(p, verb, SLOT_DX)) && role_reads(slot_role(p, verb, dx)))
-        s->dx_is = dx;
+    if (may_share(p, verb, SLOT_Y, SLOT_X)) s->y_is = SLOT_X;
+    if (may_share(p, verb, SLOT_SUM, SLOT_RESIDUAL)) s->sum_is = SLOT_RESIDUAL;
+    if (may_share(p, verb, SLOT_DX, dx)) s->dx_is = dx;
+    if (may_share(p, verb, SLOT_DRESIDUAL, SLOT_DSUM)) s->dresidual_is = SLOT_DSUM;
     if (role_writes(slot_role(p, verb, SLOT_DADD)) && s->dx_is != SLOT_DY) s->dadd_is = SLOT_DY;
     if (role_writes(slot_role(p, verb, SLOT_DGATE))) s->dgate_is = SLOT_GATE;
 }
@@ -171,6 +170,7 @@ static void test_random(uint64_t first, size_t problems)
     for (i = 0; i < problems; ++i) {
         problem *p = problem_draw_as(first + i, draw_type(first + i));
         if (i % 4 == 3) problem_around(p, (int)i & 4);
+        if (i % 8 > 5) problem_tensors(p, (int)i & 8);
         gen g = gen_seed(~(first + i));
         nrm_isa isa = all_isa[gen_below(&g, ISAS)];
         int verb;

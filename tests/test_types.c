@@ -304,8 +304,8 @@ static int same_rounded(const outcome *o, const outcome *single, enum slot *wher
         *where = (enum slot)slot;
         if (!o->value[slot] != !single->value[slot]) return 0;
         for (i = 0; o->value[slot] && i < o->count[slot]; ++i) {
-            nrm_dtype type = slot_type(o->dtype, (enum slot)slot);
-            nrm_dtype from = slot_type(NRM_F32, (enum slot)slot);
+            nrm_dtype type = slot_type(&o->d, (enum slot)slot);
+            nrm_dtype from = slot_type(&single->d, (enum slot)slot);
             unsigned char rounded[8];
             type_put(type, rounded, 0, type_get(from, single->value[slot], i));
             if (type_bits(type, o->value[slot], i) == type_bits(type, rounded, 0)) continue;

@@ -14,6 +14,14 @@
 
 static uint64_t first_seed = 1;
 
+/* y in the other layout; of 16-bit data the types of parameters and residuals. */
+static void draw_tensor_options(gen *g, nrm_desc *d)
+{
+    d->transpose_y = gen_one_in(g, 3);
+    d->param_half = type_is_half(d->dtype) && gen_one_in(g, 2);
+    d->wide_residual = type_is_half(d->dtype) && gen_one_in(g, 2);
+}
+
 /* ---- 1 Sizes --------------------------------------------------------------------------------- */
 
 #if SIZE_MAX <= 0xffffffffu
@@ -82,16 +90,19 @@ static nrm_desc draw_sizes(gen *g)
     d.y_pitch.line = draw_pitch_size(g, d.layout == NRM_NCHW ? d.s : d.c);
     d.x_pitch.sample = draw_pitch_size(g, d.c * d.s);
     d.y_pitch.sample = draw_pitch_size(g, d.c * d.s);
+    draw_tensor_options(g, &d);
     return d;
 }
 
-static int pitch_fits(const nrm_desc *d, nrm_pitch p)
+/* The widest of the tensors that have this pitch counts. */
+static int pitch_fits(const nrm_desc *d, nrm_pitch p, int of_y)
 {
-    const wide s = d->s ? d->s : 1, lines = d->layout == NRM_NCHW ? d->c : s;
-    const wide width = d->layout == NRM_NCHW ? s : d->c, line = p.line ? p.line : width;
+    const int nchw = (d->layout == NRM_NCHW) != (of_y && d->transpose_y);
+    const wide s = d->s ? d->s : 1, lines = nchw ? d->c : s;
+    const wide width = nchw ? s : d->c, line = p.line ? p.line : width;
     const wide sample = p.sample ? p.sample : times(lines, line);
     return line >= width && sample >= times(lines, line) &&
-           fits(times(times(d->n, sample), type_size(d->dtype)));
+           fits(times(times(d->n, sample), slot_size(d, of_y ? SLOT_Y : SLOT_RESIDUAL)));
 }
 
 static wide statistics(const nrm_desc *d)
@@ -109,8 +120,8 @@ static int all_fits(const nrm_desc *d)
 {
     const wide parameters = d->affine_per_sample ? times(d->n, d->c) : d->c;
     return fits(times(statistics(d), 8)) && fits(times(d->c, sizeof(nrm_moments))) &&
-           fits(times(parameters, type_size(type_of_parameters(d->dtype)))) &&
-           pitch_fits(d, d->x_pitch) && pitch_fits(d, d->y_pitch);
+           fits(times(parameters, slot_size(d, SLOT_GAMMA))) &&
+           pitch_fits(d, d->x_pitch, 0) && pitch_fits(d, d->y_pitch, 1);
 }
 
 /* By nrm_stat_count, and by each verb without any pointer, which is found wrong after sizes are. */
@@ -123,9 +134,10 @@ static void check_sizes(gen *g, const nrm_desc *d, unsigned long *accepted)
     *accepted += (unsigned long)right;
     check(count == (right ? (size_t)statistics(d) : 0),
           "nrm_stat_count %zu of %s %s %s, %zux%zux%zu, groups %zu, per sample %d, "
-          "x_pitch %zu %zu, y_pitch %zu %zu", count, kind_name[d->kind], layout_name[d->layout],
+          "x_pitch %zu %zu, y_pitch %zu %zu, options %d%d%d", count, kind_name[d->kind], layout_name[d->layout],
           type_name[d->dtype], d->n, d->c, d->s, d->groups, d->affine_per_sample,
-          d->x_pitch.sample, d->x_pitch.line, d->y_pitch.sample, d->y_pitch.line);
+          d->x_pitch.sample, d->x_pitch.line, d->y_pitch.sample, d->y_pitch.line, d->param_half,
+          d->wide_residual, d->transpose_y);
     check(right || !nrm_workspace_size(d, 3), "nrm_workspace_size of what does not fit");
     if (!verb_fits((enum verb)verb, d->kind)) return;
     check(verb_call((enum verb)verb, d, &a, NULL, NULL) == (right ? NRM_ERR_NULL : NRM_ERR_SIZE),
@@ -186,14 +198,16 @@ typedef struct placing {
     unsigned char *at[SLOTS + 1];
     size_t bytes[SLOTS + 1];
     char role[SLOTS + 1];
+    size_t lengths[3]; /* where they are to lie, they are written for the time of the call */
 } placing;
 
-static nrm_pitch draw_pitch(gen *g, const nrm_desc *d)
+static nrm_pitch draw_pitch(gen *g, const nrm_desc *all, enum slot slot)
 {
+    const nrm_desc d = slot_desc(all, slot);
     nrm_pitch p = {0, 0};
-    if (gen_one_in(g, 2)) p.line = line_length(d) + gen_below(g, 4);
+    if (gen_one_in(g, 2)) p.line = line_length(&d) + gen_below(g, 4);
     if (gen_one_in(g, 2))
-        p.sample = line_count(d) * (p.line ? p.line : line_length(d)) + gen_below(g, 5);
+        p.sample = line_count(&d) * (p.line ? p.line : line_length(&d)) + gen_below(g, 5);
     return p;
 }
 
@@ -206,8 +220,9 @@ static void draw_desc(gen *g, nrm_desc *d)
     d->act = (nrm_act)gen_below(g, ACTS), d->affine_per_sample = gen_one_in(g, 3), d->eps = 1e-5;
     d->n = 1 + gen_below(g, 3), d->c = 1 + gen_below(g, 3), d->s = 1 + gen_below(g, 3);
     d->groups = gen_one_in(g, 2) ? 1 : d->c;
-    d->x_pitch = draw_pitch(g, d);
-    d->y_pitch = gen_one_in(g, 2) ? d->x_pitch : draw_pitch(g, d);
+    if (gen_one_in(g, 2)) draw_tensor_options(g, d);
+    d->x_pitch = draw_pitch(g, d, SLOT_X);
+    d->y_pitch = !d->transpose_y && gen_one_in(g, 2) ? d->x_pitch : draw_pitch(g, d, SLOT_Y);
 }
 
 /* Optional buffers are given or not; not those that the call may leave alone. */
@@ -215,6 +230,8 @@ static void draw_given(gen *g, placing *q)
 {
     const nrm_desc *d = &q->p.d;
     q->p.given = (unsigned)gen_u64(g) | 1u << SLOT_DX; /* one output at least */
+    q->p.absent = (unsigned)gen_u64(g);
+    if ((q->p.given & GIVEN_Q8) != GIVEN_Q8) q->p.given &= ~GIVEN_Q8;
     if (!(q->p.given >> SLOT_GATE & 1)) q->p.given &= ~(1u << SLOT_DGATE);
     if (!verb_adds(&q->p, q->verb)) q->p.given &= ~(1u << SLOT_BETA | 1u << SLOT_ADD);
     if (q->verb == VERB_BACKWARD_REDUCE && !verb_adds(&q->p, q->verb) && !d->affine_per_sample)
@@ -240,6 +257,7 @@ static void draw_placing(gen *g, placing *q)
         q->bytes[slot] = slot == WORKSPACE ? 1 + gen_below(g, 64)
                                            : slot_bytes(&q->p.d, (enum slot)slot);
     }
+    for (slot = 0; slot < 3; ++slot) q->lengths[slot] = gen_below(g, q->p.d.s + 1);
     for (moves = 1 + gen_one_in(g, 4); moves > 0; --moves) {
         const size_t size = type_size(q->p.d.dtype);
         const size_t most = gen_one_in(g, 3) ? WORKSPACE : SLOT_DY;
@@ -260,13 +278,13 @@ static void draw_placing(gen *g, placing *q)
 /* Adds 1 to each byte of a buffer's elements. */
 static void mark(const placing *q, int slot, unsigned char *map)
 {
-    const nrm_desc *d = &q->p.d;
+    const nrm_desc d = slot_desc(&q->p.d, (enum slot)slot);
     unsigned char *at = map + (q->at[slot] - arena);
-    const nrm_pitch p = full_pitch(d, (enum slot)slot);
-    const size_t width = line_length(d) * type_size(d->dtype), size = type_size(d->dtype);
+    const nrm_pitch p = full_pitch(&q->p.d, (enum slot)slot);
+    const size_t size = slot_size(&d, (enum slot)slot), width = line_length(&d) * size;
     size_t i, line, byte;
-    for (i = 0; i < d->n; ++i)
-        for (line = 0; line < line_count(d); ++line)
+    for (i = 0; i < d.n; ++i)
+        for (line = 0; line < line_count(&d); ++line)
             for (byte = 0; byte < width; ++byte)
                 ++at[(i * p.sample + line * p.line) * size + byte];
 }
@@ -290,19 +308,23 @@ static int may_be_one(int out, int in)
     case SLOT_DX: return in == SLOT_X || in == SLOT_DY || in == SLOT_DSUM;
     case SLOT_DADD: return in == SLOT_DY || in == SLOT_ADD;
     case SLOT_DGATE: return in == SLOT_DY || in == SLOT_GATE;
+    case SLOT_DRESIDUAL: return in == SLOT_RESIDUAL || in == SLOT_DSUM;
     default: return 0;
     }
 }
 
-/* The pitch that counts: not of a single line, nor of a single sample. */
+/* One layout, one size of elements, and the pitch that counts: not of a single line, nor of a
+   single sample. */
 static int equal_pitches(const nrm_desc *d, int a, int b)
 {
     const nrm_pitch p = full_pitch(d, (enum slot)a), q = full_pitch(d, (enum slot)b);
-    return (line_count(d) == 1 || p.line == q.line) && (d->n == 1 || p.sample == q.sample);
+    const nrm_desc own = slot_desc(d, (enum slot)a);
+    if (!slots_lie_alike(d, (enum slot)a, (enum slot)b)) return 0;
+    return (line_count(&own) == 1 || p.line == q.line) && (d->n == 1 || p.sample == q.sample);
 }
 
 /* A6: an output may be an input of equal pitch, in some cases. Else elements must not meet where
-   pitches are equal, and the ranges of bytes must not where they are not. */
+   pitches, layouts and types are equal, and the ranges of bytes must not where they are not. */
 static int clash(const placing *q, int a, int b)
 {
     const nrm_desc *d = &q->p.d;
@@ -329,9 +351,11 @@ static const char *placing_text(const placing *q)
     static char text[800];
     const nrm_desc *d = &q->p.d;
     int slot, used = snprintf(text, sizeof text,
-                              "%s, %s %s %s %zux%zux%zu, x_pitch %zu %zu, y_pitch %zu %zu:",
+                              "%s, %s %s %s %zux%zux%zu, options %d%d%d, x_pitch %zu %zu, "
+                              "y_pitch %zu %zu:",
                               verb_name[q->verb], kind_name[d->kind], layout_name[d->layout],
-                              type_name[d->dtype], d->n, d->c, d->s, d->x_pitch.sample,
+                              type_name[d->dtype], d->n, d->c, d->s, d->param_half,
+                              d->wide_residual, d->transpose_y, d->x_pitch.sample,
                               d->x_pitch.line, d->y_pitch.sample, d->y_pitch.line);
     for (slot = SLOT_X; slot <= WORKSPACE && used < (int)sizeof text - 40; ++slot)
         if (q->at[slot])
@@ -350,6 +374,10 @@ static int check_placing(const placing *q)
     nrm_status status;
     memset(&a, 0, sizeof a);
     slots_into(&a, q->at);
+    if (q->at[SLOT_LENGTHS]) {
+        memcpy(q->at[SLOT_LENGTHS], q->lengths, q->bytes[SLOT_LENGTHS]);
+        memcpy(before + (q->at[SLOT_LENGTHS] - arena), q->lengths, q->bytes[SLOT_LENGTHS]);
+    }
     a.running_rate = q->p.running_rate, a.running_population = q->p.running_population;
     a.accumulate = q->p.accumulate;
     a.workspace = q->at[WORKSPACE], a.workspace_size = q->bytes[WORKSPACE];

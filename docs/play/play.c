@@ -143,6 +143,7 @@ void PLAY(play_golden)(int type, int layout)
     if (type < TYPES) {
         norms((nrm_dtype)type, nrm_best_isa(), (nrm_layout)layout);
         around_norms((nrm_dtype)type, nrm_best_isa(), (nrm_layout)layout);
+        tensors((nrm_dtype)type, nrm_best_isa(), (nrm_layout)layout);
     } else {
         merges(), growing_merges(), short_forms();
     }

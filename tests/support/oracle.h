@@ -51,7 +51,7 @@ static inline void oracle_backward(const problem *p, ref *r, const nrm_args *a, 
     if (!running) bare.given &= ~RUNNING;
     bare.given &= ~GIVEN(SLOT_GATE), bare.d.act = NRM_IDENTITY;
     o = run(&bare, running ? VERB_INFER : VERB_FORWARD, &s);
-    r->y_type = o->dtype;
+    r->y_type = o->d.dtype;
     if (o->value[SLOT_Y]) ref_backward(r, a, o->value[SLOT_Y], running);
     outcome_free(o);
     if (q) problem_free(q);

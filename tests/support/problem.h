@@ -30,17 +30,23 @@ enum slot {
     SLOT_MEAN, SLOT_RSTD,                                           /* statistics: doubles */
     SLOT_MOMENTS, SLOT_SUMS,                                        /* 3*c doubles         */
     SLOT_ADD, SLOT_DADD, SLOT_GATE, SLOT_DGATE,                     /* tensors by y_pitch  */
+    SLOT_DRESIDUAL,                                                 /* a tensor by x_pitch */
+    SLOT_LENGTHS,                                                   /* of samples          */
+    SLOT_Q8, SLOT_Q8_SCALE,                              /* a tensor by y_pitch; statistics */
     SLOTS
 };
 
-/* What is given of a norm by itself: all but what networks put around it. */
+/* What is given of a norm by itself: all but what networks put around it, and but the tensors as
+   networks have them. */
 #define GIVEN_NORM ((1u << SLOT_ADD) - 1)
 #define GIVEN_AROUND (1u << SLOT_ADD | 1u << SLOT_DADD | 1u << SLOT_GATE | 1u << SLOT_DGATE)
+#define GIVEN_Q8 (1u << SLOT_Q8 | 1u << SLOT_Q8_SCALE)
+#define GIVEN_TENSORS (1u << SLOT_DRESIDUAL | 1u << SLOT_LENGTHS | GIVEN_Q8)
 
 static const char *const slot_name[SLOTS] = {
     "none", "x", "residual", "sum", "dx", "dsum", "y", "dy", "gamma", "beta", "dgamma", "dbeta",
     "running_mean", "running_var", "mean", "rstd", "moments", "sums", "add", "dadd", "gate",
-    "dgate"};
+    "dgate", "dresidual", "lengths", "q8", "q8_scale"};
 
 enum verb {
     VERB_FORWARD, VERB_INFER, VERB_BACKWARD, VERB_INFER_BACKWARD,
@@ -55,14 +61,14 @@ static const char *const verb_name[VERBS] = {"forward", "infer", "backward", "in
 /* What each verb does with each slot, in the order of the enumerators: I reads, O writes; small
    letters are optional: i reads, o writes, u updates, a writes or, with accumulate, updates. */
 static const char *const verb_roles[VERBS] = {
-    "." "Iio.." "O." "ii.." "uu" "oo" ".." "i.i.", /* forward         */
-    "." "Iio.." "O." "ii.." "II" ".." ".." "i.i.", /* infer           */
-    "." "Ii.oi" ".I" "iiaa" ".." "II" ".." "ioio", /* backward        */
-    "." "Ii.oi" ".I" "iiaa" "II" ".." ".." "ioio", /* infer_backward  */
-    "." "Ii..." ".." "...." ".." ".." "O." "....", /* reduce          */
-    "." "Iio.." "O." "ii.." "uu" "oo" "I." "i.i.", /* apply           */
-    "." "Ii..." ".I" "iiaa" ".." "II" ".O" "i.i.", /* backward_reduce */
-    "." "Ii.Oi" ".I" "ii.." ".." "II" ".I" "ioio", /* backward_apply  */
+    "." "Iio.." "O." "ii.." "uu" "oo" ".." "i.i." ".ioo", /* forward         */
+    "." "Iio.." "O." "ii.." "II" ".." ".." "i.i." ".i..", /* infer           */
+    "." "Ii.oi" ".I" "iiaa" ".." "II" ".." "ioio" "oi..", /* backward        */
+    "." "Ii.oi" ".I" "iiaa" "II" ".." ".." "ioio" "oi..", /* infer_backward  */
+    "." "Ii..." ".." "...." ".." ".." "O." "...." ".i..", /* reduce          */
+    "." "Iio.." "O." "ii.." "uu" "oo" "I." "i.i." ".i..", /* apply           */
+    "." "Ii..." ".I" "iiaa" ".." "II" ".O" "i.i." ".i..", /* backward_reduce */
+    "." "Ii.Oi" ".I" "ii.." ".." "II" ".I" "ioio" "oi..", /* backward_apply  */
 };
 
 typedef struct problem {
@@ -70,6 +76,7 @@ typedef struct problem {
     nrm_desc d;                    /* layout and pitches are set by each run */
     size_t line_gap[2], sample_gap[2]; /* unused elements after each line, sample: of x, of y */
     unsigned given;                /* a bit for each slot whose pointer is given where optional */
+    unsigned absent;               /* x, y, dx: left out where another will do */
     double running_rate;
     int running_population, accumulate;
     void *value[SLOTS];            /* canonical contents before a call */
@@ -83,7 +90,8 @@ typedef struct setup {
     nrm_isa isa;
     nrm_layout layout;
     size_t shift;                  /* 0: all buffers 64-byte aligned; 1 to 63: at odd addresses */
-    enum slot y_is, sum_is, dx_is, dadd_is, dgate_is; /* output shares the buffer of this slot */
+    /* output shares the buffer of this slot */
+    enum slot y_is, sum_is, dx_is, dadd_is, dgate_is, dresidual_is;
     int zero_s;                    /* one position is passed as s = 0 */
     int full_pitch;                /* pitches of packed tensors are passed as well */
     int idle;                      /* what is given but not for this call leads to canaries */
@@ -102,8 +110,8 @@ static inline setup plain(nrm_isa isa, nrm_layout layout)
 
 typedef struct outcome {
     nrm_status status;
-    int clean;                     /* nothing was written but elements of outputs */
-    nrm_dtype dtype;               /* of the problem */
+    int clean;                     /* nothing was written but elements of outputs; padding is 0 */
+    nrm_desc d;                    /* of the problem */
     size_t count[SLOTS];
     void *value[SLOTS];            /* outputs in canonical order; NULL: not one */
 } outcome;
@@ -127,19 +135,40 @@ static inline size_t problem_stats(const nrm_desc *d)
 
 static inline int slot_is_tensor(enum slot slot)
 {
-    return slot <= SLOT_DY || slot >= SLOT_ADD;
+    return slot <= SLOT_DY || (slot >= SLOT_ADD && slot <= SLOT_DRESIDUAL) || slot == SLOT_Q8;
+}
+
+/* 1: by y_pitch, and in the other layout under transpose_y. */
+static inline int slot_is_like_y(enum slot slot)
+{
+    return slot == SLOT_Y || slot == SLOT_DY || (slot >= SLOT_ADD && slot <= SLOT_DGATE) ||
+           slot == SLOT_Q8;
 }
 
 /* What a slot holds beside data of this type. */
-static inline nrm_dtype slot_type(nrm_dtype dtype, enum slot slot)
+static inline nrm_dtype slot_type(const nrm_desc *d, enum slot slot)
 {
-    if (slot_is_tensor(slot)) return dtype;
-    return slot < SLOT_MEAN ? type_of_parameters(dtype) : NRM_F64;
+    switch (slot) {
+    case SLOT_RESIDUAL:
+    case SLOT_SUM:
+    case SLOT_DSUM:
+    case SLOT_DRESIDUAL: return d->wide_residual ? NRM_F32 : d->dtype;
+    case SLOT_GAMMA:
+    case SLOT_BETA:
+    case SLOT_DGAMMA:
+    case SLOT_DBETA: return d->param_half ? d->dtype : type_of_parameters(d->dtype);
+    case SLOT_RUNNING_MEAN:
+    case SLOT_RUNNING_VAR: return type_of_parameters(d->dtype);
+    case SLOT_LENGTHS: return TYPE_LENGTH;
+    case SLOT_Q8: return TYPE_STEP;
+    case SLOT_Q8_SCALE: return NRM_F32;
+    default: return slot_is_tensor(slot) ? d->dtype : NRM_F64;
+    }
 }
 
-static inline size_t slot_size(nrm_dtype dtype, enum slot slot)
+static inline size_t slot_size(const nrm_desc *d, enum slot slot)
 {
-    return type_size(slot_type(dtype, slot));
+    return type_size(slot_type(d, slot));
 }
 
 static inline size_t slot_count(const nrm_desc *d, enum slot slot)
@@ -147,7 +176,8 @@ static inline size_t slot_count(const nrm_desc *d, enum slot slot)
     if (slot_is_tensor(slot)) return problem_volume(d);
     if (slot <= SLOT_DBETA) return d->affine_per_sample ? d->n * d->c : d->c;
     if (slot <= SLOT_RUNNING_VAR) return d->c;
-    return slot <= SLOT_RSTD ? problem_stats(d) : 3 * d->c;
+    if (slot == SLOT_LENGTHS) return d->n;
+    return slot <= SLOT_RSTD || slot == SLOT_Q8_SCALE ? problem_stats(d) : 3 * d->c;
 }
 
 static inline size_t line_count(const nrm_desc *d)
@@ -160,27 +190,38 @@ static inline size_t line_length(const nrm_desc *d)
     return d->layout == NRM_NCHW ? d->s : d->c;
 }
 
+/* With the layout of this slot. */
+static inline nrm_desc slot_desc(const nrm_desc *d, enum slot slot)
+{
+    nrm_desc own = *d;
+    if (d->transpose_y && slot_is_like_y(slot))
+        own.layout = d->layout == NRM_NCHW ? NRM_NHWC : NRM_NCHW;
+    return own;
+}
+
 /* ---- laying out and collecting tensors ------------------------------------------------------- */
 
 static inline nrm_pitch full_pitch(const nrm_desc *d, enum slot slot)
 {
-    nrm_pitch p = slot < SLOT_Y ? d->x_pitch : d->y_pitch;
-    if (!p.line) p.line = line_length(d);
-    if (!p.sample) p.sample = line_count(d) * p.line;
+    const nrm_desc own = slot_desc(d, slot);
+    nrm_pitch p = slot_is_like_y(slot) ? d->y_pitch : d->x_pitch;
+    if (!p.line) p.line = line_length(&own);
+    if (!p.sample) p.sample = line_count(&own) * p.line;
     return p;
 }
 
 /* Elements from the first to one past the last: the last line's gap is not the tensor's. */
 static inline size_t tensor_extent(const nrm_desc *d, enum slot slot)
 {
+    const nrm_desc own = slot_desc(d, slot);
     nrm_pitch p = full_pitch(d, slot);
     if (!problem_volume(d)) return 0;
-    return (d->n - 1) * p.sample + (line_count(d) - 1) * p.line + line_length(d);
+    return (d->n - 1) * p.sample + (line_count(&own) - 1) * p.line + line_length(&own);
 }
 
 static inline size_t slot_bytes(const nrm_desc *d, enum slot slot)
 {
-    return slot_size(d->dtype, slot) *
+    return slot_size(d, slot) *
            (slot_is_tensor(slot) ? tensor_extent(d, slot) : slot_count(d, slot));
 }
 
@@ -190,13 +231,14 @@ enum direction { LAY_OUT, COLLECT };
 static inline void tensor_copy(const nrm_desc *d, enum slot slot, unsigned char *canonical,
                                unsigned char *data, enum direction direction)
 {
+    const int nchw = slot_desc(d, slot).layout == NRM_NCHW;
     nrm_pitch p = full_pitch(d, slot);
-    size_t i, j, k, run = d->layout == NRM_NCHW ? d->s : 1, size = type_size(d->dtype);
+    size_t i, j, k, run = nchw ? d->s : 1, size = slot_size(d, slot);
     for (i = 0; i < d->n; ++i)
         for (j = 0; j < d->c; ++j)
             for (k = 0; k < d->s; k += run) {
                 unsigned char *value = canonical + size * ((i * d->c + j) * d->s + k);
-                size_t at = d->layout == NRM_NCHW ? j * p.line + k : k * p.line + j;
+                size_t at = nchw ? j * p.line + k : k * p.line + j;
                 unsigned char *place = data + size * (i * p.sample + at);
                 if (direction == LAY_OUT)
                     memcpy(place, value, size * run);
@@ -208,7 +250,7 @@ static inline void tensor_copy(const nrm_desc *d, enum slot slot, unsigned char 
 static inline void slot_copy(const nrm_desc *d, enum slot slot, void *canonical,
                              unsigned char *data, enum direction direction)
 {
-    size_t bytes = slot_size(d->dtype, slot) * slot_count(d, slot);
+    size_t bytes = slot_size(d, slot) * slot_count(d, slot);
     if (slot_is_tensor(slot))
         tensor_copy(d, slot, (unsigned char *)canonical, data, direction);
     else if (bytes && direction == LAY_OUT)
@@ -222,17 +264,69 @@ static inline void slot_copy(const nrm_desc *d, enum slot slot, void *canonical,
 static inline void slot_restore(const nrm_desc *d, enum slot slot, unsigned char *to,
                                 const unsigned char *from)
 {
+    const nrm_desc own = slot_desc(d, slot);
     nrm_pitch p = full_pitch(d, slot);
-    size_t i, line, size = slot_size(d->dtype, slot);
+    size_t i, line, size = slot_size(d, slot);
     if (!slot_is_tensor(slot)) {
         memcpy(to, from, size * slot_count(d, slot));
         return;
     }
     for (i = 0; i < d->n; ++i)
-        for (line = 0; line < line_count(d); ++line) {
+        for (line = 0; line < line_count(&own); ++line) {
             size_t at = size * (i * p.sample + line * p.line);
-            memcpy(to + at, from + at, size * line_length(d));
+            memcpy(to + at, from + at, size * line_length(&own));
         }
+}
+
+/* ---- padding --------------------------------------------------------------------------------- */
+
+/* Of this many positions each. NULL: all are as long as can be. */
+static inline size_t length_of(const nrm_desc *d, const size_t *lengths, size_t sample)
+{
+    return lengths ? lengths[sample] : d->s;
+}
+
+/* Puts NaN where a tensor is padding: whoever reads it shows it. */
+static inline void spoil_padding(const nrm_desc *d, const size_t *lengths, enum slot slot,
+                                 unsigned char *data)
+{
+    const int nchw = slot_desc(d, slot).layout == NRM_NCHW;
+    const nrm_pitch p = full_pitch(d, slot);
+    const size_t size = slot_size(d, slot);
+    size_t i, j, k;
+    for (i = 0; i < d->n && slot_is_tensor(slot); ++i)
+        for (k = length_of(d, lengths, i); k < d->s; ++k)
+            for (j = 0; j < d->c; ++j)
+                gen_canary(data + size * (i * p.sample + (nchw ? j * p.line + k : k * p.line + j)),
+                           size);
+}
+
+/* Whether value `at` of a slot, in canonical order, belongs to padding: of statistics and scales
+   those of rows that are none, and of samples of length 0. */
+static inline int is_padding(const nrm_desc *d, const size_t *lengths, enum slot slot, size_t at)
+{
+    if (slot_is_tensor(slot)) return at % d->s >= length_of(d, lengths, at / (d->c * d->s));
+    if (slot != SLOT_MEAN && slot != SLOT_RSTD && slot != SLOT_Q8_SCALE) return 0;
+    switch (d->kind) {
+    case NRM_BATCH: return 0;
+    case NRM_INSTANCE: return !length_of(d, lengths, at / d->c);
+    case NRM_GROUP: return !length_of(d, lengths, at / d->groups);
+    default: return at % d->s >= length_of(d, lengths, at / d->s);
+    }
+}
+
+/* 1 when padding of an output is +0. */
+static inline int padding_is_zero(const nrm_desc *d, const size_t *lengths, enum slot slot,
+                                  const void *values)
+{
+    static const unsigned char zeros[8];
+    const size_t size = slot_size(d, slot), count = slot_count(d, slot);
+    size_t i;
+    for (i = 0; i < count; ++i)
+        if (is_padding(d, lengths, slot, i) &&
+            memcmp((const unsigned char *)values + i * size, zeros, size) != 0)
+            return 0;
+    return 1;
 }
 
 /* ---- running --------------------------------------------------------------------------------- */
@@ -251,12 +345,28 @@ static inline int verb_adds(const problem *p, enum verb verb)
     return p->d.act != NRM_IDENTITY || p->given >> SLOT_GATE & 1;
 }
 
+static inline int takes_q8(const problem *p)
+{
+    return (p->d.kind == NRM_LAYER || p->d.kind == NRM_RMS) && p->d.dtype != NRM_F64;
+}
+
+/* x where z is the residual alone, y where q8 is there, dx beside dresidual. */
+static inline int can_be_absent(const problem *p, enum verb verb, enum slot slot)
+{
+    if (slot == SLOT_DX) return p->d.wide_residual && p->given >> SLOT_DRESIDUAL & 1;
+    if (slot == SLOT_X) return p->d.wide_residual && p->given >> SLOT_RESIDUAL & 1;
+    return slot == SLOT_Y && verb == VERB_FORWARD && takes_q8(p) && p->given >> SLOT_Q8 & 1;
+}
+
 /* The role of a slot in this call; '.' when its pointer is not given or not used. */
 static inline char slot_role(const problem *p, enum verb verb, enum slot slot)
 {
     char role = verb_roles[verb][slot];
     nrm_kind kind = p->d.kind;
     if (role >= 'a' && !(p->given >> slot & 1)) return '.';
+    if (p->absent >> slot & 1 && can_be_absent(p, verb, slot)) return '.';
+    if (slot == SLOT_DRESIDUAL && !p->d.wide_residual) return '.';
+    if ((slot == SLOT_Q8 || slot == SLOT_Q8_SCALE) && !takes_q8(p)) return '.';
     if (slot == SLOT_MEAN && kind == NRM_RMS) return '.';
     if (slot == SLOT_ADD && !verb_adds(p, verb)) return '.';
     if ((slot == SLOT_RUNNING_MEAN || slot == SLOT_RUNNING_VAR) && kind != NRM_BATCH &&
@@ -276,6 +386,20 @@ static inline int role_writes(char role)
     return role == 'O' || role == 'o' || role == 'u';
 }
 
+/* 1 when an output may be the very buffer of an input, as far as elements and layouts go. */
+static inline int slots_lie_alike(const nrm_desc *d, enum slot out, enum slot in)
+{
+    return slot_size(d, out) == slot_size(d, in) &&
+           !(d->transpose_y && slot_is_like_y(out) != slot_is_like_y(in));
+}
+
+/* ... and both are there. Which inputs an output may share with is the call's business. */
+static inline int may_share(const problem *p, enum verb verb, enum slot out, enum slot in)
+{
+    return role_writes(slot_role(p, verb, out)) && role_reads(slot_role(p, verb, in)) &&
+           slots_lie_alike(&p->d, out, in);
+}
+
 /* The buffers of one call, in one block of memory that lives on from call to call. */
 typedef struct bed {
     nrm_desc d;
@@ -285,6 +409,7 @@ typedef struct bed {
     unsigned char *base;           /* 64-byte aligned */
     size_t used;
     unsigned char *workspace;      /* with a canary of 64 bytes behind it */
+    const size_t *lengths;         /* NULL: none are given                */
 } bed;
 
 static struct {
@@ -310,6 +435,7 @@ static inline enum slot bed_shared(const setup *s, enum slot slot)
     if (slot == SLOT_SUM) return s->sum_is;
     if (slot == SLOT_DADD) return s->dadd_is;
     if (slot == SLOT_DGATE) return s->dgate_is;
+    if (slot == SLOT_DRESIDUAL) return s->dresidual_is;
     return slot == SLOT_DX ? s->dx_is : SLOT_NONE;
 }
 
@@ -351,6 +477,8 @@ static inline void slots_into(nrm_args *a, unsigned char *const *at)
     a->mean = (double *)(void *)at[SLOT_MEAN], a->rstd = (double *)(void *)at[SLOT_RSTD];
     a->add = at[SLOT_ADD], a->dadd = at[SLOT_DADD];
     a->gate = at[SLOT_GATE], a->dgate = at[SLOT_DGATE];
+    a->dresidual = at[SLOT_DRESIDUAL], a->lengths = (const size_t *)(void *)at[SLOT_LENGTHS];
+    a->q8 = (int8_t *)at[SLOT_Q8], a->q8_scale = (float *)(void *)at[SLOT_Q8_SCALE];
 }
 
 static inline void bed_point(bed *b, const problem *p, const setup *s)
@@ -382,20 +510,25 @@ static inline void bed_describe(bed *b, const problem *p, enum verb verb, const 
 {
     const int y_shares = s->y_is && s->y_is < SLOT_ADD; /* one of x_pitch */
     int slot, shares = y_shares || s->sum_is || s->dx_is, line, sample;
+    nrm_desc y;
     memset(b, 0, sizeof *b);
     b->d = p->d;
     b->d.layout = s->layout;
+    y = slot_desc(&b->d, SLOT_Y);
     /* only equal pitches may share, but those of one sample and of one line lead nowhere */
     sample = shares && p->d.n > 1 ? 0 : 1;
     line = shares && (p->d.n > 1 || line_count(&b->d) > 1) ? 0 : 1;
     b->d.x_pitch = gap_pitch(p, &b->d, 0, 0);
-    b->d.y_pitch = gap_pitch(p, &b->d, line, sample);
+    b->d.y_pitch = gap_pitch(p, &y, line, sample);
     if (s->full_pitch) b->d.x_pitch = full_pitch(&b->d, SLOT_X);
     if (s->full_pitch) b->d.y_pitch = full_pitch(&b->d, SLOT_Y);
     for (slot = SLOT_X; slot < SLOTS; ++slot) {
         b->role[slot] = slot_role(p, verb, (enum slot)slot);
-        if (s->idle && b->role[slot] == '.' && p->given >> slot & 1) b->role[slot] = '-';
+        if (s->idle && b->role[slot] == '.' && p->given >> slot & 1 && !(p->absent >> slot & 1))
+            b->role[slot] = '-';
     }
+    if (b->role[SLOT_LENGTHS] == 'i' && problem_volume(&b->d))
+        b->lengths = (const size_t *)p->value[SLOT_LENGTHS];
 }
 
 /* Lays a problem out for one call. */
@@ -411,8 +544,9 @@ static inline void bed_make(bed *b, const problem *p, enum verb verb, const setu
     for (slot = SLOT_X; slot < SLOTS; ++slot) {
         if (!offset[slot]) continue;
         b->data[slot] = b->base + offset[slot];
-        if (role_reads(b->role[slot]))
-            slot_copy(&b->d, (enum slot)slot, p->value[slot], b->data[slot], LAY_OUT);
+        if (!role_reads(b->role[slot])) continue;
+        slot_copy(&b->d, (enum slot)slot, p->value[slot], b->data[slot], LAY_OUT);
+        if (b->lengths) spoil_padding(&b->d, b->lengths, (enum slot)slot, b->data[slot]);
     }
     for (slot = SLOT_X; slot < SLOTS; ++slot)
         if (b->role[slot] != '.' && bed_shared(s, (enum slot)slot))
@@ -438,13 +572,15 @@ static inline nrm_status verb_call(enum verb verb, const nrm_desc *d, const nrm_
 
 static inline void bed_collect(bed *b, outcome *o)
 {
-    int slot, wrote = o->status == NRM_OK || o->status == NRM_ERR_NONFINITE;
-    o->dtype = b->d.dtype;
+    int slot, wrote = o->status == NRM_OK || o->status == NRM_ERR_NONFINITE, padded = 1;
+    o->d = b->d;
     for (slot = SLOT_X; wrote && slot < SLOTS; ++slot) {
         if (!role_writes(b->role[slot])) continue;
         o->count[slot] = slot_count(&b->d, (enum slot)slot);
-        o->value[slot] = test_alloc(o->count[slot], slot_size(o->dtype, (enum slot)slot));
+        o->value[slot] = test_alloc(o->count[slot], slot_size(&o->d, (enum slot)slot));
         slot_copy(&b->d, (enum slot)slot, o->value[slot], b->data[slot], COLLECT);
+        if (b->lengths)
+            padded &= padding_is_zero(&b->d, b->lengths, (enum slot)slot, o->value[slot]);
     }
     for (slot = SLOT_X; wrote && slot < SLOTS; ++slot) {
         size_t at;
@@ -452,7 +588,7 @@ static inline void bed_collect(bed *b, outcome *o)
         at = (size_t)(b->data[slot] - b->base);
         slot_restore(&b->d, (enum slot)slot, b->data[slot], bed_store.before + at);
     }
-    o->clean = !memcmp(b->base, bed_store.before, b->used);
+    o->clean = !memcmp(b->base, bed_store.before, b->used) && padded;
 }
 
 /* Under the address sanitizer a canary that is only read shows as well: the margins are poisoned
@@ -537,10 +673,10 @@ static inline int same_outcome(const outcome *a, const outcome *b, difference *w
 {
     int slot;
     where->slot = SLOT_NONE, where->index = 0;
-    if (a->status != b->status || a->dtype != b->dtype) return 0;
+    if (a->status != b->status || a->d.dtype != b->d.dtype) return 0;
     for (slot = SLOT_X; slot < SLOTS; ++slot) {
         if (!a->value[slot] || !b->value[slot]) continue;
-        where->index = values_differ(slot_type(a->dtype, (enum slot)slot), a->value[slot],
+        where->index = values_differ(slot_type(&a->d, (enum slot)slot), a->value[slot],
                                      b->value[slot], a->count[slot]);
         where->slot = (enum slot)slot;
         if (where->index < a->count[slot]) return 0;
@@ -566,7 +702,7 @@ static inline uint64_t outcome_hash(const outcome *o)
     size_t i;
     int slot;
     for (slot = SLOT_X; slot < SLOTS; ++slot) {
-        nrm_dtype type = slot_type(o->dtype, (enum slot)slot);
+        nrm_dtype type = slot_type(&o->d, (enum slot)slot);
         for (i = 0; o->value[slot] && i < o->count[slot]; ++i)
             hash = fnv(hash, type_bits(type, o->value[slot], i), (int)type_size(type));
     }
@@ -580,7 +716,7 @@ static inline void problem_alloc(problem *p)
     int slot;
     for (slot = SLOT_X; slot < SLOTS; ++slot)
         p->value[slot] = test_alloc(slot_count(&p->d, (enum slot)slot),
-                                    slot_size(p->d.dtype, (enum slot)slot));
+                                    slot_size(&p->d, (enum slot)slot));
 }
 
 static inline void problem_free(problem *p)
@@ -701,7 +837,7 @@ static inline void draw_tensor(gen *g, const nrm_desc *d, int hard, void *x)
 static inline void draw_slot(gen *g, problem *p, enum slot slot, int wild)
 {
     gen_dist dist = wild ? (gen_dist)gen_below(g, GEN_DISTS) : GEN_NORMAL;
-    draw_list(g, dist, slot_type(p->d.dtype, slot), p->value[slot], slot_count(&p->d, slot));
+    draw_list(g, dist, slot_type(&p->d, slot), p->value[slot], slot_count(&p->d, slot));
 }
 
 /* Zeros of both signs among the parameters: y is then a zero whose sign must be right. */
@@ -710,7 +846,7 @@ static inline void draw_zeros(gen *g, problem *p, enum slot slot)
     size_t i, count = slot_count(&p->d, slot);
     for (i = 0; i < count; ++i)
         if (gen_one_in(g, 2))
-            type_put(slot_type(p->d.dtype, slot), p->value[slot], i, (double)gen_sign(g, 0.0f));
+            type_put(slot_type(&p->d, slot), p->value[slot], i, (double)gen_sign(g, 0.0f));
 }
 
 /* Seldom negative, and then only wild ones. */
@@ -733,7 +869,7 @@ static inline void draw_variances(gen *g, problem *p, int wild)
 /* Gamma about 1 and beta about 0, or anything. */
 static inline void draw_parameters(gen *g, problem *p, int hard)
 {
-    nrm_dtype type = slot_type(p->d.dtype, SLOT_GAMMA);
+    nrm_dtype type = slot_type(&p->d, SLOT_GAMMA);
     size_t count = slot_count(&p->d, SLOT_GAMMA), i;
     void *gamma = p->value[SLOT_GAMMA];
     int wild = hard && gen_one_in(g, 4);
@@ -781,7 +917,7 @@ static inline void problem_keep(problem *p, const outcome *o, enum slot first)
     for (slot = first; slot < SLOTS; ++slot)
         if (o->value[slot])
             memcpy(p->value[slot], o->value[slot],
-                   slot_size(o->dtype, (enum slot)slot) * o->count[slot]);
+                   slot_size(&o->d, (enum slot)slot) * o->count[slot]);
 }
 
 /* What backward and apply read is what the library itself wrote, in scalar code. */
@@ -855,6 +991,66 @@ static inline void problem_around(problem *p, int hard)
     problem_prepare(p);
 }
 
+/* Any number of positions of each sample; all, none, or one of a single sample. */
+static inline void draw_lengths(gen *g, problem *p)
+{
+    size_t *lengths = (size_t *)p->value[SLOT_LENGTHS], i;
+    const size_t how = gen_below(g, 10), s = p->d.s;
+    for (i = 0; i < p->d.n; ++i) {
+        lengths[i] = gen_one_in(g, 6) ? 0 : gen_one_in(g, 4) ? s : gen_below(g, s + 1);
+        if (how < 2) lengths[i] = how ? s : 0;
+    }
+    if (how == 2) memset(lengths, 0, p->d.n * sizeof *lengths);
+    if (how == 2) lengths[gen_below(g, p->d.n)] = 1;
+}
+
+/* Changes the types of parameters and residuals, whose values stay but for a rounding. */
+static inline void problem_retype(problem *p, int param_half, int wide_residual)
+{
+    const nrm_desc old = p->d;
+    int slot;
+    p->d.param_half = param_half, p->d.wide_residual = wide_residual;
+    for (slot = SLOT_X; slot < SLOTS; ++slot) {
+        const nrm_dtype from = slot_type(&old, (enum slot)slot);
+        const nrm_dtype to = slot_type(&p->d, (enum slot)slot);
+        const size_t count = slot_count(&p->d, (enum slot)slot);
+        void *values;
+        if (from == to) continue;
+        values = test_alloc(count, type_size(to));
+        type_convert(to, values, from, p->value[slot], count);
+        free(p->value[slot]);
+        p->value[slot] = values;
+    }
+}
+
+/* Tensors as networks have them, for a problem that is drawn: parameters of 16 bits, a wide
+   residual, y in the other layout, lengths, q8. Of its own generator, as problem_around. */
+static inline void problem_tensors(problem *p, int hard)
+{
+    const int half = type_is_half(p->d.dtype);
+    gen g = gen_seed(p->seed ^ UINT64_C(0x74656e736f7273));
+    nrm_desc wide = p->d;
+    problem_retype(p, half && gen_one_in(&g, 2), half && !gen_one_in(&g, 3));
+    p->d.transpose_y = gen_one_in(&g, 2);
+    wide.dtype = NRM_F32;
+    if (p->d.wide_residual) { /* more digits than x has */
+        draw_tensor(&g, &wide, hard && gen_one_in(&g, 2), p->value[SLOT_RESIDUAL]);
+        draw_tensor(&g, &wide, hard && gen_one_in(&g, 4), p->value[SLOT_DSUM]);
+        if (gen_one_in(&g, 2)) p->given |= 1u << SLOT_RESIDUAL;
+        if (!gen_one_in(&g, 3)) p->given |= 1u << SLOT_DRESIDUAL;
+        if (gen_one_in(&g, 3)) p->absent |= 1u << SLOT_DX;
+        if (gen_one_in(&g, 3)) p->absent |= 1u << SLOT_X;
+    }
+    if (takes_q8(p) && !gen_one_in(&g, 3)) p->given |= GIVEN_Q8;
+    if (gen_one_in(&g, 3)) p->absent |= 1u << SLOT_Y;
+    if (!gen_one_in(&g, 3)) {
+        p->given |= 1u << SLOT_LENGTHS;
+        draw_lengths(&g, p);
+        if (!gen_one_in(&g, 4)) p->running_population = 1; /* a length of 1 has no other */
+    }
+    problem_prepare(p);
+}
+
 static inline problem *problem_draw(uint64_t seed)
 {
     return problem_draw_as(seed, NRM_F32);
@@ -868,10 +1064,11 @@ static inline problem *problem_as(const problem *p, nrm_dtype dtype)
     *other = *p;
     other->borrowed = 0;
     other->d.dtype = dtype;
+    if (!type_is_half(dtype)) other->d.param_half = other->d.wide_residual = 0, other->absent = 0;
     problem_alloc(other);
     for (slot = SLOT_X; slot < SLOTS; ++slot)
-        type_convert(slot_type(dtype, (enum slot)slot), other->value[slot],
-                     slot_type(p->d.dtype, (enum slot)slot), p->value[slot],
+        type_convert(slot_type(&other->d, (enum slot)slot), other->value[slot],
+                     slot_type(&p->d, (enum slot)slot), p->value[slot],
                      slot_count(&p->d, (enum slot)slot));
     problem_prepare(other);
     return other;
@@ -889,7 +1086,7 @@ static inline problem *problem_share(const problem *p, size_t first, size_t coun
         if (!slot_count(&share->d, (enum slot)slot))
             share->value[slot] = (unsigned char *)p->value[slot] +
                                  slot_count(&p->d, (enum slot)slot) / p->d.n * first *
-                                     slot_size(p->d.dtype, (enum slot)slot);
+                                     slot_size(&p->d, (enum slot)slot);
     share->d.n = count;
     return share;
 }
@@ -898,11 +1095,14 @@ static inline const char *problem_text(const problem *p)
 {
     static char text[480];
     snprintf(text, sizeof text,
-             "seed %llu: %s %s %zux%zux%zu groups %zu act %d (%g, %g, %g) eps %g%s given %x%s",
+             "seed %llu: %s %s %zux%zux%zu groups %zu act %d (%g, %g, %g) eps %g%s%s%s%s%s "
+             "given %x absent %x%s",
              (unsigned long long)p->seed, type_name[p->d.dtype], kind_name[p->d.kind], p->d.n,
              p->d.c, p->d.s, p->d.groups, (int)p->d.act, p->d.act_slope, p->d.act_low,
              p->d.act_high, p->d.eps,
-             p->d.affine_per_sample ? " per sample" : "", p->given, p->note);
+             p->d.affine_per_sample ? " per sample" : "", p->d.param_half ? " param_half" : "",
+             p->d.wide_residual ? " wide_residual" : "", p->d.transpose_y ? " transpose_y" : "",
+             p->given >> SLOT_LENGTHS & 1 ? " lengths" : "", p->given, p->absent, p->note);
     return text;
 }
 

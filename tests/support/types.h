@@ -42,8 +42,13 @@ static inline int type_is_here(nrm_dtype t)
     return nrm_stat_count(&d) > 0;
 }
 
+/* What else a call reads or writes: int8_t steps of q8, size_t lengths. */
+#define TYPE_STEP ((nrm_dtype)100)
+#define TYPE_LENGTH ((nrm_dtype)101)
+
 static inline size_t type_size(nrm_dtype t)
 {
+    if (t == TYPE_STEP || t == TYPE_LENGTH) return t == TYPE_STEP ? 1 : sizeof(size_t);
     return t == NRM_F64 ? 8 : type_is_half(t) ? 2 : 4;
 }
 
@@ -125,6 +130,14 @@ static inline double f64_from_half(nrm_dtype t, uint16_t v)
 
 /* ---- elements, at any address ---------------------------------------------------------------- */
 
+/* A step or a length. */
+static inline size_t type_whole(nrm_dtype t, const unsigned char *at)
+{
+    size_t whole = *at;
+    if (t == TYPE_LENGTH) memcpy(&whole, at, sizeof whole);
+    return whole;
+}
+
 /* Element i of an array, as a double: exact for every type (but that a program which flushes
    denormals reads float denormals as 0). */
 static inline double type_get(nrm_dtype t, const void *from, size_t i)
@@ -133,6 +146,8 @@ static inline double type_get(nrm_dtype t, const void *from, size_t i)
     uint16_t half;
     float single;
     double result;
+    if (t == TYPE_LENGTH) return (double)type_whole(t, at);
+    if (t == TYPE_STEP) return (double)(int)*at - (*at > 127 ? 256 : 0);
     switch (t) {
     case NRM_F32: memcpy(&single, at, sizeof single); return (double)single;
     case NRM_F64: memcpy(&result, at, sizeof result); return result;
@@ -147,6 +162,12 @@ static inline void type_put(nrm_dtype t, void *to, size_t i, double value)
     uint16_t half;
     volatile float rounded; /* even where floats are computed wider */
     float single;
+    if (t == TYPE_LENGTH || t == TYPE_STEP) {
+        const size_t whole = (size_t)(long long)value; /* of a step its lowest byte */
+        if (t == TYPE_LENGTH) memcpy(at, &whole, sizeof whole);
+        if (t == TYPE_STEP) *at = (unsigned char)whole;
+        return;
+    }
     switch (t) {
     case NRM_F32: rounded = (float)value, single = rounded, memcpy(at, &single, 4); break;
     case NRM_F64: memcpy(at, &value, sizeof value); break;
@@ -161,6 +182,7 @@ static inline uint64_t type_bits(nrm_dtype t, const void *from, size_t i)
     uint16_t half;
     float single;
     double value;
+    if (t == TYPE_LENGTH || t == TYPE_STEP) return type_whole(t, at);
     switch (t) {
     case NRM_F32:
         memcpy(&single, at, sizeof single);
