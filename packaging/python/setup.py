@@ -57,7 +57,8 @@ def library(name):
     return Extension(
         f"normalize_h._{name}", [f"c/{name}.c"], include_dirs=["c"],
         depends=[f"c/{copy}" for copy in COPIES],
-        extra_compile_args=["/O2"] if windows else ["-O2", "-g0", "-fvisibility=hidden", "-pthread"],
+        extra_compile_args=(["/O2"] if windows else
+                            ["-O2", "-g0", "-fvisibility=hidden", "-pthread"]),
         extra_link_args=[] if windows else ["-pthread"], libraries=[] if windows else ["m"])
 
 

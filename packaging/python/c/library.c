@@ -87,7 +87,7 @@ EXPORTED const char *normalize_py_enumerator(int i, int *value)
     return all[i].name;
 }
 
-/* ---- Threads: started for each round of tasks, so that fork() and the end of Python are safe ---- */
+/* ---- Threads: started for each round of tasks, so that fork() is safe ---- */
 
 typedef struct work {
     size_t tasks, next;
@@ -148,7 +148,7 @@ static void run(void *user, size_t tasks, void (*task)(void *, size_t), void *ar
     }
 }
 
-/* ---- The calls ---------------------------------------------------------------------------------- */
+/* ---- The calls ------------------------------------------------------------------------------- */
 
 static nrm_status call(nrm_verb verb, const nrm_desc *d, const nrm_args *a)
 {

@@ -19,7 +19,8 @@ EXPORTED const char *normalize_oracle_family(int i)
 }
 
 /* `count` values of a family: the same for the same seed, on every machine. */
-EXPORTED void normalize_oracle_fill(uint64_t seed, int family, int is_double, void *to, size_t count)
+EXPORTED void normalize_oracle_fill(uint64_t seed, int family, int is_double, void *to,
+                                   size_t count)
 {
     gen g = gen_seed(seed);
     if (is_double)

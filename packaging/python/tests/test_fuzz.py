@@ -14,7 +14,8 @@ def run(capsys, *arguments):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("kind", fuzz.KINDS)
 def test_right_is_right(kind, dtype, capsys):
-    status, said = run(capsys, f"theirs:{kind}", "--kind", kind, "--dtype", dtype, "--problems", 250)
+    status, said = run(capsys, f"theirs:{kind}", "--kind", kind, "--dtype", dtype,
+                       "--problems", 250)
     assert status == 0 and "within 1 unit" in said and "not the same bits: nothing" in said, said
 
 

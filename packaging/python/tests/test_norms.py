@@ -65,9 +65,10 @@ def test_several_axes():
     assert_same_bits(nh.layer_norm(x, axes=4).ravel(), nh.layer_norm(x.ravel()))
 
 
-# ---- Strides ---------------------------------------------------------------------------------------
+# ---- Strides -------------------------------------------------------------------------------------
 
-VIEWS = {"rows": lambda a: a[::2], "columns": lambda a: a[..., 1:4], "every other": lambda a: a[..., ::2],
+VIEWS = {"rows": lambda a: a[::2], "columns": lambda a: a[..., 1:4],
+         "every other": lambda a: a[..., ::2],
          "backwards": lambda a: a[..., ::-1], "turned": lambda a: a.transpose(0, 3, 1, 2),
          "middle": lambda a: a[:, 1:3], "repeated": lambda a: np.broadcast_to(a[:1], a.shape),
          "reversed axes": lambda a: a.T, "one": lambda a: a[:, :, :1]}
@@ -134,7 +135,7 @@ def test_any_strides(data):
     assert_same_bits(saved.backward(x).dx, saved2.backward(packed).dx)
 
 
-# ---- Backward --------------------------------------------------------------------------------------
+# ---- Backward ------------------------------------------------------------------------------------
 
 
 def numeric(f, at, dy):
@@ -213,7 +214,7 @@ def test_gradients_keep_the_types_of_parameters():
     assert g.dgamma.dtype == "float16" and g.dbeta.dtype == "float64" and g.dx.dtype == "float16"
 
 
-# ---- Running statistics ----------------------------------------------------------------------------
+# ---- Running statistics --------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("population", [False, True])
@@ -240,12 +241,13 @@ def test_running_stays_where_it_would_not_be_finite():
     assert not mean.any() and (var == 1).all()
 
 
-# ---- Threads, empty, extremes ----------------------------------------------------------------------
+# ---- Threads, empty, extremes --------------------------------------------------------------------
 
 
 def test_threads():
     x = drawn((8, 16, 80, 80))
-    for call in (nh.layer_norm, nh.instance_norm, lambda v, **k: nh.batch_norm(v, training=True, **k)):
+    for call in (nh.layer_norm, nh.instance_norm,
+                 lambda v, **k: nh.batch_norm(v, training=True, **k)):
         y, one = call(x, save=True)
         for threads in (2, 3, 8):
             again, many = call(x, save=True, threads=threads)
@@ -265,7 +267,8 @@ def test_empty(shape):
 
 
 @settings(deadline=None, max_examples=200)
-@given(st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False), min_size=1, max_size=40))
+@given(st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False), min_size=1,
+                max_size=40))
 def test_finite_gives_finite(values):
     x = np.array(values, "float32")
     y, saved = nh.layer_norm(x, save=True)
@@ -274,7 +277,7 @@ def test_finite_gives_finite(values):
         assert not y.any()
 
 
-# ---- Errors ----------------------------------------------------------------------------------------
+# ---- Errors --------------------------------------------------------------------------------------
 
 X = drawn((2, 6, 3))
 WRONG = [

@@ -27,7 +27,7 @@ class Tensor(NamedTuple):
         return self.dtype == "float64"
 
 
-# ---- DLPack ----------------------------------------------------------------------------------------
+# ---- DLPack --------------------------------------------------------------------------------------
 
 
 class _DLTensor(ctypes.Structure):
@@ -97,7 +97,7 @@ def _from_dlpack(name: str, owner: Array) -> Tensor:
     return Tensor(name, owner, np.asarray(lent), dtype)
 
 
-# ---- Arrays ----------------------------------------------------------------------------------------
+# ---- Arrays --------------------------------------------------------------------------------------
 
 
 def tensor(name: str, owner: Array) -> Tensor:

@@ -191,7 +191,7 @@ def _want_affine(t: Dict[str, Optional[Tensor]], shapes: List[Tuple[int, ...]],
     return found or shapes[0]
 
 
-# ---- Over the last axes ----------------------------------------------------------------------------
+# ---- Over the last axes --------------------------------------------------------------------------
 
 
 def _over_last(kind: str, x: Array, t_gamma: Optional[Array], t_beta: Optional[Array],
@@ -264,7 +264,7 @@ def rms_norm(x: Array, gamma: Optional[Array] = None, beta: Optional[Array] = No
     return _run(o, t, out, sum_out, save, threads)
 
 
-# ---- With channels ---------------------------------------------------------------------------------
+# ---- With channels -------------------------------------------------------------------------------
 
 
 def _with_channels(kind: str, x: Array, t_gamma: Optional[Array], t_beta: Optional[Array],

@@ -140,7 +140,7 @@ class Function:
         return tuple(np.ascontiguousarray(r, p.x.dtype) for r in found)
 
 
-# ---- Drawing ---------------------------------------------------------------------------------------
+# ---- Drawing -------------------------------------------------------------------------------------
 
 
 def _fill(random: Any, shape: Tuple[int, ...], family: str, dtype: str, rows: int) -> Array:
@@ -192,7 +192,7 @@ def draw(random: Any, kind: str, dtype: str, function: Function, backward: bool)
     return Problem(kind, family, x, own[0], own[1], dy, eps, groups, ordinary)
 
 
-# ---- Judging ---------------------------------------------------------------------------------------
+# ---- Judging -------------------------------------------------------------------------------------
 
 
 def judge(p: Problem, results: Tuple[Array, ...]) -> Finding:
@@ -245,7 +245,7 @@ def relations(function: Function, p: Problem, random: Any) -> List[str]:
     return broken
 
 
-# ---- Shrinking -------------------------------------------------------------------------------------
+# ---- Shrinking -----------------------------------------------------------------------------------
 
 
 def _smaller(p: Problem) -> List[Problem]:
@@ -287,7 +287,7 @@ def shrink(function: Function, worst: Finding, limit: float, until: float) -> Fi
     return worst
 
 
-# ---- Telling ---------------------------------------------------------------------------------------
+# ---- Telling -------------------------------------------------------------------------------------
 
 
 def _ratio_text(f: Finding) -> str:
@@ -360,8 +360,8 @@ def _report(function: Function, tally: Tally, options: argparse.Namespace, took:
     if not tally.worst:
         raise CannotTry(f"{function.where} does none of {tally.declined} problems")
     f = tally.worst
-    print(f"\n{function.where}: {tally.problems:,} problems of {options.kind} norm in {took:.1f} s, "
-          f"seed {options.seed}")
+    print(f"\n{function.where}: {tally.problems:,} problems of {options.kind} norm in "
+          f"{took:.1f} s, seed {options.seed}")
     if tally.declined:
         print(f"not done (NotImplementedError): {tally.declined:,}")
     takes = [name for ours, name in function.names.items() if name]
