@@ -56,8 +56,7 @@ wasm()
 {
     clang-16 --target=wasm32-wasi -std=gnu99 -O2 -msimd128 bench/simd.c -o $out/simd.wasm &&
         node --no-liftoff --experimental-wasi-unstable-preview1 tests/cross/wasi.mjs \
-            $out/simd.wasm \
-            >$out/simd.txt &&
+            $out/simd.wasm >$out/simd.txt &&
         grep -q WASM $out/simd.txt
 }
 

@@ -191,6 +191,35 @@ go_module()
     grep '^\[-1.3416355' "$dir/said"
 }
 
+# What stands on docs/platforms.md: the program for Godbolt, with the header where it is included, as
+# the site has it; and each indented command below a line "<!-- run: TOOL -->".
+godbolt()
+{
+    need cc
+    sed -n '/^## Godbolt/,$p' docs/platforms.md | sed -n '/^```c$/,/^```$/p' | sed '/^```/d' |
+        awk -v header=normalize.h '/^#include <https/ {
+            print "#line 1 \"https://\""
+            while ((getline line <header) > 0) print line
+            print "#line " NR + 1 " \"<stdin>\""; next } {print}' >"$dir/example.c"
+    cd "$dir"
+    # shellcheck disable=SC2086
+    cc $CFLAGS example.c -o example -lm
+    same "it says" "$(./example)" "-1.34163547 -0.447211802 0.447211802 1.34163547"
+}
+
+commands_of_platforms() # TOOL
+{
+    cp normalize.h "$dir"
+    awk -v mark="<!-- run: $1 -->" '
+        $0 == mark {on = 1; next} on && /^    / {print; seen = 1; next}
+        seen {exit}' docs/platforms.md >"$dir/commands"
+    cd "$dir"
+    printf '#define NORMALIZE_IMPLEMENTATION\n#include "normalize.h"\n' >normalize_code.c
+    [ -s commands ]
+    sh -e commands
+    [ -s normalize_code.o ]
+}
+
 # ---- The list -----------------------------------------------------------------------------------
 
 check "Python: sdist with the header, wheel without a network" wheel
@@ -198,6 +227,8 @@ check "Python: tests of the package" python_tests
 check "Conan 2: conan create" by_conan
 check "vcpkg: the port, with stand-ins for vcpkg's functions" by_vcpkg_port
 check "Debian: dpkg-buildpackage, lintian" debian_package
+check "Godbolt: the program of docs/platforms.md" godbolt
+optional clang-19 "bare metal: the command of docs/platforms.md" commands_of_platforms clang-19
 optional cargo "Rust: normalize-sys, structs as in C, calls" rust_crate
 optional go "Go: cgo, as docs/platforms.md says" go_module
 optional xmake "xmake: the package of packaging/xmake" by_xmake

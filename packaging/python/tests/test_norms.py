@@ -104,6 +104,20 @@ def test_what_lies_between_stays():
     assert_same_bits(a[:, :5], nh.layer_norm(whole[:, :5]))
 
 
+def test_windows_that_overlap():
+    a = drawn(20, mean=0)
+    x = np.lib.stride_tricks.sliding_window_view(a, 5)
+    assert_same_bits(nh.layer_norm(x), nh.layer_norm(x.copy()))
+
+
+def test_parameters_of_each_sample():
+    x, gamma, beta = drawn((N, C, H, W)), drawn((N, C), seed=2), drawn((N, C), seed=3)
+    for call in (nh.instance_norm, lambda v, *a: nh.group_norm(v, 2, *a)):
+        y = call(x, gamma, beta)
+        for i in range(N):
+            assert_same_bits(y[i:i + 1], call(x[i:i + 1], gamma[i], beta[i]))
+
+
 def test_pitches_are_used():
     from normalize_h._places import Axes, pitch_of
     a = drawn((4, 6, 5, 7))
