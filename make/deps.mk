@@ -26,7 +26,8 @@ FOR_CROSS := gcc-11 gcc-12 clang-14 clang-16 clang-19 lld lld-16 musl-tools tcc 
     gcc-mingw-w64-x86-64-posix wine64 libclang-rt-dev
 
 FOR_PACKAGES := cmake meson ninja-build pkg-config python3 python3-numpy python3-venv \
-    clang-16 lld-16 nodejs
+    clang-16 lld-16 nodejs dpkg-dev debhelper fakeroot lintian
+PIP_PACKAGES := numpy setuptools wheel pytest hypothesis ml_dtypes conan
 
 # Coq, floating-point arithmetic for it, and the prover that its tactic calls.
 FOR_PROVE := coq libcoq-flocq libcoq-gappa gappa
@@ -58,9 +59,10 @@ deps-fuzz: ## ... fuzz, fuzz-afl, check-yours
 	@tools/deps.sh $@ $(FOR_TEST) $(FOR_FUZZ)
 deps-cross: ## ... check-cross, check-simd: compilers of other machines, emulators; 2 GB
 	@tools/deps.sh $@ $(FOR_TEST) $(FOR_CROSS)
-deps-packages: ## ... check-packages: CMake, Meson, Python with numpy, WASM, node
+deps-packages: ## ... check-packages: CMake, Meson, Debian's tools, Python, Conan, WASM, node
 	@tools/deps.sh $@ $(FOR_TEST) $(FOR_PACKAGES)
 	@tools/deps.sh --numpy
+	@tools/deps.sh --python $(PIP_PACKAGES)
 deps-prove: ## ... prove: Coq, Gappa
 	@tools/deps.sh $@ $(FOR_TEST) $(FOR_PROVE)
 deps-bench: ## ... bench, report, instructions
@@ -74,3 +76,4 @@ deps-page: ## ... check-page: Chromium
 deps-all: ## All of these but the peers: what .ci/run needs
 	@tools/deps.sh $@ $(FOR_ALL)
 	@tools/deps.sh --numpy
+	@tools/deps.sh --python $(PIP_PACKAGES)

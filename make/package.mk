@@ -48,9 +48,9 @@ npm: build/npm/wasm.js ## build/npm, the package for node and bundlers: npm pack
 shared: build/libnormalize.so ## build/libnormalize.so, as examples/python loads it
 
 check-packages: build/libnormalize.so build/npm/wasm.js
-check-packages: ## Programs that use each package; the Python example
-	$(call TAKES,a minute)
-	@$(PROVE) tests/packages/run.sh
+check-packages: ## Programs that use each package and recipe; Python: SLOW=0
+	$(call TAKES,two minutes)
+	@SLOW=$(or $(SLOW),0) $(PROVE) tests/packages/run.sh tests/packages/recipes.sh
 
 .PHONY: check-readme
 check-readme: ## Every command of README.md, in a copy of the tree

@@ -4,6 +4,7 @@
 #   tools/deps.sh TARGET PACKAGE...    TARGET is what make calls it
 #   tools/deps.sh --numpy              makes build/venv, where no python3 has numpy: one that is not
 #                                      Debian's does not see Debian's packages
+#   tools/deps.sh --python MODULE...   makes build/packages, where no python3 has all of these
 set -euo pipefail
 
 if [ "$1" = --numpy ]; then
@@ -13,6 +14,18 @@ if [ "$1" = --numpy ]; then
     echo "deps: no python3 with numpy; making one in build/venv, with pip"
     python3 -m venv build/venv
     build/venv/bin/python3 -m pip -q install numpy
+    exit
+fi
+
+if [ "$1" = --python ]; then
+    shift
+    modules="$*"
+    for python in ${PYTHON:-} build/packages/bin/python3 python3; do
+        ! "$python" -c "import ${modules// /,}" 2>/dev/null || exit 0
+    done
+    echo "deps: no python3 with $modules; making one in build/packages, with pip"
+    python3 -m venv --system-site-packages build/packages
+    build/packages/bin/python3 -m pip -q install "$@"
     exit
 fi
 

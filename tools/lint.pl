@@ -28,9 +28,13 @@ my @files = grep { -f && !/\.(svg|png)$/ }
     glob('docs/* fuzz/* make/* packaging/* bench/* proofs/* tools/*'),
     glob('docs/play/* tests/play/*'),
     glob('examples/* examples/python/* examples/which_norm/* examples/fuzz_yours/*'),
-    glob('packaging/oss-fuzz/* packaging/npm/*'),
+    glob('packaging/oss-fuzz/* packaging/npm/* packaging/conan/* packaging/conan/test_package/*'),
+    glob('packaging/python/* packaging/python/*/*.py packaging/python/src/*/*.py'),
+    glob('packaging/python/c/library.c packaging/python/c/oracle.c packaging/debian/[!c]*'),
+    glob('packaging/rust/*/*.rs packaging/rust/*/*/*.rs packaging/vcpkg/*/*'),
+    glob('build.zig* SECURITY.md CITATION.cff'),
     glob('tests/* tests/support/* tests/include/* tests/cross/* tests/cross/msvc/* tests/page/*'),
-    glob('tests/packages/* tests/packages/cmake/* tests/packages/meson/*');
+    glob('tests/packages/* tests/packages/cmake/* tests/packages/meson/* tests/packages/zig/*');
 my %text = map { $_ => slurp($_) } @files;
 my $header = $text{'normalize.h'};
 
@@ -55,7 +59,8 @@ check('ASCII', lines_where(sub { $_[0] =~ /[^\x20-\x7e\t]/ }, @files));
 # A row of a Markdown table cannot be broken.
 check('lines of at most 100 characters',
       lines_where(sub { length $_[0] > 100 && $_[0] !~ /^\|/ }, @files));
-check('no tabs', lines_where(sub { $_[0] =~ /\t/ }, grep { !/^Makefile$|\.mk$/ } @files));
+check('no tabs', lines_where(sub { $_[0] =~ /\t/ },
+                             grep { !/^Makefile$|\.mk$|debian.rules$/ } @files));
 check('no blanks at the end of a line', lines_where(sub { $_[0] =~ /[ \t]$/ }, @files));
 check('no marks of unfinished work', lines_where(sub { $_[0] =~ /\b(?:$unfinished)\b/ }, @files));
 check('files end in a newline', grep { $text{$_} !~ /\n\z/ } @files);
@@ -175,6 +180,14 @@ check("version $version in meson.build", ($meson || "") eq $version ? () : $meso
 check("version $version in clib.json", ($clib || "") eq $version ? () : $clib || "none there");
 check("version $version in packaging/npm/package.json",
       ($npm || "") eq $version ? () : $npm || "none there");
+# The recipes' own checks need their tools; that they are of this version needs none.
+my %recipe = ('build.zig.zon' => qr/^ *\.version = "([^"]*)"/m,
+              'packaging/rust/normalize-sys/Cargo.toml' => qr/^version = "([^"]*)"/m,
+              'packaging/vcpkg/normalize-h/vcpkg.json' => qr/"version": "([^"]*)"/,
+              'packaging/debian/changelog' => qr/\((\S+)-\d+\)/,
+              'CITATION.cff' => qr/^version: (\S+)/m);
+check("version $version in the recipes",
+      grep { (slurp($_) =~ $recipe{$_} ? $1 : 'none') ne $version } sort keys %recipe);
 
 # An instruction set is written in three places: its operations, its pass, its row of the table.
 my %hook = map { $_ => [sort $header =~ /ISA HOOK $_: (\w[\w-]*)/g] } 'op block', 'pass', 'row';
