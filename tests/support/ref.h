@@ -69,29 +69,33 @@ static inline ref_real ref_exp(ref_real v)
     return sum * ldexpl(1, exponent);
 }
 
-/* 1 / (1 + e^-v). */
-static inline ref_real ref_sigmoid(ref_real v)
+/* 1 / (1 + e^-v), of v and of -v. */
+typedef struct ref_sigmoids {
+    ref_real of, of_negative;
+} ref_sigmoids;
+
+static inline ref_sigmoids ref_sigmoid(ref_real v)
 {
     const ref_real small = ref_exp(v < 0 ? v : -v);
-    return (v < 0 ? small : 1) / (1 + small);
+    const ref_real less = small / (1 + small), more = 1 / (1 + small);
+    ref_sigmoids s;
+    s.of = v < 0 ? less : more, s.of_negative = v < 0 ? more : less;
+    return s;
 }
 
 /* v * sigmoid(v), whose limits are -0 and Inf. */
 static inline ref_real ref_silu(ref_real v)
 {
-    return v < 0 && !ref_finite(v) ? -(ref_real)0 : v * ref_sigmoid(v);
+    return v < 0 && !ref_finite(v) ? -(ref_real)0 : v * ref_sigmoid(v).of;
 }
 
-/* Its derivative, and what that is a sum of. */
-static inline ref_real ref_silu_slope(ref_real v)
+/* Its derivative, and, where `scale` is given, the sum of the magnitudes of its terms. */
+static inline ref_real ref_silu_slope(ref_real v, ref_real *scale)
 {
+    const ref_sigmoids s = ref_sigmoid(v);
+    if (scale) *scale = ref_finite(v) ? s.of * (1 + ref_abs(v) * s.of_negative) : 0;
     if (!ref_finite(v) && !ref_isnan(v)) return v > 0;
-    return ref_sigmoid(v) * (1 + v * ref_sigmoid(-v));
-}
-
-static inline ref_real ref_silu_slope_scale(ref_real v)
-{
-    return ref_finite(v) ? ref_sigmoid(v) * (1 + ref_abs(v) * ref_sigmoid(-v)) : 0;
+    return s.of * (1 + v * s.of_negative);
 }
 
 /* ---- 1 The error bounds: the one place that states them ------------------------------------- */
@@ -590,7 +594,7 @@ static inline ref_near ref_times(const ref *r, ref_near a, ref_near b)
                                              (ref_abs(b.value) + b.bound) * a.bound, 1);
 }
 
-/* y before the activation, and before it is rounded to a half float: u, and add rounds once more. */
+/* y before the activation, not yet rounded to a half float: u, and add rounds once more. */
 static inline ref_near ref_v(const ref *r, size_t i, size_t j, size_t k)
 {
     const size_t p = ref_affine(&r->d, i, j), q = ref_stat(&r->d, i, j, k);
@@ -614,8 +618,9 @@ static inline ref_near ref_near_silu(const ref *r, ref_real v)
 
 static inline ref_near ref_near_silu_slope(const ref *r, ref_real v)
 {
-    return ref_near_of(ref_silu_slope(v), REF_SILU_SLOPE * r->p.e * ref_silu_slope_scale(v) +
-                                              ref_silu_tiny(r));
+    ref_real scale;
+    const ref_real slope = ref_silu_slope(v, &scale);
+    return ref_near_of(slope, REF_SILU_SLOPE * r->p.e * scale + ref_silu_tiny(r));
 }
 
 /* y before the gate. An error of v counts as often as the activation is steep, at most: 1, |slope|,
