@@ -69,29 +69,33 @@ static inline ref_real ref_exp(ref_real v)
     return sum * ldexpl(1, exponent);
 }
 
-/* 1 / (1 + e^-v). */
-static inline ref_real ref_sigmoid(ref_real v)
+/* 1 / (1 + e^-v), of v and of -v. */
+typedef struct ref_sigmoids {
+    ref_real of, of_negative;
+} ref_sigmoids;
+
+static inline ref_sigmoids ref_sigmoid(ref_real v)
 {
     const ref_real small = ref_exp(v < 0 ? v : -v);
-    return (v < 0 ? small : 1) / (1 + small);
+    const ref_real less = small / (1 + small), more = 1 / (1 + small);
+    ref_sigmoids s;
+    s.of = v < 0 ? less : more, s.of_negative = v < 0 ? more : less;
+    return s;
 }
 
 /* v * sigmoid(v), whose limits are -0 and Inf. */
 static inline ref_real ref_silu(ref_real v)
 {
-    return v < 0 && !ref_finite(v) ? -(ref_real)0 : v * ref_sigmoid(v);
+    return v < 0 && !ref_finite(v) ? -(ref_real)0 : v * ref_sigmoid(v).of;
 }
 
-/* Its derivative, and what that is a sum of. */
-static inline ref_real ref_silu_slope(ref_real v)
+/* Its derivative, and, where `scale` is given, the sum of the magnitudes of its terms. */
+static inline ref_real ref_silu_slope(ref_real v, ref_real *scale)
 {
+    const ref_sigmoids s = ref_sigmoid(v);
+    if (scale) *scale = ref_finite(v) ? s.of * (1 + ref_abs(v) * s.of_negative) : 0;
     if (!ref_finite(v) && !ref_isnan(v)) return v > 0;
-    return ref_sigmoid(v) * (1 + v * ref_sigmoid(-v));
-}
-
-static inline ref_real ref_silu_slope_scale(ref_real v)
-{
-    return ref_finite(v) ? ref_sigmoid(v) * (1 + ref_abs(v) * ref_sigmoid(-v)) : 0;
+    return s.of * (1 + v * s.of_negative);
 }
 
 /* ---- 1 The error bounds: the one place that states them ------------------------------------- */
@@ -563,14 +567,6 @@ static inline ref_real ref_xhat_error(const ref *r, size_t q)
     return ref_abs(r->mean[q]) * ref_abs(r->rstd[q]) * r->p.mean_ulp;
 }
 
-/* Before it is rounded to a half float. */
-static inline ref_real ref_linear_bound(const ref *r, size_t i, size_t j, size_t k)
-{
-    size_t p = ref_affine(&r->d, i, j);
-    return ref_bound_y(&r->p, r->g[p], r->b[p], ref_xhat(r, i, j, k),
-                       ref_xhat_error(r, ref_stat(&r->d, i, j, k)));
-}
-
 /* A number, and how far from it the library's may lie: 0 when it is not finite, since those are
    to be met. */
 typedef struct ref_near {
@@ -598,10 +594,12 @@ static inline ref_near ref_times(const ref *r, ref_near a, ref_near b)
                                              (ref_abs(b.value) + b.bound) * a.bound, 1);
 }
 
-/* y before the activation: u, and add rounds once more. */
+/* y before the activation, not yet rounded to a half float: u, and add rounds once more. */
 static inline ref_near ref_v(const ref *r, size_t i, size_t j, size_t k)
 {
-    const ref_real u = ref_linear(r, i, j, k), bound = ref_linear_bound(r, i, j, k);
+    const size_t p = ref_affine(&r->d, i, j), q = ref_stat(&r->d, i, j, k);
+    const ref_real xhat = ref_xhat(r, i, j, k), u = xhat * r->g[p] + r->b[p];
+    const ref_real bound = ref_bound_y(&r->p, r->g[p], r->b[p], xhat, ref_xhat_error(r, q));
     if (!r->add) return ref_near_of(u, bound);
     return ref_rounded(r, u + r->add[ref_own(&r->d, i, j, k)], bound, 1);
 }
@@ -620,8 +618,9 @@ static inline ref_near ref_near_silu(const ref *r, ref_real v)
 
 static inline ref_near ref_near_silu_slope(const ref *r, ref_real v)
 {
-    return ref_near_of(ref_silu_slope(v), REF_SILU_SLOPE * r->p.e * ref_silu_slope_scale(v) +
-                                              ref_silu_tiny(r));
+    ref_real scale;
+    const ref_real slope = ref_silu_slope(v, &scale);
+    return ref_near_of(slope, REF_SILU_SLOPE * r->p.e * scale + ref_silu_tiny(r));
 }
 
 /* y before the gate. An error of v counts as often as the activation is steep, at most: 1, |slope|,
@@ -649,31 +648,44 @@ static inline ref_near ref_act(const ref *r, ref_near v)
     }
 }
 
-static inline ref_near ref_near_y(const ref *r, size_t i, size_t j, size_t k)
+/* y, and what it is on the way: before the activation, and before the gate. */
+typedef struct ref_steps {
+    ref_near v, a, y;
+} ref_steps;
+
+static inline ref_steps ref_steps_to_y(const ref *r, size_t i, size_t j, size_t k)
 {
-    const ref_near a = ref_act(r, ref_v(r, i, j, k));
-    return r->gate ? ref_times(r, a, ref_near_silu(r, r->gate[ref_own(&r->d, i, j, k)])) : a;
+    ref_steps s;
+    s.v = ref_v(r, i, j, k);
+    s.y = s.a = ref_act(r, s.v);
+    if (r->gate) s.y = ref_times(r, s.a, ref_near_silu(r, r->gate[ref_own(&r->d, i, j, k)]));
+    return s;
 }
 
 /* With the rounding to a half float; that of NRM_RELU is of the number before it is cut off. */
+static inline ref_real ref_last_bound(const ref *r, const ref_steps *s)
+{
+    const int cut = r->d.act == NRM_RELU && !r->gate;
+    const ref_real size = ref_abs(cut ? s->v.value : s->y.value);
+    return s->y.bound + ref_half_ulp(r->d.dtype, size + s->y.bound);
+}
+
 static inline ref_real ref_y_bound(const ref *r, size_t i, size_t j, size_t k)
 {
-    const ref_near y = ref_near_y(r, i, j, k);
-    const int cut = r->d.act == NRM_RELU && !r->gate;
-    const ref_real size = ref_abs(cut ? ref_v(r, i, j, k).value : y.value);
-    return y.bound + ref_half_ulp(r->d.dtype, size + y.bound);
+    const ref_steps s = ref_steps_to_y(r, i, j, k);
+    return ref_last_bound(r, &s);
 }
 
 static inline ref_real ref_y(const ref *r, size_t i, size_t j, size_t k)
 {
-    return ref_near_y(r, i, j, k).value;
+    return ref_steps_to_y(r, i, j, k).y.value;
 }
 
 /* 1 where the library may leave the numbers of its arithmetic before it gets to y. */
-static inline int ref_overflows(const ref *r, size_t i, size_t j, size_t k)
+static inline int ref_overflows(const ref *r, const ref_steps *s)
 {
     const ref_real most = ref_precision_of(type_of_parameters(r->d.dtype)).overflow;
-    const ref_near v = ref_v(r, i, j, k), a = ref_act(r, v);
+    const ref_near v = s->v, a = s->a;
     if (r->d.act < NRM_LEAKY_RELU && !r->add && !r->gate) return 0;
     if (!ref_finite(v.value) || !ref_finite(a.value)) return 0;
     return ref_abs(v.value) + v.bound >= most || ref_abs(a.value) + a.bound >= most;
@@ -750,17 +762,19 @@ static inline void ref_affine_gradients(ref *r, const void *dgamma, const void *
     const nrm_desc *d = &r->d;
     const nrm_dtype held = type_of_parameters(d->dtype);
     size_t i, j, k, p, m = d->affine_per_sample ? d->s : d->n * d->s;
+    const ref_real one = 1, per_gamma = one / (r->p.limit.dgamma * r->p.e);
+    const ref_real per_beta = one / (r->p.limit.dbeta * r->p.e);
     REF_EACH(d, i, j, k) {
         ref_real dy = r->dy[ref_own(d, i, j, k)], xhat = ref_xhat(r, i, j, k), off;
+        const ref_real x1 = 1 + ref_abs(xhat);
         p = ref_affine(d, i, j);
         off = r->dy_bound[ref_own(d, i, j, k)];
         r->dgamma[p] += dy * xhat;
         r->dbeta[p] += dy;
-        r->dgamma_bound[p] += (ref_abs(dy) + off) *
-                                  (1 + ref_abs(xhat) + ref_xhat_error(r, ref_stat(d, i, j, k)) /
-                                                           (r->p.limit.dgamma * r->p.e)) +
-                              off * (1 + ref_abs(xhat)) / (r->p.limit.dgamma * r->p.e);
-        r->dbeta_bound[p] += ref_abs(dy) + off + off / (r->p.limit.dbeta * r->p.e);
+        r->dgamma_bound[p] +=
+            (ref_abs(dy) + off) * (x1 + ref_xhat_error(r, ref_stat(d, i, j, k)) * per_gamma) +
+            off * x1 * per_gamma;
+        r->dbeta_bound[p] += ref_abs(dy) + off + off * per_beta;
     }
     for (p = 0; p < r->affines; ++p) {
         ref_real old_g = dgamma ? type_get(held, dgamma, p) : 0;
@@ -789,12 +803,16 @@ static inline void ref_input_gradient(ref *r, const void *dsum, int running)
             ref_real off = r->dy_bound[ref_own(d, i, j, k)] * ref_abs(r->g[ref_affine(d, i, j)]);
             ref_real xhat = ref_xhat(r, i, j, k);
             q = ref_stat(d, i, j, k);
-            o1[q] += off / (ref_real)m;
-            o2[q] += off * ref_abs(xhat) / (ref_real)m;
-            if (d->kind != NRM_RMS) t1[q] += t / (ref_real)m;
-            t2[q] += t * xhat / (ref_real)m;
-            a1[q] += ref_abs(t) / (ref_real)m;
-            a2[q] += ref_abs(t * xhat) / (ref_real)m;
+            o1[q] += off;
+            o2[q] += off * ref_abs(xhat);
+            if (d->kind != NRM_RMS) t1[q] += t;
+            t2[q] += t * xhat;
+            a1[q] += ref_abs(t);
+            a2[q] += ref_abs(t * xhat);
+        }
+        for (q = 0; q < r->stats; ++q) {
+            const ref_real w = (ref_real)m;
+            t1[q] /= w, t2[q] /= w, a1[q] /= w, a2[q] /= w, o1[q] /= w, o2[q] /= w;
         }
     }
     REF_EACH(d, i, j, k) {
@@ -899,11 +917,12 @@ static inline ref_worst ref_compare_y(const ref *r, const void *y)
     ref_worst w = REF_WORST_NONE;
     REF_EACH(d, i, j, k) {
         double got = type_get(d->dtype, y, ref_at(d, d->y_pitch, i, j, k));
-        ref_real exact = ref_y(r, i, j, k), bound = ref_y_bound(r, i, j, k);
+        const ref_steps s = ref_steps_to_y(r, i, j, k);
+        ref_real exact = s.y.value, bound = ref_last_bound(r, &s);
         ref_real ratio = ref_ratio_to(got, exact, bound, r->p.overflow);
         if (d->act == NRM_RELU && !r->gate && bits_f64(got) >> 63 && !is_nan_f64(got))
             ratio = HUGE_VALL;
-        if (!(got - got == 0) && ref_overflows(r, i, j, k)) ratio = 0;
+        if (!(got - got == 0) && ref_overflows(r, &s)) ratio = 0;
         ref_note(&w, ref_own(d, i, j, k), got, exact, bound, ratio); /* -0 is not +0 */
     }
     return w;

@@ -35,7 +35,7 @@ static struct {
 } test_state;
 
 static inline int ok(int cond, const char *fmt, ...) TEST_PRINTF(2, 3);
-static inline int check(int cond, const char *fmt, ...) TEST_PRINTF(2, 3);
+static inline int test_differs(const char *fmt, ...) TEST_PRINTF(1, 2);
 static inline void group(const char *fmt, ...) TEST_PRINTF(1, 2);
 static inline void skip(const char *fmt, ...) TEST_PRINTF(1, 2);
 static inline void note(const char *fmt, ...) TEST_PRINTF(1, 2);
@@ -102,16 +102,26 @@ static inline void group(const char *fmt, ...)
     test_state.compared = test_state.differed = 0;
 }
 
-static inline int check(int cond, const char *fmt, ...)
+/* A macro, so that the words of a comparison that holds are not computed: in tests of many short
+   calls these took a seventh of the time. */
+#define check(cond, ...) ((cond) ? test_agrees() : test_differs(__VA_ARGS__))
+
+static inline int test_agrees(void)
 {
     ++test_state.compared;
-    if (!cond && ++test_state.differed <= TEST_SHOWN) {
+    return 1;
+}
+
+static inline int test_differs(const char *fmt, ...)
+{
+    ++test_state.compared;
+    if (++test_state.differed <= TEST_SHOWN) {
         va_list args;
         va_start(args, fmt);
         test_line("#   failed: ", fmt, args);
         va_end(args);
     }
-    return cond;
+    return 0;
 }
 
 static inline int group_end(void)
