@@ -234,6 +234,8 @@ static inline void value_copy(void *to, const void *from, size_t size)
         memcpy(to, from, 4);
     else if (size == 2)
         memcpy(to, from, 2);
+    else if (size == 1)
+        memcpy(to, from, 1);
     else
         memcpy(to, from, 8);
 }
@@ -251,11 +253,11 @@ static inline tensor_lines lines_of(const nrm_desc *d, nrm_pitch p)
     return l;
 }
 
-static inline void tensor_copy_lines(const nrm_desc *d, nrm_pitch p, unsigned char *canonical,
-                                     unsigned char *data, enum direction direction)
+static inline void tensor_copy_lines(const nrm_desc *d, nrm_pitch p, size_t size,
+                                     unsigned char *canonical, unsigned char *data,
+                                     enum direction direction)
 {
     const tensor_lines l = lines_of(d, p);
-    const size_t size = type_size(d->dtype);
     size_t i, line;
     for (i = 0; i < d->n; ++i)
         for (line = 0; line < l.count; ++line) {
@@ -272,35 +274,21 @@ static inline void tensor_copy_lines(const nrm_desc *d, nrm_pitch p, unsigned ch
 static inline void tensor_copy(const nrm_desc *d, enum slot slot, unsigned char *canonical,
                                unsigned char *data, enum direction direction)
 {
-<<<<<<< HEAD
-    const int nchw = slot_desc(d, slot).layout == NRM_NCHW;
-    nrm_pitch p = full_pitch(d, slot);
-    size_t i, j, k, run = nchw ? d->s : 1, size = slot_size(d, slot);
-=======
+    const nrm_desc own = slot_desc(d, slot);
     const nrm_pitch p = full_pitch(d, slot);
-    const size_t size = type_size(d->dtype);
+    const size_t size = slot_size(d, slot);
     size_t i, j, k;
-    if (d->layout == NRM_NCHW || d->c == 1 || d->s == 1) {
-        tensor_copy_lines(d, p, canonical, data, direction);
+    if (own.layout == NRM_NCHW || d->c == 1 || d->s == 1) {
+        tensor_copy_lines(&own, p, size, canonical, data, direction);
         return;
     }
->>>>>>> h-ci
     for (i = 0; i < d->n; ++i)
         for (j = 0; j < d->c; ++j)
             for (k = 0; k < d->s; ++k) {
                 unsigned char *value = canonical + size * ((i * d->c + j) * d->s + k);
-<<<<<<< HEAD
-                size_t at = nchw ? j * p.line + k : k * p.line + j;
-                unsigned char *place = data + size * (i * p.sample + at);
-                if (direction == LAY_OUT)
-                    memcpy(place, value, size * run);
-                else
-                    memcpy(value, place, size * run);
-=======
                 unsigned char *place = data + size * (i * p.sample + k * p.line + j);
                 value_copy(direction == LAY_OUT ? place : value,
                            direction == LAY_OUT ? value : place, size);
->>>>>>> h-ci
             }
 }
 
@@ -321,29 +309,18 @@ static inline void slot_copy(const nrm_desc *d, enum slot slot, void *canonical,
 static inline void slot_restore(const nrm_desc *d, enum slot slot, unsigned char *to,
                                 const unsigned char *from)
 {
-<<<<<<< HEAD
     const nrm_desc own = slot_desc(d, slot);
-    nrm_pitch p = full_pitch(d, slot);
-    size_t i, line, size = slot_size(d, slot);
-=======
     const nrm_pitch p = full_pitch(d, slot);
-    const tensor_lines l = lines_of(d, p);
-    size_t i, line, size = slot_size(d->dtype, slot);
->>>>>>> h-ci
+    const tensor_lines l = lines_of(&own, p);
+    size_t i, line, size = slot_size(d, slot);
     if (!slot_is_tensor(slot)) {
         memcpy(to, from, size * slot_count(d, slot));
         return;
     }
     for (i = 0; i < d->n; ++i)
-<<<<<<< HEAD
-        for (line = 0; line < line_count(&own); ++line) {
-            size_t at = size * (i * p.sample + line * p.line);
-            memcpy(to + at, from + at, size * line_length(&own));
-=======
         for (line = 0; line < l.count; ++line) {
             size_t at = size * (i * p.sample + line * p.line);
             memcpy(to + at, from + at, size * l.length);
->>>>>>> h-ci
         }
 }
 
