@@ -747,7 +747,7 @@ static void test_nonfinite(nrm_dtype type)
     group_end();
 }
 
-/* ---- tensors as networks have them ------------------------------------------------------------ */
+/* ---- tensors as networks have them ----------------------------------------------------------- */
 
 /* What the type lets: half parameters and a wide residual, q8; lengths, and y turned. */
 static problem *tensor_problem(nrm_dtype type, nrm_kind kind, int turned)
