@@ -191,8 +191,8 @@ go_module()
     grep '^\[-1.3416355' "$dir/said"
 }
 
-# What stands on docs/platforms.md: the program for Godbolt, with the header where it is included, as
-# the site has it; and each indented command below a line "<!-- run: TOOL -->".
+# What stands on docs/platforms.md: the program for Godbolt, with the header where it is included,
+# as the site has it; and each indented command below a line "<!-- run: TOOL -->".
 godbolt()
 {
     need cc
