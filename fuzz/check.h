@@ -77,8 +77,8 @@ static inline const char *way_text(const way *w, enum verb verb)
     static char text[400];
     const setup *s = &w->s;
     snprintf(text, sizeof text, "%s, %s, %s, shift %zu%s, y in %s, sum in %s, dx in %s, dadd "
-             "in %s, dgate in %s, dresidual in %s, threads %zu (%s%s), workspace %zu%s", verb_name[verb],
-             nrm_isa_name(s->isa), layout_name[s->layout], s->shift,
+             "in %s, dgate in %s, dresidual in %s, threads %zu (%s%s), workspace %zu%s",
+             verb_name[verb], nrm_isa_name(s->isa), layout_name[s->layout], s->shift,
              s->zero_s ? ", s 1 as 0" : "", slot_name[s->y_is], slot_name[s->sum_is],
              slot_name[s->dx_is], slot_name[s->dadd_is], slot_name[s->dgate_is],
              slot_name[s->dresidual_is], s->pool ? w->pool.pool.threads : 1,

@@ -680,7 +680,7 @@ static inline void relate_acts(const fuzz_case *f, gen *g)
     problem_free(p);
 }
 
-/* ---- tensors as networks have them ------------------------------------------------------------ */
+/* ---- tensors as networks have them ----------------------------------------------------------- */
 
 /* y in the layout of x or in the other one. */
 static inline void relate_turned(const problem *p, enum verb verb, gen *g)

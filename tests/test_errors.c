@@ -414,7 +414,8 @@ static void shared_inputs(nrm_kind kind, enum verb verb)
     for (one = SLOT_X; one < SLOTS; ++one)
         for (other = SLOT_X; other < SLOTS; ++other) {
             begin(kind, verb);
-            if (one == other || one == SLOT_LENGTHS || !role_reads(now.b.role[one]) || !role_reads(now.b.role[other]) ||
+            if (one == other || one == SLOT_LENGTHS || !role_reads(now.b.role[one]) ||
+                !role_reads(now.b.role[other]) ||
                 role_writes(now.b.role[one]) || role_writes(now.b.role[other]) ||
                 slot_bytes(&now.b.d, (enum slot)one) > slot_bytes(&now.b.d, (enum slot)other))
                 continue;
@@ -746,7 +747,7 @@ static void test_nonfinite(nrm_dtype type)
     group_end();
 }
 
-/* ---- tensors as networks have them ------------------------------------------------------------ */
+/* ---- tensors as networks have them ----------------------------------------------------------- */
 
 /* What the type lets: half parameters and a wide residual, q8; lengths, and y turned. */
 static problem *tensor_problem(nrm_dtype type, nrm_kind kind, int turned)
