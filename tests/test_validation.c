@@ -135,7 +135,8 @@ static void check_sizes(gen *g, const nrm_desc *d, unsigned long *accepted)
     check(count == (right ? (size_t)statistics(d) : 0),
           "nrm_stat_count %zu of %s %s %s, %zux%zux%zu, groups %zu, per sample %d, "
           "x_pitch %zu %zu, y_pitch %zu %zu, options %d%d%d", count, kind_name[d->kind],
-          layout_name[d->layout], type_name[d->dtype], d->n, d->c, d->s, d->groups, d->affine_per_sample,
+          layout_name[d->layout], type_name[d->dtype], d->n, d->c, d->s, d->groups,
+          d->affine_per_sample,
           d->x_pitch.sample, d->x_pitch.line, d->y_pitch.sample, d->y_pitch.line, d->param_half,
           d->wide_residual, d->transpose_y);
     check(right || !nrm_workspace_size(d, 3), "nrm_workspace_size of what does not fit");
