@@ -204,7 +204,7 @@ static void test_overlap(void)
 /* Tensors as networks have them. */
 static void test_tensors(void)
 {
-    static const size_t lengths[] = {5, 9, 6};
+    static const size_t lengths[] = {5, 6, 9};
     group("half parameters, a wide residual, lengths, the other layout, int8");
     begin();
     d.param_half = 1;
@@ -224,7 +224,7 @@ static void test_tensors(void)
     says(VERB_FORWARD, NRM_ERR_NULL,
          "q8 or q8_scale is NULL, the other is given; nrm_forward needs both");
     a.lengths = lengths;
-    says(VERB_REDUCE, NRM_ERR_SIZE, "lengths[1] is 9; s = 5 is the most");
+    says(VERB_REDUCE, NRM_ERR_SIZE, "lengths[1] is 6; s = 5 is the most");
     d.transpose_y = 1, d.y_pitch.line = 3;
     says(VERB_FORWARD, NRM_ERR_SIZE, "y_pitch.line is 3, less than the 4 channels of a line");
     d.transpose_y = 1, d.layout = NRM_NHWC, d.y_pitch.sample = 19;

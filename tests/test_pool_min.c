@@ -58,6 +58,7 @@ static void test_volume(const char *name, size_t volume, int expected)
                 nrm_desc d = describe((nrm_kind)kind, (nrm_layout)layout, volume, channels[c]);
                 test_pool pool = pool_new(POOL_SHUFFLED, 4, volume + c);
                 unsigned long runs;
+                d.transpose_y = (int)(c & 1);
                 train(&d, alone, NULL, NRM_AUTO, 0);
                 runs = train(&d, shared, &pool, NRM_AUTO, 1);
                 check(expected ? runs && pool.most > 1 : !runs,

@@ -11,8 +11,9 @@
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
 /* AROUND: SiLU, add and gate, whose gradients lie over them when all is in place. SKIP: add and
-   RELU. */
-enum option { IN_PLACE = 1, WIDE_CHANNEL = 2, SHIFTED = 4, ODD = 8, AROUND = 16, SKIP = 32 };
+   RELU. TURNED: y in the other layout; SHORT: samples of s / 2 positions. */
+enum option { IN_PLACE = 1, WIDE_CHANNEL = 2, SHIFTED = 4, ODD = 8, AROUND = 16, SKIP = 32,
+              TURNED = 64, SHORT = 128 };
 
 typedef struct large {
     const char *name;
@@ -53,6 +54,12 @@ static const large list[] = {
      SKIP | SHIFTED},
     {"rows of 32, add", NRM_LAYER, NRM_NHWC, NRM_F32, 100000, 32, 1, SKIP},
     {"columns of 256 channels, add", NRM_BATCH, NRM_NHWC, NRM_F32, 65, 256, 196, SKIP},
+    {"columns of 256 channels, planes out", NRM_BATCH, NRM_NHWC, NRM_F32, 65, 256, 196, TURNED},
+    {"planes of 28 x 28, columns out, add", NRM_BATCH, NRM_NCHW, NRM_F32, 63, 64, 784,
+     TURNED | SKIP},
+    {"rows of 256 bf16, planes out", NRM_LAYER, NRM_NHWC, NRM_BF16, 130, 256, 196, TURNED},
+    {"planes of 784, of which 392 are there", NRM_BATCH, NRM_NCHW, NRM_F32, 63, 64, 784, SHORT},
+    {"rows of 256, half of them there", NRM_RMS, NRM_NHWC, NRM_F32, 130, 256, 196, SHORT},
     {"planes of 28 x 28, add and gate, in place", NRM_BATCH, NRM_NCHW, NRM_F32, 63, 64, 784,
      AROUND | IN_PLACE},
 };
@@ -69,7 +76,7 @@ static size_t values_of(const large *l)
 
 static size_t stats_of(const large *l)
 {
-    return l->kind == NRM_BATCH ? l->c : l->kind == NRM_INSTANCE ? l->n * l->c : l->n;
+    return l->kind == NRM_BATCH ? l->c : l->n * (l->kind == NRM_INSTANCE ? l->c : l->s);
 }
 
 /* Numbers of 11 bits, which every type holds but bf16, which rounds them. */
@@ -131,9 +138,13 @@ static void bed_free(bed *b)
 static bed run(const large *l, nrm_isa isa, const void *gamma, const void *beta)
 {
     bed b = bed_new(l);
+    size_t lengths[200], i;
     nrm_desc d;
     nrm_args a;
     memset(&d, 0, sizeof d), memset(&a, 0, sizeof a);
+    for (i = 0; i < COUNT(lengths); ++i) lengths[i] = l->s / 2;
+    if (l->options & SHORT) a.lengths = lengths;
+    d.transpose_y = (l->options & TURNED) != 0;
     d.kind = l->kind, d.layout = l->layout, d.dtype = l->type, d.eps = 1e-5;
     d.n = l->n, d.c = l->c, d.s = l->s;
     if (l->options & IN_PLACE) b.y = b.x, b.dx = b.dy, b.dadd = b.add, b.dgate = b.gate;
