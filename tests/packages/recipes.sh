@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # The recipes of packaging/, as TAP: each is built with its own tool in a copy of this tree, and its
 # package is used. What make deps-packages does not bring is reported as not run, and counts as
-# nothing: cargo, zig, xmake, vcpkg.
+# nothing: cargo, go, zig, xmake.
 #
-#   SLOW=1 tests/packages/recipes.sh     zig as well: minutes
+#   SLOW=1 tests/packages/recipes.sh     Go and Zig as well: minutes
 set -uo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -230,11 +230,11 @@ check "Debian: dpkg-buildpackage, lintian" debian_package
 check "Godbolt: the program of docs/platforms.md" godbolt
 optional clang-19 "bare metal: the command of docs/platforms.md" commands_of_platforms clang-19
 optional cargo "Rust: normalize-sys, structs as in C, calls" rust_crate
-optional go "Go: cgo, as docs/platforms.md says" go_module
 optional xmake "xmake: the package of packaging/xmake" by_xmake
 if [ "${SLOW:-0}" = 0 ]; then
-    echo "# not run without SLOW=1: Zig"
+    echo "# not run without SLOW=1: Go, Zig"
 else
+    optional go "Go: cgo, as docs/platforms.md says" go_module
     optional zig "Zig: a program with the package" zig_package
 fi
 
