@@ -300,7 +300,7 @@ static held try_setup(const problem *p, enum verb verb, nrm_layout layout, same 
     if (which == ALIGNED) s.shift = 8 * (1 + gen_below(g, 7));
     if (which == IN_PLACE && verb_is_back(verb)) {
         s.dx_is = under_dx[gen_below(g, 2)];
-        if (!can_be(p, verb, SLOT_DX, s.dx_is)) return NOT_TESTED;
+        if (!may_share(p, verb, SLOT_DX, s.dx_is)) return NOT_TESTED;
     } else if (which == IN_PLACE) {
         s.y_is = SLOT_X;
     }
