@@ -784,7 +784,9 @@ static void wrong_options(nrm_kind kind, enum verb verb)
 /* Each is at most s. Of nothing they are not read. */
 static void wrong_lengths(nrm_kind kind, enum verb verb)
 {
-    size_t lengths[3] = {5, 5, 5}, i;
+    static size_t lengths[3];
+    size_t i;
+    lengths[0] = lengths[1] = lengths[2] = 5;
     begin(kind, verb), now.b.a.lengths = lengths, expect(NRM_OK, "lengths of s");
     for (i = 0; i < 3; ++i) {
         lengths[i] = i == 1 ? SIZE_MAX : 6;
