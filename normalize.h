@@ -2847,12 +2847,14 @@ static int nrmi_one_sample(const nrmi_call *q, double values)
 }
 static int nrmi_has_one_sample(const nrmi_call *q)
 {
-    size_t i;
+    size_t i, length;
     if (q->d->kind == NRM_BATCH)
         return nrmi_one_sample(q, (double)q->positions);
-    for (i = 0; q->lengths && i < q->d->n; i++)
-        if (nrmi_one_sample(q, (double)nrmi_size_at(q->lengths, i)))
+    for (i = 0; q->lengths && i < q->d->n; i++) {
+        length = nrmi_size_at(q->lengths, i);
+        if (nrmi_one_sample(q, (double)length))
             return 1;
+    }
     return !q->lengths && nrmi_one_sample(q, (double)q->d->s);
 }
 
@@ -3289,7 +3291,8 @@ static void nrmi_find_pilots(const nrmi_job *j, size_t o, size_t *at)
         0.45084971874737123, 0.06888370749726706, 0.6869176962471603,  0.30495168499705614,
         0.922985673746949,   0.541019662496845,   0.1590536512467391,  0.7770876399966351};
     const nrmi_walk *w = &j->w;
-    const double m = (double)nrmi_values_in(j, o);
+    const size_t values = nrmi_values_in(j, o);
+    const double m = (double)values;
     const int planes = j->kind == NRM_BATCH && j->q->lengths;
     const size_t len = nrmi_len_in(j, o);
     size_t i;
@@ -3400,8 +3403,7 @@ static void nrmi_start(const nrmi_call *q, nrmi_job *j, size_t *places)
     nrmi_start_types(q, &j->t);
     j->t.acts = d->act != NRM_IDENTITY || a->gate || ((f & NRMI_NEEDS_Y) && a->add);
     j->t.keeps = j->t.turns && q->verb == &nrmi_verbs[NRM_BACKWARD] && a->dx && !a->dresidual &&
-                 !j->t.acts && !a->dadd && a->dx != a->x && a->dx != a->residual &&
-                 a->dx != a->dsum;
+                 !j->t.acts && !a->dadd && a->dx != a->x && a->dx != a->dsum;
     j->t.gives = (f & NRMI_NEEDS_DY) && (a->dadd || a->dgate) &&
                  q->verb != &nrmi_verbs[NRM_BACKWARD_REDUCE];
     j->t.call = q;
@@ -3637,7 +3639,7 @@ static int nrmi_crowded(const nrmi_tile *t, int is_double)
 /* Whether there is an output as large as x that the map makes. */
 static int nrmi_makes_out(const nrmi_tile *t)
 {
-    return t->out || t->dres || (!t->dy && t->call->q8);
+    return t->out || t->dres || !t->dy;
 }
 static size_t nrmi_most_lanes(const nrmi_tile *t, int wide)
 {
@@ -3647,7 +3649,7 @@ static size_t nrmi_most_lanes(const nrmi_tile *t, int wide)
     if (wide || t->dtype == NRM_F64)
         lanes /= 2;
     if (wide || t->packs || t->res || t->sum || t->dsum || t->acts || t->dtype == NRM_F64 ||
-        t->dres || t->turns)
+        t->dres || t->turns || (t->dy && t->x_size != t->size))
         lanes /= 2;
     if (t->turns && lanes > NRMI_ACROSS)
         lanes = NRMI_ACROSS;
@@ -4083,41 +4085,57 @@ static size_t nrmi_packed_step(const nrmi_span *s)
 /* A square, transposed: 4 floats, 4 halves, 2 doubles a row. Steps in bytes. */
 #define NRMI_SQUARE(size) ((size) == 1 ? 0 : (size) == 8 ? 2 : 4)
 #if defined(__SSE2__) || defined(_M_X64)
+static NRMI_INLINE __m128i nrmi_row(const void *p)
+{
+    return _mm_loadu_si128((const __m128i *)p);
+}
+static NRMI_INLINE void nrmi_row_set(void *p, __m128i v)
+{
+    _mm_storeu_si128((__m128i *)p, v);
+}
+static NRMI_INLINE __m128i nrmi_half_row(const void *p)
+{
+    return _mm_loadl_epi64((const __m128i *)p);
+}
+static NRMI_INLINE void nrmi_half_row_set(void *p, __m128i v)
+{
+    _mm_storel_epi64((__m128i *)p, v);
+}
 static NRMI_INLINE void nrmi_square(unsigned char *to, size_t to_step, const unsigned char *from,
                                     size_t step, size_t size)
 {
     __m128i a, b, c, d, e;
     if (size == 8) {
-        a = _mm_loadu_si128((const __m128i *)from);
-        b = _mm_loadu_si128((const __m128i *)(from + step));
-        _mm_storeu_si128((__m128i *)to, _mm_unpacklo_epi64(a, b));
-        _mm_storeu_si128((__m128i *)(to + to_step), _mm_unpackhi_epi64(a, b));
+        a = nrmi_row(from);
+        b = nrmi_row(from + step);
+        nrmi_row_set(to, _mm_unpacklo_epi64(a, b));
+        nrmi_row_set(to + to_step, _mm_unpackhi_epi64(a, b));
     } else if (size == 4) {
-        a = _mm_loadu_si128((const __m128i *)from);
-        b = _mm_loadu_si128((const __m128i *)(from + step));
-        c = _mm_loadu_si128((const __m128i *)(from + 2 * step));
-        d = _mm_loadu_si128((const __m128i *)(from + 3 * step));
+        a = nrmi_row(from);
+        b = nrmi_row(from + step);
+        c = nrmi_row(from + 2 * step);
+        d = nrmi_row(from + 3 * step);
         e = _mm_unpacklo_epi32(a, b);
         a = _mm_unpackhi_epi32(a, b);
         b = _mm_unpacklo_epi32(c, d);
         c = _mm_unpackhi_epi32(c, d);
-        _mm_storeu_si128((__m128i *)to, _mm_unpacklo_epi64(e, b));
-        _mm_storeu_si128((__m128i *)(to + to_step), _mm_unpackhi_epi64(e, b));
-        _mm_storeu_si128((__m128i *)(to + 2 * to_step), _mm_unpacklo_epi64(a, c));
-        _mm_storeu_si128((__m128i *)(to + 3 * to_step), _mm_unpackhi_epi64(a, c));
+        nrmi_row_set(to, _mm_unpacklo_epi64(e, b));
+        nrmi_row_set(to + to_step, _mm_unpackhi_epi64(e, b));
+        nrmi_row_set(to + 2 * to_step, _mm_unpacklo_epi64(a, c));
+        nrmi_row_set(to + 3 * to_step, _mm_unpackhi_epi64(a, c));
     } else {
-        a = _mm_loadl_epi64((const __m128i *)from);
-        b = _mm_loadl_epi64((const __m128i *)(from + step));
-        c = _mm_loadl_epi64((const __m128i *)(from + 2 * step));
-        d = _mm_loadl_epi64((const __m128i *)(from + 3 * step));
+        a = nrmi_half_row(from);
+        b = nrmi_half_row(from + step);
+        c = nrmi_half_row(from + 2 * step);
+        d = nrmi_half_row(from + 3 * step);
         a = _mm_unpacklo_epi16(a, b);
         c = _mm_unpacklo_epi16(c, d);
         e = _mm_unpacklo_epi32(a, c);
         a = _mm_unpackhi_epi32(a, c);
-        _mm_storel_epi64((__m128i *)to, e);
-        _mm_storel_epi64((__m128i *)(to + to_step), _mm_unpackhi_epi64(e, e));
-        _mm_storel_epi64((__m128i *)(to + 2 * to_step), a);
-        _mm_storel_epi64((__m128i *)(to + 3 * to_step), _mm_unpackhi_epi64(a, a));
+        nrmi_half_row_set(to, e);
+        nrmi_half_row_set(to + to_step, _mm_unpackhi_epi64(e, e));
+        nrmi_half_row_set(to + 2 * to_step, a);
+        nrmi_half_row_set(to + 3 * to_step, _mm_unpackhi_epi64(a, a));
     }
 }
 #else
@@ -4393,6 +4411,7 @@ static void nrmi_front(nrmi_work *w, const nrmi_span *s)
     const size_t step = nrmi_packed_step(s), x_at = nrmi_span_x(w, s), y_at = nrmi_span_y(w, s);
     const unsigned char *x = t->x + t->x_size * x_at, *dy = nrmi_shift(t->dy, t->size * y_at);
     nrmi_packing p;
+    NRM_ASSERT(!(w->packs_x || w->packs_dy) || s->lines * step <= w->most);
     w->c.lines = s->lines;
     w->c.n = s->n;
     w->c.x = x;
@@ -4724,7 +4743,7 @@ static NRMI_NOINLINE void nrmi_sum_cells(const nrmi_tile *given, const nrmi_kern
     const nrmi_tile tile = nrmi_kept(given), *const t = &tile;
     const size_t lanes = (t->lanes + 15) & ~(size_t)15, len = t->len, run = NRMI_RUN;
     const size_t across = (len + run - 1) / run;
-    const int keeps = given->keeps && what != NRMI_MOMENTS;
+    const int keeps = given->keeps;
     nrmi_work w;
     double *a, *b;
     size_t cell, i;
@@ -5180,7 +5199,7 @@ static NRMI_NOINLINE void nrmi_map(const nrmi_tile *given, const nrmi_kernels *k
     nrmi_work w;
     nrmi_open_room(&room, space, sizeof space);
     t.times = 1;
-    if (columns && t.planes == 1 && t.x_step == t.lanes && t.y_step == t.lanes && !t.turns)
+    if (columns && t.planes == 1 && t.x_step == t.lanes && t.y_step == t.lanes)
         t.times = t.stream && t.lanes >= 64
                       ? 1
                       : nrmi_least(nrmi_most_lanes(&t, k->is_double) / t.lanes, t.len);
@@ -5371,7 +5390,7 @@ static size_t nrmi_groups_at_once(const nrmi_job *j, size_t keep)
     /* short pieces of planes that lie far apart cost more than what leaves the second cache: batch
        norm training of 32x256x14x14 took 1060 to 1550 us, and so 380 to 580 (Zen 4) */
     const size_t kept = w->planes > 1 && keep <= NRMI_TWICE ? 8 * keep : keep;
-    const size_t fit = kept / j->q->size / w->planes / w->fold / (w->len ? w->len : 1);
+    const size_t fit = kept / j->q->size / w->planes / w->fold / w->len;
     /* lanes that are transposed share lines of cache: so many that they fill some */
     const size_t least = j->t.turns ? (NRMI_ACROSS + w->fold - 1) / w->fold : 1;
     if (!solid)
@@ -6008,7 +6027,8 @@ static NRMI_NOINLINE int nrmi_moments_of(const nrmi_job *j, size_t o, size_t g, 
                                          double *rstd)
 {
     const nrmi_set *set = j->q->set;
-    const double m = (double)nrmi_values_in(j, o);
+    const size_t values = nrmi_values_in(j, o);
+    const double m = (double)values;
     const int dtype = j->t.dtype;
     double pilot[NRMI_LANES + 8], first[NRMI_LANES + 8], second[NRMI_LANES + 8];
     unsigned char state[NRMI_LANES];
@@ -6363,7 +6383,8 @@ static NRMI_NOINLINE void nrmi_forward_groups(const nrmi_job *j, const nrmi_runn
                                               size_t g, size_t count, double *rm, double *rv)
 {
     const nrmi_walk *w = &j->w;
-    const double m = (double)nrmi_values_in(j, o);
+    const size_t values = nrmi_values_in(j, o);
+    const double m = (double)values;
     double mean[NRMI_LANES + 8], m2[NRMI_LANES + 8], rstd[NRMI_LANES + 8];
     signed char power[NRMI_LANES];
     size_t i;
@@ -6459,9 +6480,8 @@ static size_t nrmi_group_values(const nrmi_job *j) /* without lengths, the most 
 
 static nrm_status nrmi_run_forward(nrmi_job *j)
 {
-    const size_t values = nrmi_group_values(j);
+    size_t values = nrmi_group_values(j), units, u;
     nrmi_forward f;
-    size_t units, u;
     f.at_once = nrmi_groups_at_once(j, NRMI_TWICE);
     f.stretches = nrmi_stretches(j, f.at_once);
     nrmi_running_start(j, &f.r);
@@ -6478,7 +6498,8 @@ static nrm_status nrmi_run_forward(nrmi_job *j)
         nrmi_all_units(j, units, f.at_once * values * (f.whole ? j->w.outer : 1),
                        nrmi_forward_unit, &f);
     }
-    return nrmi_running_end(j, &f.r, (double)nrmi_values_in(j, 0));
+    values = nrmi_values_in(j, 0);
+    return nrmi_running_end(j, &f.r, (double)values);
 }
 
 /* ---- C18 Backward --------------------------------------------------------------------- */
@@ -7410,7 +7431,8 @@ static NRMI_NOINLINE void nrmi_channel_groups(const nrmi_job *j, const nrmi_chan
     const size_t lost = c->whole ? nrmi_lost_params(j) : 0, each = c->collect ? c->each : 0;
     const size_t end = g + count;
     const int by_rows = nrmi_goes_back_by_rows(j);
-    const double m = (double)nrmi_values_in(j, o);
+    const size_t values = nrmi_values_in(j, o);
+    const double m = (double)values;
     double mean[NRMI_LANES + 8], rstd[NRMI_LANES + 8], p[NRMI_LANES], q[NRMI_LANES];
     size_t i;
     for (; g < end; g += count, kp += each * count, kq += each * count) {

@@ -32,6 +32,7 @@ typedef struct work {
     double *in[INPUTS];        /* NULL: not given       */
     size_t lengths[8];
     int has_lengths, accumulate, population, no_x, no_y, q8;
+    int plain;                 /* without sum, dadd and dresidual: the short ways */
     double rate;
 } work;
 
@@ -140,6 +141,7 @@ static work *work_draw(uint64_t seed, unsigned options)
     for (i = 0; i < d->c; ++i) w->in[VAR_R][i] = fabs(w->in[VAR_R][i]) + 0.5;
     w->no_x = d->wide_residual && w->in[RES] && gen_one_in(&g, 2);
     w->no_y = w->q8 && gen_one_in(&g, 3);
+    w->plain = gen_one_in(&g, 2);
     return w;
 }
 
@@ -347,9 +349,10 @@ static void bed_point(bed *b, const work *w, const how *h)
     a->x = w->no_x ? NULL : b->in[X].at, a->residual = b->in[RES].at, a->dsum = b->in[DSUM].at;
     a->dy = b->in[DY].at, a->add = b->in[ADD].at, a->gate = b->in[GATE].at;
     a->gamma = b->in[GAMMA].at, a->beta = b->in[BETA].at;
-    a->y = w->no_y ? NULL : b->out[Y].at, a->sum = b->out[SUM].at, a->dx = b->out[DX].at;
-    a->dresidual = b->d.wide_residual ? b->out[DRES].at : NULL;
-    a->dadd = b->out[DADD].at, a->dgate = w->in[GATE] ? b->out[DGATE].at : NULL;
+    a->y = w->no_y ? NULL : b->out[Y].at, a->dx = b->out[DX].at;
+    a->sum = w->plain ? NULL : b->out[SUM].at, a->dadd = w->plain ? NULL : b->out[DADD].at;
+    a->dresidual = b->d.wide_residual && !w->plain ? b->out[DRES].at : NULL;
+    a->dgate = w->in[GATE] ? b->out[DGATE].at : NULL;
     a->q8 = w->q8 ? (int8_t *)b->out[Q8].at : NULL;
     a->q8_scale = w->q8 ? (float *)(void *)b->out[SCALE].at : NULL;
     a->mean = (double *)(void *)b->out[MEAN].at, a->rstd = (double *)(void *)b->out[RSTD].at;
@@ -369,10 +372,12 @@ static void bed_collect(bed *b, const work *w, const how *h, enum verb verb, res
     const int back = verb == BACKWARD || verb == INFER_BACKWARD || verb == BACK_APPLY;
     const int forward = verb == FORWARD || verb == INFER || verb == APPLY;
     if (forward && !w->no_y) tensor_collect(w, h, r, Y, &b->out[Y], size, type, 1);
-    if (forward) tensor_collect(w, h, r, SUM, &b->out[SUM], type_size(wide), wide, 0);
+    if (forward && !w->plain)
+        tensor_collect(w, h, r, SUM, &b->out[SUM], type_size(wide), wide, 0);
     if (back) tensor_collect(w, h, r, DX, &b->out[DX], size, type, 0);
-    if (back && b->d.wide_residual) tensor_collect(w, h, r, DRES, &b->out[DRES], 4, NRM_F32, 0);
-    if (back) tensor_collect(w, h, r, DADD, &b->out[DADD], size, type, 1);
+    if (back && b->d.wide_residual && !w->plain)
+        tensor_collect(w, h, r, DRES, &b->out[DRES], 4, NRM_F32, 0);
+    if (back && !w->plain) tensor_collect(w, h, r, DADD, &b->out[DADD], size, type, 1);
     if (back && w->in[GATE]) tensor_collect(w, h, r, DGATE, &b->out[DGATE], size, type, 1);
     if (verb == FORWARD && w->q8) {
         tensor_collect(w, h, r, Q8, &b->out[Q8], 1, NRM_F32, 1);
@@ -573,10 +578,13 @@ static void twin(const work *w, unsigned options)
         work single = without(w, 1);
         result s;
         if (!w->has_lengths) {
-            if (!wide) single.in[X] = f.out[SUM], single.in[RES] = NULL;
+            work summed = *w;
+            result z;
+            summed.plain = 0, z = run(&summed, FORWARD, &h);
+            if (!wide) single.in[X] = z.out[SUM], single.in[RES] = NULL;
             s = run(&single, FORWARD, &h);
             expect_steps(w, &f, s.out[Y]);
-            result_free(&s);
+            result_free(&s), result_free(&z);
         }
     }
     result_free(&f), result_free(&tf), result_free(&b), result_free(&tb);
@@ -866,6 +874,17 @@ static void test_denormal_scale(nrm_isa isa)
           "scale %g: %d %d %d %d", (double)scale, q8[0], q8[1], q8[2], q8[3]);
 }
 
+/* Lengths of so many samples that their bytes do not fit size_t, beside 16-bit data that do. */
+static void test_many_lengths(void)
+{
+    size_t lengths[1] = {1};
+    nrm_desc d = {0};
+    nrm_args a = {0};
+    d.kind = NRM_BATCH, d.dtype = NRM_BF16, d.n = SIZE_MAX / 4 + 1, d.c = 1;
+    a.x = a.y = lengths, a.lengths = lengths;
+    check(nrm_forward(&d, &a) == NRM_ERR_SIZE, "lengths that do not fit");
+}
+
 /* No position is there: nothing is read, all is +0, and parameters have no gradient. */
 static void test_all_empty(void)
 {
@@ -938,6 +957,7 @@ int main(int argc, char **argv)
     group_end();
     group("nothing but padding");
     test_all_empty();
+    if (type_is_here(NRM_BF16)) test_many_lengths();
     group_end();
     if (type_is_here(NRM_BF16)) {
         test_twins(PARAM_HALF, "half parameters");
