@@ -47,7 +47,7 @@ static int right(const nrm_desc *desc, size_t i)
     if (lengths[i] && nrm_forward(&one, &args)) return 0;
     for (k = 0; k < LONGEST; ++k)
         for (j = 0; j < FEATURES; ++j)
-            if (memcmp(&alone[k][j], &y[i][k][j], sizeof(float))) return 0;
+            if (memcmp(&alone[k][j], &y[i][k][j], sizeof(float)) != 0) return 0;
     return 1;
 }
 

@@ -759,7 +759,10 @@ static void expect_moments(const work *w, const double *moments)
     for (j = 0; j < d->c; ++j) {
         long double count = 0, sum = 0, m2 = 0;
         for (i = 0; i < d->n; ++i)
-            for (k = 0; k < w->lengths[i]; ++k, ++count) sum += z_of(w, (i * d->c + j) * d->s + k);
+            for (k = 0; k < w->lengths[i]; ++k) {
+                sum += z_of(w, (i * d->c + j) * d->s + k);
+                count += 1;
+            }
         for (i = 0; i < d->n && count > 0; ++i)
             for (k = 0; k < w->lengths[i]; ++k) {
                 const long double e = z_of(w, (i * d->c + j) * d->s + k) - sum / count;
@@ -861,8 +864,8 @@ static void test_odd_rows(nrm_isa isa, nrm_layout layout)
 /* A scale that is denormal: its rounding takes the largest beyond 127, where it is cut off. */
 static void test_denormal_scale(nrm_isa isa)
 {
-    float x[4] = {0x1p-120f, -0x1p-120f, 0x1p-121f, 0}, gamma[4], scale;
-    int8_t q8[4];
+    float x[4] = {0x1p-120f, -0x1p-120f, 0x1p-121f, 0}, gamma[4], scale = 0;
+    int8_t q8[4] = {0};
     nrm_desc d = {0};
     nrm_args a = {0};
     size_t i;

@@ -25,7 +25,8 @@ class Desc(ctypes.Structure):
                [(name, c_int) for name in ("kind", "layout", "dtype", "act")] + \
                [("eps", c_double), ("gamma_offset", c_double), ("affine_per_sample", c_int),
                 ("x_pitch", Pitch), ("y_pitch", Pitch)] + \
-               [(name, c_double) for name in ("act_slope", "act_low", "act_high")]
+               [(name, c_double) for name in ("act_slope", "act_low", "act_high")] + \
+               [(name, c_int) for name in ("param_half", "wide_residual", "transpose_y")]
 
 
 class Args(ctypes.Structure):
@@ -35,7 +36,8 @@ class Args(ctypes.Structure):
                [(name, c_void_p) for name in ("dy", "dx", "dsum", "dgamma", "dbeta")] + \
                [("accumulate", c_int), ("isa", c_int), ("pool", c_void_p),
                 ("workspace", c_void_p), ("workspace_size", c_size_t)] + \
-               [(name, c_void_p) for name in ("add", "dadd", "gate", "dgate")]
+               [(name, c_void_p) for name in ("add", "dadd", "gate", "dgate", "dresidual",
+                                              "lengths", "q8", "q8_scale")]
 
 
 _beside = pathlib.Path(__file__).resolve().parents[2] / "build" / "libnormalize.so"
