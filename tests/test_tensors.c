@@ -698,7 +698,7 @@ static void expect_parameters(const work *w, const result *b, const how *h)
     full.has_lengths = 0;
     for (t = 0; t <= GATE; ++t) {
         if (!w->in[t]) continue;
-        copy[t] = (double *)test_alloc(volume(d), sizeof(double));
+        copy[t] = (double *)test_alloc(1 + volume(d), sizeof(double));
         memcpy(copy[t], w->in[t], volume(d) * sizeof(double));
         for (i = 0; i < d->n && t == DY; ++i)
             for (j = 0; j < d->c; ++j)
@@ -930,6 +930,27 @@ static void test_twins(unsigned options, const char *what)
     group_end();
 }
 
+/* Rows that go the short ways: nothing comes between. wide: x is the float residual alone. */
+static void test_rows(unsigned options)
+{
+    size_t i, done = 0;
+    for (i = 0; done < 12; ++i) {
+        work *w = work_draw(first_seed + i + 900000, options);
+        nrm_desc *d = &w->d;
+        const int rows = (d->kind == NRM_LAYER || d->kind == NRM_RMS) && (d->s == 1 || d->s > 15);
+        if (rows && (!(options & WIDE) || w->in[RES])) {
+            d->act = NRM_IDENTITY, d->gamma_offset = 0, d->affine_per_sample = 0;
+            free(w->in[GATE]), free(w->in[DSUM]), w->in[GATE] = w->in[DSUM] = NULL;
+            if (!(options & WIDE)) free(w->in[RES]), w->in[RES] = NULL;
+            w->no_x = options & WIDE ? 1 : 0, w->plain = 1;
+            w->seed = 3 * (w->seed / 3) + 2; /* without gaps on AVX2 or AVX-512 */
+            twin(w, options);
+            ++done;
+        }
+        work_free(w);
+    }
+}
+
 static void test_lengths(unsigned options, const char *what)
 {
     size_t i;
@@ -966,6 +987,9 @@ int main(int argc, char **argv)
         test_twins(PARAM_HALF, "half parameters");
         test_twins(WIDE, "a float residual");
         test_twins(WIDE | PARAM_HALF | TURN, "both, transposed");
+        group("rows of half parameters, and of a float residual alone, the short ways");
+        test_rows(PARAM_HALF), test_rows(WIDE);
+        group_end();
     }
     test_twins(TURN, "the other layout out");
     test_twins(STEPS, "int8 rows");
