@@ -3590,7 +3590,6 @@ typedef struct nrmi_work {
     int packs_out;               /* the back's: out is not written by the kernel                */
     int gives;                   /* dadd or dgate, now                                          */
     int copies_g, copies_b;      /* INNER: gamma, beta are not as the kernel takes them         */
-    int wide;                    /* dx goes to two places, as a float to the first              */
     float *scale;                /* q8: the largest |y| of each lane, then its scale, ...       */
     int round;                   /* ... found in round 1, used in round 2; 0: no q8             */
     size_t most;                 /* packed values at once                                       */
@@ -3899,7 +3898,6 @@ static void nrmi_open_work(nrmi_work *w, const nrmi_tile *t, const nrmi_kernels 
     w->packs_dy = gradient && (converts || t->acts || w->gives || turns);
     w->packs_out = !sums && (converts || t->dsum || t->dres || !t->apart || q8 ||
                              (!gradient && (turns || (t->acts && (direct || nrmi_acts_apart(t))))));
-    w->wide = gradient && t->call->d->wide_residual;
     w->round = q8;
     w->c.half = direct && t->x_size == 2 ? t->dtype : 0;
     w->c.half_out = direct && !w->packs_out ? t->dtype : 0;
@@ -4706,17 +4704,15 @@ static void nrmi_row_list(nrmi_work *w, nrmi_list *l)
 }
 
 /* From here on dy is where the sums left it, and where dx goes. */
-static nrmi_tile nrmi_kept(const nrmi_tile *given)
+static void nrmi_take_kept(nrmi_tile *t)
 {
-    nrmi_tile t = *given;
-    if (!t.keeps)
-        return t;
-    t.keeps = t.turns = t.apart = 0;
-    t.dy = t.out;
-    t.y_step = t.x_step;
-    t.y_plane = t.x_plane;
-    t.y_next = 1;
-    return t;
+    if (!t->keeps)
+        return;
+    t->keeps = t->turns = t->apart = 0;
+    t->dy = t->out;
+    t->y_step = t->x_step;
+    t->y_plane = t->x_plane;
+    t->y_next = 1;
 }
 
 /* Transposes the dy of a cell to where it is kept, for the kernels to read it as it lies there. */
@@ -4740,13 +4736,18 @@ static NRMI_NOINLINE void nrmi_sum_cells(const nrmi_tile *given, const nrmi_kern
                                          size_t first, size_t count, double *park,
                                          nrmi_list *list, nrmi_room *room)
 {
-    const nrmi_tile tile = nrmi_kept(given), *const t = &tile;
-    const size_t lanes = (t->lanes + 15) & ~(size_t)15, len = t->len, run = NRMI_RUN;
-    const size_t across = (len + run - 1) / run;
+    nrmi_tile kept;
+    const nrmi_tile *const t = given->keeps ? &kept : given;
+    const size_t lanes = (given->lanes + 15) & ~(size_t)15, run = NRMI_RUN;
+    const size_t across = (given->len + run - 1) / run;
     const int keeps = given->keeps;
     nrmi_work w;
     double *a, *b;
     size_t cell, i;
+    if (keeps) {
+        kept = *given;
+        nrmi_take_kept(&kept);
+    }
     nrmi_open_work(&w, t, k, what, what != NRMI_MOMENTS, 1, room);
     if (!t->column)
         w.run = (double *)(void *)nrmi_take(room, 16 * lanes);
@@ -5003,7 +5004,7 @@ static void nrmi_back(nrmi_work *w, const nrmi_span *s, size_t out_at)
         k->plus(out + k->size * l * step, w->w + k->size * l * step, s->n);
     if (!w->packs_out)
         return;
-    for (l = 0; w->wide && k->is_double && l < s->lines; l++)
+    for (l = 0; t->call->d->wide_residual && k->is_double && l < s->lines; l++)
         for (i = 0; i < s->n; i++)
             nrmi_put(k, out, l * step + i, nrmi_as_float(((double *)(void *)out)[l * step + i]));
     p = nrmi_packing_of(out, step, t->dres, t->x_step, s->lines, s->n, t->z_dtype);
@@ -6608,7 +6609,7 @@ static NRMI_NOINLINE void nrmi_gradient_sums(const nrmi_stretch *v, int what, si
 static NRMI_NOINLINE void nrmi_gradient_lanes(nrmi_stretch *v)
 {
     size_t i;
-    v->t = nrmi_kept(&v->t);
+    nrmi_take_kept(&v->t);
     for (i = 0; i < v->lanes; i++)
         if (v->j->t.dtype != NRM_F64 &&
             (nrmi_bits(v->p[i]) > NRMI_PQ_LIMIT || nrmi_bits(v->q[i]) > NRMI_PQ_LIMIT))
@@ -6760,7 +6761,7 @@ static void nrmi_inner_unit(const nrmi_job *j, void *context, size_t unit)
     memset(v.p, 0, sizeof v.p);
     memset(v.q, 0, sizeof v.q);
     if (j->dgamma || j->dbeta) /* whose sums have met every dy */
-        v.t = nrmi_kept(&v.t);
+        nrmi_take_kept(&v.t);
     if (j->t.out || j->t.dres)
         nrmi_gradient_sums(&v, NRMI_INNER, 1, v.p, v.q);
     for (i = 0; i < count; i++) {
