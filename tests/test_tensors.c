@@ -10,7 +10,7 @@
 
 #include "support/test.h"
 #include "support/gen.h"
-#include "support/types.h"
+#include "support/problem.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
@@ -50,19 +50,6 @@ typedef struct result {
     size_t count[OUTPUTS];
 } result;
 
-static size_t volume(const nrm_desc *d) { return d->n * d->c * d->s; }
-static size_t affines(const nrm_desc *d) { return d->c * (d->affine_per_sample ? d->n : 1); }
-
-static size_t stats(const nrm_desc *d)
-{
-    switch (d->kind) {
-    case NRM_BATCH: return d->c;
-    case NRM_INSTANCE: return d->n * d->c;
-    case NRM_GROUP: return d->n * d->groups;
-    default: return d->n * d->s;
-    }
-}
-
 /* Values that every storage type has. */
 static double *draw(gen *g, nrm_dtype type, size_t count, double about, double spread)
 {
@@ -84,12 +71,12 @@ static void draw_sizes(gen *g, nrm_desc *d)
     d->groups = 1 + gen_below(g, 4);
     d->c = d->groups * (1 + gen_below(g, wide ? 300 : 12));
     d->s = gen_one_in(g, 5) ? 1 : 1 + gen_below(g, tall ? 1500 : 50);
-    while (volume(d) > 6000) d->n = d->n / 2 + 1, d->s = d->s / 2 + 1, d->c = d->groups * 2;
+    while (problem_volume(d) > 6000) d->n = d->n / 2 + 1, d->s = d->s / 2 + 1, d->c = d->groups * 2;
 }
 
 enum { PARAM_HALF = 1, WIDE = 2, LENGTHS = 4, TURN = 8, STEPS = 16 };
 
-static void draw_options(gen *g, work *w, unsigned options)
+static void choose_options(gen *g, work *w, unsigned options)
 {
     static const double slope[] = {0.1, 0, -0.5};
     nrm_desc *d = &w->d;
@@ -124,18 +111,18 @@ static work *work_draw(uint64_t seed, unsigned options)
     size_t i;
     w->seed = seed;
     draw_sizes(&g, d);
-    draw_options(&g, w, options);
+    choose_options(&g, w, options);
     held = d->param_half ? d->dtype : type_of_parameters(d->dtype);
     z = d->wide_residual ? NRM_F32 : d->dtype;
     about = gen_one_in(&g, 3) ? 40 : 0;
-    w->in[X] = draw(&g, d->dtype, volume(d), about, 2);
-    if (gen_one_in(&g, 2)) w->in[RES] = draw(&g, z, volume(d), 0.5, 1);
-    if (gen_one_in(&g, 2)) w->in[DSUM] = draw(&g, z, volume(d), 0, 1);
-    w->in[DY] = draw(&g, d->dtype, volume(d), 0, 1);
-    if (gen_one_in(&g, 2)) w->in[ADD] = draw(&g, d->dtype, volume(d), 0, 1);
-    if (gen_one_in(&g, 3)) w->in[GATE] = draw(&g, d->dtype, volume(d), 0, 2);
-    if (!gen_one_in(&g, 4)) w->in[GAMMA] = draw(&g, held, affines(d), 1, 0.5);
-    if (!gen_one_in(&g, 4)) w->in[BETA] = draw(&g, held, affines(d), 0, 0.5);
+    w->in[X] = draw(&g, d->dtype, problem_volume(d), about, 2);
+    if (gen_one_in(&g, 2)) w->in[RES] = draw(&g, z, problem_volume(d), 0.5, 1);
+    if (gen_one_in(&g, 2)) w->in[DSUM] = draw(&g, z, problem_volume(d), 0, 1);
+    w->in[DY] = draw(&g, d->dtype, problem_volume(d), 0, 1);
+    if (gen_one_in(&g, 2)) w->in[ADD] = draw(&g, d->dtype, problem_volume(d), 0, 1);
+    if (gen_one_in(&g, 3)) w->in[GATE] = draw(&g, d->dtype, problem_volume(d), 0, 2);
+    if (!gen_one_in(&g, 4)) w->in[GAMMA] = draw(&g, held, slot_count(d, SLOT_GAMMA), 1, 0.5);
+    if (!gen_one_in(&g, 4)) w->in[BETA] = draw(&g, held, slot_count(d, SLOT_GAMMA), 0, 0.5);
     w->in[MEAN_R] = draw(&g, type_of_parameters(d->dtype), d->c, 0, 1);
     w->in[VAR_R] = draw(&g, type_of_parameters(d->dtype), d->c, 0, 1);
     for (i = 0; i < d->c; ++i) w->in[VAR_R][i] = fabs(w->in[VAR_R][i]) + 0.5;
@@ -183,14 +170,13 @@ static nrm_dtype tensor_type(const nrm_desc *d, int wide)
     return wide && d->wide_residual ? NRM_F32 : d->dtype;
 }
 
-static nrm_layout tensor_layout(const nrm_desc *d, nrm_layout layout, int like_y)
+/* The desc as tensors like x or y have it: with their layout. */
+static nrm_desc lying(const nrm_desc *d, nrm_layout layout, int like_y)
 {
-    const int nchw = layout == NRM_NCHW;
-    return nchw != (like_y && d->transpose_y) ? NRM_NCHW : NRM_NHWC;
+    nrm_desc own = *d;
+    own.layout = layout;
+    return slot_desc(&own, like_y ? SLOT_Y : SLOT_X);
 }
-
-static size_t lines_of(const nrm_desc *d, nrm_layout l) { return l == NRM_NCHW ? d->c : d->s; }
-static size_t width_of(const nrm_desc *d, nrm_layout l) { return l == NRM_NCHW ? d->s : d->c; }
 
 typedef struct buffer {
     unsigned char *memory, *at;
@@ -208,24 +194,24 @@ static buffer buffer_new(size_t bytes, size_t shift)
 }
 
 /* Where element (i, j, k) lies. */
-static size_t place(const nrm_desc *d, nrm_layout l, size_t gap, size_t i, size_t j, size_t k)
+static size_t place(const nrm_desc *d, size_t gap, size_t i, size_t j, size_t k)
 {
-    const size_t line = width_of(d, l) + gap;
-    return (i * lines_of(d, l) + (l == NRM_NCHW ? j : k)) * line + (l == NRM_NCHW ? k : j);
+    const size_t line = line_length(d) + gap;
+    const int nchw = d->layout == NRM_NCHW;
+    return (i * line_count(d) + (nchw ? j : k)) * line + (nchw ? k : j);
 }
 
 /* A tensor of `values`, or of canaries; so is what is padding. */
 static buffer tensor_new(const work *w, const how *h, const double *values, size_t size,
                          nrm_dtype type, int like_y)
 {
-    const nrm_desc *d = &w->d;
-    const nrm_layout l = tensor_layout(d, h->layout, like_y);
-    buffer b = buffer_new(size * d->n * lines_of(d, l) * (width_of(d, l) + h->gap), h->shift);
+    const nrm_desc own = lying(&w->d, h->layout, like_y), *const d = &own;
+    buffer b = buffer_new(size * d->n * line_count(d) * (line_length(d) + h->gap), h->shift);
     size_t i, j, k;
     for (i = 0; values && i < d->n; ++i)
         for (j = 0; j < d->c; ++j)
             for (k = 0; k < (w->has_lengths ? w->lengths[i] : d->s); ++k)
-                type_put(type, b.at, place(d, l, h->gap, i, j, k),
+                type_put(type, b.at, place(d, h->gap, i, j, k),
                          values[(i * d->c + j) * d->s + k]);
     return b;
 }
@@ -233,15 +219,14 @@ static buffer tensor_new(const work *w, const how *h, const double *values, size
 static void tensor_collect(const work *w, const how *h, result *r, int which, buffer *b,
                            size_t size, nrm_dtype type, int like_y)
 {
-    const nrm_desc *d = &w->d;
-    const nrm_layout l = tensor_layout(d, h->layout, like_y);
+    const nrm_desc own = lying(&w->d, h->layout, like_y), *const d = &own;
     size_t i, j, k, stray = 0;
-    r->count[which] = volume(d);
-    r->out[which] = (double *)test_alloc(volume(d), sizeof(double));
+    r->count[which] = problem_volume(d);
+    r->out[which] = (double *)test_alloc(problem_volume(d), sizeof(double));
     for (i = 0; i < d->n; ++i)
         for (j = 0; j < d->c; ++j)
             for (k = 0; k < d->s; ++k) {
-                const size_t at = place(d, l, h->gap, i, j, k);
+                const size_t at = place(d, h->gap, i, j, k);
                 r->out[which][(i * d->c + j) * d->s + k] =
                     size == 1 ? (double)(signed char)b->at[at] : type_get(type, b->at, at);
                 memset(b->at + size * at, GEN_CANARY, size);
@@ -272,31 +257,15 @@ static void result_free(result *r)
     for (i = 0; i < OUTPUTS; ++i) free(r->out[i]);
 }
 
-enum verb { FORWARD, INFER, BACKWARD, INFER_BACKWARD, REDUCE, APPLY, BACK_REDUCE, BACK_APPLY };
-
-static nrm_status call_verb(enum verb verb, const nrm_desc *d, const nrm_args *a, void *array)
-{
-    switch (verb) {
-    case FORWARD: return nrm_forward(d, a);
-    case INFER: return nrm_infer(d, a);
-    case BACKWARD: return nrm_backward(d, a);
-    case INFER_BACKWARD: return nrm_infer_backward(d, a);
-    case REDUCE: return nrm_reduce(d, a, (nrm_moments *)array);
-    case APPLY: return nrm_apply(d, a, (const nrm_moments *)array);
-    case BACK_REDUCE: return nrm_backward_reduce(d, a, (nrm_sums *)array);
-    default: return nrm_backward_apply(d, a, (const nrm_sums *)array);
-    }
-}
-
 /* The buffers of a call. */
-typedef struct bed {
+typedef struct call_bed {
     nrm_desc d;
     nrm_args a;
     buffer in[INPUTS], out[OUTPUTS];
     uint64_t lengths[9]; /* shifted by a byte */
-} bed;
+} call_bed;
 
-static void bed_inputs(bed *b, const work *w, const how *h)
+static void call_inputs(call_bed *b, const work *w, const how *h)
 {
     static const int wide[] = {0, 1, 1, 0, 0, 0};
     const nrm_dtype held = type_of_parameters(w->d.dtype);
@@ -308,20 +277,20 @@ static void bed_inputs(bed *b, const work *w, const how *h)
         }
     for (i = GAMMA; i <= BETA; ++i)
         if (w->in[i])
-            b->in[i] = list_new(w->in[i], b->d.param_half ? b->d.dtype : held, affines(&b->d),
+            b->in[i] = list_new(w->in[i], b->d.param_half ? b->d.dtype : held, slot_count(&b->d, SLOT_GAMMA),
                                 h->shift);
     for (i = MEAN_R; i <= VAR_R; ++i) b->in[i] = list_new(w->in[i], held, b->d.c, h->shift);
     memcpy((unsigned char *)b->lengths + 1, w->lengths, sizeof w->lengths);
 }
 
-static void bed_outputs(bed *b, const work *w, const how *h)
+static void call_outputs(call_bed *b, const work *w, const how *h)
 {
     const nrm_dtype held = b->d.param_half ? b->d.dtype : type_of_parameters(b->d.dtype);
     const nrm_dtype z = tensor_type(&b->d, 1);
     const size_t size = type_size(b->d.dtype);
-    double *old = (double *)test_alloc(affines(&b->d), sizeof *old);
+    double *old = (double *)test_alloc(slot_count(&b->d, SLOT_GAMMA), sizeof *old);
     size_t i;
-    for (i = 0; i < affines(&b->d); ++i) old[i] = 0.25 * (double)(i % 7);
+    for (i = 0; i < slot_count(&b->d, SLOT_GAMMA); ++i) old[i] = 0.25 * (double)(i % 7);
     b->out[Y] = tensor_new(w, h, NULL, size, b->d.dtype, 1);
     b->out[SUM] = tensor_new(w, h, NULL, type_size(z), z, 0);
     b->out[DX] = tensor_new(w, h, NULL, size, b->d.dtype, 0);
@@ -329,23 +298,22 @@ static void bed_outputs(bed *b, const work *w, const how *h)
     b->out[DADD] = tensor_new(w, h, NULL, size, b->d.dtype, 1);
     b->out[DGATE] = tensor_new(w, h, NULL, size, b->d.dtype, 1);
     b->out[Q8] = tensor_new(w, h, NULL, 1, NRM_F32, 1);
-    b->out[MEAN] = list_new(h->mean, NRM_F64, stats(&b->d), h->shift);
-    b->out[RSTD] = list_new(h->rstd, NRM_F64, stats(&b->d), h->shift);
-    b->out[SCALE] = list_new(NULL, NRM_F32, stats(&b->d), h->shift);
-    b->out[DGAMMA] = list_new(old, held, affines(&b->d), h->shift);
-    b->out[DBETA] = list_new(old, held, affines(&b->d), h->shift);
+    b->out[MEAN] = list_new(h->mean, NRM_F64, problem_stats(&b->d), h->shift);
+    b->out[RSTD] = list_new(h->rstd, NRM_F64, problem_stats(&b->d), h->shift);
+    b->out[SCALE] = list_new(NULL, NRM_F32, problem_stats(&b->d), h->shift);
+    b->out[DGAMMA] = list_new(old, held, slot_count(&b->d, SLOT_GAMMA), h->shift);
+    b->out[DBETA] = list_new(old, held, slot_count(&b->d, SLOT_GAMMA), h->shift);
     b->out[MOMENTS] = list_new(h->moments, NRM_F64, 3 * b->d.c, 0);
     b->out[SUMS] = list_new(h->sums, NRM_F64, 3 * b->d.c, 0);
     free(old);
 }
 
-static void bed_point(bed *b, const work *w, const how *h)
+static void call_point(call_bed *b, const work *w, const how *h)
 {
-    const nrm_layout lx = tensor_layout(&b->d, h->layout, 0);
-    const nrm_layout ly = tensor_layout(&b->d, h->layout, 1);
+    const nrm_desc x = lying(&b->d, h->layout, 0), y = lying(&b->d, h->layout, 1);
     nrm_args *a = &b->a;
-    if (h->gap) b->d.x_pitch.line = width_of(&b->d, lx) + h->gap;
-    if (h->gap) b->d.y_pitch.line = width_of(&b->d, ly) + h->gap;
+    if (h->gap) b->d.x_pitch.line = line_length(&x) + h->gap;
+    if (h->gap) b->d.y_pitch.line = line_length(&y) + h->gap;
     a->x = w->no_x ? NULL : b->in[X].at, a->residual = b->in[RES].at, a->dsum = b->in[DSUM].at;
     a->dy = b->in[DY].at, a->add = b->in[ADD].at, a->gate = b->in[GATE].at;
     a->gamma = b->in[GAMMA].at, a->beta = b->in[BETA].at;
@@ -364,13 +332,13 @@ static void bed_point(bed *b, const work *w, const how *h)
                                 : NULL;
 }
 
-static void bed_collect(bed *b, const work *w, const how *h, enum verb verb, result *r)
+static void call_collect(call_bed *b, const work *w, const how *h, enum verb verb, result *r)
 {
     const nrm_dtype held = b->d.param_half ? b->d.dtype : type_of_parameters(b->d.dtype);
     const nrm_dtype wide = tensor_type(&b->d, 1), type = b->d.dtype;
-    const size_t size = type_size(type), n = stats(&b->d);
-    const int back = verb == BACKWARD || verb == INFER_BACKWARD || verb == BACK_APPLY;
-    const int forward = verb == FORWARD || verb == INFER || verb == APPLY;
+    const size_t size = type_size(type), n = problem_stats(&b->d);
+    const int back = verb == VERB_BACKWARD || verb == VERB_INFER_BACKWARD || verb == VERB_BACKWARD_APPLY;
+    const int forward = verb == VERB_FORWARD || verb == VERB_INFER || verb == VERB_APPLY;
     if (forward && !w->no_y) tensor_collect(w, h, r, Y, &b->out[Y], size, type, 1);
     if (forward && !w->plain)
         tensor_collect(w, h, r, SUM, &b->out[SUM], type_size(wide), wide, 0);
@@ -379,40 +347,39 @@ static void bed_collect(bed *b, const work *w, const how *h, enum verb verb, res
         tensor_collect(w, h, r, DRES, &b->out[DRES], 4, NRM_F32, 0);
     if (back && !w->plain) tensor_collect(w, h, r, DADD, &b->out[DADD], size, type, 1);
     if (back && w->in[GATE]) tensor_collect(w, h, r, DGATE, &b->out[DGATE], size, type, 1);
-    if (verb == FORWARD && w->q8) {
+    if (verb == VERB_FORWARD && w->q8) {
         tensor_collect(w, h, r, Q8, &b->out[Q8], 1, NRM_F32, 1);
         list_collect(r, SCALE, &b->out[SCALE], NRM_F32, n);
     }
-    if (verb == FORWARD || verb == APPLY) {
+    if (verb == VERB_FORWARD || verb == VERB_APPLY) {
         if (b->d.kind != NRM_RMS) list_collect(r, MEAN, &b->out[MEAN], NRM_F64, n);
         list_collect(r, RSTD, &b->out[RSTD], NRM_F64, n);
         list_collect(r, NEW_MEAN, &b->in[MEAN_R], type_of_parameters(type), b->d.c);
         list_collect(r, NEW_VAR, &b->in[VAR_R], type_of_parameters(type), b->d.c);
     }
-    if ((back && verb != BACK_APPLY) || verb == BACK_REDUCE) {
-        list_collect(r, DGAMMA, &b->out[DGAMMA], held, affines(&b->d));
-        list_collect(r, DBETA, &b->out[DBETA], held, affines(&b->d));
+    if ((back && verb != VERB_BACKWARD_APPLY) || verb == VERB_BACKWARD_REDUCE) {
+        list_collect(r, DGAMMA, &b->out[DGAMMA], held, slot_count(&b->d, SLOT_GAMMA));
+        list_collect(r, DBETA, &b->out[DBETA], held, slot_count(&b->d, SLOT_GAMMA));
     }
-    if (verb == REDUCE) list_collect(r, MOMENTS, &b->out[MOMENTS], NRM_F64, 3 * b->d.c);
-    if (verb == BACK_REDUCE) list_collect(r, SUMS, &b->out[SUMS], NRM_F64, 3 * b->d.c);
+    if (verb == VERB_REDUCE) list_collect(r, MOMENTS, &b->out[MOMENTS], NRM_F64, 3 * b->d.c);
+    if (verb == VERB_BACKWARD_REDUCE) list_collect(r, SUMS, &b->out[SUMS], NRM_F64, 3 * b->d.c);
 }
 
-static result run(const work *w, enum verb verb, const how *h)
+static result call(const work *w, enum verb verb, const how *h)
 {
     result r;
-    bed b;
+    call_bed b;
     int i;
     memset(&r, 0, sizeof r);
     memset(&b, 0, sizeof b);
     b.d = w->d, b.d.layout = h->layout;
-    bed_inputs(&b, w, h);
-    bed_outputs(&b, w, h);
-    bed_point(&b, w, h);
-    r.status = call_verb(verb, &b.d, &b.a,
-                         b.out[verb == REDUCE || verb == APPLY ? MOMENTS : SUMS].at);
+    call_inputs(&b, w, h);
+    call_outputs(&b, w, h);
+    call_point(&b, w, h);
+    r.status = verb_call(verb, &b.d, &b.a, b.out[MOMENTS].at, b.out[SUMS].at);
     if (check(r.status == NRM_OK, "verb %d gives status %d; %s", (int)verb, (int)r.status,
               work_text(w)))
-        bed_collect(&b, w, h, verb, &r);
+        call_collect(&b, w, h, verb, &r);
     for (i = 0; i < INPUTS; ++i) free(b.in[i].memory);
     for (i = 0; i < OUTPUTS; ++i) free(b.out[i].memory);
     return r;
@@ -420,26 +387,12 @@ static result run(const work *w, enum verb verb, const how *h)
 
 /* ---- comparing ------------------------------------------------------------------------------- */
 
-static int same_value(double a, double b)
-{
-    return bits_f64(a) == bits_f64(b) || (is_nan_f64(a) && is_nan_f64(b));
-}
-
 /* What the value is after it is stored as this type. */
 static double stored(nrm_dtype type, double v)
 {
     unsigned char held[8];
     type_put(type, held, 0, v);
     return type_get(type, held, 0);
-}
-
-/* 1 when the float v lies in the middle of two halves, of which `got` is one: a result that is
-   rounded once from a double may be either. */
-static int is_tie(nrm_dtype type, double v, double got)
-{
-    const double up = stored(type, v + fabs(v) * 0x1p-20);
-    const double down = stored(type, v - fabs(v) * 0x1p-20);
-    return type_is_half(type) && (got == up || got == down) && (up + down) / 2 == v;
 }
 
 /* Element by element, where both are; `as`: how the wanted value is stored. */
@@ -450,7 +403,7 @@ static void expect(const work *w, const char *what, int which, const result *got
     if (!got->out[which] || !want) return;
     for (i = 0; i < count; ++i) {
         const double v = got->out[which][i];
-        if (!same_value(v, stored(as, want[i])) && !is_tie(as, want[i], v)) break;
+        if (!same_f64(v, stored(as, want[i])) && !half_is_tie(as, want[i], v)) break;
     }
     check(i == count, "%s: %s[%zu] is %.9g, not %.9g; %s", what, output_name[which], i,
           i < count ? got->out[which][i] : 0, i < count ? want[i] : 0, work_text(w));
@@ -497,11 +450,11 @@ static void across(const work *w, const how *first, const result *f, const resul
             result r;
             h.isa = all_isa[i], h.layout = (nrm_layout)layout;
             h.gap = (w->seed + i) % 3 ? 0 : 3, h.shift = (w->seed + (size_t)layout) % 4;
-            r = run(w, FORWARD, &h);
+            r = call(w, VERB_FORWARD, &h);
             expect_all(w, nrm_isa_name(h.isa), &r, f);
             result_free(&r);
             h = after(&h, f);
-            r = run(w, BACKWARD, &h);
+            r = call(w, VERB_BACKWARD, &h);
             expect_all(w, nrm_isa_name(h.isa), &r, b);
             result_free(&r);
         }
@@ -532,14 +485,14 @@ static void expect_steps(const work *w, const result *f, const double *y)
             for (j = 0; j < d->c; ++j)
                 most = fmaxf(most, fabsf((float)y[(i * d->c + j) * d->s + k]));
             scale = most / 127;
-            if (!check(same_value(f->out[SCALE][i * d->s + k], (double)scale),
+            if (!check(same_f64(f->out[SCALE][i * d->s + k], (double)scale),
                        "row %zu, %zu has scale %.9g, not %.9g; %s", i, k,
                        f->out[SCALE][i * d->s + k], (double)scale, work_text(w)))
                 return;
             for (j = 0; j < d->c; ++j) {
                 const size_t at = (i * d->c + j) * d->s + k;
                 const float step = scale > 0 ? nearbyintf((float)y[at] / scale) : 0;
-                if (!check(same_value(f->out[Q8][at] + 0.0, (double)step + 0.0),
+                if (!check(same_f64(f->out[Q8][at] + 0.0, (double)step + 0.0),
                            "q8[%zu] is %g, not %g; %s", at, f->out[Q8][at], (double)step,
                            work_text(w)))
                     return;
@@ -554,18 +507,18 @@ static void twin(const work *w, unsigned options)
     const how h = usual();
     const nrm_dtype type = w->d.dtype;
     const int wide = w->d.wide_residual;
-    result f = run(w, FORWARD, &h), tf, b, tb;
+    result f = call(w, VERB_FORWARD, &h), tf, b, tb;
     how hb = after(&h, &f);
     work t = without(w, wide);
-    tf = run(&t, FORWARD, &h);
+    tf = call(&t, VERB_FORWARD, &h);
     expect(w, "twin", Y, &f, tf.out[Y], tf.count[Y], type);
     expect(w, "twin", SUM, &f, tf.out[SUM], tf.count[SUM], NRM_F64);
     expect(w, "twin", MEAN, &f, tf.out[MEAN], tf.count[MEAN], NRM_F64);
     expect(w, "twin", RSTD, &f, tf.out[RSTD], tf.count[RSTD], NRM_F64);
     expect(w, "twin", NEW_MEAN, &f, tf.out[NEW_MEAN], tf.count[NEW_MEAN], NRM_F64);
     expect(w, "twin", NEW_VAR, &f, tf.out[NEW_VAR], tf.count[NEW_VAR], NRM_F64);
-    b = run(w, BACKWARD, &hb);
-    tb = run(&t, BACKWARD, &hb);
+    b = call(w, VERB_BACKWARD, &hb);
+    tb = call(&t, VERB_BACKWARD, &hb);
     expect(w, "twin", DX, &b, tb.out[DX], tb.count[DX], type);
     expect(w, "twin", DRES, &b, tb.out[DX], tb.count[DX], NRM_F64);
     expect(w, "twin", DADD, &b, tb.out[DADD], tb.count[DADD], type);
@@ -580,9 +533,9 @@ static void twin(const work *w, unsigned options)
         if (!w->has_lengths) {
             work summed = *w;
             result z;
-            summed.plain = 0, z = run(&summed, FORWARD, &h);
+            summed.plain = 0, z = call(&summed, VERB_FORWARD, &h);
             if (!wide) single.in[X] = z.out[SUM], single.in[RES] = NULL;
-            s = run(&single, FORWARD, &h);
+            s = call(&single, VERB_FORWARD, &h);
             expect_steps(w, &f, s.out[Y]);
             result_free(&s), result_free(&z);
         }
@@ -596,8 +549,8 @@ static void frozen(const work *w)
     const how h = usual();
     const nrm_dtype type = w->d.dtype;
     work t = without(w, w->d.wide_residual);
-    result f = run(w, INFER, &h), tf = run(&t, INFER, &h);
-    result b = run(w, INFER_BACKWARD, &h), tb = run(&t, INFER_BACKWARD, &h), other;
+    result f = call(w, VERB_INFER, &h), tf = call(&t, VERB_INFER, &h);
+    result b = call(w, VERB_INFER_BACKWARD, &h), tb = call(&t, VERB_INFER_BACKWARD, &h), other;
     how h2 = h;
     h2.isa = NRM_AUTO, h2.layout = NRM_NHWC, h2.shift = 1;
     expect(w, "frozen", Y, &f, tf.out[Y], tf.count[Y], type);
@@ -606,9 +559,9 @@ static void frozen(const work *w)
     expect(w, "frozen", DADD, &b, tb.out[DADD], tb.count[DADD], type);
     if (!w->d.param_half)
         expect(w, "frozen", DGAMMA, &b, tb.out[DGAMMA], tb.count[DGAMMA], NRM_F64);
-    other = run(w, INFER, &h2), expect_all(w, "frozen elsewhere", &other, &f);
+    other = call(w, VERB_INFER, &h2), expect_all(w, "frozen elsewhere", &other, &f);
     result_free(&other);
-    other = run(w, INFER_BACKWARD, &h2), expect_all(w, "frozen elsewhere", &other, &b);
+    other = call(w, VERB_INFER_BACKWARD, &h2), expect_all(w, "frozen elsewhere", &other, &b);
     result_free(&other);
     result_free(&f), result_free(&tf), result_free(&b), result_free(&tb);
 }
@@ -659,7 +612,7 @@ static void expect_sample(const work *w, const result *all, const result *one, s
                 if (k >= length)
                     padding += bits_f64(v) != 0;
                 else if (one->out[t] && !row)
-                    wrong += !same_value(v, one->out[t][j * length + k]);
+                    wrong += !same_f64(v, one->out[t][j * length + k]);
             }
         if (!check(!wrong && !padding, "sample %zu: %zu of %s differ, %zu are not +0; %s", i,
                    wrong, output_name[t], padding, work_text(w)))
@@ -670,7 +623,7 @@ static void expect_sample(const work *w, const result *all, const result *one, s
 static void expect_stats(const work *w, const result *all, const result *one, size_t i)
 {
     const nrm_desc *d = &w->d;
-    const size_t each = stats(d) / d->n, length = w->lengths[i];
+    const size_t each = problem_stats(d) / d->n, length = w->lengths[i];
     const int rows = d->kind == NRM_LAYER || d->kind == NRM_RMS;
     const size_t there = rows ? length : length ? each : 0;
     const int row = d->kind == NRM_GROUP && length == 1 && d->s > 1;
@@ -679,7 +632,7 @@ static void expect_stats(const work *w, const result *all, const result *one, si
     for (t = MEAN; t <= SCALE; ++t)
         for (k = 0; all->out[t] && k < each; ++k) {
             const double v = all->out[t][i * each + k];
-            wrong += k < there ? one->out[t] && !row && !same_value(v, one->out[t][k])
+            wrong += k < there ? one->out[t] && !row && !same_f64(v, one->out[t][k])
                                : bits_f64(v) != 0;
         }
     check(!wrong, "sample %zu: %zu statistics; %s", i, wrong, work_text(w));
@@ -690,7 +643,7 @@ static void expect_parameters(const work *w, const result *b, const how *h)
 {
     const nrm_desc *d = &w->d;
     work full = *w;
-    double *copy[GATE + 1] = {NULL}, *rstd = (double *)test_alloc(stats(d), sizeof *rstd);
+    double *copy[GATE + 1] = {NULL}, *rstd = (double *)test_alloc(problem_stats(d), sizeof *rstd);
     how hf = *h;
     result r;
     size_t i, j, k;
@@ -698,16 +651,16 @@ static void expect_parameters(const work *w, const result *b, const how *h)
     full.has_lengths = 0;
     for (t = 0; t <= GATE; ++t) {
         if (!w->in[t]) continue;
-        copy[t] = (double *)test_alloc(1 + volume(d), sizeof(double));
-        memcpy(copy[t], w->in[t], volume(d) * sizeof(double));
+        copy[t] = (double *)test_alloc(1 + problem_volume(d), sizeof(double));
+        memcpy(copy[t], w->in[t], problem_volume(d) * sizeof(double));
         for (i = 0; i < d->n && t == DY; ++i)
             for (j = 0; j < d->c; ++j)
                 for (k = w->lengths[i]; k < d->s; ++k) copy[t][(i * d->c + j) * d->s + k] = 0;
         full.in[t] = copy[t];
     }
-    memcpy(rstd, h->rstd, stats(d) * sizeof(double));
+    memcpy(rstd, h->rstd, problem_stats(d) * sizeof(double));
     hf.rstd = rstd;
-    r = run(&full, d->kind == NRM_BATCH ? BACK_REDUCE : BACKWARD, &hf);
+    r = call(&full, d->kind == NRM_BATCH ? VERB_BACKWARD_REDUCE : VERB_BACKWARD, &hf);
     expect(w, "as of dy = 0", DGAMMA, b, r.out[DGAMMA], r.count[DGAMMA], NRM_F64);
     expect(w, "as of dy = 0", DBETA, b, r.out[DBETA], r.count[DBETA], NRM_F64);
     result_free(&r);
@@ -718,10 +671,10 @@ static void expect_parameters(const work *w, const result *b, const how *h)
 static void by_sample(const work *w)
 {
     const how h = usual();
-    result f = run(w, FORWARD, &h), b;
+    result f = call(w, VERB_FORWARD, &h), b;
     const how hb = after(&h, &f);
     size_t i;
-    b = run(w, BACKWARD, &hb);
+    b = call(w, VERB_BACKWARD, &hb);
     across(w, &h, &f, &b);
     for (i = 0; i < w->d.n; ++i) {
         work one = alone(w, i);
@@ -729,9 +682,9 @@ static void by_sample(const work *w)
         memset(&f1, 0, sizeof f1), memset(&b1, 0, sizeof b1);
         if (w->lengths[i]) {
             how h1;
-            f1 = run(&one, FORWARD, &h);
+            f1 = call(&one, VERB_FORWARD, &h);
             h1 = after(&h, &f1);
-            b1 = run(&one, BACKWARD, &h1);
+            b1 = call(&one, VERB_BACKWARD, &h1);
         }
         expect_sample(w, &f, &f1, i);
         expect_sample(w, &b, &b1, i);
@@ -782,19 +735,19 @@ static void expect_moments(const work *w, const double *moments)
 static void by_parts(const work *w)
 {
     how h = usual();
-    result f = run(w, FORWARD, &h), b, m = run(w, REDUCE, &h), s, o;
+    result f = call(w, VERB_FORWARD, &h), b, m = call(w, VERB_REDUCE, &h), s, o;
     how hb = after(&h, &f);
     work full = *w;
     size_t i;
-    b = run(w, BACKWARD, &hb), s = run(w, BACK_REDUCE, &hb);
+    b = call(w, VERB_BACKWARD, &hb), s = call(w, VERB_BACKWARD_REDUCE, &hb);
     across(w, &h, &f, &b);
     expect_moments(w, m.out[MOMENTS]);
     full.has_lengths = 0;
     hb.moments = m.out[MOMENTS], hb.sums = s.out[SUMS];
-    o = run(w, APPLY, &hb), expect_all(w, "apply", &o, &f), result_free(&o);
-    o = run(w, BACK_APPLY, &hb), expect_all(w, "backward_apply", &o, &b), result_free(&o);
+    o = call(w, VERB_APPLY, &hb), expect_all(w, "apply", &o, &f), result_free(&o);
+    o = call(w, VERB_BACKWARD_APPLY, &hb), expect_all(w, "backward_apply", &o, &b), result_free(&o);
     expect(w, "backward_reduce", DGAMMA, &b, s.out[DGAMMA], s.count[DGAMMA], NRM_F64);
-    o = run(&full, APPLY, &hb);
+    o = call(&full, VERB_APPLY, &hb);
     for (i = 0; i < w->d.n; ++i) {
         result one;
         size_t j, k;
@@ -822,9 +775,9 @@ static void whole_lengths(work *w)
     size_t i;
     if (w->d.s < 16) return;
     for (i = 0; i < w->d.n; ++i) w->lengths[i] = w->d.s;
-    f = run(w, FORWARD, &h), hb = after(&h, &f), b = run(w, BACKWARD, &hb);
+    f = call(w, VERB_FORWARD, &h), hb = after(&h, &f), b = call(w, VERB_BACKWARD, &hb);
     w->has_lengths = 0;
-    f1 = run(w, FORWARD, &h), b1 = run(w, BACKWARD, &hb);
+    f1 = call(w, VERB_FORWARD, &h), b1 = call(w, VERB_BACKWARD, &hb);
     expect_all(w, "whole", &f, &f1), expect_all(w, "whole", &b, &b1);
     w->has_lengths = 1;
     result_free(&f), result_free(&b), result_free(&f1), result_free(&b1);

@@ -284,17 +284,6 @@ static void test_parts(void)
 
 /* ---- 4 The same values in two types ---------------------------------------------------------*/
 
-/* 1 when the float v lies in the middle of two halves, of which `got` is one. What float arithmetic
-   is not fit for is computed in double and rounded to the half at once: the float next to it may be
-   such a middle where the double is not. */
-static int is_tie(nrm_dtype type, float v, uint64_t got)
-{
-    uint16_t up = half_from_f64(type, (double)gen_from_bits(bits_f32(v) + 1));
-    uint16_t down = half_from_f64(type, (double)gen_from_bits(bits_f32(v) - 1));
-    if (got != up && got != down) return 0;
-    return (f64_from_half(type, up) + f64_from_half(type, down)) / 2 - (double)v == 0;
-}
-
 /* Tensors of `o` are those of the float outcome, rounded; all else is the same to the bit. */
 static int same_rounded(const outcome *o, const outcome *single, enum slot *where)
 {
@@ -310,8 +299,8 @@ static int same_rounded(const outcome *o, const outcome *single, enum slot *wher
             type_put(type, rounded, 0, type_get(from, single->value[slot], i));
             if (type_bits(type, o->value[slot], i) == type_bits(type, rounded, 0)) continue;
             if (!slot_is_tensor((enum slot)slot) || slot == SLOT_SUM) return 0;
-            if (!is_tie(type, ((float *)single->value[slot])[i],
-                        type_bits(type, o->value[slot], i)))
+            if (!half_is_tie(type, type_get(from, single->value[slot], i),
+                             type_get(type, o->value[slot], i)))
                 return 0;
         }
     }

@@ -128,6 +128,25 @@ static inline double f64_from_half(nrm_dtype t, uint16_t v)
     return result;
 }
 
+/* 1 when v, a float, lies in the middle of two halves, of which `got` is one. What float arithmetic
+   is not fit for is computed in double and rounded to the half at once: the float next to it may be
+   such a middle where the double is not. */
+static inline int half_is_tie(nrm_dtype t, double v, double got)
+{
+    const float single = (float)v;
+    double half[2];
+    int i;
+    if (!type_is_half(t)) return 0;
+    for (i = 0; i < 2; ++i) { /* of the floats next to it */
+        uint32_t u = bits_f32(single) + (i ? 1u : UINT32_MAX);
+        float next;
+        memcpy(&next, &u, sizeof next);
+        half[i] = f64_from_half(t, half_from_f64(t, (double)next));
+    }
+    if (bits_f64(got) != bits_f64(half[0]) && bits_f64(got) != bits_f64(half[1])) return 0;
+    return (half[0] + half[1]) / 2 - v == 0;
+}
+
 /* ---- elements, at any address ---------------------------------------------------------------- */
 
 /* A step or a length. */
