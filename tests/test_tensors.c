@@ -277,8 +277,8 @@ static void call_inputs(call_bed *b, const work *w, const how *h)
         }
     for (i = GAMMA; i <= BETA; ++i)
         if (w->in[i])
-            b->in[i] = list_new(w->in[i], b->d.param_half ? b->d.dtype : held, slot_count(&b->d, SLOT_GAMMA),
-                                h->shift);
+            b->in[i] = list_new(w->in[i], b->d.param_half ? b->d.dtype : held,
+                                slot_count(&b->d, SLOT_GAMMA), h->shift);
     for (i = MEAN_R; i <= VAR_R; ++i) b->in[i] = list_new(w->in[i], held, b->d.c, h->shift);
     memcpy((unsigned char *)b->lengths + 1, w->lengths, sizeof w->lengths);
 }
@@ -337,7 +337,8 @@ static void call_collect(call_bed *b, const work *w, const how *h, enum verb ver
     const nrm_dtype held = b->d.param_half ? b->d.dtype : type_of_parameters(b->d.dtype);
     const nrm_dtype wide = tensor_type(&b->d, 1), type = b->d.dtype;
     const size_t size = type_size(type), n = problem_stats(&b->d);
-    const int back = verb == VERB_BACKWARD || verb == VERB_INFER_BACKWARD || verb == VERB_BACKWARD_APPLY;
+    const int back =
+        verb == VERB_BACKWARD || verb == VERB_INFER_BACKWARD || verb == VERB_BACKWARD_APPLY;
     const int forward = verb == VERB_FORWARD || verb == VERB_INFER || verb == VERB_APPLY;
     if (forward && !w->no_y) tensor_collect(w, h, r, Y, &b->out[Y], size, type, 1);
     if (forward && !w->plain)
