@@ -4737,7 +4737,7 @@ static NRMI_NOINLINE void nrmi_sum_cells(const nrmi_tile *given, const nrmi_kern
                                          nrmi_list *list, nrmi_room *room)
 {
     nrmi_tile kept;
-    const nrmi_tile *const t = given->keeps ? &kept : given;
+    const nrmi_tile *t = given;
     const size_t lanes = (given->lanes + 15) & ~(size_t)15, run = NRMI_RUN;
     const size_t across = (given->len + run - 1) / run;
     const int keeps = given->keeps;
@@ -4747,6 +4747,7 @@ static NRMI_NOINLINE void nrmi_sum_cells(const nrmi_tile *given, const nrmi_kern
     if (keeps) {
         kept = *given;
         nrmi_take_kept(&kept);
+        t = &kept;
     }
     nrmi_open_work(&w, t, k, what, what != NRMI_MOMENTS, 1, room);
     if (!t->column)
