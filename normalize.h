@@ -3896,7 +3896,7 @@ static void nrmi_open_work(nrmi_work *w, const nrmi_tile *t, const nrmi_kernels 
     w->most = nrmi_most_packed(t, k->is_double);
     w->ignores_x = gradient && !sums && t->frozen && !t->acts;
     w->packs_dy = gradient && (converts || t->acts || w->gives || turns);
-    w->packs_out = !sums && (converts || t->dsum || t->dres || !t->apart || q8 ||
+    w->packs_out = !sums && (converts || t->dsum || !t->apart || q8 ||
                              (!gradient && (turns || (t->acts && (direct || nrmi_acts_apart(t))))));
     w->round = q8;
     w->c.half = direct && t->x_size == 2 ? t->dtype : 0;

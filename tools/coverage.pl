@@ -6,7 +6,7 @@
 # A line is compiled several times, once for each instruction set and arithmetic: it is reached when
 # one of these is, and so is each of the two ways out of a condition. What is not reached fails,
 # unless tools/coverage.txt says why it cannot be. Conditions that are constant where they are
-# compiled have one way out.
+# compiled have one way out. Functions of AVX-512 count only on a processor that has it.
 use strict;
 use warnings;
 use JSON::PP;
@@ -23,6 +23,7 @@ sub slurp {
 }
 
 my @lines = split /\n/, slurp($header);
+my $avx512 = -e '/proc/cpuinfo' && slurp('/proc/cpuinfo') =~ /\bavx512bw\b/;
 
 # A few ranges are those of macros of system headers, whose lines are none of ours.
 my ($implementation) = grep { $lines[$_ - 1] =~ /^#define NRMI_IMPLEMENTED/ } 1 .. @lines;
@@ -63,6 +64,7 @@ sub export {
 # conditions, as [true, false]; those of all copies are added up.
 sub add_function {
     my ($function, $regions, $branches) = @_;
+    return if !$avx512 && $function->{name} =~ /_avx512$/;
     my @files = map { /(?:^|\/)\Q$header\E$/ } @{$function->{filenames}};
     for (@{$function->{regions}}) {
         my ($from, $column, $to, $end, $count, $file, undef, $kind) = @$_;
@@ -111,6 +113,7 @@ sub runs_by_line {
 # ---- What is listed -----------------------------------------------------------------------------
 
 # Blocks of `line:`, `never:` and `why:`. never: `runs`, or `true: CONDITION`, `false: CONDITION`.
+# `where: AVX-512` or `where: no AVX-512` limits a block to processors with it or without.
 sub read_list {
     my %list;
     return \%list if !-e $known;
@@ -118,11 +121,12 @@ sub read_list {
         my %b;
         for (split /\n/, $block) {
             next if /^#/;
-            /^(line|never|why): *(.*?)\s*$/ ? ($b{$1} = $2)
+            /^(line|never|why|where): *(.*?)\s*$/ ? ($b{$1} = $2)
                 : /^ +\S/ ? 1 : die "$known: what is this? $_\n";
         }
         next if !%b;
         for (qw(line never why)) { defined $b{$_} or die "$known: no $_:\n$block\n" }
+        next if defined $b{where} && $b{where} ne ($avx512 ? 'AVX-512' : 'no AVX-512');
         $list{"$b{line}\n$b{never}"} = 0;
     }
     return \%list;
