@@ -61,10 +61,12 @@ cppcheck_file()
     cppcheck $cppcheck_flags -I"$(dirname "$1")" -I. -D__GNUC__=12 -D__x86_64__ "$(declared "$1")"
 }
 
+# gcc 12 takes four minutes for the paths of 0 pointers that it then finds impossible, and one for
+# all the rest; clang-tidy, which does not give up early, looks for them as well.
 analyzer_header()
 {
-    gcc -std=c99 -O1 -fanalyzer -Werror -DNRM_NO_SIMD -I. -c $out/implementation.c \
-        -o $out/implementation.o
+    gcc -std=c99 -O1 -fanalyzer -Wno-analyzer-null-dereference -Werror -DNRM_NO_SIMD -I. \
+        -c $out/implementation.c -o $out/implementation.o
 }
 
 # gcc 12 loses sight of structures that functions return, such as a generator just seeded; the

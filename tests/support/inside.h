@@ -39,6 +39,40 @@ void inside_ran(int isa);
 void inside_leaf(unsigned leaf, unsigned r[4]);
 unsigned inside_xcr0(void);
 
+/* The memory sanitizer sees nothing of what AVX2 loads and stores in part: value by value it does. */
+#if defined(NORMALIZE_IMPLEMENTATION) && defined(__x86_64__) && defined(__has_feature)
+#if __has_feature(memory_sanitizer)
+#include <immintrin.h>
+#define INSIDE_PARTS(s, V, T, I, N)                                                       \
+    __attribute__((target("avx2"))) static V inside_load_##s(const T *p, __m256i mask)    \
+    {                                                                                     \
+        T x[N] = {0};                                                                     \
+        I m[N];                                                                           \
+        int i;                                                                            \
+        _mm256_storeu_si256((__m256i *)m, mask);                                          \
+        for (i = 0; i < N; i++)                                                           \
+            if (m[i] < 0) x[i] = p[i];                                                    \
+        return _mm256_loadu_##s(x);                                                       \
+    }                                                                                     \
+    __attribute__((target("avx2"))) static void inside_store_##s(T *p, __m256i mask, V v) \
+    {                                                                                     \
+        T x[N];                                                                           \
+        I m[N];                                                                           \
+        int i;                                                                            \
+        _mm256_storeu_si256((__m256i *)m, mask);                                          \
+        _mm256_storeu_##s(x, v);                                                          \
+        for (i = 0; i < N; i++)                                                           \
+            if (m[i] < 0) p[i] = x[i];                                                    \
+    }
+INSIDE_PARTS(ps, __m256, float, int, 8)
+INSIDE_PARTS(pd, __m256d, double, long long, 4)
+#define _mm256_maskload_ps inside_load_ps
+#define _mm256_maskload_pd inside_load_pd
+#define _mm256_maskstore_ps inside_store_ps
+#define _mm256_maskstore_pd inside_store_pd
+#endif
+#endif
+
 #define NRMI_TRACE(what) ((void)++inside.took[TOOK_##what])
 #define NRMI_TRACE_ISA(isa) inside_ran((int)(isa))
 #define NRMI_CPUID(leaf, r) inside_leaf(leaf, r)
