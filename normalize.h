@@ -203,8 +203,7 @@
   x_pitch is that of x, residual, sum, dsum, dx and dresidual, y_pitch that of y, dy, add, dadd,
   gate, dgate and q8. With transpose_y these lie in the other layout, and y_pitch is one of that; it
   takes 0.6 to 1.1 of the time of the norm and a transposition. What lies between is neither read
-  nor written. Nothing needs to be aligned, not even to its
-  own size.
+  nor written. Nothing needs to be aligned, not even to its own size.
 
   Inputs may overlap each other. An output may be the very same buffer as an input of equal pitch,
   in these cases; any other overlap of an output is NRM_ERR_ALIAS:

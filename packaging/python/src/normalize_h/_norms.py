@@ -197,6 +197,11 @@ def _want_affine(t: Dict[str, Optional[Tensor]], shapes: List[Tuple[int, ...]],
 def _over_last(kind: str, x: Array, t_gamma: Optional[Array], t_beta: Optional[Array],
                axes: Optional[int], around: Tuple[Optional[Array], ...],
                fields: Dict[str, float]) -> Tuple[_Options, Dict[str, Optional[Tensor]]]:
+    # torch's second argument is normalized_shape: a size, or a tuple of sizes.
+    sizes = t_gamma if isinstance(t_gamma, tuple) else (t_gamma,)
+    if all(isinstance(size, int) for size in sizes):
+        raise TypeError(f"gamma is {t_gamma}, and should be an array: how many of the last axes "
+                        f"are averaged over is axes={len(sizes)}")
     xt = _arrays.tensor("x", x)
     t = _around(xt, t_gamma, t_beta, *around)
     shape, dims = xt.view.shape, xt.view.ndim
