@@ -79,7 +79,7 @@ INSIDE_PARTS(pd, __m256d, double, long long, 4)
 #define NRMI_XGETBV() inside_xcr0()
 #include "../../normalize.h"
 
-static inline void inside_forget(void)
+__attribute__((unused)) static inline void inside_forget(void)
 {
     inside.isa = -1, inside.isa_reports = 0, inside.isa_mixed = 0;
 }
