@@ -39,7 +39,7 @@ void inside_ran(int isa);
 void inside_leaf(unsigned leaf, unsigned r[4]);
 unsigned inside_xcr0(void);
 
-/* The memory sanitizer sees nothing of what AVX2 loads and stores in part: value by value it does. */
+/* The memory sanitizer does not see what AVX2 loads and stores in part. Value by value it does. */
 #if defined(NORMALIZE_IMPLEMENTATION) && defined(__x86_64__) && defined(__has_feature)
 #if __has_feature(memory_sanitizer)
 #include <immintrin.h>
