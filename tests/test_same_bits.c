@@ -11,11 +11,12 @@
 #include "support/gen.h"
 #include "support/problem.h"
 
-/* Which of these a machine of another family lacks says nothing; on x86 both are expected. */
+/* Which of these a machine of another family lacks says nothing. On x86 AVX2 is expected; not every
+   processor has AVX-512, for which test_dispatch asks it. */
 static int isa_expected(nrm_isa isa)
 {
 #if defined(__x86_64__) || defined(__i386__) || defined(_M_X64)
-    return isa == NRM_AVX2 || isa == NRM_AVX512;
+    return isa == NRM_AVX2;
 #elif defined(__aarch64__) || defined(_M_ARM64)
     return isa == NRM_NEON;
 #elif defined(__wasm_simd128__)
@@ -726,7 +727,7 @@ int main(int argc, char **argv)
         if (nrm_has_isa(all_isa[i]))
             note("%s runs here", nrm_isa_name(all_isa[i]));
         else if (isa_expected(all_isa[i]))
-            note("%s is not on this processor", nrm_isa_name(all_isa[i]));
+            skip("%s is not on this machine", nrm_isa_name(all_isa[i]));
     test_limits();
     test_stat_limits();
     for (type = 0; type < TYPES; ++type) {
