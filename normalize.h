@@ -922,6 +922,8 @@ enum {
 enum {
     NRMI_LANES = NRM_TILE, /* lanes of a tile that lie side by side             */
     NRMI_SHARED = NRMI_LANES * 3 / 4, /* ... whose groups have several          */
+    NRMI_BROAD = 4 * NRMI_LANES, /* lanes that are mapped together              */
+    NRMI_AT_ONCE = 64,     /* ... whose coefficients are made at once           */
     NRMI_LINES = 128,      /* lanes of a tile that are lines of memory          */
     NRMI_CHUNK = 4 * NRMI_LANES, /* packed floats; half as many doubles         */
     NRMI_PIECE = 128,      /* coefficients along the lane, copied at once       */
@@ -977,6 +979,7 @@ typedef struct nrmi_tile {
     size_t stat_plane, stat_len;              /* has them; the steps to the next plane and len  */
     const double *g, *b;                      /* gamma + offset and beta, by lane               */
     const double *p, *q;                      /* mean of t and of t*xhat, by lane               */
+    const struct nrmi_chunk *coefs;           /* if not NULL: what these make is there already  */
     const unsigned char *gamma, *beta;        /* INNER: along the lane, as the caller has them  */
     double offset;                            /* INNER: added to gamma                          */
 } nrmi_tile;
@@ -3869,6 +3872,28 @@ static void nrmi_clear(const nrmi_work *w, size_t bytes)
             memset(all[i], 0, bytes);
 }
 
+/* Coefficients by lane from lane `lane` of the tile on. */
+static void nrmi_lanes_from(const nrmi_work *w, const nrmi_chunk *all, nrmi_chunk *c, size_t lane)
+{
+    const size_t at = w->k->size * lane;
+#define NRMI_FROM(p) c->p = all->p ? (const unsigned char *)all->p + at : NULL
+    if (w->what == NRMI_PARAM) {
+        NRMI_FROM(g);
+        NRMI_FROM(b);
+        return;
+    }
+    NRMI_FROM(mh);
+    NRMI_FROM(ml);
+    NRMI_FROM(r);
+    NRMI_FROM(k);
+    NRMI_FROM(p);
+    NRMI_FROM(q);
+    NRMI_FROM(o);
+    if (w->what == NRMI_CHANNEL)
+        NRMI_FROM(b);
+#undef NRMI_FROM
+}
+
 static void nrmi_open_work(nrmi_work *w, const nrmi_tile *t, const nrmi_kernels *k, int what,
                            int gradient, int sums, nrmi_room *room)
 {
@@ -3920,7 +3945,10 @@ static void nrmi_open_work(nrmi_work *w, const nrmi_tile *t, const nrmi_kernels 
         for (i = 0; i < 2 * NRMI_PIECE; i++)
             nrmi_put(k, w->units, i, i < NRMI_PIECE ? 0 : 1);
     }
-    nrmi_prepare(w, sums, room);
+    if (t->coefs)
+        nrmi_lanes_from(w, t->coefs, &w->c, 0);
+    else
+        nrmi_prepare(w, sums, room);
     if (w->packs_x || w->packs_out)
         w->z = nrmi_take(room, packed);
     if (w->z && (!w->packs_x || w->ignores_x)) /* parts of vectors are stored there first */
@@ -4567,28 +4595,6 @@ static void nrmi_column_block(nrmi_work *w, size_t p, size_t from, size_t lines)
         w->k->rest(c);
 }
 
-/* Coefficients by lane from lane `lane` of the tile on. */
-static void nrmi_lanes_from(const nrmi_work *w, const nrmi_chunk *all, nrmi_chunk *c, size_t lane)
-{
-    const size_t at = w->k->size * lane;
-#define NRMI_FROM(p) c->p = all->p ? (const unsigned char *)all->p + at : NULL
-    if (w->what == NRMI_PARAM) {
-        NRMI_FROM(g);
-        NRMI_FROM(b);
-        return;
-    }
-    NRMI_FROM(mh);
-    NRMI_FROM(ml);
-    NRMI_FROM(r);
-    NRMI_FROM(k);
-    NRMI_FROM(p);
-    NRMI_FROM(q);
-    NRMI_FROM(o);
-    if (w->what == NRMI_CHANNEL)
-        NRMI_FROM(b);
-#undef NRMI_FROM
-}
-
 /* PARAM of rows: makes packed x xhat, so that CHANNEL of a mean of 0 and an rstd of 1 is left. */
 static void nrmi_make_xhat(nrmi_work *w)
 {
@@ -5133,7 +5139,7 @@ static void nrmi_map_joined(nrmi_work *w, size_t times, size_t ahead)
     const size_t line = times * t->lanes, all = t->len * t->lanes, lines = (all - ahead) / line;
     const size_t from[4] = {0, ahead, ahead + lines * line, all};
     int i, k;
-    for (i = 0; i < 2; i++) {
+    for (i = 0; !t->coefs && i < 2; i++) {
         const nrmi_chunk *c = chunks[i];
         const void *const arrays[8] = {c->mh, c->r, c->k, c->p, c->q, c->o, c->b, c->ml};
         for (k = 0; k < (c->ml == c->mh ? 7 : 8); k++)
@@ -5188,23 +5194,22 @@ static void nrmi_map_rows(nrmi_work *w)
 }
 
 /* y or dx of a tile; with q8 in two rounds. */
-static NRMI_NOINLINE void nrmi_map(const nrmi_tile *given, const nrmi_kernels *k, int what,
-                                   int gradient)
+static NRMI_NOINLINE void nrmi_map_in(nrmi_room *room, const nrmi_tile *given,
+                                      const nrmi_kernels *k, int what, int gradient)
 {
     const int columns = given->column && what == NRMI_CHANNEL;
     nrmi_tile t = columns ? nrmi_in_order(given) : *given;
     const int joins = columns && t.planes == 1 && t.x_step == t.lanes && t.y_step == t.lanes;
-    unsigned char space[NRMI_MAP_ROOM];
     size_t ahead = 0;
-    nrmi_room room;
     nrmi_work w;
-    nrmi_open_room(&room, space, sizeof space);
-    t.times = joins ? nrmi_least(nrmi_most_lanes(&t, k->is_double) / t.lanes, t.len) : 1;
+    t.times = 1;
+    if (joins && !t.coefs)
+        t.times = nrmi_least(nrmi_most_lanes(&t, k->is_double) / t.lanes, t.len);
     if (t.stream && t.column && (uintptr_t)t.out % 64) {
         ahead = joins ? (64 - (uintptr_t)t.out % 64) / t.size : 0;
         t.stream = (unsigned char)joins;
     }
-    nrmi_open_work(&w, &t, k, what, gradient, 0, &room);
+    nrmi_open_work(&w, &t, k, what, gradient, 0, room);
     for (;; w.round++) {
         if (!t.column)
             nrmi_map_rows(&w);
@@ -5216,6 +5221,23 @@ static NRMI_NOINLINE void nrmi_map(const nrmi_tile *given, const nrmi_kernels *k
             return;
         nrmi_find_scales(&w);
     }
+}
+
+/* dx from coefficients that are there takes no room: nothing is packed. */
+static NRMI_NOINLINE void nrmi_map_with_room(const nrmi_tile *t, const nrmi_kernels *k, int what,
+                                             int gradient)
+{
+    unsigned char space[NRMI_MAP_ROOM];
+    nrmi_room room;
+    nrmi_open_room(&room, space, sizeof space);
+    nrmi_map_in(&room, t, k, what, gradient);
+}
+static void nrmi_map(const nrmi_tile *t, const nrmi_kernels *k, int what, int gradient)
+{
+    if (t->coefs && gradient)
+        nrmi_map_in(NULL, t, k, what, gradient);
+    else
+        nrmi_map_with_room(t, k, what, gradient);
 }
 
 /* ---- C14 A stretch of lanes, and all that its kernels need ---------------------------- */
@@ -5440,22 +5462,26 @@ static void nrmi_channel_params(const nrmi_job *j, size_t at, size_t count, doub
 
 /* Gives every lane its parameters, where they are needed: those of one channel after the other, or
    of one for all that make up a group of BATCH. */
-static void nrmi_fill_params(nrmi_stretch *v, size_t o, size_t p, size_t g, size_t f)
+static void nrmi_lane_params(const nrmi_job *j, size_t o, size_t p, size_t g, size_t f,
+                             size_t lanes, double *gamma, double *beta)
 {
-    const nrmi_job *j = v->j;
     size_t at = nrmi_param_of(j, o, p, g, f), i;
-    v->t.g = v->g;
-    v->t.b = v->b;
     if (j->kind != NRM_BATCH || j->w.fold == 1) {
-        nrmi_channel_params(j, at, v->lanes, v->g, v->b);
+        nrmi_channel_params(j, at, lanes, gamma, beta);
         return;
     }
-    for (i = 0; i < v->lanes; i++) {
-        v->g[i] = nrmi_gamma_at(j, at);
-        v->b[i] = nrmi_beta_at(j, at);
+    for (i = 0; i < lanes; i++) {
+        gamma[i] = nrmi_gamma_at(j, at);
+        beta[i] = nrmi_beta_at(j, at);
         if (++f % j->w.fold == 0)
             at++;
     }
+}
+static void nrmi_fill_params(nrmi_stretch *v, size_t o, size_t p, size_t g, size_t f)
+{
+    v->t.g = v->g;
+    v->t.b = v->b;
+    nrmi_lane_params(v->j, o, p, g, f, v->lanes, v->g, v->b);
 }
 
 /* Gives every lane its statistics (those of group g0 and on), parameters and arithmetic.
@@ -5795,53 +5821,70 @@ static void nrmi_map_lanes(const nrmi_stretch *v, int gradient)
 
 /* ---- C16 Statistics ------------------------------------------------------------------- */
 
-/* Sums of d and d*d over the lists of `count` groups from g on, around a pilot for each, of values
-   times `scale` if that is not 0. */
-static NRMI_NOINLINE void nrmi_moment_sums(const nrmi_job *j, const nrmi_kernels *k, double scale,
-                                           size_t o, size_t g, size_t count, const double *pilot,
-                                           double *first, double *second)
+/* A tile of the sums of d and d*d around pilots, of values times `scale` if that is not 0. */
+static nrmi_tile nrmi_moment_tile(const nrmi_job *j, double scale, size_t o, size_t g, size_t f)
 {
-    const size_t lanes = count * j->w.fold;
-    const int alone = j->w.fold == 1; /* a group is a lane */
+    nrmi_tile t = nrmi_aim(j, o, 0, g, f);
+    t.sum = NULL;
+    t.acts = 0;
+    t.scale = scale;
+    return t;
+}
+
+/* Of groups of several lanes. */
+static NRMI_NOINLINE void nrmi_fold_moment_sums(const nrmi_job *j, const nrmi_kernels *k,
+                                                double scale, size_t o, size_t g, size_t count,
+                                                const double *pilot, double *first, double *second)
+{
+    const size_t fold = j->w.fold, lanes = count * fold;
     const int f64 = j->t.dtype == NRM_F64;
     double lost[2] = {0, 0};
     double a[NRMI_LANES], b[NRMI_LANES], pilots[NRMI_LANES + 8];
     size_t from, i, n, group = 0, f = 0;
-    for (i = 0; !alone && i < count; i++)
+    for (i = 0; i < count; i++)
         first[i] = second[i] = 0;
     for (from = 0; from < lanes; from += n) {
-        nrmi_tile t = nrmi_aim(j, o, 0, g + group, f);
-        t.sum = NULL;
-        t.acts = 0;
-        n = nrmi_least(lanes - from, nrmi_most_lanes(&t, k->is_double));
-        t.lanes = n;
-        t.mean = pilot + group;
-        t.scale = scale;
-        if (alone) {
-            nrmi_reduce_tile(j, k, &t, NRMI_MOMENTS, first + from, second + from);
-            group += n;
-            continue;
-        }
+        nrmi_tile t = nrmi_moment_tile(j, scale, o, g + group, f);
+        n = t.lanes = nrmi_least(lanes - from, nrmi_most_lanes(&t, k->is_double));
         t.mean = pilots;
-        nrmi_give_lanes(pilots, pilot + group, n, j->w.fold, f);
+        nrmi_give_lanes(pilots, pilot + group, n, fold, f);
         nrmi_reduce_tile(j, k, &t, NRMI_MOMENTS, a, b);
         if (!f64) {
-            nrmi_add_lanes(first + group, a, NULL, n, j->w.fold, f);
-            nrmi_add_lanes(second + group, b, NULL, n, j->w.fold, f);
-            group += (f + n) / j->w.fold;
-            f = (f + n) % j->w.fold;
+            nrmi_add_lanes(first + group, a, NULL, n, fold, f);
+            nrmi_add_lanes(second + group, b, NULL, n, fold, f);
+            group += (f + n) / fold;
+            f = (f + n) % fold;
             continue;
         }
         for (i = 0; i < n; i++) {
             nrmi_add_two(&first[group], &lost[0], a[i]);
             nrmi_add_two(&second[group], &lost[1], b[i]);
-            if (++f < j->w.fold)
+            if (++f < fold)
                 continue;
             nrmi_make_up(&first[group], &lost[0], 1);
             nrmi_make_up(&second[group], &lost[1], 1);
             f = 0;
             group++;
         }
+    }
+}
+
+/* Sums over the lists of `count` groups from g on, around a pilot for each. */
+static NRMI_NOINLINE void nrmi_moment_sums(const nrmi_job *j, const nrmi_kernels *k, double scale,
+                                           size_t o, size_t g, size_t count, const double *pilot,
+                                           double *first, double *second)
+{
+    size_t from;
+    if (j->w.fold > 1) {
+        nrmi_fold_moment_sums(j, k, scale, o, g, count, pilot, first, second);
+        return;
+    }
+    for (from = 0; from < count;) {
+        nrmi_tile t = nrmi_moment_tile(j, scale, o, g + from, 0);
+        t.lanes = nrmi_least(count - from, nrmi_most_lanes(&t, k->is_double));
+        t.mean = pilot + from;
+        nrmi_reduce_tile(j, k, &t, NRMI_MOMENTS, first + from, second + from);
+        from += t.lanes;
     }
 }
 
@@ -6031,7 +6074,7 @@ static NRMI_NOINLINE int nrmi_moments_of(const nrmi_job *j, size_t o, size_t g, 
     const size_t values = nrmi_values_in(j, o);
     const double m = (double)values;
     const int dtype = j->t.dtype;
-    double pilot[NRMI_LANES + 8], first[NRMI_LANES + 8], second[NRMI_LANES + 8];
+    double pilot[NRMI_LANES + 8], *const first = mean, *const second = m2; /* which they become */
     unsigned char state[NRMI_LANES];
     size_t i, to;
     int round;
@@ -6117,6 +6160,167 @@ static NRMI_NOINLINE void nrmi_apply_groups(const nrmi_job *j, size_t o, size_t 
             nrmi_fill(&v, 0, o, p, at, from % w->fold, mean, rstd, g);
             nrmi_map_lanes(&v, 0);
         }
+}
+
+/* Whether sums may stay as float arithmetic gave them: any finite ones; but t, p and q of a row,
+   which all hold gamma, go to double together. */
+static int nrmi_sums_fit(const nrmi_job *j, int what, const double *p, const double *q,
+                         size_t count)
+{
+    const uint64_t most = what == NRMI_INNER ? NRMI_PQ_LIMIT : NRMI_INF_BITS - 1;
+    int beyond = 0;
+    size_t i;
+    for (i = 0; i < count; i++)
+        beyond |= nrmi_bits(p[i]) > most || nrmi_bits(q[i]) > most;
+    return !beyond || j->t.dtype == NRM_F64; /* there is no more than double */
+}
+
+/* Whether the map takes more lanes side by side than the sums: lines of usual floats or halves that
+   nothing comes between. Whole lines, or 1024 lanes of longer ones, are fetched ahead by memory:
+   batch inference of 32x1024x14x14 in NHWC took 6.9 times as long by 256 lanes (Zen 3). */
+static int nrmi_goes_broad(const nrmi_job *j)
+{
+    const nrmi_tile *t = &j->t;
+    const nrmi_walk *w = &j->w;
+    const int backward = (j->q->verb->flags & NRMI_NEEDS_DY) != 0;
+    const int one_cell = w->planes == 1 && w->len <= NRMI_RUN;
+    const size_t most = w->fold > 1 ? NRMI_SHARED : NRMI_LANES;
+    const nrmi_step lane = w->fold > 1 ? w->fold_step : w->group_step;
+    if (!w->column || j->inner || t->dtype == NRM_F64 || t->packs || t->res || t->sum || t->dsum ||
+        t->turns || j->q->lengths || j->q->d->affine_per_sample || t->x_size != t->size)
+        return 0;
+    if (backward && (t->acts || t->gives || t->dres || t->frozen || !t->apart))
+        return 0;
+    return w->groups * w->fold > most && w->fold <= NRMI_LANES && lane.x == 1 && lane.y == 1 &&
+           w->group_step.x == w->fold && w->group_step.y == w->fold &&
+           !(j->pool && (one_cell || backward));
+}
+
+/* Groups of a unit, in units that differ little; and of a piece, whose sums are one tile. */
+static size_t nrmi_broad_groups(const nrmi_job *j)
+{
+    const size_t most = NRMI_BROAD / j->w.fold, units = (j->w.groups + most - 1) / most;
+    return (j->w.groups + units - 1) / units;
+}
+static size_t nrmi_piece_groups(const nrmi_job *j)
+{
+    return NRMI_LANES / j->w.fold;
+}
+
+/* ... of which fewer groups have their statistics on the stack. */
+static size_t nrmi_few_groups(const nrmi_job *j, size_t left)
+{
+    return nrmi_least(left, nrmi_least(nrmi_piece_groups(j), NRMI_AT_ONCE));
+}
+
+/* Coefficients of lanes side by side, as far as they are there. */
+typedef struct nrmi_broad {
+    nrmi_chunk c;
+    size_t lanes;
+} nrmi_broad;
+enum { NRMI_BROAD_STEP = NRMI_BROAD + 32 }; /* what follows the last is read as well */
+
+/* Its arrays: four of y, seven of dx. */
+static void nrmi_open_broad(nrmi_broad *w, unsigned char *space, int gradient)
+{
+    const size_t step = 4 * NRMI_BROAD_STEP;
+    nrmi_chunk *c = &w->c;
+    unsigned char *const at = space + (64 - (uintptr_t)space % 64) % 64;
+    memset(c, 0, sizeof *c);
+    w->lanes = 0;
+    c->mh = at;
+    c->ml = at + step;
+    c->r = at + 2 * step;
+    if (!gradient) {
+        c->b = at + 3 * step;
+        return;
+    }
+    c->k = at + 3 * step;
+    c->p = at + 4 * step;
+    c->q = at + 5 * step;
+    c->o = at + 6 * step;
+}
+
+/* Gives `lanes` lanes p and q of their groups, of which the first lane is lane f of its own: before
+   gamma (g by lane) where that is not NULL. */
+static void nrmi_give_pq(const nrmi_job *j, const double *p_of, const double *q_of, size_t lanes,
+                         size_t f, const double *g, double *p, double *q)
+{
+    size_t i;
+    nrmi_give_lanes(p, p_of, lanes, j->w.fold, f);
+    nrmi_give_lanes(q, q_of, lanes, j->w.fold, f);
+    for (i = 0; g && i < lanes; i++) {
+        p[i] *= g[i];
+        q[i] *= g[i];
+    }
+}
+
+/* The coefficients of groups g..g+count of sample o, after those that are there: of y, or, from p
+   and q by group, of dx. 0: one of them leaves the usual arithmetic. */
+static NRMI_NOINLINE int nrmi_broad_coefs(nrmi_broad *w, const nrmi_job *j, size_t o, size_t g,
+                                          size_t count, const double *mean_of,
+                                          const double *rstd_of, const double *p_of,
+                                          const double *q_of)
+{
+    const nrmi_kernels *k = j->q->set->f32;
+    const size_t fold = j->w.fold, all = count * fold;
+    double mean[NRMI_AT_ONCE + 8], rstd[NRMI_AT_ONCE + 8];
+    double gamma[NRMI_AT_ONCE + 8], beta[NRMI_AT_ONCE + 8];
+    double p[NRMI_AT_ONCE + 8], q[NRMI_AT_ONCE + 8];
+    nrmi_lanes l;
+    size_t from;
+    memset(&l, 0, sizeof l);
+    l.of = p_of ? NRMI_OF_DX : NRMI_OF_Y;
+    l.mean = mean;
+    l.rstd = rstd;
+    l.g = gamma;
+    l.b = beta;
+    l.p = p;
+    l.q = q;
+    l.lift = 1;
+    for (from = 0; from < all; from += l.n, w->lanes += l.n) {
+        const size_t group = from / fold, f = from % fold;
+        const nrmi_chunk *c = &w->c;
+        l.n = nrmi_least(all - from, NRMI_AT_ONCE);
+        nrmi_give_lanes(mean, mean_of + group, l.n, fold, f);
+        nrmi_give_lanes(rstd, rstd_of + group, l.n, fold, f);
+        nrmi_lane_params(j, o, 0, g + group, f, l.n, gamma, beta);
+        if (p_of)
+            nrmi_give_pq(j, p_of + group, q_of + group, l.n, f,
+                         j->kind == NRM_BATCH ? gamma : NULL, p, q);
+        if (!k->comfortable(&l) || (p_of && !nrmi_sums_fit(j, NRMI_INNER, p, q, l.n)))
+            return 0;
+#define NRMI_TO(name) ((float *)(uintptr_t)c->name + w->lanes)
+        l.mh = NRMI_TO(mh);
+        l.ml = NRMI_TO(ml);
+        l.r = NRMI_TO(r);
+        if (p_of) {
+            l.k = NRMI_TO(k);
+            l.to_p = NRMI_TO(p);
+            l.to_q = NRMI_TO(q);
+            l.o = NRMI_TO(o);
+        } else {
+            l.to_b = NRMI_TO(b);
+        }
+#undef NRMI_TO
+        k->coefs(&l);
+    }
+    return 1;
+}
+
+/* y or dx of these lanes, from group g of sample o on. */
+static void nrmi_map_broad(const nrmi_broad *w, const nrmi_job *j, size_t o, size_t g, int gradient)
+{
+    const nrmi_chunk *c = &w->c;
+    const void *const arrays[8] = {c->mh, c->ml, c->r, c->b, c->k, c->p, c->q, c->o};
+    nrmi_tile t = nrmi_aim(j, o, 0, g, 0);
+    int i;
+    for (i = 0; i < 8; i++) /* they begin once more, for lines that do elsewhere */
+        if (arrays[i])
+            memcpy((float *)(uintptr_t)arrays[i] + w->lanes, arrays[i], 64);
+    t.lanes = w->lanes;
+    t.coefs = c;
+    nrmi_apply_tile(j, j->q->set->f32, &t, gradient, NRMI_CHANNEL);
 }
 
 /* Running statistics move only when every new value is finite, which is known last; so the new ones
@@ -6418,6 +6622,39 @@ static NRMI_NOINLINE void nrmi_forward_groups(const nrmi_job *j, const nrmi_runn
         nrmi_apply_groups(j, o, g, count, mean, m2);
 }
 
+/* The same, of groups whose sums are one tile, with coefficients instead of y. 0: not all are of the
+   usual kind. */
+static NRMI_NOINLINE int nrmi_broad_stats(nrmi_broad *w, const nrmi_job *j, const nrmi_running *r,
+                                         size_t o, size_t g, size_t count)
+{
+    const size_t at = 8 * (o * j->w.groups + g);
+    double mean[NRMI_LANES + 8], m2[NRMI_LANES + 8], rstd[NRMI_LANES + 8];
+    signed char power[NRMI_LANES];
+    if (!nrmi_moments_of(j, o, g, count, mean, m2, power, rstd))
+        return 0;
+    if (j->mean)
+        memcpy(j->mean + at, mean, 8 * count);
+    if (j->rstd)
+        memcpy(j->rstd + at, r->in_stats ? m2 : rstd, 8 * count);
+    return nrmi_broad_coefs(w, j, o, g, count, mean, rstd, NULL, NULL);
+}
+
+static NRMI_NOINLINE int nrmi_forward_broad(const nrmi_job *j, const nrmi_running *r, size_t o,
+                                           size_t g, size_t count)
+{
+    unsigned char space[4 * 4 * NRMI_BROAD_STEP + 64];
+    nrmi_broad w;
+    size_t at, n;
+    nrmi_open_broad(&w, space, 0);
+    for (at = 0; at < count; at += n) {
+        n = nrmi_least(count - at, nrmi_piece_groups(j));
+        if (!nrmi_broad_stats(&w, j, r, o, g + at, n))
+            return 0;
+    }
+    nrmi_map_broad(&w, j, o, g, 0);
+    return 1;
+}
+
 /* By rows; where one is not accepted, NRMI_ROWS of them go the longer way. */
 static void nrmi_forward_by_rows(const nrmi_job *j, const nrmi_running *r, size_t o, size_t g,
                                  size_t end)
@@ -6429,31 +6666,32 @@ static void nrmi_forward_by_rows(const nrmi_job *j, const nrmi_running *r, size_
     }
 }
 
+/* By broad lines; where one of them is not of the usual kind, a piece after the other. */
+static void nrmi_forward_lines(const nrmi_job *j, const nrmi_running *r, size_t o, size_t g,
+                               size_t count)
+{
+    const size_t end = g + count;
+    if (nrmi_forward_broad(j, r, o, g, count))
+        return;
+    for (; g < end; g += count) {
+        count = nrmi_least(end - g, nrmi_piece_groups(j));
+        nrmi_forward_groups(j, r, o, g, count, NULL, NULL);
+    }
+}
+
 typedef struct nrmi_forward {
     nrmi_running r;
     size_t at_once, stretches; /* groups of a unit, units of a sample */
     int whole;                 /* a unit has all samples: what it moves by is added in order */
+    int broad;
 } nrmi_forward;
 
-static void nrmi_forward_unit(const nrmi_job *j, void *context, size_t unit)
+/* Groups g..g+count of all samples, and what running statistics move by. */
+static NRMI_NOINLINE void nrmi_forward_whole(const nrmi_job *j, nrmi_running *r, size_t g,
+                                             size_t count)
 {
-    nrmi_forward *f = (nrmi_forward *)context;
-    nrmi_running *r = &f->r;
-    const size_t g = unit % f->stretches * f->at_once;
-    const size_t all = f->whole ? j->w.groups : nrmi_groups_in(j, unit / f->stretches);
-    const size_t count = g < all ? nrmi_least(all - g, f->at_once) : 0;
     double rm[NRMI_LANES], rv[NRMI_LANES];
-    size_t o = unit / f->stretches, i;
-    if (!count || (!f->whole && !nrmi_values_in(j, o)))
-        return;
-    if (nrmi_goes_by_rows(j, r->moves)) {
-        nrmi_forward_by_rows(j, r, o, g, g + count);
-        return;
-    }
-    if (!f->whole) {
-        nrmi_forward_groups(j, r, o, g, count, rm, rv);
-        return;
-    }
+    size_t o, i;
     for (i = 0; i < count; i++)
         rm[i] = rv[i] = 0;
     for (o = 0; o < j->w.outer; o++)
@@ -6467,6 +6705,25 @@ static void nrmi_forward_unit(const nrmi_job *j, void *context, size_t unit)
             nrmi_move(j, r, g + i, rm[i] / r->late, rv[i] / r->late,
                       !r->judge_only && r->all_finite);
         }
+}
+
+static void nrmi_forward_unit(const nrmi_job *j, void *context, size_t unit)
+{
+    nrmi_forward *f = (nrmi_forward *)context;
+    nrmi_running *r = &f->r;
+    const size_t g = unit % f->stretches * f->at_once, o = unit / f->stretches;
+    const size_t all = f->whole ? j->w.groups : nrmi_groups_in(j, o);
+    const size_t count = g < all ? nrmi_least(all - g, f->at_once) : 0;
+    if (!count || (!f->whole && !nrmi_values_in(j, o)))
+        return;
+    if (nrmi_goes_by_rows(j, r->moves))
+        nrmi_forward_by_rows(j, r, o, g, g + count);
+    else if (f->broad)
+        nrmi_forward_lines(j, r, o, g, count);
+    else if (f->whole)
+        nrmi_forward_whole(j, r, g, count);
+    else
+        nrmi_forward_groups(j, r, o, g, count, NULL, NULL);
 }
 
 /* How many stretches of `at_once` groups there are, and the values of a group. */
@@ -6483,10 +6740,11 @@ static nrm_status nrmi_run_forward(nrmi_job *j)
 {
     size_t values = nrmi_group_values(j), units, u;
     nrmi_forward f;
-    f.at_once = nrmi_groups_at_once(j, NRMI_TWICE);
-    f.stretches = nrmi_stretches(j, f.at_once);
     nrmi_running_start(j, &f.r);
     f.whole = f.r.moves && !f.r.in_stats;
+    f.broad = !f.whole && nrmi_goes_broad(j);
+    f.at_once = f.broad ? nrmi_broad_groups(j) : nrmi_groups_at_once(j, NRMI_TWICE);
+    f.stretches = nrmi_stretches(j, f.at_once);
     j->t.back = !j->t.stream;
     units = f.stretches * (f.whole ? 1 : j->w.outer);
     if (f.whole && !f.r.mean) { /* twice, and one by one: all share all_finite */
@@ -6526,19 +6784,6 @@ static NRMI_NOINLINE void nrmi_give_all(const nrmi_job *j, unsigned char *to, si
     else
         for (i = 0; i < count; i++)
             nrmi_give(j, to, at + i, value[i]);
-}
-
-/* Whether sums may stay as float arithmetic gave them: any finite ones; but t, p and q of a row,
-   which all hold gamma, go to double together. */
-static int nrmi_sums_fit(const nrmi_job *j, int what, const double *p, const double *q,
-                         size_t count)
-{
-    const uint64_t most = what == NRMI_INNER ? NRMI_PQ_LIMIT : NRMI_INF_BITS - 1;
-    int beyond = 0;
-    size_t i;
-    for (i = 0; i < count; i++)
-        beyond |= nrmi_bits(p[i]) > most || nrmi_bits(q[i]) > most;
-    return !beyond || j->t.dtype == NRM_F64; /* there is no more than double */
 }
 
 /* The two sums of lanes from..from+count of a stretch, all of one arithmetic. */
@@ -7201,7 +7446,7 @@ static NRMI_NOINLINE void nrmi_channel_dx(const nrmi_job *j, size_t o, size_t g,
     const int whole = j->kind == NRM_BATCH && !per_sample;
     const size_t each = per_sample ? 1 : w->planes;
     const size_t most = nrmi_stretch_lanes(j, count * w->fold);
-    size_t p, from, i;
+    size_t p, from;
     for (p = 0; p < w->planes; p += each)
         for (from = 0; from < count * w->fold; from += most) {
             const size_t left = count * w->fold - from;
@@ -7210,15 +7455,11 @@ static NRMI_NOINLINE void nrmi_channel_dx(const nrmi_job *j, size_t o, size_t g,
             nrmi_open(&v, j, o, p, each, g + group, f, nrmi_least(left, most));
             nrmi_fill(&v, 0, o, p, g + group, f, mean, rstd, g);
             if (p_of) {
-                nrmi_give_lanes(v.p, p_of + group, v.lanes, w->fold, f);
-                nrmi_give_lanes(v.q, q_of + group, v.lanes, w->fold, f);
-            } else {
+                nrmi_give_pq(j, p_of + group, q_of + group, v.lanes, f, whole ? v.g : NULL, v.p,
+                             v.q);
+            } else { /* of frozen statistics */
                 memset(v.p, 0, sizeof v.p);
                 memset(v.q, 0, sizeof v.q);
-            }
-            for (i = 0; p_of && whole && i < v.lanes; i++) {
-                v.p[i] *= v.g[i];
-                v.q[i] *= v.g[i];
             }
             nrmi_gradient_lanes(&v);
         }
@@ -7286,6 +7527,7 @@ typedef struct nrmi_channels {
     size_t each;               /* parameters of a group                                        */
     int sums, collect;         /* gradient sums are needed; are added up for dgamma and dbeta   */
     int whole;                 /* a unit has all samples and gives dgamma and dbeta            */
+    int broad;                  /* by broad lines                                                */
     double *park;              /* else what sample o adds to them: all kp, all kq              */
     size_t from;               /* ... from this sample on                                      */
 } nrmi_channels;
@@ -7455,12 +7697,84 @@ static NRMI_NOINLINE void nrmi_channel_groups(const nrmi_job *j, const nrmi_chan
     }
 }
 
-static void nrmi_channel_unit(const nrmi_job *j, void *context, size_t unit)
+/* The sums of groups g..g+count, of which p and q are made. */
+static NRMI_NOINLINE void nrmi_broad_sums(const nrmi_job *j, size_t o, size_t g, size_t count,
+                                         double *p, double *q, double *kp, double *kq)
 {
-    const nrmi_channels *c = (const nrmi_channels *)context;
-    const size_t o = unit / c->stretches, g = unit % c->stretches * c->at_once;
-    const size_t count = nrmi_least(j->w.groups - g, c->at_once), params = count * c->each;
-    const size_t all = j->w.groups * c->each;
+    double mean[NRMI_LANES + 8], rstd[NRMI_LANES + 8];
+    nrmi_read_stats(j, o, g, count, mean, rstd);
+    nrmi_channel_sums(j, o, g, count, mean, rstd, p, q, kp, kq, 0);
+}
+
+/* dx of these groups by broad lines. 0: one of them is not of the usual kind. */
+static NRMI_NOINLINE int nrmi_broad_dx(const nrmi_job *j, size_t o, size_t g, size_t count,
+                                      const double *p, const double *q)
+{
+    unsigned char space[7 * 4 * NRMI_BROAD_STEP + 64];
+    double mean[NRMI_AT_ONCE + 8], rstd[NRMI_AT_ONCE + 8];
+    nrmi_broad w;
+    size_t at, n;
+    nrmi_open_broad(&w, space, 1);
+    for (at = 0; at < count; at += n) {
+        n = nrmi_few_groups(j, count - at);
+        nrmi_read_stats(j, o, g + at, n, mean, rstd);
+        if (!nrmi_broad_coefs(&w, j, o, g + at, n, mean, rstd, p + at, q + at))
+            return 0;
+    }
+    nrmi_map_broad(&w, j, o, g, 1);
+    return 1;
+}
+/* ... or a piece after the other. */
+static NRMI_NOINLINE void nrmi_pieces_dx(const nrmi_job *j, size_t o, size_t g, size_t count,
+                                         const double *p, const double *q)
+{
+    double mean[NRMI_AT_ONCE + 8], rstd[NRMI_AT_ONCE + 8];
+    size_t at, n;
+    for (at = 0; at < count; at += n) {
+        n = nrmi_few_groups(j, count - at);
+        nrmi_read_stats(j, o, g + at, n, mean, rstd);
+        nrmi_channel_dx(j, o, g + at, n, mean, rstd, p + at, q + at);
+    }
+}
+
+/* Groups g..g+count of samples o..end by broad lines. The sums of BATCH are its dbeta and dgamma;
+   those of others are weighted, or added up over the samples. */
+static size_t nrmi_most_broad(const nrmi_job *j)
+{
+    return j->kind == NRM_BATCH ? NRMI_BROAD : j->w.fold > 1 ? NRMI_AT_ONCE : NRMI_BROAD / 2;
+}
+static NRMI_NOINLINE void nrmi_channel_broad(const nrmi_job *j, const nrmi_channels *c, size_t o,
+                                            size_t end, size_t g, size_t count)
+{
+    const int batch = j->kind == NRM_BATCH;
+    const size_t params = count * c->each, values = nrmi_group_values(j);
+    double kp[NRMI_BROAD + NRMI_AT_ONCE], kq[NRMI_BROAD + NRMI_AT_ONCE];
+    const size_t at_p = batch ? 0 : j->w.fold > 1 ? NRMI_BROAD : NRMI_BROAD / 2;
+    double *const p = kp + at_p, *const q = kq + at_p;
+    size_t at, n, i;
+    for (i = 0; i < params; i++)
+        kp[i] = kq[i] = 0;
+    for (; o < end; o++) {
+        for (at = 0; c->sums && at < count; at += n) {
+            n = nrmi_least(count - at, nrmi_piece_groups(j));
+            nrmi_broad_sums(j, o, g + at, n, p + at, q + at,
+                           c->collect && !batch ? kp + at * c->each : NULL, kq + at * c->each);
+        }
+        if (c->collect && batch)
+            nrmi_give_params(j, g, count, p, q, 0);
+        for (i = 0; i < count; i++)
+            nrmi_channel_pq(j, g + i, (double)values, &p[i], &q[i]);
+        if (nrmi_maps(j) && !nrmi_broad_dx(j, o, g, count, p, q))
+            nrmi_pieces_dx(j, o, g, count, p, q);
+    }
+    if (c->collect && !batch)
+        nrmi_give_params(j, g * c->each, params, kp, kq, 0);
+}
+
+static NRMI_NOINLINE void nrmi_channel_narrow(const nrmi_job *j, const nrmi_channels *c, size_t o,
+                                              size_t g, size_t count)
+{
+    const size_t params = count * c->each, all = j->w.groups * c->each;
     const size_t lost = c->whole ? nrmi_lost_params(j) : 0;
     double here[2][NRMI_LANES], *kp = here[0], *kq = here[1];
     size_t i;
@@ -7479,6 +7793,17 @@ static void nrmi_channel_unit(const nrmi_job *j, void *context, size_t unit)
     for (i = 0; i < j->w.outer; i++)
         nrmi_channel_groups(j, c, i, g, count, kp, kq);
     nrmi_give_params(j, g * c->each, params, kp, kq, nrmi_lost_params(j));
+}
+
+static void nrmi_channel_unit(const nrmi_job *j, void *context, size_t unit)
+{
+    const nrmi_channels *c = (const nrmi_channels *)context;
+    const size_t o = unit / c->stretches, g = unit % c->stretches * c->at_once;
+    const size_t count = nrmi_least(j->w.groups - g, c->at_once);
+    if (c->broad)
+        nrmi_channel_broad(j, c, c->whole ? 0 : o, c->whole ? j->w.outer : o + 1, g, count);
+    else
+        nrmi_channel_narrow(j, c, o, g, count);
 }
 
 /* Few channels and many samples: the samples are units, and what each adds to dgamma and dbeta is
@@ -7523,6 +7848,7 @@ static NRMI_NOINLINE void nrmi_channel_backward(nrmi_job *j)
              (((j->t.out || j->t.dres) && !j->t.frozen) || params || (f & NRMI_WRITES_ARRAY));
     c.collect = params && !j->q->d->affine_per_sample;
     c.park = NULL;
+    c.broad = 0;
     c.from = 0;
     values = c.at_once * nrmi_group_values(j);
     if (c.collect && c.each > most) {
@@ -7539,6 +7865,12 @@ static NRMI_NOINLINE void nrmi_channel_backward(nrmi_job *j)
         nrmi_channels_by_sample(j, &c, values);
         return;
     }
+    if (nrmi_goes_broad(j)) {
+        c.broad = 1;
+        c.at_once = nrmi_least(nrmi_broad_groups(j), nrmi_most_broad(j));
+        c.stretches = nrmi_stretches(j, c.at_once);
+        values = c.at_once * nrmi_group_values(j);
+    }
     nrmi_all_units(j, c.stretches * (c.whole ? 1 : w->outer), values * (c.whole ? w->outer : 1),
                    nrmi_channel_unit, &c);
 }
@@ -7546,22 +7878,52 @@ static NRMI_NOINLINE void nrmi_channel_backward(nrmi_job *j)
 /* ---- C19 Verbs ------------------------------------------------------------------------ */
 
 /* nrm_infer, and nrm_apply: y from statistics that are known before. */
-static void nrmi_known_unit(const nrmi_job *j, void *context, size_t unit)
+static void nrmi_known_stats(const nrmi_job *j, size_t g, size_t count, double *mean, double *rstd)
 {
-    const size_t at_once = *(const size_t *)context, g = unit * at_once;
-    const size_t count = nrmi_least(j->w.groups - g, at_once);
-    double mean[NRMI_LANES + 8], rstd[NRMI_LANES + 8];
     nrm_moments one;
     size_t i;
-    if (j->q->verb->flags & NRMI_NEEDS_RUNNING)
+    if (j->q->verb->flags & NRMI_NEEDS_RUNNING) {
         nrmi_read_stats(j, 0, g, count, mean, rstd);
-    else
-        for (i = 0; i < count; i++) {
-            memcpy(&one, (const unsigned char *)j->q->array + (g + i) * sizeof one, sizeof one);
-            mean[i] = one.mean;
-            rstd[i] = nrmi_rstd(one.m2 / one.count, j->q->d->eps);
-        }
-    nrmi_apply_groups(j, 0, g, count, mean, rstd);
+        return;
+    }
+    for (i = 0; i < count; i++) {
+        memcpy(&one, (const unsigned char *)j->q->array + (g + i) * sizeof one, sizeof one);
+        mean[i] = one.mean;
+        rstd[i] = nrmi_rstd(one.m2 / one.count, j->q->d->eps);
+    }
+}
+
+/* By broad lines. 0: one of them is not of the usual kind. */
+static NRMI_NOINLINE int nrmi_known_broad(const nrmi_job *j, size_t g, size_t count)
+{
+    unsigned char space[4 * 4 * NRMI_BROAD_STEP + 64];
+    double mean[NRMI_AT_ONCE + 8], rstd[NRMI_AT_ONCE + 8];
+    nrmi_broad w;
+    size_t at, n;
+    nrmi_open_broad(&w, space, 0);
+    for (at = 0; at < count; at += n) {
+        n = nrmi_few_groups(j, count - at);
+        nrmi_known_stats(j, g + at, n, mean, rstd);
+        if (!nrmi_broad_coefs(&w, j, 0, g + at, n, mean, rstd, NULL, NULL))
+            return 0;
+    }
+    nrmi_map_broad(&w, j, 0, g, 0);
+    return 1;
+}
+
+static void nrmi_known_unit(const nrmi_job *j, void *context, size_t unit)
+{
+    const size_t at_once = *(const size_t *)context;
+    const size_t end = nrmi_least(j->w.groups, (unit + 1) * at_once);
+    double mean[NRMI_LANES + 8], rstd[NRMI_LANES + 8];
+    size_t g = unit * at_once, count;
+    if (nrmi_goes_broad(j) && nrmi_known_broad(j, g, end - g))
+        return;
+    for (; g < end; g += count) {
+        count = nrmi_least(end - g, nrmi_goes_broad(j) ? nrmi_piece_groups(j) : at_once);
+        nrmi_known_stats(j, g, count, mean, rstd);
+        nrmi_apply_groups(j, 0, g, count, mean, rstd);
+    }
 }
 
 static void nrmi_apply_known(const nrmi_job *j)
@@ -7569,7 +7931,9 @@ static void nrmi_apply_known(const nrmi_job *j)
     /* threads: whole planes for each, or, of few planes, whole rows. Pieces of all rows took 1.5
        times as long (2 threads, 1x64x112x112). */
     const int rows = j->pool && j->w.planes < nrmi_tasks(j);
-    size_t at_once = nrmi_groups_at_once(j, rows ? (size_t)NRMI_TWICE : (size_t)-1);
+    size_t at_once = nrmi_goes_broad(j)
+                         ? nrmi_broad_groups(j)
+                         : nrmi_groups_at_once(j, rows ? (size_t)NRMI_TWICE : (size_t)-1);
     nrmi_all_units(j, nrmi_stretches(j, at_once), at_once * nrmi_group_values(j), nrmi_known_unit,
                    &at_once);
 }
