@@ -5250,7 +5250,7 @@ typedef struct nrmi_stretch {
     size_t lanes;
     unsigned char wide[NRMI_LANES]; /* by lane: double arithmetic */
     double g[NRMI_LANES + 8], b[NRMI_LANES + 8], p[NRMI_LANES + 8], q[NRMI_LANES + 8];
-    double mean[NRMI_SHARED + 8], rstd[NRMI_SHARED + 8]; /* by lane, where fold lanes share them */
+    double mean[NRMI_LANES + 8], rstd[NRMI_LANES + 8]; /* by lane, where the caller has no such */
 } nrmi_stretch;
 
 /* Lanes of a stretch of `lanes` lanes in all: pieces that differ little. */
@@ -5484,9 +5484,55 @@ static void nrmi_fill_params(nrmi_stretch *v, size_t o, size_t p, size_t g, size
     nrmi_lane_params(v->j, o, p, g, f, v->lanes, v->g, v->b);
 }
 
+/* Makes variances rstd, several at a time where all are usual ones. */
+static void nrmi_roots(const nrmi_kernels *k, double *v, size_t count, double eps)
+{
+    double zeros[8] = {0}, mean[8], m2[8], rstd[8];
+    nrmi_judged q;
+    size_t i, n, l;
+    int usual;
+    q.rms = 1; /* the variance is the second sum */
+    q.m = 1;
+    q.eps = eps;
+    q.first = q.pilot = zeros;
+    q.mean = mean;
+    q.m2 = m2;
+    q.rstd = rstd;
+    for (i = 0; i < count; i += n) {
+        n = q.n = nrmi_least(count - i, 8);
+        q.second = v + i;
+        usual = k->judge(&q);
+        for (l = 0; l < n; l++) /* 0: variance + eps overflowed */
+            v[i + l] = usual && nrmi_bits(rstd[l]) != 0 ? rstd[l] : nrmi_rstd(v[i + l], eps);
+    }
+}
+
+/* Where the statistics of groups g..g+count of sample o come from: the caller's arrays, or running
+   statistics. */
+static void nrmi_read_stats(const nrmi_job *j, size_t o, size_t g, size_t count, double *mean,
+                            double *rstd)
+{
+    const nrm_args *a = j->q->a;
+    const size_t at = o * j->w.groups + g;
+    size_t i;
+    if (j->q->verb->flags & NRMI_NEEDS_RUNNING) {
+        for (i = 0; i < count; i++) {
+            mean[i] = nrmi_param(j->q->running, a->running_mean, g + i);
+            rstd[i] = nrmi_param(j->q->running, a->running_var, g + i);
+        }
+        nrmi_roots(j->q->set->f32, rstd, count, j->q->d->eps);
+        return;
+    }
+    for (i = 0; i < count; i++) {
+        mean[i] = j->mean ? nrmi_f64_at(j->mean, (at + i) * j->stat_step) : 0;
+        rstd[i] = nrmi_f64_at(j->rstd, (at + i) * j->stat_step);
+    }
+}
+
 /* Gives every lane its statistics (those of group g0 and on), parameters and arithmetic.
-   Sums without a slope do not depend on the parameters, so neither does their arithmetic; those of
-   BATCH are not even weighted. */
+   Without a mean the statistics are read here, for lanes that are groups. Sums without a slope do
+   not depend on the parameters, so neither does their arithmetic; those of BATCH are not even
+   weighted. */
 static void nrmi_fill(nrmi_stretch *v, int sums, size_t o, size_t p, size_t g, size_t f,
                       const double *mean, const double *rstd, size_t g0)
 {
@@ -5496,8 +5542,10 @@ static void nrmi_fill(nrmi_stretch *v, int sums, size_t o, size_t p, size_t g, s
     const int params = !j->inner && (matter || weights);
     const size_t group = g - g0;
     size_t i;
-    v->t.mean = mean + group;
-    v->t.rstd = rstd + group;
+    v->t.mean = mean ? mean + group : v->mean;
+    v->t.rstd = mean ? rstd + group : v->rstd;
+    if (!mean)
+        nrmi_read_stats(j, o, g, v->lanes, v->mean, v->rstd);
     if (params)
         nrmi_fill_params(v, o, p, g, f);
     memset(v->wide, 0, v->lanes);
@@ -6862,51 +6910,6 @@ static NRMI_NOINLINE void nrmi_gradient_lanes(nrmi_stretch *v)
     nrmi_map_lanes(v, 1);
 }
 
-/* Makes variances rstd, several at a time where all are usual ones. */
-static void nrmi_roots(const nrmi_kernels *k, double *v, size_t count, double eps)
-{
-    double zeros[8] = {0}, mean[8], m2[8], rstd[8];
-    nrmi_judged q;
-    size_t i, n, l;
-    int usual;
-    q.rms = 1; /* the variance is the second sum */
-    q.m = 1;
-    q.eps = eps;
-    q.first = q.pilot = zeros;
-    q.mean = mean;
-    q.m2 = m2;
-    q.rstd = rstd;
-    for (i = 0; i < count; i += n) {
-        n = q.n = nrmi_least(count - i, 8);
-        q.second = v + i;
-        usual = k->judge(&q);
-        for (l = 0; l < n; l++) /* 0: variance + eps overflowed */
-            v[i + l] = usual && nrmi_bits(rstd[l]) != 0 ? rstd[l] : nrmi_rstd(v[i + l], eps);
-    }
-}
-
-/* Where the statistics of groups g..g+count of sample o come from: the caller's arrays, or running
-   statistics. */
-static void nrmi_read_stats(const nrmi_job *j, size_t o, size_t g, size_t count, double *mean,
-                            double *rstd)
-{
-    const nrm_args *a = j->q->a;
-    const size_t at = o * j->w.groups + g;
-    size_t i;
-    if (j->q->verb->flags & NRMI_NEEDS_RUNNING) {
-        for (i = 0; i < count; i++) {
-            mean[i] = nrmi_param(j->q->running, a->running_mean, g + i);
-            rstd[i] = nrmi_param(j->q->running, a->running_var, g + i);
-        }
-        nrmi_roots(j->q->set->f32, rstd, count, j->q->d->eps);
-        return;
-    }
-    for (i = 0; i < count; i++) {
-        mean[i] = j->mean ? nrmi_f64_at(j->mean, (at + i) * j->stat_step) : 0;
-        rstd[i] = nrmi_f64_at(j->rstd, (at + i) * j->stat_step);
-    }
-}
-
 /* dgamma and dbeta of LAYER and RMS: channels are lanes, rows are values. all: the job of dx. */
 typedef struct nrmi_params_job {
     nrmi_job j;
@@ -7697,13 +7700,17 @@ static NRMI_NOINLINE void nrmi_channel_groups(const nrmi_job *j, const nrmi_chan
     }
 }
 
-/* The sums of groups g..g+count, of which p and q are made. */
-static NRMI_NOINLINE void nrmi_broad_sums(const nrmi_job *j, size_t o, size_t g, size_t count,
-                                         double *p, double *q, double *kp, double *kq)
+/* The sums of a piece of groups g..g+count, of which p and q are made: how many. */
+static NRMI_NOINLINE size_t nrmi_broad_sums(const nrmi_job *j, size_t o, size_t g, size_t count,
+                                            double *p, double *q, double *kp, double *kq)
 {
-    double mean[NRMI_LANES + 8], rstd[NRMI_LANES + 8];
-    nrmi_read_stats(j, o, g, count, mean, rstd);
-    nrmi_channel_sums(j, o, g, count, mean, rstd, p, q, kp, kq, 0);
+    const int alone = j->w.fold == 1; /* lanes, whose statistics are read where they are needed */
+    double mean[NRMI_AT_ONCE + 8], rstd[NRMI_AT_ONCE + 8];
+    count = alone ? nrmi_least(count, nrmi_piece_groups(j)) : nrmi_few_groups(j, count);
+    if (!alone)
+        nrmi_read_stats(j, o, g, count, mean, rstd);
+    nrmi_channel_sums(j, o, g, count, alone ? NULL : mean, alone ? NULL : rstd, p, q, kp, kq, 0);
+    return count;
 }
 
 /* dx of these groups by broad lines. 0: one of them is not of the usual kind. */
@@ -7755,11 +7762,10 @@ static NRMI_NOINLINE void nrmi_channel_broad(const nrmi_job *j, const nrmi_chann
     for (i = 0; i < params; i++)
         kp[i] = kq[i] = 0;
     for (; o < end; o++) {
-        for (at = 0; c->sums && at < count; at += n) {
-            n = nrmi_least(count - at, nrmi_piece_groups(j));
-            nrmi_broad_sums(j, o, g + at, n, p + at, q + at,
-                           c->collect && !batch ? kp + at * c->each : NULL, kq + at * c->each);
-        }
+        for (at = 0; c->sums && at < count; at += n)
+            n = nrmi_broad_sums(j, o, g + at, count - at, p + at, q + at,
+                                c->collect && !batch ? kp + at * c->each : NULL,
+                                kq + at * c->each);
         if (c->collect && batch)
             nrmi_give_params(j, g, count, p, q, 0);
         for (i = 0; i < count; i++)
