@@ -17,7 +17,8 @@ EXAMPLES := $(patsubst examples/%.c,%,$(wildcard examples/*.c))
 HEADERS  := $(wildcard tests/support/*.h fuzz/*.h)
 
 CUT_UP := -DNRM_POOL_MIN=1
-INSIDE := $(patsubst tests/%.c,%,$(shell grep -l 'support/inside.h' tests/test_*.c)) test_threads
+INSIDE := $(patsubst tests/%.c,%,$(shell grep -l 'support/inside.h' tests/test_*.c)) test_threads \
+    test_channels
 
 # $(5) is the object that the tests of a build are linked with, but for those of INSIDE.
 define build

@@ -11,9 +11,9 @@
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
 /* AROUND: SiLU, add and gate, whose gradients lie over them when all is in place. SKIP: add and
-   RELU. TURNED: y in the other layout; SHORT: samples of s / 2 positions. */
+   RELU; CUT: RELU. TURNED: y in the other layout; SHORT: samples of s / 2 positions. */
 enum option { IN_PLACE = 1, WIDE_CHANNEL = 2, SHIFTED = 4, ODD = 8, AROUND = 16, SKIP = 32,
-              TURNED = 64, SHORT = 128 };
+              TURNED = 64, SHORT = 128, CUT = 256 };
 
 typedef struct large {
     const char *name;
@@ -54,6 +54,11 @@ static const large list[] = {
      SKIP | SHIFTED},
     {"rows of 32, add", NRM_LAYER, NRM_NHWC, NRM_F32, 100000, 32, 1, SKIP},
     {"columns of 256 channels, add", NRM_BATCH, NRM_NHWC, NRM_F32, 65, 256, 196, SKIP},
+    {"columns of 256 channels, RELU", NRM_BATCH, NRM_NHWC, NRM_F32, 65, 256, 196, CUT | SHIFTED},
+    {"columns of 512 channels, from the middle of a line on", NRM_BATCH, NRM_NHWC, NRM_F32, 65,
+     512, 98, SHIFTED},
+    {"columns of 2048 channels, from the middle of a line on", NRM_BATCH, NRM_NHWC, NRM_F32, 65,
+     2048, 25, SHIFTED},
     {"columns of 256 channels, planes out", NRM_BATCH, NRM_NHWC, NRM_F32, 65, 256, 196, TURNED},
     {"planes of 28 x 28, columns out, add", NRM_BATCH, NRM_NCHW, NRM_F32, 63, 64, 784,
      TURNED | SKIP},
@@ -148,7 +153,7 @@ static bed run(const large *l, nrm_isa isa, const void *gamma, const void *beta)
     d.kind = l->kind, d.layout = l->layout, d.dtype = l->type, d.eps = 1e-5;
     d.n = l->n, d.c = l->c, d.s = l->s;
     if (l->options & IN_PLACE) b.y = b.x, b.dx = b.dy, b.dadd = b.add, b.dgate = b.gate;
-    d.act = l->options & AROUND ? NRM_SILU : l->options & SKIP ? NRM_RELU : NRM_IDENTITY;
+    d.act = l->options & AROUND ? NRM_SILU : l->options & (SKIP | CUT) ? NRM_RELU : NRM_IDENTITY;
     a.add = l->options & SKIP ? b.dy : b.add, a.gate = b.gate;
     a.isa = isa, a.x = b.x, a.y = b.y, a.gamma = gamma, a.beta = beta;
     a.mean = b.mean, a.rstd = b.rstd;
