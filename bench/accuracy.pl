@@ -196,20 +196,23 @@ is 2^-23, of doubles 2^-52. The scale of y is |gamma| \\* (1 + |xhat|) + |beta|.
 The unit of all that follows is 4e, of dx 6e: 4.8e-7 of the scale of each single result, of dx
 7.2e-7. Drawn data stay below 1 with ours. 2.1e6 is an error as large as the scale. **Bold**: the
 first digit is wrong already (an error of a tenth of the scale or more), or NaN or Inf where a
-finite number is right. Errors are against long double results.
+finite number is right. Errors are against long double results. [Inputs](#inputs) says what the rows
+are.
 
-- Backward counts dx, dgamma and dbeta. Each library goes on from its own forward pass.
+- Each figure is the worst of all values, of a backward pass those of dx, dgamma and dbeta. Each
+  library goes on from its own forward pass.
 - ours: both layouts; that their bits are the same is checked in the same run. Above 1, or with
   other bits in NHWC, `make accuracy` fails.
-- The libraries get float data and one thread. Where they have several ways to a result, as for
-  instance norm, the most accurate one counts. Layer and RMS norm are those of a matrix. A library
-  without a column has no such norm: onnxruntime and ggml have NCHW and forward alone, onnxruntime
-  no training of batch norm, ggml no batch norm. oneDNN's backward pass of RMS norm gives another dx
-  than the formula (3.9 to 3.14), and is left out.
-- Some of them, and three plain functions, under inputs that look for their worst:
-  [below](#under-fuzz-yours).
+- The libraries get float data and one thread. Their figures are those of the instructions that the
+  first line names: with wider ones sums go in another order. Where they have several ways to a
+  result, as for instance norm, the most accurate one counts. Layer and RMS norm are those of a
+  matrix. A library without a column has no such norm: onnxruntime and ggml have NCHW and forward
+  alone, onnxruntime no training of batch norm, ggml no batch norm. oneDNN's dx of RMS norm (3.9 to
+  3.14) has the mean of dy \\* gamma subtracted, as that of layer norm has, and is left out.
 - two passes, one pass: plain loops, float sums in order; the variance as the mean of (x - mean)^2,
   or as E[x^2] - E[x]^2 (and inference as x \\* scale + shift).
+- What the libraries get on problems of all shapes, drawn to be hard, is
+  [below](#under-fuzz-yours).
 
 END
     my $most = worst(map { worst_of($_->{name}, 'ours', @norm) } @input);
@@ -233,7 +236,8 @@ sub fuzzed {
     open my $in, '<', "$top/fuzz/README.md" or die "fuzz/README.md: $!\n";
     my $text = do { local $/; <$in> };
     $text =~ /^### What others get\n(.*?)\n`fuzz\/peers/ms or die "fuzz/README.md: no table\n";
-    return "## Under fuzz-yours\n$1";
+    return "## Under fuzz-yours\n\n[`make fuzz-yours`](../fuzz/README.md#fuzz-your-own-function) " .
+        "draws problems of all shapes for a function,\nordinary and hostile ones.\n$1";
 }
 
 # ---- The chart -----------------------------------------------------------------------------------
