@@ -237,7 +237,7 @@ sub fuzzed {
     my $text = do { local $/; <$in> };
     $text =~ /^### What others get\n(.*?)\n`fuzz\/peers/ms or die "fuzz/README.md: no table\n";
     return "## Under fuzz-yours\n\n[`make fuzz-yours`](../fuzz/README.md#fuzz-your-own-function) " .
-        "draws problems of all shapes for a function,\nordinary and hostile ones.\n$1";
+        "draws problems of all\nshapes for a function, ordinary and hostile ones.\n$1";
 }
 
 # ---- The chart -----------------------------------------------------------------------------------
@@ -330,7 +330,7 @@ sub chart {
         "set label 2 'in units of what ours stays below for such data (line at 1); dotted: an " .
         "error as large as the result' at screen 0.5," . 14 / $height . " center\n" .
         legend(1 - 48 / $height, $height);
-    my @panel = (['forward (ggml without batch norm, onnxruntime without its training)', \@forward,
+    my @panel = (['forward (no batch norm in ggml, no training in onnxruntime)', \@forward,
                   0.125, 0.555],
                  ['backward', \@backward, 0.565, 0.995]);
     for my $i (0, 1) {
