@@ -12,9 +12,10 @@ use FindBin;
 
 my $top = "$FindBin::Bin/..";
 my $limit = 2 ** 21;                 # in units: an error as large as the scale
-my @who = ('ours', 'oneDNN', 'PyTorch', 'two passes', 'one pass');
-my %colour = (ours => '#009E73', oneDNN => '#D55E00', PyTorch => '#0072B2',
-              'two passes' => '#999999');
+my @peers = ('oneDNN', 'onnxruntime', 'PyTorch', 'ggml');
+my @who = ('ours', @peers, 'two passes', 'one pass');
+my %colour = (ours => '#009E73', oneDNN => '#D55E00', onnxruntime => '#CC79A7',
+              PyTorch => '#0072B2', ggml => '#E69F00', 'two passes' => '#999999');
 
 # ---- Reading -------------------------------------------------------------------------------------
 
@@ -110,18 +111,39 @@ sub three_columns {
 
 my (@backward, @forward);
 
-sub present { my ($who) = @_; return grep { defined worst_of($_->{name}, $who, @norm) } @input }
+# The inputs of which there are figures of someone.
+sub present {
+    my ($who, @norms) = @_;
+    return grep { defined worst_of($_->{name}, $who, @norms) } @input;
+}
 
 sub summary {
     my (@norms) = @_;
-    my @columns = grep { present($_) } @who;
+    my @columns = grep { present($_, @norms) } @who;
     my @rows = (['input', 'eps', @columns]);
     for my $i (@input) {
         next if !defined worst_of($i->{name}, 'ours', @norms);
         push @rows, [$i->{name}, $i->{eps},
                      map { cell(worst_of($i->{name}, $_, @norms)) } @columns];
     }
-    return table(sub { $_[0] }, @rows);
+    return table(sub { $_[0] }, @rows) . first_digits(\@columns, @norms);
+}
+
+# On how many inputs the cell of a column is bold.
+sub first_digits {
+    my ($columns, @norms) = @_;
+    my @said;
+    for my $who (@$columns) {
+        my @cells = grep { $_ ne '-' } map { cell(worst_of($_->{name}, $who, @norms)) } @input;
+        push @said, "$who on " . grep({ /\*/ } @cells) . (@said ? '' : ' of ' . @cells . ' inputs');
+    }
+    return wrapped("The first digit is wrong in " . join(', in ', @said) . ".");
+}
+
+sub wrapped {
+    my ($text) = @_;
+    $text =~ s/(.{1,100})(?: |$)/$1\n/g;
+    return "$text\n";
 }
 
 # One norm and pass: a column for each library and layout that differ.
@@ -132,7 +154,7 @@ sub details {
         my %layouts = map { ($_, 1) } map { keys %{$_->{$norm}{$who} // {}} }
             grep { $_->{$norm} } values %figure;
         next if !%layouts;
-        if ($who =~ /oneDNN|PyTorch/ && keys %layouts > 1) {
+        if ((grep { $_ eq $who } @peers) && keys %layouts > 1) {
             push @columns, map { [$who, "$who $_", $_] } sort keys %layouts;
         } else {
             push @columns, [$who, $who];
@@ -148,14 +170,13 @@ sub details {
 }
 
 sub report {
-    my $versions = join '; ', map { join ' ', @$_ } @version;
+    my $made = wrapped('Made by `make accuracy` ([bench/accuracy.c](../bench/accuracy.c)) with ' .
+                       join('; ', map { join ' ', @$_ } @version) . '.');
+    my $names = join(', ', @peers[0 .. $#peers - 1]) . " and $peers[-1]";
     my $text = <<"END";
 # Accuracy
 
-Made by `make accuracy` ([bench/accuracy.c](../bench/accuracy.c)) with
-$versions.
-
-![Worst errors of ours, oneDNN and PyTorch for each input](accuracy.svg)
+$made![Worst errors of ours, $names for each input](accuracy.svg)
 
 ## How large an error can be
 
@@ -175,18 +196,23 @@ is 2^-23, of doubles 2^-52. The scale of y is |gamma| \\* (1 + |xhat|) + |beta|.
 The unit of all that follows is 4e, of dx 6e: 4.8e-7 of the scale of each single result, of dx
 7.2e-7. Drawn data stay below 1 with ours. 2.1e6 is an error as large as the scale. **Bold**: the
 first digit is wrong already (an error of a tenth of the scale or more), or NaN or Inf where a
-finite number is right. Errors are against long double results.
+finite number is right. Errors are against long double results. [Inputs](#inputs) says what the rows
+are.
 
-- Backward counts dx, dgamma and dbeta. Each library goes on from its own forward pass.
+- Each figure is the worst of all values, of a backward pass those of dx, dgamma and dbeta. Each
+  library goes on from its own forward pass.
 - ours: both layouts; that their bits are the same is checked in the same run. Above 1, or with
   other bits in NHWC, `make accuracy` fails.
-- oneDNN, PyTorch: one thread, float data. Where there are several ways to a result, as for instance
-  norm, the most accurate one counts. Layer norm is that of a matrix. Where a library has no column
-  these versions have no such norm.
-- the same functions, ONNX Runtime and three plain ones under inputs that look for their worst:
-  [below](#under-fuzz-yours).
+- The libraries get float data and one thread. Their figures are those of the instructions that the
+  first line names: with wider ones sums go in another order. Where they have several ways to a
+  result, as for instance norm, the most accurate one counts. Layer and RMS norm are those of a
+  matrix. A library without a column has no such norm: onnxruntime and ggml have NCHW and forward
+  alone, onnxruntime no training of batch norm, ggml no batch norm. oneDNN's dx of RMS norm (3.9 to
+  3.14) has the mean of dy \\* gamma subtracted, as that of layer norm has, and is left out.
 - two passes, one pass: plain loops, float sums in order; the variance as the mean of (x - mean)^2,
   or as E[x^2] - E[x]^2 (and inference as x \\* scale + shift).
+- What the libraries get on problems of all shapes, drawn to be hard, is
+  [below](#under-fuzz-yours).
 
 END
     my $most = worst(map { worst_of($_->{name}, 'ours', @norm) } @input);
@@ -210,19 +236,32 @@ sub fuzzed {
     open my $in, '<', "$top/fuzz/README.md" or die "fuzz/README.md: $!\n";
     my $text = do { local $/; <$in> };
     $text =~ /^### What others get\n(.*?)\n`fuzz\/peers/ms or die "fuzz/README.md: no table\n";
-    return "## Under fuzz-yours\n$1";
+    return "## Under fuzz-yours\n\n[`make fuzz-yours`](../fuzz/README.md#fuzz-your-own-function) " .
+        "draws problems of all\nshapes for a function, ordinary and hostile ones.\n$1";
 }
 
 # ---- The chart -----------------------------------------------------------------------------------
 
 my ($least, $most, $edge) = (0.02, 1e9, 6e10); # bars are cut at $most; beyond it are their labels
 
+# Who has bars in a panel, and between which heights of a row; plain loops have half the height.
+sub places {
+    my ($norms) = @_;
+    my @shown = grep { present($_, @$norms) } 'ours', @peers, 'two passes';
+    my ($high, $step, @place) = (0.43, 0.86 / (@shown - 0.5));
+    for my $who (@shown) {
+        my $low = $high - ($who eq 'two passes' ? $step / 2 : $step);
+        push @place, [$who, $high, $low];
+        $high = $low;
+    }
+    return @place;
+}
+
 sub panel {
     my ($number, $norms, $names) = @_;
     my (%bars, @labels);
+    my @place = places($norms);
     for my $row (0 .. $#$names) {
-        my @place = ([ours => 0.42, 0.18], [oneDNN => 0.18, -0.06], [PyTorch => -0.06, -0.30],
-                     ['two passes' => -0.30, -0.42]);
         for my $place (@place) {
             my ($who, $high, $low) = @$place;
             my $v = worst_of($names->[$row], $who, @$norms) // next;
@@ -230,9 +269,9 @@ sub panel {
             my $end = $bad || $v > $most ? $most : $v;
             push @{$bars{$who . ($bad ? ' bad' : '')}},
                 sprintf '%g %.3f %.3f', $end, $low - $row, $high - $row;
-            next if $who eq 'two passes' || (!$bad && $v <= $most);
+            next if $who eq 'two passes' || $bad || $v <= $most;
             push @labels, sprintf '%g %.3f "%s"', $most * 1.5, ($high + $low) / 2 - $row,
-                $bad ? $v : sprintf('%.0e', $v) =~ s/e\+0*/e/r;
+                sprintf('%.0e', $v) =~ s/e\+0*/e/r;
         }
     }
     my ($script, @plot) = ('');
@@ -256,9 +295,10 @@ sub legend {
     my ($y, $height) = @_;
     my ($x, $script, $n) = (0.065, '', 20);
     my %number = map { @$_ } @version;
-    for my $e ([ours => 'normalize.h'], map({ [$_, "$_ $number{$_}"] } @who[1, 2]),
+    for my $e ([ours => 'normalize.h'], map({ [$_, "$_ $number{$_}"] } @peers),
                ['two passes', 'plain float loops'],
                ['bad', 'NaN or Inf where a number is right']) {
+        ($x, $y) = (0.065, $y - 22 / $height) if $e->[0] eq 'two passes';
         my $fill = $e->[0] eq 'bad' ? "fs pattern 2 border lc rgb '#444444' fc rgb '#444444'"
             : "fs solid 1 noborder fc rgb '$colour{$e->[0]}'";
         $script .= sprintf "set object %d rectangle from screen %.4f,%.4f to screen %.4f,%.4f " .
@@ -273,7 +313,7 @@ sub legend {
 sub chart {
     my ($file) = @_;
     my @names = map { $_->{name} } @input;
-    my $height = 150 + 29 * @names;
+    my $height = 172 + 36 * @names;
     my $script = "set terminal svg size 900,$height noenhanced font 'sans-serif,12' " .
         "background '#ffffff'\nset output '$file'\nset border 3 lc rgb '#666666'\n" .
         "set tics textcolor rgb '#222222'\nset multiplot\nset logscale x\n" .
@@ -282,7 +322,7 @@ sub chart {
         "'1e4' 1e4, '1e5' 1e5, '1e6' 1e6, '1e7' 1e7, '1e8' 1e8, '1e9' 1e9)\n" .
         "set grid x lc rgb '#dddddd' lt 1\n" .
         sprintf("set tmargin at screen %.4f\nset bmargin at screen %.4f\n",
-                1 - 92 / $height, 50 / $height) .
+                1 - 114 / $height, 50 / $height) .
         "set arrow 1 from 1,graph 0 to 1,graph 1 nohead lc rgb '#000000' lw 1.5 front\n" .
         "set arrow 2 from $limit,graph 0 to $limit,graph 1 nohead lc rgb '#000000' lw 1 dt 3 " .
         "front\nset label 1 'Worst error for each input, forward and backward, of all norms and " .
@@ -290,7 +330,8 @@ sub chart {
         "set label 2 'in units of what ours stays below for such data (line at 1); dotted: an " .
         "error as large as the result' at screen 0.5," . 14 / $height . " center\n" .
         legend(1 - 48 / $height, $height);
-    my @panel = (['forward (batch norm: training and inference)', \@forward, 0.125, 0.555],
+    my @panel = (['forward (no batch norm in ggml, no training in onnxruntime)', \@forward,
+                  0.125, 0.555],
                  ['backward', \@backward, 0.565, 0.995]);
     for my $i (0, 1) {
         my ($title, $norms, $left, $right) = @{$panel[$i]};
@@ -314,7 +355,7 @@ read_adversary("$top/build/bench/adversary.txt");
 @forward = grep { !/backward/ } @norm;
 my $report = report();
 print $report;
-my @missing = grep { !present($_) } @who;
+my @missing = grep { !present($_, @norm) } @who;
 push @missing, 'some inputs' if grep { !$figure{$_->{name}} } @input;
 if (@missing) {
     print "\ndocs/ACCURACY.md is left as it is; this run is without ", join(', ', @missing), "\n";

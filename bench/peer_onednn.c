@@ -269,7 +269,7 @@ static void add(struct call *c, size_t sample, int arg, dnnl_memory_desc_t desc,
 }
 
 /* No more and no less than the primitive takes: version 2 insists on a shift in backward, which it
-   does not need, version 3 refuses it. */
+   does not need, version 3 refuses it, of layer norm from 3.8 on. */
 static void add_all(struct call *c, enum pass pass)
 {
     dnnl_memory_desc_t param = vector(c->p.c), stat;
@@ -278,7 +278,8 @@ static void add_all(struct call *c, enum pass pass)
     const size_t step = c->p.pitch ? c->p.pitch * type : piece;
     size_t i;
     int rms = c->p.kind == NRM_RMS;
-    int shift = !rms && (pass != BACKWARD || DNNL_VERSION_MAJOR < 3);
+    int shift = !rms && (pass != BACKWARD || !SINCE(3, 0) ||
+                         (c->p.kind == NRM_LAYER && !SINCE(3, 8)));
     if (c->p.kind == NRM_GROUP) {
         dnnl_dims_t dims = {(dnnl_dim_t)c->p.n, (dnnl_dim_t)c->p.groups};
         stat = describe(2, dims, dnnl_f32, dnnl_ab);

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # The table of fuzz/README.md: what fuzz-yours says of examples/fuzz_yours, as Markdown. Libraries
-# that are not here are left out, and named: oneDNN and PyTorch of Debian (make deps-peers), ONNX
-# Runtime by ORT_DIR, which holds include/ and lib/.
+# that are not here are left out, and named. They are found as make bench-peers finds them: oneDNN
+# and PyTorch in build/peers (make deps-peers) or as Debian's, all four by DNNL_DIR, TORCH_DIR,
+# ORT_DIR and GGML_DIR, which hold include/ and lib/.
 #
 #   fuzz/peers.sh [SECONDS]        of each: 20
 set -uo pipefail
 cd "$(dirname "$0")/.."
 seconds=${1:-20}
-torch=/usr/include/torch/csrc/api/include
 names=() folders=() missing=
 
 try()  # NAME FILE FLAGS
@@ -35,22 +35,32 @@ try naive.c naive.c ''
 try welford.c welford.c ''
 try right.c right.c ''
 try 'normalize.h' ours.c ''
-if has oneapi/dnnl/dnnl.h ''; then
-    try oneDNN onednn.c -ldnnl
-else
-    missing+='# SKIP oneDNN: no oneapi/dnnl/dnnl.h (make deps-peers)'$'\n'
+
+below() # DIR: flags of a library that is there
+{
+    [ -z "$1" ] || echo "-I$1/include -L$1/lib -Wl,-rpath,$1/lib"
+}
+
+peer() # NAME FILE HEADER FLAGS
+{
+    if has "$3" "$4"; then
+        try "$1" "$2" "$4"
+    else
+        missing+="# SKIP $1: no $3"$'\n'
+    fi
+}
+
+peers=build/peers
+if [ -z "${DNNL_DIR:-}" ] && [ -d $peers/include/oneapi ]; then DNNL_DIR=$PWD/$peers; fi
+if [ -z "${TORCH_DIR:-}" ] && [ -x $peers/bin/python3 ]; then
+    TORCH_DIR=$($peers/bin/python3 -c \
+        'import importlib.util as u; print(u.find_spec("torch").origin[:-12])' 2>/dev/null)
 fi
-if has torch/version.h -I$torch; then
-    try PyTorch torch.cpp "-std=c++17 -I$torch -ltorch -ltorch_cpu -lc10"
-else
-    missing+='# SKIP PyTorch: no torch/version.h (make deps-peers)'$'\n'
-fi
-if [ -n "${ORT_DIR:-}" ] && has onnxruntime_c_api.h "-I$ORT_DIR/include"; then
-    try 'ONNX Runtime' onnxruntime.c \
-        "-I$ORT_DIR/include -L$ORT_DIR/lib -Wl,-rpath,$ORT_DIR/lib -lonnxruntime"
-else
-    missing+='# SKIP ONNX Runtime: ORT_DIR does not lead to include/onnxruntime_c_api.h'$'\n'
-fi
+peer oneDNN onednn.c oneapi/dnnl/dnnl.h "$(below "${DNNL_DIR:-}") -ldnnl"
+peer PyTorch torch.cpp torch/version.h "-std=c++17 $(below "${TORCH_DIR:-}") \
+-I${TORCH_DIR:-/usr}/include/torch/csrc/api/include -ltorch -ltorch_cpu -lc10"
+peer 'ONNX Runtime' onnxruntime.c onnxruntime_c_api.h "$(below "${ORT_DIR:-}") -lonnxruntime"
+peer ggml ggml.c ggml-cpu.h "$(below "${GGML_DIR:-}") -lggml-cpu -lggml-base"
 
 echo '| function | kind, verb | ordinary | worst | broken by | relations that do not hold |'
 echo '|---|---|---:|---:|---|---|'

@@ -6,6 +6,7 @@
 #include "normalize.h"
 
 #define nrm_has_isa(isa) ((int)(isa) < 0) /* which the benchmark asks, for its blocked layout */
+#define nrm_bf16_to_f32(h) ((float)(h)) /* of bf16, which are not asked for */
 #include "../../bench/peer_onednn.c"
 
 #include "peer.h"

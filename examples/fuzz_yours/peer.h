@@ -1,6 +1,7 @@
-/* peer.h - a library that bench/ measures as a function for fuzz-yours: onednn.c and torch.cpp take
- * their half of it from bench/. Of floats alone, packed, with gamma and beta; backward goes on from
- * the library's own forward pass, not from the statistics it is given.
+/* peer.h - a library that bench/ measures as a function for fuzz-yours: onednn.c, torch.cpp and
+ * ggml.c take their half of it from bench/. Of floats alone, packed, with gamma and, but for RMS
+ * norm, beta; backward goes on from the library's own forward pass, not from the statistics it is
+ * given.
  */
 #ifndef PEER_H
 #define PEER_H
@@ -42,7 +43,8 @@ static int peer_takes(nrm_verb verb, const nrm_desc *d, const nrm_args *a)
     if (d->dtype != NRM_F32 || d->act || d->gamma_offset || d->affine_per_sample) return 0;
     if (d->x_pitch.line || d->x_pitch.sample || d->y_pitch.line || d->y_pitch.sample) return 0;
     if (a->residual || a->sum || a->dsum || a->accumulate) return 0;
-    if (!a->gamma || (!a->beta && d->kind != NRM_RMS) || (rows && d->s != 1)) return 0;
+    if (!a->gamma || (rows && d->s != 1)) return 0;
+    if (d->kind == NRM_RMS ? a->beta || a->dbeta : !a->beta) return 0;
     return verb != NRM_FORWARD || !(a->mean || a->rstd || a->running_mean || a->running_var);
 }
 
