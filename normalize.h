@@ -5147,16 +5147,20 @@ static void nrmi_map_joined(nrmi_work *w, size_t times, size_t ahead)
     }
     for (i = 0; i < 3; i++) {
         const int part = t->back ? 2 - i : i;
-        nrmi_tile some = *t;
+        const size_t count = from[part + 1] - from[part];
+        nrmi_tile some;
+        if (!count)
+            continue;
+        some = *t;
         nrmi_shift_tile(t->call, &some, from[part], from[part]);
-        some.lanes = part == 1 ? line : from[part + 1] - from[part];
+        some.lanes = part == 1 ? line : count;
         some.x_step = some.y_step = some.lanes;
-        some.len = part == 1 ? lines : some.lanes > 0;
+        some.len = part == 1 ? lines : 1;
         nrmi_lanes_from(w, &mine, &w->c, part ? ahead : 0);
-        nrmi_lanes_from(w, &agains, &w->again, part ? ahead : 0);
+        if (t->acts)
+            nrmi_lanes_from(w, &agains, &w->again, part ? ahead : 0);
         w->t = &some;
-        if (some.len)
-            nrmi_map_column(w);
+        nrmi_map_column(w);
     }
     w->t = t;
 }
@@ -6670,7 +6674,7 @@ static NRMI_NOINLINE void nrmi_forward_groups(const nrmi_job *j, const nrmi_runn
         nrmi_apply_groups(j, o, g, count, mean, m2);
 }
 
-/* The same, of groups whose sums are one tile, with coefficients instead of y. 0: not all are of the
+/* The same, of groups whose sums are one tile, but coefficients in place of y. 0: not all are of the
    usual kind. */
 static NRMI_NOINLINE int nrmi_broad_stats(nrmi_broad *w, const nrmi_job *j, const nrmi_running *r,
                                          size_t o, size_t g, size_t count)

@@ -1,7 +1,7 @@
-/* test_channels.c - many channels side by side, and a few of them at a time: the same bits. A line of
- * NHWC may hold more channels than the library sums together; what it does with all of them at once
- * is compared with calls on slices that it takes as they are. One channel, or the gradient of one,
- * may leave float's usual arithmetic, and all of them then go another way.
+/* test_channels.c - many channels side by side, and a few of them at a time: the same bits. A line
+ * of NHWC may hold more channels than the library sums together; what it does with all of them at
+ * once is compared with calls on slices that it takes as they are. One channel, or the gradient of
+ * one, may leave float's usual arithmetic, and all of them then go another way.
  */
 #include "../normalize.h"
 
