@@ -65,13 +65,14 @@ static void fill_groups(gen *g, problem *p, enum slot slot, gen_dist dist, doubl
     size_t lists = problem_stats(&p->d), length = problem_volume(&p->d) / lists, which, i;
     void *list = test_alloc(length, type_size(p->d.dtype));
     for (which = 0; which < lists; ++which) {
+        list_places at = list_places_of(&p->d, which);
         do
             draw_list(g, dist, p->d.dtype, list, length);
         while (too_small(p, dist, list));
         for (i = 0; i < length; ++i) {
             double v = type_get(p->d.dtype, list, i);
             if (type_is_half(p->d.dtype) && !(v - v == 0)) v = 1; /* some f16 lists have an Inf */
-            type_put(p->d.dtype, p->value[slot], list_place(&p->d, which, i), v * scale);
+            type_put(p->d.dtype, p->value[slot], list_next(&at), v * scale);
         }
     }
     free(list);

@@ -50,8 +50,9 @@ static inline void draw_groups(gen *g, problem *p, enum slot slot, gen_dist dist
     size_t lists = problem_stats(&p->d), length = problem_volume(&p->d) / lists, which, i;
     float *list = (float *)test_alloc(length, sizeof *list), *tensor = (float *)p->value[slot];
     for (which = 0; which < lists; ++which) {
+        list_places at = list_places_of(&p->d, which);
         gen_fill(g, dist, list, length);
-        for (i = 0; i < length; ++i) tensor[list_place(&p->d, which, i)] = list[i];
+        for (i = 0; i < length; ++i) tensor[list_next(&at)] = list[i];
     }
     free(list);
 }

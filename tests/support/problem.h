@@ -815,17 +815,39 @@ static inline void draw_shape(gen *g, nrm_desc *d)
     while (d->c % d->groups);
 }
 
-/* Index of value i of statistics group `which`, in canonical order. */
+/* Where the values of a statistics group lie in canonical order, in the order of its list: `row` of
+   them `next` apart, then those of the next row, which begins `next_row` on. */
+typedef struct list_places {
+    size_t at, left, next, row, first, next_row;
+} list_places;
+
+static inline list_places list_places_of(const nrm_desc *d, size_t which)
+{
+    const int few = d->kind == NRM_BATCH && d->s < 16 && !d->affine_per_sample;
+    list_places l;
+    l.first = which * d->s, l.next = 1, l.row = d->s, l.next_row = d->c * d->s;
+    if (few) l.next = d->c * d->s, l.row = d->n, l.next_row = 1;
+    if (d->kind == NRM_GROUP) l.row = d->c / d->groups * d->s, l.first = which * l.row;
+    if (d->kind == NRM_LAYER || d->kind == NRM_RMS)
+        l.first = which / d->s * d->c * d->s + which % d->s, l.next = d->s, l.row = d->c;
+    l.at = l.first, l.left = l.row;
+    return l;
+}
+
+/* That of value i. */
 static inline size_t list_place(const nrm_desc *d, size_t which, size_t i)
 {
-    switch (d->kind) {
-    case NRM_BATCH:
-        if (d->s < 16 && !d->affine_per_sample) return (i % d->n * d->c + which) * d->s + i / d->n;
-        return (i / d->s * d->c + which) * d->s + i % d->s;
-    case NRM_INSTANCE: return which * d->s + i;
-    case NRM_GROUP: return which * (d->c / d->groups) * d->s + i;
-    default: return (which / d->s * d->c + i) * d->s + which % d->s;
-    }
+    const list_places l = list_places_of(d, which);
+    return l.first + i / l.row * l.next_row + i % l.row * l.next;
+}
+
+/* One place after another: no divisions for each value, which took as long as to draw it. */
+static inline size_t list_next(list_places *l)
+{
+    const size_t at = l->at;
+    l->at += l->next;
+    if (!--l->left) l->first += l->next_row, l->at = l->first, l->left = l->row;
+    return at;
 }
 
 /* A list of values of any storage type from one distribution. f16 holds so little of what the
@@ -863,9 +885,10 @@ static inline void draw_tensor(gen *g, const nrm_desc *d, int hard, void *x)
     int each = hard && gen_one_in(g, 2);
     gen_dist dist = hard ? (gen_dist)gen_below(g, GEN_DISTS) : GEN_NORMAL;
     for (which = 0; which < lists; ++which) {
+        list_places at = list_places_of(d, which);
         if (each) dist = (gen_dist)gen_below(g, GEN_DISTS);
         draw_list(g, dist, d->dtype, list, length);
-        for (i = 0; i < length; ++i) copy_element(d->dtype, x, list_place(d, which, i), list, i);
+        for (i = 0; i < length; ++i) copy_element(d->dtype, x, list_next(&at), list, i);
     }
     free(list);
     if (hard && gen_one_in(g, 8)) {
