@@ -1275,7 +1275,7 @@ typedef struct nrmi_scale {
 static NRMI_INLINE nrmi_scale nrmi_scale_of(double rstd, int whole)
 {
     nrmi_scale s = {rstd, 1, 1, rstd};
-    if (whole || !nrmi_finite(rstd))
+    if (whole)
         return s;
     s.u = NRMI_LIFT;
     if (nrmi_bits(rstd) == 0)
@@ -3844,7 +3844,7 @@ static void nrmi_prepare(nrmi_work *w, int sums, nrmi_room *room)
         return;
     }
     for (i = 0; i < t->lanes; i++)
-        nrmi_prepare_lane(w, sums, i, t->mean ? t->mean[i] : 0, t->rstd ? t->rstd[i] : 0);
+        nrmi_prepare_lane(w, sums, i, t->mean[i], t->rstd ? t->rstd[i] : 0);
 }
 
 /* Whether the kernels can use the caller's gamma or beta as it is. */
@@ -6241,7 +6241,7 @@ static int nrmi_goes_broad(const nrmi_job *j)
     if (!w->column || j->inner || t->dtype == NRM_F64 || t->packs || t->res || t->sum || t->dsum ||
         t->turns || j->q->lengths || j->q->d->affine_per_sample || t->x_size != t->size)
         return 0;
-    if (backward && (t->acts || t->gives || t->dres || t->frozen || !t->apart))
+    if (backward && (!t->out || t->acts || t->gives || t->dres || t->frozen || !t->apart))
         return 0;
     return w->groups * w->fold > most && w->fold <= NRMI_LANES && lane.x == 1 && lane.y == 1 &&
            w->group_step.x == w->fold && w->group_step.y == w->fold &&
@@ -7774,7 +7774,7 @@ static NRMI_NOINLINE void nrmi_channel_broad(const nrmi_job *j, const nrmi_chann
             nrmi_give_params(j, g, count, p, q, 0);
         for (i = 0; i < count; i++)
             nrmi_channel_pq(j, g + i, (double)values, &p[i], &q[i]);
-        if (nrmi_maps(j) && !nrmi_broad_dx(j, o, g, count, p, q))
+        if (!nrmi_broad_dx(j, o, g, count, p, q))
             nrmi_pieces_dx(j, o, g, count, p, q);
     }
     if (c->collect && !batch)
