@@ -6674,8 +6674,8 @@ static NRMI_NOINLINE void nrmi_forward_groups(const nrmi_job *j, const nrmi_runn
         nrmi_apply_groups(j, o, g, count, mean, m2);
 }
 
-/* The same, of groups whose sums are one tile, but coefficients in place of y. 0: not all are of the
-   usual kind. */
+/* The same, of groups whose sums are one tile, but coefficients in place of y. 0: not all of them
+   are of the usual kind. */
 static NRMI_NOINLINE int nrmi_broad_stats(nrmi_broad *w, const nrmi_job *j, const nrmi_running *r,
                                          size_t o, size_t g, size_t count)
 {
