@@ -6249,9 +6249,10 @@ static int nrmi_goes_broad(const nrmi_job *j)
 }
 
 /* Groups of a unit, in units that differ little; and of a piece, whose sums are one tile. */
-static size_t nrmi_broad_groups(const nrmi_job *j)
+static size_t nrmi_broad_groups(const nrmi_job *j, size_t limit)
 {
-    const size_t most = NRMI_BROAD / j->w.fold, units = (j->w.groups + most - 1) / most;
+    const size_t most = nrmi_least(limit, NRMI_BROAD / j->w.fold);
+    const size_t units = (j->w.groups + most - 1) / most;
     return (j->w.groups + units - 1) / units;
 }
 static size_t nrmi_piece_groups(const nrmi_job *j)
@@ -6366,10 +6367,12 @@ static void nrmi_map_broad(const nrmi_broad *w, const nrmi_job *j, size_t o, siz
     const nrmi_chunk *c = &w->c;
     const void *const arrays[8] = {c->mh, c->ml, c->r, c->b, c->k, c->p, c->q, c->o};
     nrmi_tile t = nrmi_aim(j, o, 0, g, 0);
-    int i;
-    for (i = 0; i < 8; i++) /* they begin once more, for lines that do elsewhere */
-        if (arrays[i])
-            memcpy((float *)(uintptr_t)arrays[i] + w->lanes, arrays[i], 64);
+    size_t i, k;
+    for (i = 0; i < 8; i++) { /* they begin once more, for whole lines that begin elsewhere */
+        float *const array = (float *)(uintptr_t)arrays[i];
+        for (k = 0; array && k < 16; k++)
+            array[w->lanes + k] = array[k];
+    }
     t.lanes = w->lanes;
     t.coefs = c;
     nrmi_apply_tile(j, j->q->set->f32, &t, gradient, NRMI_CHANNEL);
@@ -6795,7 +6798,7 @@ static nrm_status nrmi_run_forward(nrmi_job *j)
     nrmi_running_start(j, &f.r);
     f.whole = f.r.moves && !f.r.in_stats;
     f.broad = !f.whole && nrmi_goes_broad(j);
-    f.at_once = f.broad ? nrmi_broad_groups(j) : nrmi_groups_at_once(j, NRMI_TWICE);
+    f.at_once = f.broad ? nrmi_broad_groups(j, NRMI_BROAD) : nrmi_groups_at_once(j, NRMI_TWICE);
     f.stretches = nrmi_stretches(j, f.at_once);
     j->t.back = !j->t.stream;
     units = f.stretches * (f.whole ? 1 : j->w.outer);
@@ -7877,7 +7880,7 @@ static NRMI_NOINLINE void nrmi_channel_backward(nrmi_job *j)
     }
     if (nrmi_goes_broad(j)) {
         c.broad = 1;
-        c.at_once = nrmi_least(nrmi_broad_groups(j), nrmi_most_broad(j));
+        c.at_once = nrmi_broad_groups(j, nrmi_most_broad(j));
         c.stretches = nrmi_stretches(j, c.at_once);
         values = c.at_once * nrmi_group_values(j);
     }
@@ -7942,7 +7945,7 @@ static void nrmi_apply_known(const nrmi_job *j)
        times as long (2 threads, 1x64x112x112). */
     const int rows = j->pool && j->w.planes < nrmi_tasks(j);
     size_t at_once = nrmi_goes_broad(j)
-                         ? nrmi_broad_groups(j)
+                         ? nrmi_broad_groups(j, NRMI_BROAD)
                          : nrmi_groups_at_once(j, rows ? (size_t)NRMI_TWICE : (size_t)-1);
     nrmi_all_units(j, nrmi_stretches(j, at_once), at_once * nrmi_group_values(j), nrmi_known_unit,
                    &at_once);

@@ -32,7 +32,8 @@ static const shape shapes[] = {
     {NRM_BATCH, NRM_NHWC, 3, 320, 17, 0, 64},   {NRM_BATCH, NRM_NHWC, 37, 1100, 1, 0, 220},
     {NRM_BATCH, NRM_NHWC, 2, 1040, 20, 0, 208}, {NRM_BATCH, NRM_NCHW, 19, 150, 5, 0, 30},
     {NRM_INSTANCE, NRM_NHWC, 2, 600, 33, 0, 150}, {NRM_GROUP, NRM_NHWC, 3, 320, 18, 32, 80},
-    {NRM_GROUP, NRM_NHWC, 2, 1280, 5, 32, 160}, {NRM_GROUP, NRM_NHWC, 2, 404, 9, 2, 202}};
+    {NRM_GROUP, NRM_NHWC, 2, 1280, 5, 32, 160}, {NRM_GROUP, NRM_NHWC, 2, 404, 9, 2, 202},
+    {NRM_GROUP, NRM_NHWC, 2, 390, 9, 130, 60},  {NRM_GROUP, NRM_NHWC, 2, 195, 7, 195, 65}};
 
 typedef struct tensors {
     unsigned char *x, *y, *dy, *dx, *infer;
