@@ -55,6 +55,8 @@ static const large list[] = {
     {"rows of 32, add", NRM_LAYER, NRM_NHWC, NRM_F32, 100000, 32, 1, SKIP},
     {"columns of 256 channels, add", NRM_BATCH, NRM_NHWC, NRM_F32, 65, 256, 196, SKIP},
     {"columns of 256 channels, RELU", NRM_BATCH, NRM_NHWC, NRM_F32, 65, 256, 196, CUT},
+    {"columns of 64 channels, RELU, from the middle of a line on", NRM_BATCH, NRM_NHWC, NRM_F32, 65,
+     64, 784, CUT | SHIFTED},
     {"columns of 512 channels, from the middle of a line on", NRM_BATCH, NRM_NHWC, NRM_F32, 65,
      512, 98, SHIFTED},
     {"columns of 2048 channels, from the middle of a line on", NRM_BATCH, NRM_NHWC, NRM_F32, 65,
