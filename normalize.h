@@ -943,6 +943,10 @@ enum { NRMI_TWICE = 262144, NRMI_FIRST_CACHE = 24576, NRMI_FAR = 1048576 };
 enum { NRMI_MOMENTS, NRMI_CHANNEL, NRMI_INNER, NRMI_PARAM, NRMI_TOTAL };
 enum { NRMI_Y, NRMI_DX };
 
+/* Of a map: may read or write halves; y has a factor k; stores go past the caches; dx gives what it
+   adds to dbeta and dgamma; two lines are mapped at once. */
+enum { NRMI_HALVED = 1, NRMI_SCALED = 2, NRMI_STREAMED = 4, NRMI_GIVING = 8, NRMI_PAIRED = 16 };
+
 typedef struct nrmi_tile {
     const unsigned char *x, *res, *dy, *dsum; /* first element of the tile; NULL if absent      */
     unsigned char *out, *sum, *dres;          /* y or dx; z; dresidual                          */
@@ -8709,9 +8713,10 @@ typedef struct nrmi_two {
     nrmi_v a, b;
 } nrmi_two;
 
-/* Where a block's x and dy are read from. */
+/* Where a block's x and dy are read from, and whether each place has a gamma (row sums). */
 typedef struct nrmi_from {
     const unsigned char *x, *dy;
+    size_t g_step;
     int half;
 } nrmi_from;
 
@@ -8719,6 +8724,9 @@ typedef struct nrmi_from {
 typedef struct nrmi_stats {
     nrmi_v mh, ml, r, k;
 } nrmi_stats;
+
+/* What does not change along a line is asked before it, and each answer has a loop of its own. */
+#define NRMI_FIXED (NRMI_WRITTEN_OUT && !NRMI_DOUBLE && NRMI_W > 1)
 
 #ifndef NRMI_LANES_ALONE /* D1 to D4 */
 
@@ -8958,7 +8966,7 @@ static NRMI_SELDOM nrmi_two NRMI_OP(nrmi_term)(const nrmi_chunk *c, int what, in
                                                int part)
 {
     const int half = part ? 0 : at->half; /* parts of halves were made floats before */
-    const size_t g_at = row ? along & (0 - c->g_step) : along * c->g_step;
+    const size_t g_at = row ? along & (0 - at->g_step) : along * c->g_step;
     nrmi_stats s = *of_lane;
     nrmi_two t;
     nrmi_v x, g = s.k;
@@ -9005,6 +9013,7 @@ static NRMI_INLINE nrmi_from NRMI_OP(nrmi_begin)(const nrmi_chunk *c, size_t x_a
     nrmi_from at;
     at.x = (const unsigned char *)c->x + size * x_at;
     at.dy = c->dy ? (const unsigned char *)c->dy + size * dy_at : NULL;
+    at.g_step = c->g_step;
     at.half = NRMI_HALVES ? c->half : 0;
     return at;
 }
@@ -9105,14 +9114,38 @@ static NRMI_NOINLINE void NRMI_OP(nrmi_totals)(nrmi_a (*s)[16], size_t lines, nr
         nrmi_store(to + i, NRMI_FOLD(i));
 }
 
+#if NRMI_FIXED
+/* A whole block of floats asks nothing, which is 0.6 of the instructions of the one below. */
+static NRMI_INLINE void NRMI_OP(nrmi_usual_block)(const nrmi_chunk *c, int what,
+                                                  const nrmi_stats *s, const nrmi_from *block,
+                                                  size_t at, nrmi_a *first, nrmi_a *second)
+{
+    const nrmi_m all = nrmi_mask(NRMI_W);
+    nrmi_from from = *block;
+    size_t h;
+    from.half = 0;
+    from.g_step = 1;
+    for (h = 0; h < 16; h += NRMI_W) {
+        nrmi_two t;
+#define NRMI_WHOLE(j)                                                                         \
+    NRMI_OP(nrmi_term)(c, what, 1, s, &from, h + 16 * (j), h + 16 * (j), at + h + 16 * (j), all, 0)
+        NRMI_TREE(t, 8, NRMI_WHOLE);
+#undef NRMI_WHOLE
+        nrmi_store(first + h, t.a);
+        nrmi_store(second + h, t.b);
+    }
+}
+#endif
+
 /* One block of a line, at most 128 values from `at` on, as 16 lanes: each lane's tree. */
 static NRMI_INLINE void NRMI_OP(nrmi_row_block)(const nrmi_chunk *c, int what,
-                                                const nrmi_stats *s, size_t line, size_t at,
-                                                size_t n, nrmi_a *first, nrmi_a *second)
+                                                const nrmi_stats *s, const nrmi_from *block,
+                                                size_t at, size_t n, nrmi_a *first,
+                                                nrmi_a *second)
 {
     /* a lane of its own is never part of a vector, but may have fewer steps */
     const int whole = NRMI_W == 1 || n >= NRMI_BLOCK || n % 16 == 0;
-    nrmi_from from = NRMI_OP(nrmi_begin)(c, line * c->x_step + at, line * c->dy_step + at);
+    nrmi_from from = *block;
     size_t h;
 #if NRMI_HALVES
     nrmi_a space[2][NRMI_BLOCK];
@@ -9159,8 +9192,10 @@ static NRMI_NOINLINE void NRMI_OP(nrmi_row_totals)(nrmi_chunk *given)
     none.mh = none.ml = none.r = none.k = nrmi_set1(0);
     for (line = 0; line < c->lines; line += lines) {
         lines = nrmi_least(c->lines - line, 16);
-        for (k = 0; k < lines; k++)
-            NRMI_OP(nrmi_row_block)(c, NRMI_TOTAL, &none, line + k, 0, c->n, s[k], s[k]);
+        for (k = 0; k < lines; k++) {
+            const nrmi_from from = NRMI_OP(nrmi_begin)(c, (line + k) * c->x_step, 0);
+            NRMI_OP(nrmi_row_block)(c, NRMI_TOTAL, &none, &from, 0, c->n, s[k], s[k]);
+        }
         NRMI_OP(nrmi_totals)(s, lines, total);
         for (k = 0; k < lines; k++)
             c->first[line + k] = (double)total[k];
@@ -9175,15 +9210,27 @@ static NRMI_INLINE void NRMI_OP(nrmi_row_octet)(const nrmi_chunk *c, int what, s
 {
     nrmi_a s[16][16], total[16];
     const int one = n <= NRMI_BLOCK;
+    const size_t block = NRMI_BLOCK * NRMI_OP(nrmi_bytes)(c->half);
+    nrmi_from from = NRMI_OP(nrmi_begin)(c, 0, 0);
     nrmi_stats of_lane;
     size_t l, i, k;
     of_lane.mh = of_lane.ml = of_lane.r = of_lane.k = nrmi_set1(0);
     for (k = 0, i = 0, l = line; l < line + lines; k++) {
-        if (i == 0)
+        if (i == 0) {
+            from = NRMI_OP(nrmi_begin)(c, l * c->x_step + at, l * c->dy_step + at);
             NRMI_OP(nrmi_stats_of)(c, what, 0, l, &of_lane);
-        NRMI_OP(nrmi_row_block)(c, what, &of_lane, l, at + i, n - i, s[k], s[8 + k]);
+        }
+#if NRMI_FIXED
+        if (n - i >= NRMI_BLOCK && !from.half && (what != NRMI_INNER || from.g_step))
+            NRMI_OP(nrmi_usual_block)(c, what, &of_lane, &from, at + i, s[k], s[8 + k]);
+        else
+#endif
+            NRMI_OP(nrmi_row_block)(c, what, &of_lane, &from, at + i, n - i, s[k], s[8 + k]);
         i += NRMI_BLOCK;
-        if (i >= n) {
+        if (i < n) {
+            from.x += block;
+            from.dy = from.dy ? from.dy + block : NULL;
+        } else {
             i = 0;
             l++;
         }
@@ -9442,35 +9489,41 @@ static NRMI_INLINE void NRMI_OP(nrmi_next_line)(const nrmi_chunk *c, int what, n
     l->out += c->out_step * NRMI_OP(nrmi_bytes)(c->half_out);
 }
 
+static NRMI_INLINE int NRMI_OP(nrmi_how)(const nrmi_chunk *c, int halves)
+{
+    return (halves ? NRMI_HALVED : 0) | (c->k ? NRMI_SCALED : 0) | (c->stream ? NRMI_STREAMED : 0);
+}
+
 /* y or dx of one vector; what is found is added up, to tell whether all of it is finite. more:
    what it adds to dbeta and dgamma. */
-static NRMI_INLINE void NRMI_OP(nrmi_element)(const nrmi_chunk *c, int what, int inner, int halves,
+static NRMI_INLINE void NRMI_OP(nrmi_element)(const nrmi_chunk *c, int what, int inner, int how,
                                               const nrmi_lane *l, const nrmi_other *o,
                                               const nrmi_line *at, size_t j, nrmi_m m, int part,
                                               nrmi_v *all, nrmi_two *more)
 {
-    const nrmi_v x = NRMI_OP(nrmi_data)(halves ? c->half : 0, at->x, j, m, part);
+    const int half = how & NRMI_HALVED ? c->half : 0;
+    const nrmi_v x = NRMI_OP(nrmi_data)(half, at->x, j, m, part);
     const nrmi_v d = NRMI_OP(nrmi_deviation)(x, l->mh, l->ml);
     unsigned char *to = at->out + j * sizeof(nrmi_a);
     nrmi_v w, y;
     if (what == NRMI_DX) {
-        w = NRMI_OP(nrmi_data)(halves ? c->half : 0, at->dy, j, m, part);
+        w = NRMI_OP(nrmi_data)(half, at->dy, j, m, part);
         y = nrmi_mul(w, inner ? nrmi_mul(o->g, l->k) : l->k);
         y = nrmi_sub(nrmi_sub(y, l->p), nrmi_mul(nrmi_mul(d, l->r), l->q));
         y = nrmi_mul(y, l->o);
-        if (more && !NRMI_RARELY(!c->level)) {
+        if (how & NRMI_GIVING) {
             more->a = w;
             more->b = nrmi_mul(w, nrmi_mul(d, l->s));
         }
         *all = nrmi_add(*all, part ? nrmi_keep(y, m) : y);
     } else {
         y = nrmi_mul(d, l->r);
-        if (inner || NRMI_DOUBLE || c->k)
+        if (inner || NRMI_DOUBLE || how & NRMI_SCALED)
             y = nrmi_mul(y, inner ? o->g : l->k);
         y = nrmi_add(y, inner ? o->b : l->b);
     }
 #if NRMI_HALVES
-    if (halves && NRMI_RARELY(c->half_out != 0)) {
+    if (how & NRMI_HALVED && NRMI_RARELY(c->half_out != 0)) {
         if (part)
             NRMI_OP1(nrmi_half_put_part)(c->half_out, at->out + 2 * j, nrmi_keep(y, m), m);
         else
@@ -9480,7 +9533,7 @@ static NRMI_INLINE void NRMI_OP(nrmi_element)(const nrmi_chunk *c, int what, int
 #endif
     if (part)
         nrmi_store_part(to, nrmi_keep(y, m), m); /* what is not stored may not be set */
-    else if (c->stream)
+    else if (how & NRMI_STREAMED)
         nrmi_stream(to, y);
     else
         nrmi_store(to, y);
@@ -9506,7 +9559,7 @@ static NRMI_INLINE void NRMI_OP(nrmi_panel)(const nrmi_chunk *c, int what, int i
     const size_t size = NRMI_OP(nrmi_bytes)(c->half);
     const size_t x_step = c->x_step * size, dy_step = c->dy_step * size;
     const size_t out_step = c->out_step * NRMI_OP(nrmi_bytes)(c->half_out);
-    const int h = NRMI_HALVES;
+    const int h = NRMI_OP(nrmi_how)(c, NRMI_HALVES);
     nrmi_line at = *first;
     nrmi_other o;
     nrmi_lane l0;
@@ -9572,7 +9625,7 @@ static NRMI_INLINE void NRMI_OP(nrmi_straight)(const nrmi_chunk *given, int what
     const nrmi_m whole = nrmi_mask(NRMI_W);
     nrmi_chunk chunk = *given;
     const nrmi_chunk *const c = &chunk;
-    const int inner = 0;
+    const int inner = 0, how = c->stream ? NRMI_STREAMED : 0;
     nrmi_line at = NRMI_OP(nrmi_line_of)(c, what, 0);
     nrmi_other o;
     nrmi_lane l;
@@ -9585,29 +9638,54 @@ static NRMI_INLINE void NRMI_OP(nrmi_straight)(const nrmi_chunk *given, int what
         head = NRMI_OP(nrmi_head)(c, 0, &at);
         for (j = head; j + NRMI_W <= c->n; j += NRMI_W) {
             NRMI_OP(nrmi_lane_of)(c, what, inner, j, 1, &l);
-            NRMI_OP(nrmi_element)(c, what, inner, 0, &l, &o, &at, j, whole, 0, all, NULL);
+            NRMI_OP(nrmi_element)(c, what, inner, how, &l, &o, &at, j, whole, 0, all, NULL);
         }
         for (i = head ? 0 : j; i < c->n; i = i < head ? j : c->n) {
             const nrmi_m m = nrmi_mask(i < head ? head : c->n - i);
             NRMI_OP(nrmi_lane_of)(c, what, inner, i, 1, &l);
-            NRMI_OP(nrmi_element)(c, what, inner, 0, &l, &o, &at, i, m, 1, all, NULL);
+            NRMI_OP(nrmi_element)(c, what, inner, how, &l, &o, &at, i, m, 1, all, NULL);
         }
         NRMI_OP(nrmi_next_line)(c, what, &at);
     }
 }
 
-/* Lines that are mapped at once, one or two. */
+/* Lines that are mapped at once, one or two; and where what they give goes: the level that is added
+   to it, if one is, and the level that takes it, if it is not carried further. */
 typedef struct nrmi_twin {
     nrmi_lane l, k;
     nrmi_line at, next;
-    size_t lines, number;
+    size_t number;
+    const nrmi_a *add;
+    nrmi_a *put;
 } nrmi_twin;
 
-#if NRMI_TWIN
-static NRMI_INLINE void NRMI_OP(nrmi_put_level)(const nrmi_chunk *c, size_t k, size_t j,
-                                                nrmi_two t, nrmi_m m, int part)
+static NRMI_INLINE void NRMI_OP(nrmi_open_twin)(const nrmi_chunk *c, int what, int inner, int how,
+                                                size_t line, nrmi_line *at, nrmi_twin *r)
 {
-    nrmi_a *const level = NRMI_OP(nrmi_level)(c, k, j);
+    const size_t of = (c->phase + line / 2) % 4;
+    r->number = c->phase + line / 2;
+    r->at = r->next = *at;
+    NRMI_OP(nrmi_lane_of)(c, what, inner, line * c->stat_step, 0, &r->l);
+    r->k = r->l;
+    NRMI_OP(nrmi_next_line)(c, what, at);
+    if (how & NRMI_PAIRED) {
+        r->next = *at;
+        NRMI_OP(nrmi_lane_of)(c, what, inner, (line + 1) * c->stat_step, 0, &r->k);
+        NRMI_OP(nrmi_next_line)(c, what, at);
+    }
+    r->add = r->put = NULL;
+    if (how & NRMI_GIVING && of & 1)
+        r->add = NRMI_OP(nrmi_level)(c, of / 2, 0);
+    if (how & NRMI_GIVING && of != 3 && r->number + 1 != c->phases)
+        r->put = NRMI_OP(nrmi_level)(c, of / 2, 0);
+    else if (how & NRMI_GIVING && of < 2 && c->top && !(c->block & 1))
+        r->put = NRMI_OP(nrmi_level)(c, 2, 0);
+}
+
+#if NRMI_TWIN
+static NRMI_INLINE void NRMI_OP(nrmi_put_level)(const nrmi_chunk *c, nrmi_a *level, nrmi_two t,
+                                                nrmi_m m, int part)
+{
     if (part) {
         nrmi_store_part(level, nrmi_keep(t.a, m), m);
         nrmi_store_part(level + c->level_step, nrmi_keep(t.b, m), m);
@@ -9618,23 +9696,26 @@ static NRMI_INLINE void NRMI_OP(nrmi_put_level)(const nrmi_chunk *c, size_t k, s
 }
 /* What pairs of rows add to dbeta and dgamma: the tree over 8 rows, then, as phase c->block,
    that over c->top levels of phases, then to the run. */
-static NRMI_INLINE void NRMI_OP(nrmi_add_twin)(const nrmi_chunk *c, size_t number, size_t j,
+static NRMI_INLINE void NRMI_OP(nrmi_add_twin)(const nrmi_chunk *c, const nrmi_twin *r, size_t j,
                                                nrmi_two t, nrmi_m m, int part)
 {
-    const size_t of = number % 4;
     size_t k;
-    if (of & 1)
-        t = NRMI_OP(nrmi_with_level)(c, of / 2, j, t);
-    if (!NRMI_RARELY(of == 3 || number + 1 == c->phases)) {
-        NRMI_OP(nrmi_put_level)(c, of / 2, j, t, m, part);
+    if (r->add) {
+        nrmi_two w;
+        w.a = nrmi_load(r->add + j);
+        w.b = nrmi_load(r->add + c->level_step + j);
+        t = NRMI_OP(nrmi_both)(w, t);
+    }
+    if (!NRMI_RARELY(!r->put)) {
+        NRMI_OP(nrmi_put_level)(c, r->put + j, t, m, part);
         return;
     }
-    if (of > 1)
+    if (r->number % 4 > 1)
         t = NRMI_OP(nrmi_with_level)(c, 0, j, t);
     for (k = 0; k < c->top && (c->block >> k & 1); k++)
         t = NRMI_OP(nrmi_with_level)(c, 2 + k, j, t);
     if (k < c->top) {
-        NRMI_OP(nrmi_put_level)(c, 2 + k, j, t, m, part);
+        NRMI_OP(nrmi_put_level)(c, NRMI_OP(nrmi_level)(c, 2 + k, j), t, m, part);
         return;
     }
     nrmi_tally(c->first + j, part ? nrmi_keep(t.a, m) : t.a);
@@ -9642,59 +9723,98 @@ static NRMI_INLINE void NRMI_OP(nrmi_add_twin)(const nrmi_chunk *c, size_t numbe
 }
 #endif
 
-/* A vector of places of both lines. */
-static NRMI_INLINE void NRMI_OP(nrmi_place)(const nrmi_chunk *c, int what, int inner, int halves,
-                                            const nrmi_twin *r, size_t j, nrmi_m m, int part,
-                                            nrmi_v *all)
+/* A vector of places of all lines of r. */
+static NRMI_INLINE void NRMI_OP(nrmi_place)(const nrmi_chunk *c, int what, int inner, int how,
+                                            const nrmi_twin *r, const nrmi_other *o, size_t j,
+                                            nrmi_m m, int part, nrmi_v *all)
 {
-    nrmi_other o;
     nrmi_two t, u;
-    o.g = o.b = t.a = t.b = nrmi_set1(0);
+    t.a = t.b = nrmi_set1(0);
     u = t;
-    if (inner)
-        o = NRMI_OP(nrmi_other_of)(c, what, halves, j, 1, m, part);
-    NRMI_OP(nrmi_element)(c, what, inner, halves, &r->l, &o, &r->at, j, m, part, all,
-                          NRMI_TWIN_SUMS(what, inner) ? &t : NULL);
-    if (NRMI_TWINS(inner) && !NRMI_RARELY(r->lines == 1)) {
-        NRMI_OP(nrmi_element)(c, what, inner, halves, &r->k, &o, &r->next, j, m, part, all,
-                              NRMI_TWIN_SUMS(what, inner) ? &u : NULL);
-        if (NRMI_TWIN_SUMS(what, inner))
+    NRMI_OP(nrmi_element)(c, what, inner, how, &r->l, o, &r->at, j, m, part, all, &t);
+    if (how & NRMI_PAIRED) {
+        NRMI_OP(nrmi_element)(c, what, inner, how, &r->k, o, &r->next, j, m, part, all, &u);
+        if (how & NRMI_GIVING)
             t = NRMI_OP(nrmi_both)(t, u);
     }
 #if NRMI_TWIN
-    if (NRMI_TWIN_SUMS(what, inner) && !NRMI_RARELY(!c->level))
-        NRMI_OP(nrmi_add_twin)(c, r->number, j, t, m, part);
+    if (how & NRMI_GIVING)
+        NRMI_OP(nrmi_add_twin)(c, r, j, t, m, part);
 #endif
 }
-static NRMI_INLINE void NRMI_OP(nrmi_along)(const nrmi_chunk *c, int what, int inner, int halves,
-                                            size_t line, size_t lines, nrmi_line *at, nrmi_v *all)
+
+/* Whole vectors of floats from place j on; returns where they end. */
+static NRMI_INLINE size_t NRMI_OP(nrmi_vectors)(const nrmi_chunk *c, int what, int inner, int how,
+                                                const nrmi_twin *r, size_t j, nrmi_v *all)
+{
+    const size_t end = c->n - (c->n - j) % NRMI_W;
+    const nrmi_m m = nrmi_mask(NRMI_W);
+    const size_t g_step = NRMI_W & (0 - c->g_step), b_step = NRMI_W & (0 - c->b_step);
+    size_t g = j & (0 - c->g_step), b = j & (0 - c->b_step);
+    nrmi_other o;
+    o.g = o.b = nrmi_set1(0);
+    for (; j < end; j += NRMI_W) {
+        if (inner) {
+            o.g = nrmi_load(NRMI_OP(nrmi_at)(c->g, g));
+            g += g_step;
+        }
+        if (inner && what == NRMI_Y) {
+            o.b = nrmi_load(NRMI_OP(nrmi_at)(c->b, b));
+            b += b_step;
+        }
+        NRMI_OP(nrmi_place)(c, what, inner, how, r, &o, j, m, 0, all);
+    }
+    return j;
+}
+
+/* The same, with two questions answered before the loop, and not for each vector: half of the
+   instructions (AVX2). */
+static NRMI_INLINE size_t NRMI_OP(nrmi_whole)(const nrmi_chunk *c, int what, int inner, int how,
+                                              const nrmi_twin *r, size_t j, nrmi_v *all)
+{
+#if NRMI_FIXED
+    const int first = inner ? NRMI_PAIRED : what == NRMI_Y ? NRMI_SCALED : 0;
+    const int second = what == NRMI_DX && inner ? NRMI_GIVING : NRMI_STREAMED;
+    const int rest = what == NRMI_DX && inner ? how & NRMI_STREAMED : 0;
+    if (how & first) {
+        if (how & second)
+            return NRMI_OP(nrmi_vectors)(c, what, inner, rest | first | second, r, j, all);
+        return NRMI_OP(nrmi_vectors)(c, what, inner, rest | first, r, j, all);
+    }
+    if (how & second)
+        return NRMI_OP(nrmi_vectors)(c, what, inner, rest | second, r, j, all);
+    return NRMI_OP(nrmi_vectors)(c, what, inner, rest, r, j, all);
+#else
+    return NRMI_OP(nrmi_vectors)(c, what, inner, how, r, j, all);
+#endif
+}
+
+static NRMI_INLINE void NRMI_OP(nrmi_along)(const nrmi_chunk *c, int what, int inner, int how,
+                                            size_t line, nrmi_line *at, nrmi_v *all)
 {
     const size_t n = c->n;
-    const nrmi_m m = nrmi_mask(NRMI_W);
+    nrmi_other o;
     nrmi_twin r;
     size_t i, j, head;
-    r.lines = lines;
-    r.number = c->phase + line / 2;
-    r.at = r.next = *at;
-    NRMI_OP(nrmi_lane_of)(c, what, inner, line * c->stat_step, 0, &r.l);
-    r.k = r.l;
-    NRMI_OP(nrmi_next_line)(c, what, at);
-    if (NRMI_TWINS(inner) && lines > 1) {
-        r.next = *at;
-        NRMI_OP(nrmi_lane_of)(c, what, inner, (line + 1) * c->stat_step, 0, &r.k);
-        NRMI_OP(nrmi_next_line)(c, what, at);
-    }
-    head = n <= 2 * NRMI_W ? 0 : NRMI_OP(nrmi_head)(c, halves, &r.at);
+    NRMI_OP(nrmi_open_twin)(c, what, inner, how, line, at, &r);
+    head = n <= 2 * NRMI_W ? 0 : NRMI_OP(nrmi_head)(c, how & NRMI_HALVED, &r.at);
+    o.g = o.b = nrmi_set1(0);
     j = head;
-    if (halves)
-        for (; j + NRMI_W <= n; j += NRMI_W)
-            NRMI_OP(nrmi_place)(c, what, inner, 1, &r, j, m, 0, all);
+    if (how & NRMI_HALVED)
+        for (; j + NRMI_W <= n; j += NRMI_W) {
+            const nrmi_m m = nrmi_mask(NRMI_W);
+            if (inner)
+                o = NRMI_OP(nrmi_other_of)(c, what, 1, j, 1, m, 0);
+            NRMI_OP(nrmi_place)(c, what, inner, how, &r, &o, j, m, 0, all);
+        }
     else
-        for (; j + NRMI_W <= n; j += NRMI_W)
-            NRMI_OP(nrmi_place)(c, what, inner, 0, &r, j, m, 0, all);
-    for (i = head ? 0 : j; i < n; i = i < head ? j : n)
-        NRMI_OP(nrmi_place)(c, what, inner, halves, &r, i, nrmi_mask(i < head ? head : n - i), 1,
-                            all);
+        j = NRMI_OP(nrmi_whole)(c, what, inner, how, &r, j, all);
+    for (i = head ? 0 : j; i < n; i = i < head ? j : n) {
+        const nrmi_m m = nrmi_mask(i < head ? head : n - i);
+        if (inner)
+            o = NRMI_OP(nrmi_other_of)(c, what, how & NRMI_HALVED, i, 1, m, 1);
+        NRMI_OP(nrmi_place)(c, what, inner, how, &r, &o, i, m, 1, all);
+    }
 }
 
 static NRMI_INLINE void NRMI_OP(nrmi_map)(nrmi_chunk *given, int what, int place, int inner)
@@ -9709,6 +9829,8 @@ static NRMI_INLINE void NRMI_OP(nrmi_map)(nrmi_chunk *given, int what, int place
     const size_t lines =
         NRMI_TWINS(inner) && (what == NRMI_Y || each > 2 || c->level) ? 2 : 1;
     const int half = NRMI_HALVES && (c->half | c->half_out) != 0;
+    const int gives = NRMI_TWIN_SUMS(what, inner) && c->level ? NRMI_GIVING : 0;
+    const int how = NRMI_OP(nrmi_how)(c, half) | gives;
     const int straight = place && !inner && c->in_order && !half && (what == NRMI_DX || !c->k);
     size_t line, i;
     if (straight)
@@ -9718,9 +9840,10 @@ static NRMI_INLINE void NRMI_OP(nrmi_map)(nrmi_chunk *given, int what, int place
     at = NRMI_OP(nrmi_line_of)(c, what, 0);
     /* floats in a loop of their own: inference of 8x2048x7x7 0.9 of asking for each line */
     for (line = 0; !place && !inner && what == NRMI_Y && !half && line < c->lines; line++)
-        NRMI_OP(nrmi_along)(c, what, inner, 0, line, 1, &at, &all);
+        NRMI_OP(nrmi_along)(c, what, inner, how & ~NRMI_HALVED, line, &at, &all);
     for (; !place && line < c->lines; line += lines)
-        NRMI_OP(nrmi_along)(c, what, inner, half, line, nrmi_least(c->lines - line, lines), &at,
+        NRMI_OP(nrmi_along)(c, what, inner,
+                            lines > 1 && c->lines - line > 1 ? how | NRMI_PAIRED : how, line, &at,
                             &all);
     if (what != NRMI_DX)
         return;
@@ -10227,6 +10350,7 @@ static const nrmi_kernels NRMI_OP(nrmi_kernels) = {
 #undef NRMI_W
 #undef NRMI_DOUBLE
 #undef NRMI_HALVES
+#undef NRMI_FIXED
 #undef NRMI_PANEL
 #undef NRMI_TWIN
 #undef NRMI_TWINS
