@@ -6410,21 +6410,27 @@ static double nrmi_moved(const nrmi_job *j, const void *running, size_t i, doubl
                                      nrmi_product(rate, value));
 }
 
-/* Judges, keeps or writes the new statistics of channel i. */
-static void nrmi_move(const nrmi_job *j, nrmi_running *r, size_t i, double mean, double variance,
-                      int write)
+/* Judges or writes one new statistic of channels i..i+count. */
+static void nrmi_move_one(const nrmi_job *j, nrmi_running *r, void *to, size_t i, size_t count,
+                          const double *value, int write)
 {
-    void *const to[2] = {j->q->a->running_mean, j->q->a->running_var};
-    const double value[2] = {mean, variance};
-    int k;
-    for (k = 0; k < 2; k++)
-        if (to[k]) {
-            const double moved = nrmi_moved(j, to[k], i, value[k]);
-            if (write)
-                nrmi_value_set((int)j->q->running, to[k], i, moved);
-            else if (!nrmi_finite(moved))
-                r->all_finite = 0;
-        }
+    const int floats = j->q->running == NRM_F32;
+    size_t k;
+    for (k = 0; to && k < count; k++) {
+        const double moved = nrmi_moved(j, to, i + k, value[k]);
+        if (!write)
+            r->all_finite &= nrmi_finite(moved);
+        else if (floats)
+            nrmi_f32_set(to, i + k, (float)moved);
+        else
+            nrmi_value_set((int)j->q->running, to, i + k, moved);
+    }
+}
+static NRMI_NOINLINE void nrmi_move(const nrmi_job *j, nrmi_running *r, size_t i, size_t count,
+                                    const double *mean, const double *variance, int write)
+{
+    nrmi_move_one(j, r, j->q->a->running_mean, i, count, mean, write);
+    nrmi_move_one(j, r, j->q->a->running_var, i, count, variance, write);
 }
 
 static double nrmi_variance(double m2, double m, int unbiased)
@@ -6484,19 +6490,26 @@ static void nrmi_waited(const nrmi_job *j, const nrmi_running *r, size_t i, doub
 /* Everything is written; now the running statistics, if all of them may move. */
 static nrm_status nrmi_running_end(const nrmi_job *j, nrmi_running *r, double m)
 {
-    const double eps = j->q->d->eps;
-    double mean, variance;
+    const size_t waiting = r->in_stats ? j->w.outer * j->w.groups : 0;
+    double mean[NRMI_WAITING], variance[NRMI_WAITING];
     int write;
-    size_t i;
+    size_t i, k, n;
     if (!r->moves)
         return NRM_OK;
     for (write = 0; write < 2 && r->all_finite && (r->in_stats || r->mean); write++)
-        for (i = 0; i < j->all_c; i++) {
-            nrmi_waited(j, r, i, m, &mean, &variance);
-            nrmi_move(j, r, i, mean, variance, write);
+        for (i = 0; i < j->all_c; i += n) {
+            n = nrmi_least(j->all_c - i, NRMI_WAITING);
+            for (k = 0; k < n; k++)
+                nrmi_waited(j, r, i + k, m, mean + k, variance + k);
+            nrmi_move(j, r, i, n, mean, variance, write);
         }
-    for (i = 0; r->in_stats && i < j->w.outer * j->w.groups; i++)
-        nrmi_f64_set(j->rstd, i, nrmi_rstd(nrmi_f64_at(j->rstd, i) / m, eps));
+    for (i = 0; i < waiting; i += n) {
+        n = nrmi_least(waiting - i, NRMI_WAITING);
+        for (k = 0; k < n; k++)
+            variance[k] = nrmi_f64_at(j->rstd, i + k) / m;
+        nrmi_roots(j->q->set->f32, variance, n, j->q->d->eps);
+        memcpy(j->rstd + 8 * i, variance, 8 * n);
+    }
     return r->all_finite ? NRM_OK : NRM_ERR_NONFINITE;
 }
 
@@ -6661,11 +6674,11 @@ static NRMI_NOINLINE void nrmi_forward_groups(const nrmi_job *j, const nrmi_runn
     signed char power[NRMI_LANES];
     size_t i;
     const int usual = nrmi_moments_of(j, o, g, count, mean, m2, power, rstd);
-    if (usual && !r->moves && j->stat_step == 1) {
+    if (usual && (!r->moves || r->in_stats) && j->stat_step == 1) {
         if (j->mean)
             memcpy(j->mean + 8 * (o * w->groups + g), mean, 8 * count);
         if (j->rstd)
-            memcpy(j->rstd + 8 * (o * w->groups + g), rstd, 8 * count);
+            memcpy(j->rstd + 8 * (o * w->groups + g), r->in_stats ? m2 : rstd, 8 * count);
         nrmi_apply_groups(j, o, g, count, mean, rstd);
         return;
     }
@@ -6764,14 +6777,16 @@ static NRMI_NOINLINE void nrmi_forward_whole(const nrmi_job *j, nrmi_running *r,
     for (o = 0; o < j->w.outer; o++)
         if (nrmi_values_in(j, o))
             nrmi_forward_groups(j, r, o, g, count, rm, rv);
-    for (i = 0; i < count; i++)
-        if (r->mean) {
-            r->mean[g + i] = rm[i] / r->late;
-            r->variance[g + i] = rv[i] / r->late;
-        } else {
-            nrmi_move(j, r, g + i, rm[i] / r->late, rv[i] / r->late,
-                      !r->judge_only && r->all_finite);
-        }
+    for (i = 0; i < count; i++) {
+        rm[i] /= r->late;
+        rv[i] /= r->late;
+    }
+    if (r->mean) {
+        memcpy(r->mean + g, rm, 8 * count);
+        memcpy(r->variance + g, rv, 8 * count);
+    } else if (count) {
+        nrmi_move(j, r, g, count, rm, rv, !r->judge_only && r->all_finite);
+    }
 }
 
 static void nrmi_forward_unit(const nrmi_job *j, void *context, size_t unit)
@@ -7969,6 +7984,7 @@ static nrm_status nrmi_moments_out(const nrmi_job *j)
     const unsigned char *from = (const unsigned char *)j->q->array;
     nrmi_running r;
     nrm_moments one;
+    double variance;
     size_t i;
     int write;
     r.moves = nrmi_moves_running(j->q);
@@ -7977,8 +7993,9 @@ static nrm_status nrmi_moments_out(const nrmi_job *j)
     for (write = 0; write < 2; write++)
         for (i = 0; i < j->all_c; i++) {
             memcpy(&one, from + i * sizeof one, sizeof one);
+            variance = nrmi_variance(one.m2, one.count, r.unbiased);
             if (r.moves && r.all_finite)
-                nrmi_move(j, &r, i, one.mean, nrmi_variance(one.m2, one.count, r.unbiased), write);
+                nrmi_move(j, &r, i, 1, &one.mean, &variance, write);
             if (write && j->mean)
                 nrmi_f64_set(j->mean, i, one.mean);
             if (write && j->rstd)
