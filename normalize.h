@@ -9565,7 +9565,7 @@ static NRMI_INLINE void NRMI_OP(nrmi_element)(const nrmi_chunk *c, int what, int
         y = nrmi_mul(w, inner ? nrmi_mul(o->g, l->k) : l->k);
         y = nrmi_sub(nrmi_sub(y, l->p), nrmi_mul(nrmi_mul(d, l->r), l->q));
         y = nrmi_mul(y, l->o);
-        if (how & NRMI_GIVING) {
+        if (NRMI_TWIN && how & NRMI_GIVING) {
             more->a = w;
             more->b = nrmi_mul(w, nrmi_mul(d, l->s));
         }
@@ -9705,10 +9705,14 @@ static NRMI_INLINE void NRMI_OP(nrmi_straight)(const nrmi_chunk *given, int what
     o.g = o.b = nrmi_set1(0);
     for (line = 0; line < c->lines; line++) {
         head = NRMI_OP(nrmi_head)(c, 0, &at);
-        if (NRMI_FIXED && how)
+#if NRMI_FIXED
+        if (how)
             j = NRMI_OP(nrmi_in_order)(c, what, NRMI_STREAMED, &at, head, all);
         else
-            j = NRMI_OP(nrmi_in_order)(c, what, NRMI_FIXED ? 0 : how, &at, head, all);
+            j = NRMI_OP(nrmi_in_order)(c, what, 0, &at, head, all);
+#else
+        j = NRMI_OP(nrmi_in_order)(c, what, how, &at, head, all);
+#endif
         for (i = head ? 0 : j; i < c->n; i = i < head ? j : c->n) {
             const nrmi_m m = nrmi_mask(i < head ? head : c->n - i);
             NRMI_OP(nrmi_lane_of)(c, what, 0, i, 1, &l);
@@ -9737,7 +9741,7 @@ static NRMI_INLINE void NRMI_OP(nrmi_open_twin)(const nrmi_chunk *c, int what, i
     NRMI_OP(nrmi_lane_of)(c, what, inner, line * c->stat_step, 0, &r->l);
     r->k = r->l;
     NRMI_OP(nrmi_next_line)(c, what, at);
-    if (how & NRMI_PAIRED) {
+    if (NRMI_TWIN && how & NRMI_PAIRED) {
         r->next = *at;
         NRMI_OP(nrmi_lane_of)(c, what, inner, (line + 1) * c->stat_step, 0, &r->k);
         NRMI_OP(nrmi_next_line)(c, what, at);
@@ -9801,7 +9805,7 @@ static NRMI_INLINE void NRMI_OP(nrmi_place)(const nrmi_chunk *c, int what, int i
     t.a = t.b = nrmi_set1(0);
     u = t;
     NRMI_OP(nrmi_element)(c, what, inner, how, &r->l, o, &r->at, j, m, part, all, &t);
-    if (how & NRMI_PAIRED) {
+    if (NRMI_TWIN && how & NRMI_PAIRED) {
         NRMI_OP(nrmi_element)(c, what, inner, how, &r->k, o, &r->next, j, m, part, all, &u);
         if (how & NRMI_GIVING)
             t = NRMI_OP(nrmi_both)(t, u);
