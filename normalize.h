@@ -9219,13 +9219,12 @@ static NRMI_INLINE void NRMI_OP(nrmi_block)(const nrmi_chunk *c, int what, const
     nrmi_from usual = *from;
     const size_t steps = nrmi_least(n, NRMI_BLOCK) / 16;
     if (!from->half && (n >= NRMI_BLOCK || n % 16 == 0)) {
-        usual.g_step = what == NRMI_INNER && !from->g_step ? 0 : 1;
-        if (what == NRMI_INNER && !usual.g_step)
-            NRMI_OP(nrmi_usual_block)(c, what, s, usual, at, steps, first, second);
-        else if (steps == 8)
+        if (steps == 8 && (what != NRMI_INNER || from->g_step)) {
+            usual.g_step = 1;
             NRMI_OP(nrmi_usual_block)(c, what, s, usual, at, 8, first, second);
-        else
+        } else {
             NRMI_OP(nrmi_usual_block)(c, what, s, usual, at, steps, first, second);
+        }
         return;
     }
 #endif
