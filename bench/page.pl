@@ -103,6 +103,9 @@ sub read_results {
             push @machines, {peers => $peers,
                 (map { ($_, text($about->{$_})) } qw(processor isas caches cores)),
                 map { ($_, text($result->{$_})) } qw(compiler flags commit date)};
+            # Virtual machines call different processors by one name.
+            my $best = ($about->{isas} // [])->[-1];
+            $machines[-1]{processor} .= ", $best" if defined $best && !ref $best;
             my $times = ++$seen{$machines[-1]{processor}};
             $machines[-1]{processor} .= " ($times)" if $times > 1;
             $sample ||= $result->{sample};

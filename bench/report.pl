@@ -4,7 +4,7 @@
 #   perl bench/report.pl BENCH.json PEERS.jsonl          or: make report
 #
 # What bench/bench and bench/peers wrote; one of them may be missing. All of it goes to
-# bench/results/<processor>.json (results.pl), and RESULTS.md is made of that, so that both say the
+# bench/results/<machine>.json (results.pl), and RESULTS.md is made of that, so that both say the
 # same. Needs gnuplot. The colours are Okabe and Ito's, which differ for the colour-blind, too.
 use strict;
 use warnings;

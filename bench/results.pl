@@ -2,7 +2,7 @@
 # of what it did not, what bench/bench did.
 #
 #   my $results = results_of($peers_jsonl, $context, $rows);   each may be undef
-#   write_results($results, $folder);     bench/results/<processor>.json; returns its name
+#   write_results($results, $folder);     bench/results/<machine>.json; returns its name
 #   my @tables = glance($results->{rows});        NCHW or NHWC, and the rows furthest from the limit
 #
 # A row: kind, pass (train, forward, infer, backward), layout, shape, model, dtype, threads, options
@@ -81,7 +81,10 @@ sub results_of {
 sub write_results {
     my ($results, $folder) = @_;
     my $json = JSON::PP->new->canonical;
-    my $name = lc($results->{machine}{processor}) =~ s/[^a-z0-9]+/-/gr =~ s/^-|-$//gr;
+    # Virtual machines call different processors by one name.
+    my $name = lc("$results->{machine}{processor} $results->{machine}{isas}[-1]");
+    $name =~ s/[^a-z0-9]+/-/g;
+    $name =~ s/^-|-$//g;
     mkdir $folder if !-d $folder;
     open my $out, '>', "$folder/$name.json" or die "$folder/$name.json: $!\n";
     print $out "{", join(",\n", map { "\"$_\": " . $json->allow_nonref->encode($results->{$_}) }

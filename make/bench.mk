@@ -81,7 +81,7 @@ bench-all: bench-build ## The same for every shape, one thing varied at a time: 
 	@perl bench/table.pl $(BENCH_JSON)
 
 .PHONY: report bench-diff
-report: ## bench/results/<processor>.json, RESULTS.md, charts: what bench and bench-peers measured
+report: ## bench/results/<machine>.json, RESULTS.md, charts: what bench and bench-peers measured
 	@command -v gnuplot >/dev/null || { echo "no gnuplot here (make deps-bench)"; exit 1; }
 	@perl bench/report.pl $(BENCH_JSON) build/bench/peers.jsonl
 	@if ls bench/results/*.json >/dev/null 2>&1; then perl bench/page.pl; fi
