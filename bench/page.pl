@@ -104,9 +104,10 @@ sub read_results {
                 (map { ($_, text($about->{$_})) } qw(processor isas caches cores)),
                 map { ($_, text($result->{$_})) } qw(compiler flags commit date)};
             # Virtual machines call different processors by one name.
-            my $best = ($about->{isas} // [])->[-1];
-            $machines[-1]{processor} .= ", $best" if defined $best && !ref $best;
-            my $times = ++$seen{$machines[-1]{processor}};
+            my ($best) = $machines[-1]{isas} =~ /([^, ]+)$/;
+            $machines[-1]{processor} .= ", $best"
+                if defined $best && $seen{$machines[-1]{processor}}++;
+            my $times = ++$seen{$machines[-1]{processor} . $machines[-1]{isas}};
             $machines[-1]{processor} .= " ($times)" if $times > 1;
             $sample ||= $result->{sample};
         }
