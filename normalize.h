@@ -8991,12 +8991,12 @@ static NRMI_SELDOM nrmi_two NRMI_OP(nrmi_term)(const nrmi_chunk *c, int what, in
                                                int part)
 {
     const int half = part ? 0 : at->half; /* parts of halves were made floats before */
-    if (row && what != NRMI_MOMENTS && what != NRMI_TOTAL)
-        NRMI_IN_ORDER; /* x and dy take turns */
     const size_t g_at = row ? along & (0 - at->g_step) : along * c->g_step;
     nrmi_stats s = *of_lane;
     nrmi_two t;
     nrmi_v x, g = s.k;
+    if (row && what != NRMI_MOMENTS && what != NRMI_TOTAL)
+        NRMI_IN_ORDER; /* x and dy take turns */
     if (what == NRMI_TOTAL) {
         x = NRMI_OP(nrmi_data)(half, at->x, x_at, m, part);
         t.a = part ? nrmi_keep(x, m) : x;
