@@ -6784,7 +6784,7 @@ static NRMI_NOINLINE void nrmi_forward_whole(const nrmi_job *j, nrmi_running *r,
     if (r->mean) {
         memcpy(r->mean + g, rm, 8 * count);
         memcpy(r->variance + g, rv, 8 * count);
-    } else if (count) {
+    } else {
         nrmi_move(j, r, g, count, rm, rv, !r->judge_only && r->all_finite);
     }
 }
