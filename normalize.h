@@ -9141,46 +9141,46 @@ static NRMI_NOINLINE void NRMI_OP(nrmi_totals)(nrmi_a (*s)[16], size_t lines, nr
         nrmi_store(to + i, NRMI_FOLD(i));
 }
 
-/* One block of a line, at most 128 values from `at` on, as 16 lanes: each lane's tree. */
+/* One block of a line, n <= 128 values from `at` on, as 16 lanes: each lane's tree of the steps.
+   What is left for the last step is made before the tree, in which it takes its place. */
 static NRMI_INLINE void NRMI_OP(nrmi_row_block)(const nrmi_chunk *c, int what,
-                                                const nrmi_stats *s, const nrmi_from *block,
-                                                size_t at, size_t n, nrmi_a *first,
-                                                nrmi_a *second)
+                                                const nrmi_stats *s, nrmi_from from, size_t at,
+                                                size_t n, nrmi_a *first, nrmi_a *second)
 {
-    /* a lane of its own is never part of a vector, but may have fewer steps */
-    const int whole = NRMI_W == 1 || n >= NRMI_BLOCK || n % 16 == 0;
-    const nrmi_from from = *block;
-    const int asked = !NRMI_FIXED || from.half; /* else it is no whole one of floats */
-    nrmi_from floats = from;
+    const size_t whole = n / 16, left = n % 16, done = n - left;
+    const nrmi_m all = nrmi_mask(NRMI_W);
+    nrmi_from last = from;
     size_t h;
 #if NRMI_HALVES
     nrmi_a space[2][NRMI_BLOCK];
-    if (from.half && !whole)
-        NRMI_OP(nrmi_to_floats)(&floats, space, 1, n, 0, 0);
+#endif
+    last.x += done * NRMI_OP(nrmi_bytes)(from.half);
+    last.dy = from.dy ? from.dy + done * NRMI_OP(nrmi_bytes)(from.half) : NULL;
+#if NRMI_HALVES
+    if (from.half && left)
+        NRMI_OP(nrmi_to_floats)(&last, space, 1, left, 0, 0);
 #endif
 #if NRMI_DOUBLE
     NRMI_ROLLED
 #endif
     for (h = 0; h < 16; h += NRMI_W) {
-        const size_t i = at + h;
-        const nrmi_m all = nrmi_mask(NRMI_W);
-        nrmi_two t;
-#define NRMI_WHOLE(j)                                                                            \
-    NRMI_OP(nrmi_term)(c, what, 1, s, &from, h + 16 * (j), h + 16 * (j), i + 16 * (j), all, 0)
-#define NRMI_LEFT(j) (n > 16 * (j) + h ? nrmi_least(n - 16 * (j)-h, NRMI_W) : 0)
-#define NRMI_PART(j)                                                                          \
-    NRMI_OP(nrmi_term)(c, what, 1, s, &floats, h + 16 * (j), h + 16 * (j), i + 16 * (j),      \
-                       nrmi_mask(NRMI_LEFT(j)), 1)
-        t.a = t.b = nrmi_set1(0);
-        if (NRMI_W == 1 && n > h)
-            NRMI_TREE(t, (nrmi_least(n, NRMI_BLOCK) - h + 15) / 16, NRMI_WHOLE);
-        else if (NRMI_W > 1 && whole && asked)
-            NRMI_TREE(t, nrmi_least(n, NRMI_BLOCK) / 16, NRMI_WHOLE);
-        else if (NRMI_W > 1)
-            NRMI_TREE(t, (n + 15) / 16, NRMI_PART);
+        nrmi_two t, rest;
+        rest.a = rest.b = nrmi_set1(0);
+        t = rest;
+#define NRMI_WHOLE(j)                                                                         \
+    NRMI_OP(nrmi_term)(c, what, 1, s, &from, h + 16 * (j), h + 16 * (j), at + h + 16 * (j), all, 0)
+#define NRMI_STEP(j) ((j) < whole ? NRMI_WHOLE(j) : rest)
+        if (NRMI_W == 1 && n > h) { /* a lane may have fewer steps, but never part of a vector */
+            NRMI_TREE(t, (n - h + 15) / 16, NRMI_WHOLE);
+        } else if (NRMI_W > 1) {
+            if (left)
+                rest = NRMI_OP(nrmi_term)(c, what, 1, s, &last, h, h, at + done + h,
+                                          nrmi_mask(left > h ? nrmi_least(left - h, NRMI_W) : 0),
+                                          1);
+            NRMI_TREE(t, (n + 15) / 16, NRMI_STEP);
+        }
 #undef NRMI_WHOLE
-#undef NRMI_LEFT
-#undef NRMI_PART
+#undef NRMI_STEP
         nrmi_store(first + h, t.a);
         if (what != NRMI_TOTAL)
             nrmi_store(second + h, t.b);
@@ -9188,20 +9188,18 @@ static NRMI_INLINE void NRMI_OP(nrmi_row_block)(const nrmi_chunk *c, int what,
 }
 
 #if NRMI_FIXED
-/* The same of `steps` whole steps of floats, of which nothing has to be asked: 0.6 of the
-   instructions. */
+/* The same of whole steps of floats, of which nothing has to be asked: 0.6 of the instructions. */
 static NRMI_INLINE void NRMI_OP(nrmi_usual_block)(const nrmi_chunk *c, int what,
-                                                  const nrmi_stats *s, nrmi_from from,
+                                                  const nrmi_stats *s, const nrmi_from *from,
                                                   size_t at, size_t steps, nrmi_a *first,
                                                   nrmi_a *second)
 {
     const nrmi_m all = nrmi_mask(NRMI_W);
     size_t h;
-    from.half = 0;
     for (h = 0; h < 16; h += NRMI_W) {
         nrmi_two t;
 #define NRMI_WHOLE(j)                                                                         \
-    NRMI_OP(nrmi_term)(c, what, 1, s, &from, h + 16 * (j), h + 16 * (j), at + h + 16 * (j), all, 0)
+    NRMI_OP(nrmi_term)(c, what, 1, s, from, h + 16 * (j), h + 16 * (j), at + h + 16 * (j), all, 0)
         NRMI_TREE(t, steps, NRMI_WHOLE);
 #undef NRMI_WHOLE
         nrmi_store(first + h, t.a);
@@ -9215,20 +9213,23 @@ static NRMI_INLINE void NRMI_OP(nrmi_block)(const nrmi_chunk *c, int what, const
                                             const nrmi_from *from, size_t at, size_t n,
                                             nrmi_a *first, nrmi_a *second)
 {
+    n = nrmi_least(n, NRMI_BLOCK);
 #if NRMI_FIXED
-    nrmi_from usual = *from;
-    const size_t steps = nrmi_least(n, NRMI_BLOCK) / 16;
-    if (!from->half && (n >= NRMI_BLOCK || n % 16 == 0)) {
-        if (steps == 8 && (what != NRMI_INNER || from->g_step)) {
-            usual.g_step = 1;
-            NRMI_OP(nrmi_usual_block)(c, what, s, usual, at, 8, first, second);
+    if (!from->half) {
+        nrmi_from floats = *from;
+        floats.half = 0;
+        if (n == NRMI_BLOCK && (what != NRMI_INNER || from->g_step)) {
+            floats.g_step = 1;
+            NRMI_OP(nrmi_usual_block)(c, what, s, &floats, at, 8, first, second);
+        } else if (n % 16 == 0) {
+            NRMI_OP(nrmi_usual_block)(c, what, s, &floats, at, n / 16, first, second);
         } else {
-            NRMI_OP(nrmi_usual_block)(c, what, s, usual, at, steps, first, second);
+            NRMI_OP(nrmi_row_block)(c, what, s, floats, at, n, first, second);
         }
         return;
     }
 #endif
-    NRMI_OP(nrmi_row_block)(c, what, s, from, at, n, first, second);
+    NRMI_OP(nrmi_row_block)(c, what, s, *from, at, n, first, second);
 }
 
 #if !NRMI_DOUBLE
