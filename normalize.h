@@ -9417,19 +9417,22 @@ static NRMI_NOINLINE void NRMI_OP(nrmi_column_rest)(nrmi_chunk *c)
 static NRMI_NOINLINE void NRMI_OP(nrmi_column_pilots)(nrmi_chunk *c)
 {
     const nrmi_v down = nrmi_set1((nrmi_a)0.03125);
-    size_t j;
+    nrmi_v of[4];
+    size_t j, k;
     for (j = 0; j < c->n; j += NRMI_W) {
         const nrmi_m m = nrmi_mask(nrmi_least(c->n - j, NRMI_W));
-#define NRMI_P1(k) nrmi_mul(NRMI_OP(nrmi_read)(c->x, c->at[k] + j, m, 1), down)
-#define NRMI_P2(k) nrmi_add(NRMI_P1(k), NRMI_P1((k) + 1))
-#define NRMI_P4(k) nrmi_add(NRMI_P2(k), NRMI_P2((k) + 2))
-#define NRMI_P8(k) nrmi_add(NRMI_P4(k), NRMI_P4((k) + 4))
-        nrmi_store((nrmi_a *)c->out + j,
-                   nrmi_add(nrmi_add(NRMI_P8(0), NRMI_P8(8)), nrmi_add(NRMI_P8(16), NRMI_P8(24))));
+        for (k = 0; k < 4; k++) {
+            const size_t *const at = c->at + 8 * k;
+#define NRMI_P1(i) nrmi_mul(NRMI_OP(nrmi_read)(c->x, at[i] + j, m, 1), down)
+#define NRMI_P2(i) nrmi_add(NRMI_P1(i), NRMI_P1((i) + 1))
+#define NRMI_P4(i) nrmi_add(NRMI_P2(i), NRMI_P2((i) + 2))
+            of[k] = nrmi_add(NRMI_P4(0), NRMI_P4(4));
 #undef NRMI_P1
 #undef NRMI_P2
 #undef NRMI_P4
-#undef NRMI_P8
+        }
+        nrmi_store((nrmi_a *)c->out + j,
+                   nrmi_add(nrmi_add(of[0], of[1]), nrmi_add(of[2], of[3])));
     }
 }
 /* Four values, `step` bytes apart, come to lie side by side. */
