@@ -1763,20 +1763,27 @@ static NRMI_INLINE __m256 nrmi_half_get_avx2(int dtype, const void *p)
         return _mm256_cvtph_ps(h);
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(h), 16));
 }
+/* Few constants: gcc makes each of them anew for each vector. */
+static NRMI_INLINE __m128i nrmi_bf16_avx2(__m256 x)
+{
+    const __m256i u = _mm256_castps_si256(x);
+    const __m256i odd = _mm256_srli_epi32(_mm256_slli_epi32(u, 15), 31);
+    const __m256i up = _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff));
+    const __m256 nan = _mm256_cmp_ps(x, x, _CMP_UNORD_Q);
+    __m256i h = _mm256_srli_epi32(_mm256_add_epi32(u, up), 16);
+    if (NRMI_RARELY(_mm256_movemask_ps(nan) != 0))
+        h = _mm256_blendv_epi8(
+            h, _mm256_or_si256(_mm256_srli_epi32(u, 16), _mm256_set1_epi32(0x40)),
+            _mm256_castps_si256(nan));
+    h = _mm256_permute4x64_epi64(_mm256_packus_epi32(h, h), 0xd8);
+    return _mm256_castsi256_si128(h);
+}
 static NRMI_INLINE void nrmi_half_put_avx2(int dtype, void *p, __m256 x)
 {
-    const __m256i u = _mm256_castps_si256(x), high = _mm256_srli_epi32(u, 16);
-    const __m256i even = _mm256_and_si256(high, _mm256_set1_epi32(1));
-    const __m256i up = _mm256_add_epi32(even, _mm256_set1_epi32(0x7fff));
-    const __m256i nan = _mm256_cmpgt_epi32(_mm256_and_si256(u, _mm256_set1_epi32(0x7fffffff)),
-                                           _mm256_set1_epi32(0x7f800000));
-    const __m256i h = _mm256_blendv_epi8(_mm256_srli_epi32(_mm256_add_epi32(u, up), 16),
-                                         _mm256_or_si256(high, _mm256_set1_epi32(0x40)), nan);
     if (dtype == NRM_F16)
         _mm_storeu_si128((__m128i *)p, _mm256_cvtps_ph(x, 0));
     else
-        _mm_storeu_si128((__m128i *)p, _mm256_castsi256_si128(_mm256_permute4x64_epi64(
-                                           _mm256_packus_epi32(h, h), 0xd8)));
+        _mm_storeu_si128((__m128i *)p, nrmi_bf16_avx2(x));
 }
 NRMI_DEFINE(size_t, nrmi_there_avx2, (__m256i m),
             nrmi_low_bits((unsigned)_mm256_movemask_ps(_mm256_castsi256_ps(m))))
