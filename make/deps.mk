@@ -17,13 +17,14 @@ FOR_CHECK := libclang-rt-dev valgrind clang-tidy cppcheck libomp-dev llvm
 FOR_FUZZ := libclang-rt-14-dev afl++ zip unzip
 
 # Of tests/cross/matrix: other compilers; compilers of other machines, their C libraries (which the
-# compilers only recommend) and the emulator; WASM, with clang's builtins, and node; Windows.
+# compilers only recommend) and the emulator; WASM, with clang's builtins, and node; Windows;
+# AVX-512 by other instructions.
 FOR_CROSS := gcc-11 gcc-12 clang-14 clang-16 clang-19 lld lld-16 musl-tools tcc \
     gcc-aarch64-linux-gnu gcc-arm-linux-gnueabihf gcc-riscv64-linux-gnu gcc-s390x-linux-gnu \
     gcc-powerpc64le-linux-gnu gcc-i686-linux-gnu libc6-dev-arm64-cross libc6-dev-armhf-cross \
     libc6-dev-riscv64-cross libc6-dev-s390x-cross libc6-dev-ppc64el-cross libc6-dev-i386-cross \
     qemu-user wasi-libc libclang-rt-14-dev-wasm32 libclang-rt-16-dev-wasm32 nodejs \
-    gcc-mingw-w64-x86-64-posix wine64 libclang-rt-dev
+    gcc-mingw-w64-x86-64-posix wine64 libclang-rt-dev libsimde-dev
 
 FOR_PACKAGES := cmake meson ninja-build pkg-config python3 python3-numpy python3-venv \
     clang-16 lld-16 nodejs dpkg-dev debhelper fakeroot lintian
