@@ -14,7 +14,7 @@ build/fuzz/normalize.o: normalize.h fuzz/one_isa.txt make/fuzz.mk
 	@mkdir -p $(@D)
 	@echo "clang $(FUZZ_SAN) normalize.h (26 s)"
 	@clang -std=gnu99 -O1 -g1 -fno-omit-frame-pointer $(FUZZ_SAN:fuzzer%=fuzzer-no-link%) \
-	    $(FUZZ_COUNT) $(CUT_UP) -DNORMALIZE_IMPLEMENTATION -o $@ -x c -c normalize.h
+	    $(FUZZ_COUNT) $(CUT_UP) $(NOT_RUN) -DNORMALIZE_IMPLEMENTATION -o $@ -x c -c normalize.h
 build/fuzz/%: fuzz/fuzz.c build/fuzz/normalize.o $(HEADERS)
 	@clang -std=gnu99 -O2 -g1 $(WARNINGS) $(CUT_UP) -DBED_ASAN -DTARGET='"$*"' -o $@.o -c $<
 	@clang $(FUZZ_SAN) -pthread -o $@ $@.o build/fuzz/normalize.o -lm
