@@ -9154,7 +9154,7 @@ static NRMI_INLINE void NRMI_OP(nrmi_row_block)(const nrmi_chunk *c, int what,
                                                 const nrmi_stats *s, nrmi_from from, size_t at,
                                                 size_t n, nrmi_a *first, nrmi_a *second)
 {
-    const size_t whole = n / 16, left = n % 16, done = n - left;
+    const size_t left = n % 16, done = n - left;
     const nrmi_m all = nrmi_mask(NRMI_W);
     nrmi_from last = from;
     size_t h;
@@ -9173,13 +9173,14 @@ static NRMI_INLINE void NRMI_OP(nrmi_row_block)(const nrmi_chunk *c, int what,
     for (h = 0; h < 16; h += NRMI_W) {
         nrmi_two t, rest;
         rest.a = rest.b = nrmi_set1(0);
-        t = rest;
 #define NRMI_WHOLE(j)                                                                         \
     NRMI_OP(nrmi_term)(c, what, 1, s, &from, h + 16 * (j), h + 16 * (j), at + h + 16 * (j), all, 0)
-#define NRMI_STEP(j) ((j) < whole ? NRMI_WHOLE(j) : rest)
-        if (NRMI_W == 1 && n > h) { /* a lane may have fewer steps, but never part of a vector */
+#define NRMI_STEP(j) (16 * (j) < done ? NRMI_WHOLE(j) : rest)
+        if (NRMI_W == 1 && n <= h) { /* a lane may have no step, but never part of a vector */
+            t = rest;
+        } else if (NRMI_W == 1) {
             NRMI_TREE(t, (n - h + 15) / 16, NRMI_WHOLE);
-        } else if (NRMI_W > 1) {
+        } else {
             if (left)
                 rest = NRMI_OP(nrmi_term)(c, what, 1, s, &last, h, h, at + done + h,
                                           nrmi_mask(left > h ? nrmi_least(left - h, NRMI_W) : 0),

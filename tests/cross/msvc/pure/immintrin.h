@@ -4,6 +4,7 @@
 #ifndef IMMINTRIN_H
 #define IMMINTRIN_H
 
+#define _CMP_UNORD_Q 3
 #define _CMP_LE_OQ 18
 
 typedef union __m128 {
@@ -62,6 +63,7 @@ __m256d _mm256_castsi256_pd(__m256i);
 __m256 _mm256_castsi256_ps(__m256i);
 __m128i _mm256_castsi256_si128(__m256i);
 __m256d _mm256_cmp_pd(__m256d, __m256d, int);
+__m256 _mm256_cmp_ps(__m256, __m256, int);
 __m256i _mm256_cmpeq_epi32(__m256i, __m256i);
 __m256i _mm256_cmpeq_epi64(__m256i, __m256i);
 __m256i _mm256_cmpgt_epi32(__m256i, __m256i);
