@@ -70,7 +70,7 @@ $(eval $(call build,san-thread,clang,$(SAN) -fsanitize=thread,6,inside))
 # make coverage. clang counts what is reached: it numbers conditions before it compiles for any
 # instruction set, and tells the copies of a text that includes itself apart. With -O1 for the loops
 # that are written out only then.
-COVER := -O1 -fprofile-instr-generate -fcoverage-mapping
+COVER := -O1 -fprofile-instr-generate -fcoverage-mapping -DTEST_IN_TURN
 $(eval $(call build,coverage,clang,$(COVER),11,normalize))
 
 # ---- Examples -----------------------------------------------------------------------------------

@@ -34,8 +34,10 @@ static void *first_start(void *arg)
 {
     first_call *f = (first_call *)arg;
     pthread_barrier_wait(&first_line);
+    POOL_TURN_BEGIN();
     f->status = nrm_layernorm(f->y, f->x, 3, 100, NULL, NULL, 1e-5);
     f->best = nrm_best_isa();
+    POOL_TURN_END();
     return NULL;
 }
 
@@ -409,8 +411,10 @@ static void *caller_start(void *arg)
     a.x = me->x, a.gamma = me->x, a.y = y, a.pool = pool_point(&pool);
     for (i = 0; i < CALLS; ++i) {
         memset(y, 0, CALL_VALUES * sizeof *y);
+        POOL_TURN_BEGIN();
         if (nrm_forward(&d, &a) != NRM_OK || !same_bits_f32(y, me->want, CALL_VALUES))
             ++me->differ;
+        POOL_TURN_END();
     }
     me->differ += pool.faults, me->tasks = pool.tasks;
     free(y);

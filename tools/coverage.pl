@@ -74,6 +74,8 @@ sub add_function {
     for (@{$function->{branches}}) {
         my ($from, $column, $to, $end, $true, $false, $file) = @$_;
         next if !$files[$file];
+        die "$header:$from: $true and $false: threads counted at once\n"
+            if $true > 2**62 || $false > 2**62; # a difference below 0
         my $both = $branches->{"$from $column $to $end"} ||= [0, 0, 0];
         $both->[0] += $true;
         $both->[1] += $false;
