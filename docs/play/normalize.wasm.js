@@ -4,7 +4,7 @@
 const built = {
 version: '0.2.0',
 compiler: 'clang version 16',
-code: '707751e9dff931770716148c5b1a40d3f3ccf2e66093bcc7c0d029bc6499a3d3',
+code: 'd8e2e32b0ac5ce30454b4b26944e59fbefe3f269e802df3afa9d7f0c906a5a87',
 simd: `
 H4sIAAAAAAACA9x8DXhdR3Xg/Nz77nvvvp8r6en3SfLc6z8pthMHgmxDwL6idmJCt4Gv7bI/3dgbm8TXL45liwCNIr04STHB
 EOE41C2UKE6oDcWsm9DEC4GIn7LeLtuqNGzdbr5WLYEGyG71Ub6tYSO055yZe999kpyvgXS/tk70ZubMzJmZc86cc+bvst2H
