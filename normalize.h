@@ -9103,7 +9103,13 @@ static NRMI_INLINE nrmi_a *NRMI_OP(nrmi_aligned)(nrmi_a *room)
 {
     return room + (64 - (uintptr_t)room % 64) % 64 / sizeof *room;
 }
-/* Vectors of halves, `leap` from one to the next, become floats, one after the other. */
+/* n values of a row become floats. */
+static NRMI_NOINLINE void NRMI_OP(nrmi_row_floats)(nrmi_a *to, const unsigned char *from, size_t n,
+                                                   int dtype)
+{
+    NRMI_OP(nrmi_pack_halves)(to, from, NULL, n, dtype);
+}
+/* Vectors of a column, `leap` from one to the next; and the first n values of each. */
 static NRMI_SELDOM void NRMI_OP(nrmi_floats_of)(nrmi_a *to, const unsigned char *from,
                                                 size_t vectors, size_t leap, int dtype)
 {
@@ -9119,23 +9125,12 @@ static NRMI_NOINLINE void NRMI_OP(nrmi_floats)(nrmi_a *to, const unsigned char *
     else
         NRMI_OP(nrmi_floats_of)(to, from, vectors, leap, NRM_BF16);
 }
-/* The first n values of each. */
 static NRMI_NOINLINE void NRMI_OP(nrmi_some_floats)(nrmi_a *to, const unsigned char *from, size_t n,
                                                     size_t vectors, size_t leap, int dtype)
 {
     size_t i;
     for (i = 0; i < vectors; i++)
-        nrmi_store(to + NRMI_W * i,
-                   NRMI_OP1(nrmi_half_part)(dtype, from + 2 * i * leap, nrmi_mask(n)));
-}
-/* n values of a row; and vectors of a column, of n values each. */
-static NRMI_NOINLINE void NRMI_OP(nrmi_row_floats)(nrmi_a *to, const unsigned char *from, size_t n,
-                                                   int dtype)
-{
-    const size_t left = n % NRMI_W;
-    if (left)
-        NRMI_OP(nrmi_some_floats)(to + n - left, from + 2 * (n - left), left, 1, 0, dtype);
-    NRMI_OP(nrmi_floats)(to, from, n / NRMI_W, NRMI_W, dtype);
+        NRMI_OP(nrmi_row_floats)(to + NRMI_W * i, from + 2 * i * leap, n, dtype);
 }
 static NRMI_NOINLINE void NRMI_OP(nrmi_column_floats)(nrmi_a *to, const unsigned char *from,
                                                       size_t vectors, size_t n, size_t leap,
