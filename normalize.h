@@ -6896,12 +6896,116 @@ static void nrmi_forward_lines(const nrmi_job *j, const nrmi_running *r, size_t 
     }
 }
 
+static size_t nrmi_group_values(const nrmi_job *j) /* without lengths, the most */
+{
+    return j->w.planes * j->w.fold * j->w.len;
+}
+
 typedef struct nrmi_forward {
     nrmi_running r;
     size_t at_once, stretches; /* groups of a unit, units of a sample */
     int whole;                 /* a unit has all samples: what it moves by is added in order */
     int broad;
+    int adds;                  /* x is the sum, which each unit adds first, of these two     */
+    const unsigned char *x, *res;
 } nrmi_forward;
+
+/* What a unit adds: groups g..g+count of sample o. */
+typedef struct nrmi_adding {
+    const nrmi_forward *f;
+    size_t o, g, count, pieces;
+} nrmi_adding;
+
+/* Whether the residual is added before anything else, and the sum then taken for x, which nothing
+   comes between. It is kept where the caller wants it; of rows, which stay in the caches until they
+   are read again, it may also lie where y goes. */
+static unsigned char *nrmi_sum_room(const nrmi_job *j)
+{
+    const nrmi_tile *t = &j->t;
+    const nrmi_call *q = j->q;
+    if (q->lengths || t->x_dtype != t->z_dtype || (!t->res && !t->sum))
+        return NULL;
+    if (t->sum)
+        return t->sum;
+    if (j->w.column || t->turns || q->q8 || t->z_dtype != t->dtype || t->out == q->a->add ||
+        t->out == q->a->gate || j->xp.line != j->yp.line || j->xp.sample != j->yp.sample)
+        return NULL;
+    return t->out;
+}
+static void nrmi_take_sum(nrmi_job *j, nrmi_forward *f)
+{
+    unsigned char *const sum = f->whole ? NULL : nrmi_sum_room(j);
+    f->adds = sum != NULL;
+    if (!sum)
+        return;
+    f->x = j->t.x;
+    f->res = j->t.res;
+    if (sum == j->t.out)
+        j->t.stream = 0;
+    j->t.x = sum;
+    j->t.res = NULL;
+    j->t.sum = NULL;
+}
+
+/* n values from place `at` on; packed elsewhere where they are halves, or no whole vectors. */
+static void nrmi_add_values(const nrmi_job *j, const nrmi_forward *f, size_t at, size_t n)
+{
+    const nrmi_kernels *k = j->t.dtype == NRM_F64 ? j->q->set->f64 : j->q->set->f32;
+    const size_t size = j->t.x_size, whole = size == 2 ? 0 : n - n % 16;
+    unsigned char *const sum = (unsigned char *)(uintptr_t)j->t.x + size * at;
+    double space[NRMI_Y_SPACE / 2];
+    nrmi_packing p = nrmi_packing_of(sum, n, f->x + size * at, n, 1, whole, j->t.x_dtype);
+    size_t i;
+    p.res = nrmi_shift(f->res, size * at);
+    if (whole)
+        k->pack(&p);
+    p.packed = (unsigned char *)space;
+    for (i = whole; i < n; i += p.n) {
+        p.n = nrmi_least(n - i, NRMI_Y_SPACE / 2);
+        p.x = (unsigned char *)(uintptr_t)(f->x + size * (at + i));
+        p.res = nrmi_shift(f->res, size * (at + i));
+        k->pack(&p);
+        p.x = sum + size * i;
+        k->unpack(&p);
+    }
+}
+
+/* A piece of the lines of a plane. */
+static void nrmi_add_unit(const nrmi_job *j, void *context, size_t index)
+{
+    const nrmi_adding *a = (const nrmi_adding *)context;
+    const nrmi_walk *w = &j->w;
+    const size_t step = w->column      ? w->len_step.x
+                        : w->fold == 1 ? w->group_step.x
+                                       : w->fold_step.x;
+    const size_t lanes = a->count * w->fold, lines = w->column ? w->len : lanes;
+    const size_t n = w->column ? lanes : w->len, p = index / a->pieces, i = index % a->pieces;
+    const size_t to = nrmi_share(lines, a->pieces, i + 1);
+    const size_t at = a->o * w->outer_step.x + p * w->plane_step.x + a->g * w->group_step.x;
+    size_t line = nrmi_share(lines, a->pieces, i);
+    if (step == n && line < to)
+        nrmi_add_values(j, a->f, at + line * step, (to - line) * n);
+    else
+        for (; line < to; line++)
+            nrmi_add_values(j, a->f, at + line * step, n);
+}
+static NRMI_NOINLINE void nrmi_add_first(const nrmi_job *j, const nrmi_forward *f, size_t o,
+                                         size_t g, size_t count)
+{
+    const size_t planes = j->w.planes;
+    nrmi_adding a;
+    size_t i;
+    a.f = f;
+    a.o = o;
+    a.g = g;
+    a.count = count;
+    a.pieces = j->pool && planes < nrmi_tasks(j) ? nrmi_tasks(j) / planes : 1;
+    if (j->pool && count * nrmi_group_values(j) >= nrmi_cut())
+        nrmi_on_pool(j, planes * a.pieces, nrmi_add_unit, &a);
+    else
+        for (a.pieces = 1, i = 0; i < planes; i++)
+            nrmi_add_unit(j, &a, i);
+}
 
 /* Groups g..g+count of all samples, and what running statistics move by. */
 static NRMI_NOINLINE void nrmi_forward_whole(const nrmi_job *j, nrmi_running *r, size_t g,
@@ -6935,6 +7039,8 @@ static void nrmi_forward_unit(const nrmi_job *j, void *context, size_t unit)
     const size_t count = g < all ? nrmi_least(all - g, f->at_once) : 0;
     if (!count || (!f->whole && !nrmi_values_in(j, o)))
         return;
+    if (f->adds)
+        nrmi_add_first(j, f, o, g, count);
     if (nrmi_goes_by_rows(j, r->moves))
         nrmi_forward_by_rows(j, r, o, g, g + count);
     else if (f->broad)
@@ -6945,14 +7051,10 @@ static void nrmi_forward_unit(const nrmi_job *j, void *context, size_t unit)
         nrmi_forward_groups(j, r, o, g, count, NULL, NULL);
 }
 
-/* How many stretches of `at_once` groups there are, and the values of a group. */
+/* How many stretches of `at_once` groups there are. */
 static size_t nrmi_stretches(const nrmi_job *j, size_t at_once)
 {
     return (j->w.groups + at_once - 1) / at_once;
-}
-static size_t nrmi_group_values(const nrmi_job *j) /* without lengths, the most */
-{
-    return j->w.planes * j->w.fold * j->w.len;
 }
 
 static nrm_status nrmi_run_forward(nrmi_job *j)
@@ -6961,6 +7063,7 @@ static nrm_status nrmi_run_forward(nrmi_job *j)
     nrmi_forward f;
     nrmi_running_start(j, &f.r);
     f.whole = f.r.moves && !f.r.in_stats;
+    nrmi_take_sum(j, &f);
     f.broad = !f.whole && nrmi_goes_broad(j);
     f.at_once = f.broad ? nrmi_broad_groups(j, NRMI_BROAD) : nrmi_groups_at_once(j, NRMI_TWICE);
     f.stretches = nrmi_stretches(j, f.at_once);
