@@ -3703,6 +3703,13 @@ static size_t nrmi_most_lanes(const nrmi_tile *t, int wide)
     return nrmi_crowded(t, wide) ? lanes / 2 : lanes;
 }
 
+/* Moments: whether their tile is as narrow as one in double. They pack a residual even where maps
+   do not. */
+static int nrmi_sums_packed(const nrmi_tile *t, const nrmi_kernels *k)
+{
+    return k->is_double || (t->res && nrmi_takes_more(t));
+}
+
 /* Packed values at once: four arrays share the room of two. A line of what is transposed has at
    most NRMI_ACROSS values, so that of the other direction there are 16, a line of cache. */
 static size_t nrmi_most_packed(const nrmi_tile *t, int is_double)
@@ -4050,10 +4057,35 @@ static nrmi_packing nrmi_packing_of(unsigned char *packed, size_t step, const un
     return p;
 }
 
+enum { NRMI_Y_SPACE = 512 };
+/* to = x + res of n values, to of which may be one of them; packed elsewhere where they are halves,
+   or no whole vectors. res may be NULL. */
+static NRMI_NOINLINE void nrmi_add_values(const nrmi_set *set, int dtype, unsigned char *to,
+                                          const unsigned char *x, const unsigned char *res,
+                                          size_t n)
+{
+    const nrmi_kernels *k = dtype == NRM_F64 ? set->f64 : set->f32;
+    const size_t size = nrmi_size((nrm_dtype)dtype), whole = size == 2 ? 0 : n - n % 16;
+    double space[NRMI_Y_SPACE / 2];
+    nrmi_packing p = nrmi_packing_of(to, n, x, n, 1, whole, dtype);
+    size_t i;
+    p.res = res;
+    if (whole)
+        k->pack(&p);
+    p.packed = (unsigned char *)space;
+    for (i = whole; i < n; i += p.n) {
+        p.n = nrmi_least(n - i, NRMI_Y_SPACE / 2);
+        p.x = (unsigned char *)(uintptr_t)(x + size * i);
+        p.res = nrmi_shift(res, size * i);
+        k->pack(&p);
+        p.x = to + size * i;
+        k->unpack(&p);
+    }
+}
+
 /* y of lines with coefficients of their own, from halves or to them. The kernel takes floats: as
    many at a time as stay in the first cache. In bf16 batch inference takes 0.65 to 1.0 of the time
    of a kernel that takes halves (Zen 3), and the object is 4 KB smaller. */
-enum { NRMI_Y_SPACE = 512 };
 static NRMI_NOINLINE void nrmi_y_of_halves(const nrmi_kernels *k, const nrmi_chunk *c)
 {
     const size_t pad = (nrmi_least(c->n, NRMI_Y_SPACE) + 15) & ~(size_t)15;
@@ -6029,7 +6061,7 @@ static NRMI_NOINLINE void nrmi_fold_moment_sums(const nrmi_job *j, const nrmi_ke
         first[i] = second[i] = 0;
     for (from = 0; from < lanes; from += n) {
         nrmi_tile t = nrmi_moment_tile(j, scale, o, g + group, f);
-        n = t.lanes = nrmi_least(lanes - from, nrmi_most_lanes(&t, k->is_double || t.res));
+        n = t.lanes = nrmi_least(lanes - from, nrmi_most_lanes(&t, nrmi_sums_packed(&t, k)));
         t.mean = pilots;
         nrmi_give_lanes(pilots, pilot + group, n, fold, f);
         nrmi_reduce_tile(j, k, &t, NRMI_MOMENTS, a, b);
@@ -6065,7 +6097,7 @@ static NRMI_NOINLINE void nrmi_moment_sums(const nrmi_job *j, const nrmi_kernels
     }
     for (from = 0; from < count;) {
         nrmi_tile t = nrmi_moment_tile(j, scale, o, g + from, 0);
-        t.lanes = nrmi_least(count - from, nrmi_most_lanes(&t, k->is_double || t.res));
+        t.lanes = nrmi_least(count - from, nrmi_most_lanes(&t, nrmi_sums_packed(&t, k)));
         t.mean = pilot + from;
         nrmi_reduce_tile(j, k, &t, NRMI_MOMENTS, first + from, second + from);
         from += t.lanes;
@@ -6947,29 +6979,6 @@ static void nrmi_take_sum(nrmi_job *j, nrmi_forward *f)
     j->t.sum = NULL;
 }
 
-/* n values from place `at` on; packed elsewhere where they are halves, or no whole vectors. */
-static void nrmi_add_values(const nrmi_job *j, const nrmi_forward *f, size_t at, size_t n)
-{
-    const nrmi_kernels *k = j->t.dtype == NRM_F64 ? j->q->set->f64 : j->q->set->f32;
-    const size_t size = j->t.x_size, whole = size == 2 ? 0 : n - n % 16;
-    unsigned char *const sum = (unsigned char *)(uintptr_t)j->t.x + size * at;
-    double space[NRMI_Y_SPACE / 2];
-    nrmi_packing p = nrmi_packing_of(sum, n, f->x + size * at, n, 1, whole, j->t.x_dtype);
-    size_t i;
-    p.res = nrmi_shift(f->res, size * at);
-    if (whole)
-        k->pack(&p);
-    p.packed = (unsigned char *)space;
-    for (i = whole; i < n; i += p.n) {
-        p.n = nrmi_least(n - i, NRMI_Y_SPACE / 2);
-        p.x = (unsigned char *)(uintptr_t)(f->x + size * (at + i));
-        p.res = nrmi_shift(f->res, size * (at + i));
-        k->pack(&p);
-        p.x = sum + size * i;
-        k->unpack(&p);
-    }
-}
-
 /* A piece of the lines of a plane. */
 static void nrmi_add_unit(const nrmi_job *j, void *context, size_t index)
 {
@@ -6982,12 +6991,14 @@ static void nrmi_add_unit(const nrmi_job *j, void *context, size_t index)
     const size_t n = w->column ? lanes : w->len, p = index / a->pieces, i = index % a->pieces;
     const size_t to = nrmi_share(lines, a->pieces, i + 1);
     const size_t at = a->o * w->outer_step.x + p * w->plane_step.x + a->g * w->group_step.x;
+    const size_t size = j->t.x_size;
     size_t line = nrmi_share(lines, a->pieces, i);
-    if (step == n && line < to)
-        nrmi_add_values(j, a->f, at + line * step, (to - line) * n);
-    else
-        for (; line < to; line++)
-            nrmi_add_values(j, a->f, at + line * step, n);
+    const size_t each = step == n ? to - line : 1; /* lines that are one */
+    for (; line < to; line += each) {
+        const size_t from = size * (at + line * step);
+        nrmi_add_values(j->q->set, j->t.x_dtype, (unsigned char *)(uintptr_t)j->t.x + from,
+                        a->f->x + from, nrmi_shift(a->f->res, from), each * n);
+    }
 }
 static NRMI_NOINLINE void nrmi_add_first(const nrmi_job *j, const nrmi_forward *f, size_t o,
                                          size_t g, size_t count)
@@ -7330,8 +7341,8 @@ static int nrmi_goes_together(const nrmi_job *j)
         (j->s > 1 && j->s < NRMI_SMALL) || j->q->d->kind == NRM_GROUP ||
         (j->w.len > NRMI_TOGETHER / 2 && j->q->a->accumulate))
         return 0;
-    return j->t.out && j->t.apart && !j->t.dsum && j->t.x_size == j->t.size && !j->q->lengths &&
-           (j->dgamma || j->dbeta);
+    return j->t.out && j->t.apart && (!j->t.dsum || j->t.dtype == NRM_F32) &&
+           j->t.x_size == j->t.size && !j->q->lengths && (j->dgamma || j->dbeta);
 }
 
 /* Sum k, of dbeta or of dgamma, of array i. */
@@ -7400,7 +7411,7 @@ static void nrmi_aim_together(nrmi_together *g, size_t row, size_t rows, size_t 
                        : (const void *)g->ones;
     c->lines = rows;
     c->n = n;
-    c->stream = t->stream && n > 32;
+    c->stream = t->stream && n > 32 && !t->dsum;
     c->mh = g->mh + g->slot;
     c->ml = g->ml + g->slot;
     c->s = g->s + g->slot;
@@ -7474,12 +7485,26 @@ static void nrmi_param_together(nrmi_together *g, size_t rows, size_t apart, siz
     g->j->q->set->f32->sums[1][NRMI_PARAM](&param);
 }
 
+/* dx of n columns, from column `from` on, of these rows. 0: not all of it is finite. */
+static int nrmi_dx_together(nrmi_together *g, size_t row, size_t rows, size_t from, size_t n)
+{
+    const nrmi_tile *t = &g->j->t;
+    nrmi_chunk *c = &g->c;
+    size_t i;
+    g->j->q->set->f32->map[NRMI_DX][0][1](c);
+    for (i = 0; t->dsum && c->finite && i < rows; i++) {
+        unsigned char *const dx = (unsigned char *)c->out + 4 * i * c->out_step;
+        const size_t at = (row + i * g->stride) * g->j->w.group_step.x + from;
+        nrmi_add_values(g->j->q->set, NRM_F32, dx, dx, t->dsum + 4 * at, n);
+    }
+    return c->finite;
+}
+
 /* What `rows` rows from row `row` on add to dgamma and dbeta of the columns from g->from on; in the
    first walk dx too, of all columns. 0: something did not fit float, and is to be done by the
    longer way. */
 static int nrmi_rows_together(nrmi_together *g, size_t row, size_t rows)
 {
-    const nrmi_kernels *k = g->j->q->set->f32;
     nrmi_chunk *c = &g->c;
     nrmi_lanes l;
     if (!g->alone || g->from == 0)
@@ -7493,12 +7518,12 @@ static int nrmi_rows_together(nrmi_together *g, size_t row, size_t rows)
         nrmi_param_together(g, rows, 1, c->top ? 0 : 8);
         return 1;
     }
-    k->map[NRMI_DX][0][1](c);
-    if (g->alone || g->n == g->j->w.len || !c->finite)
-        return c->finite;
+    if (!nrmi_dx_together(g, row, rows, g->from, g->n))
+        return 0;
+    if (g->alone || g->n == g->j->w.len)
+        return 1;
     nrmi_aim_together(g, row, rows, g->n, g->j->w.len - g->n);
-    k->map[NRMI_DX][0][1](c);
-    return c->finite;
+    return nrmi_dx_together(g, row, rows, g->n, g->j->w.len - g->n);
 }
 
 /* `rows` rows from row `row` on, g->stride apart: blocks of 8, or phase `phase` of one of 128. */
