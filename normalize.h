@@ -956,10 +956,16 @@ enum { NRMI_Y, NRMI_DX };
    adds to dbeta and dgamma; two lines are mapped at once. */
 enum { NRMI_HALVED = 1, NRMI_SCALED = 2, NRMI_STREAMED = 4, NRMI_GIVING = 8, NRMI_PAIRED = 16 };
 /* ... and what comes with CHANNEL's tensors, in the same reading: a residual is added to x, or dsum
-   to dx; the sum is kept; y is that of ReLU, or dy counts where that is not flat (MASKED: in sums).
-   Through packed values, batch inference of 32x64x56x56 with ReLU took 1.6 times as long in NCHW
-   and twice in NHWC, backward 2 and 2.3 times (Zen 3). */
-enum { NRMI_ADDED = 32, NRMI_KEPT = 64, NRMI_RECTIFIED = 128, NRMI_MORE = 224 };
+   to dx; the sum is kept, or dadd; add comes after y, late; y is that of ReLU, or dy counts where
+   that is not flat (MASKED: in sums). Through packed values, batch inference of 32x64x56x56 with
+   ReLU took 1.6 times as long in NCHW and twice in NHWC, backward 2 and 2.3 times (Zen 3). */
+enum {
+    NRMI_ADDED = 32,
+    NRMI_KEPT = 64,
+    NRMI_LATE = 128,
+    NRMI_RECTIFIED = 256,
+    NRMI_MORE = NRMI_ADDED | NRMI_KEPT | NRMI_LATE | NRMI_RECTIFIED
+};
 
 typedef struct nrmi_tile {
     const unsigned char *x, *res, *dy, *dsum; /* first element of the tile; NULL if absent      */
@@ -977,7 +983,7 @@ typedef struct nrmi_tile {
     unsigned char few;         /* a block is 8 of them                                           */
     unsigned char packs;       /* halves, which the kernels do not take as they lie              */
     unsigned char acts;        /* forward: something follows the norm; backward: has a slope     */
-    unsigned char relu;        /* CHANNEL: which is ReLU alone; forward: then it does not act    */
+    unsigned char relu, late;  /* ... of CHANNEL, which is ReLU; which has add, with ReLU at most */
     unsigned char gives;       /* backward: dadd or dgate is asked for                           */
     unsigned char turns;       /* what lies as y has to be transposed                            */
     unsigned char keeps;       /* sums leave the transposed dy where dx goes, which maps it      */
@@ -1029,7 +1035,8 @@ typedef struct nrmi_chunk {
     int half_param;                   /* INNER of rows: the same of gamma and beta              */
     int in_order;                     /* maps: line by line, as they follow one another         */
     int more;                         /* of NRMI_MORE                                           */
-    uintptr_t to_added, to_kept;      /* bytes from x to the residual and to sum; out to dsum   */
+    uintptr_t to_added, to_kept, to_late; /* bytes: x to the residual and to sum, out to add; or
+                                             out to dsum, dy to dadd and to add                 */
     int stream, finite;               /* dx: out: whether all of it is                          */
 } nrmi_chunk;
 
@@ -3435,8 +3442,9 @@ static void nrmi_start(const nrmi_call *q, nrmi_job *j, size_t *places)
     nrmi_start_types(q, &j->t);
     j->t.acts = d->act != NRM_IDENTITY || a->gate || ((f & NRMI_NEEDS_Y) && a->add);
     j->t.inner = (unsigned char)j->inner;
-    j->t.relu = d->act == NRM_RELU && !a->gate && !a->add && !j->inner;
-    if (j->t.relu && f & NRMI_NEEDS_Y)
+    j->t.relu = d->act == NRM_RELU && !a->gate && !j->inner;
+    j->t.late = a->add && (j->t.relu || d->act == NRM_IDENTITY) && !a->gate && !j->inner;
+    if (j->t.relu && !a->add && f & NRMI_NEEDS_Y)
         j->t.acts = 0;
     j->t.keeps = j->t.turns && q->verb == &nrmi_verbs[NRM_BACKWARD] && a->dx && !a->dresidual &&
                  !j->t.acts && !a->dadd && a->dx != a->x && a->dx != a->dsum;
@@ -3507,7 +3515,7 @@ static void nrmi_group_as_layer(nrmi_job *j, size_t g)
     j->kind = NRM_LAYER;
     j->inner = j->t.inner = 1;
     j->t.acts |= j->t.relu;
-    j->t.relu = 0;
+    j->t.relu = j->t.late = 0;
     j->c = q;
     nrmi_shift_tile(j->q, &j->t, x, y);
     j->gamma = nrmi_shift(j->gamma, params);
@@ -3678,13 +3686,23 @@ static int nrmi_makes_out(const nrmi_tile *t)
 {
     return t->out || t->dres || !t->dy;
 }
+/* dadd that is no input of what may have to be computed again. */
+static int nrmi_gives_dadd(const nrmi_tile *t)
+{
+    const nrm_args *a = t->call->a;
+    return t->relu && !a->dgate && nrmi_makes_out(t) && a->dadd != a->x && a->dadd != a->add &&
+           a->dadd != a->dsum;
+}
 /* Whether the kernels do all that comes between CHANNEL's tensors and them: NRMI_MORE. */
 static int nrmi_takes_more(const nrmi_tile *t)
 {
     if (!t->call->set->f32->more || t->dtype != NRM_F32 || t->turns || t->dres || t->tiny ||
         t->call->q8 || t->inner)
         return 0;
-    return (!t->acts || t->relu) && (!t->dy || (!t->res && !t->gives && !t->frozen && t->apart));
+    if (t->acts && !t->relu && !t->late)
+        return 0;
+    return !t->dy ||
+           (!t->res && !t->frozen && t->apart && (!t->gives || nrmi_gives_dadd(t)));
 }
 
 static size_t nrmi_most_lanes(const nrmi_tile *t, int wide)
@@ -3951,13 +3969,17 @@ static void nrmi_lanes_from(const nrmi_work *w, const nrmi_chunk *all, nrmi_chun
 static int nrmi_more_of(const nrmi_tile *t, const nrmi_kernels *k, int what, int gradient,
                         int sums)
 {
-    const int takes = k->more && !sums && what == NRMI_CHANNEL && nrmi_takes_more(t);
+    const int takes = k->more && what == NRMI_CHANNEL && nrmi_takes_more(t);
+    const int late = takes && t->late ? NRMI_LATE : 0, add = t->call->a->add != NULL;
+    const int relu = t->relu && (takes || !add) ? NRMI_RECTIFIED : 0;
     if (!gradient && !sums)
-        return (takes && t->res ? NRMI_ADDED : 0) | (takes && t->sum ? NRMI_KEPT : 0) |
-               (t->relu ? NRMI_RECTIFIED : 0);
-    if (!gradient || t->frozen || t->tiny || t->gives || !k->more || what != NRMI_CHANNEL)
-        return 0;
-    return (takes && t->dsum ? NRMI_ADDED : 0) | (t->relu ? NRMI_RECTIFIED : 0);
+        return (takes && t->res ? NRMI_ADDED : 0) | (takes && t->sum ? NRMI_KEPT : 0) | late | relu;
+    if (!gradient || t->frozen || t->tiny || !k->more || what != NRMI_CHANNEL || !relu ||
+        (t->gives && !takes))
+        return takes && !sums && gradient && t->dsum ? NRMI_ADDED : 0;
+    if (sums)
+        return late | relu;
+    return (takes && t->dsum ? NRMI_ADDED : 0) | (t->gives ? NRMI_KEPT : 0) | late | relu;
 }
 
 static void nrmi_open_work(nrmi_work *w, const nrmi_tile *t, const nrmi_kernels *k, int what,
@@ -3968,7 +3990,8 @@ static void nrmi_open_work(nrmi_work *w, const nrmi_tile *t, const nrmi_kernels 
     size_t i;
     const int gives = gradient && !sums && t->gives;
     const int more = nrmi_more_of(t, k, what, gradient, sums);
-    const int adds = (more & (NRMI_ADDED | NRMI_KEPT)) != 0;
+    const int acts = t->acts && !(more & (NRMI_LATE | NRMI_RECTIFIED));
+    const int adds = (more & (gradient ? NRMI_ADDED : NRMI_ADDED | NRMI_KEPT)) != 0;
     /* halves are read and written as they lie where nothing comes between */
     const int turns = t->turns && (gradient || !sums), q8 = !gradient && !sums && t->call->q8;
     const int direct = t->size == 2 && !t->packs && !k->is_double && !t->res && !t->sum &&
@@ -3987,13 +4010,13 @@ static void nrmi_open_work(nrmi_work *w, const nrmi_tile *t, const nrmi_kernels 
     w->packs_x = converts_x || t->scale > 0 || makes_xhat ||
                  (!adds && (t->res || (!sums && t->sum)));
     w->c.more = more;
-    w->acts = t->acts && !(more & NRMI_RECTIFIED);
-    w->gives = gives;
+    w->acts = acts;
+    w->gives = gives && !(more & NRMI_KEPT);
     w->most = nrmi_most_packed(t, k->is_double);
     w->ignores_x = gradient && !sums && t->frozen && !t->acts;
     w->packs_dy = gradient && (converts || w->acts || w->gives || turns);
     w->packs_out = !sums && (converts || (t->dsum && !adds) || !t->apart || q8 ||
-                             (!gradient && (turns || (t->acts && (direct || nrmi_acts_apart(t))))));
+                             (!gradient && (turns || (acts && (direct || nrmi_acts_apart(t))))));
     w->round = q8;
     w->c.half = direct && t->x_size == 2 ? t->dtype : 0;
     w->c.half_out = direct && !w->packs_out ? t->dtype : 0;
@@ -4033,9 +4056,9 @@ static void nrmi_open_work(nrmi_work *w, const nrmi_tile *t, const nrmi_kernels 
     if (q8)
         w->scale = (float *)(void *)nrmi_take_lanes(room, 4 * ((t->lanes + 15) & ~(size_t)15), 0);
     w->u = gradient && nrmi_crowded(t, k->is_double) ? nrmi_take(room, packed) : w->w;
-    if (q8 || (t->acts && (w->u != w->w || (!gradient && !sums && w->packs_out))))
+    if (q8 || (acts && (w->u != w->w || (!gradient && !sums && w->packs_out))))
         w->e = nrmi_take(room, packed);
-    if (t->acts) /* what is past a line's end acts too */
+    if (acts) /* what is past a line's end acts too */
         nrmi_clear(w, packed);
 }
 
@@ -4593,9 +4616,12 @@ static void nrmi_front(nrmi_work *w, const nrmi_span *s)
     w->c.x_step = s->apart * t->x_step;
     w->c.dy = dy;
     w->c.dy_step = s->apart * t->y_step;
-    if (w->c.more & (NRMI_ADDED | NRMI_KEPT) && !w->gradient) {
-        w->c.to_added = (uintptr_t)(t->res + 4 * x_at) - (uintptr_t)x;
-        w->c.to_kept = (uintptr_t)(t->sum + 4 * x_at) - (uintptr_t)x;
+    if (w->c.more && !w->gradient) {
+        w->c.to_added = (uintptr_t)nrmi_shift(t->res, 4 * x_at) - (uintptr_t)x;
+        w->c.to_kept = (uintptr_t)nrmi_shift(t->sum, 4 * x_at) - (uintptr_t)x;
+    } else if (w->c.more) {
+        w->c.to_late = (uintptr_t)nrmi_like_y(t, t->call->a->add, y_at) - (uintptr_t)dy;
+        w->c.to_kept = (uintptr_t)nrmi_like_y(t, t->call->a->dadd, y_at) - (uintptr_t)dy;
     }
     if (w->packs_x && !w->ignores_x) {
         p = nrmi_packing_of(w->z, step, x, w->c.x_step, s->lines, s->n, t->x_dtype);
@@ -5009,6 +5035,9 @@ static NRMI_NOINLINE void nrmi_again(nrmi_work *w, const nrmi_span *s, size_t ou
             double wide, dy_wide;
             if (c->more & NRMI_RECTIFIED) {
                 h = nrmi_product_f32((x - NRMI_OF(mh)) - NRMI_OF(ml), NRMI_OF(s)) + NRMI_OF(b);
+                if (c->more & NRMI_LATE)
+                    h += nrmi_f32_at(nrmi_like_y(t, t->call->a->add, nrmi_span_y(w, s)),
+                                     l * t->y_step + i);
                 dy = nrmi_positive_f32(h) ? dy : 0;
             }
             dy_wide = w->acts && !nrmi_finite((double)dy) ? nrmi_dy_wide(w, s, l, i)
@@ -5206,7 +5235,9 @@ static void nrmi_map_chunk(nrmi_work *w, const nrmi_span *s)
     c->stream = t->stream && !w->packs_out && s->n > 32;
     c->in_order = t->column && (t->x_step == s->n || s->n >= NRMI_LONG);
     if (w->gradient)
-        c->to_added = (uintptr_t)(t->dsum + 4 * out_at) - (uintptr_t)c->out;
+        c->to_added = (uintptr_t)nrmi_shift(t->dsum, 4 * out_at) - (uintptr_t)c->out;
+    else
+        c->to_late = (uintptr_t)nrmi_like_y(t, t->call->a->add, y_at) - (uintptr_t)c->out;
     if (w->gradient && t->frozen) {
         c->x = c->dy;
         c->x_step = c->dy_step;
@@ -5392,7 +5423,8 @@ static NRMI_NOINLINE void nrmi_map_in(nrmi_room *room, const nrmi_tile *given,
     }
 }
 
-/* dx from coefficients that are there takes no room: nothing is packed. */
+/* A map from coefficients that are there takes no room unless something acts on y: nothing else is
+   packed. */
 static NRMI_NOINLINE void nrmi_map_with_room(const nrmi_tile *t, const nrmi_kernels *k, int what,
                                              int gradient)
 {
@@ -5403,7 +5435,7 @@ static NRMI_NOINLINE void nrmi_map_with_room(const nrmi_tile *t, const nrmi_kern
 }
 static void nrmi_map(const nrmi_tile *t, const nrmi_kernels *k, int what, int gradient)
 {
-    if (t->coefs && gradient)
+    if (t->coefs && (gradient || !t->acts || nrmi_takes_more(t)))
         nrmi_map_in(NULL, t, k, what, gradient);
     else
         nrmi_map_with_room(t, k, what, gradient);
@@ -6407,7 +6439,8 @@ static int nrmi_goes_broad(const nrmi_job *j)
         return 0;
     if ((t->res || t->sum || t->dsum || (backward && t->acts)) && !nrmi_takes_more(t))
         return 0;
-    if (backward && (!t->out || t->gives || t->dres || t->frozen || !t->apart))
+    if (backward && (!t->out || (t->gives && !nrmi_takes_more(t)) || t->dres || t->frozen ||
+                     !t->apart))
         return 0;
     return w->groups * w->fold > most && w->fold <= NRMI_LANES && lane.x == 1 && lane.y == 1 &&
            w->group_step.x == w->fold && w->group_step.y == w->fold &&
@@ -9252,10 +9285,15 @@ static NRMI_INLINE void NRMI_OP(nrmi_stats_of)(const nrmi_chunk *c, int what, in
     }
 }
 
-/* dy where ReLU passes y, of deviation d, with these two coefficients. */
-static NRMI_INLINE nrmi_v NRMI_OP(nrmi_masked)(nrmi_v dy, nrmi_v d, nrmi_v k, nrmi_v b)
+/* dy, which lies at `at`, where ReLU passes y, of deviation d, with these two coefficients. */
+static NRMI_INLINE nrmi_v NRMI_OP(nrmi_masked)(const nrmi_chunk *c, int late, const void *at,
+                                               nrmi_v dy, nrmi_v d, nrmi_v k, nrmi_v b, nrmi_m m,
+                                               int part)
 {
-    return nrmi_choose(nrmi_add(nrmi_mul(d, k), b), dy, nrmi_set1(0));
+    nrmi_v u = nrmi_add(nrmi_mul(d, k), b);
+    if (NRMI_RARELY(late))
+        u = nrmi_add(u, NRMI_OP(nrmi_read)((const void *)((uintptr_t)at + c->to_late), 0, m, part));
+    return nrmi_choose(u, dy, nrmi_set1(0));
 }
 
 /* What the two sums add up: d and d*d of the pilot, or dy' (INNER: t) and dy' * xhat. `along` is
@@ -9296,7 +9334,8 @@ static NRMI_SELDOM nrmi_two NRMI_OP(nrmi_term)(const nrmi_chunk *c, int what, in
         t.a = nrmi_mul(t.a, nrmi_mul(g, s.k));
     d = NRMI_OP(nrmi_deviation)(x, s.mh, s.ml);
     if (what == NRMI_MASKED)
-        t.a = NRMI_OP(nrmi_masked)(t.a, d, s.k, s.b);
+        t.a = NRMI_OP(nrmi_masked)(c, c->more & NRMI_LATE, at->dy + dy_at * sizeof(nrmi_a), t.a, d,
+                                   s.k, s.b, m, part);
     t.b = nrmi_mul(t.a, nrmi_mul(d, s.r));
     if (part) {
         t.a = nrmi_keep(t.a, m);
@@ -9880,11 +9919,11 @@ static NRMI_INLINE int NRMI_OP(nrmi_how)(const nrmi_chunk *c, int what, int inne
 }
 
 #if NRMI_FIXED
-/* A vector with the residual, or with dsum; and the sum, kept. */
-static NRMI_INLINE nrmi_v NRMI_OP(nrmi_added)(const nrmi_chunk *c, const void *at, nrmi_v v,
-                                              nrmi_m m, int part)
+/* A vector and what lies so far from it: the residual, dsum, add; and sum or dadd, kept. */
+static NRMI_INLINE nrmi_v NRMI_OP(nrmi_added)(const void *at, uintptr_t to, nrmi_v v, nrmi_m m,
+                                              int part)
 {
-    return nrmi_add(v, NRMI_OP(nrmi_read)((const void *)((uintptr_t)at + c->to_added), 0, m, part));
+    return nrmi_add(v, NRMI_OP(nrmi_read)((const void *)((uintptr_t)at + to), 0, m, part));
 }
 static NRMI_INLINE void NRMI_OP(nrmi_kept)(const nrmi_chunk *c, const void *at, nrmi_v v, nrmi_m m,
                                            int part)
@@ -9910,15 +9949,20 @@ static NRMI_INLINE void NRMI_OP(nrmi_element)(const nrmi_chunk *c, int what, int
     nrmi_v d, w, y;
 #if NRMI_FIXED
     if (what == NRMI_Y && !inner && how & NRMI_ADDED)
-        x = NRMI_OP(nrmi_added)(c, at->x + j * sizeof(nrmi_a), x, m, part);
+        x = NRMI_OP(nrmi_added)(at->x + j * sizeof(nrmi_a), c->to_added, x, m, part);
     if (what == NRMI_Y && !inner && how & NRMI_KEPT)
         NRMI_OP(nrmi_kept)(c, at->x + j * sizeof(nrmi_a), x, m, part);
 #endif
     d = NRMI_OP(nrmi_deviation)(x, l->mh, l->ml);
     if (what == NRMI_DX) {
         w = NRMI_OP(nrmi_data)(half, at->dy, j, m, part);
-        if (NRMI_FIXED && !inner && how & NRMI_RECTIFIED)
-            w = NRMI_OP(nrmi_masked)(w, d, l->s, l->b);
+#if NRMI_FIXED
+        if (!inner && how & NRMI_RECTIFIED)
+            w = NRMI_OP(nrmi_masked)(c, how & NRMI_LATE, at->dy + j * sizeof(nrmi_a), w, d, l->s,
+                                     l->b, m, part);
+        if (!inner && how & NRMI_KEPT)
+            NRMI_OP(nrmi_kept)(c, at->dy + j * sizeof(nrmi_a), w, m, part);
+#endif
         y = nrmi_mul(w, inner ? nrmi_mul(o->g, l->k) : l->k);
         y = nrmi_sub(nrmi_sub(y, l->p), nrmi_mul(nrmi_mul(d, l->r), l->q));
         y = nrmi_mul(y, l->o);
@@ -9929,13 +9973,17 @@ static NRMI_INLINE void NRMI_OP(nrmi_element)(const nrmi_chunk *c, int what, int
         *all = nrmi_add(*all, part ? nrmi_keep(y, m) : y);
 #if NRMI_FIXED
         if (!inner && how & NRMI_ADDED)
-            y = NRMI_OP(nrmi_added)(c, to, y, m, part);
+            y = NRMI_OP(nrmi_added)(to, c->to_added, y, m, part);
 #endif
     } else {
         y = nrmi_mul(d, l->r);
         if (inner || NRMI_DOUBLE || how & NRMI_SCALED)
             y = nrmi_mul(y, inner ? o->g : l->k);
         y = nrmi_add(y, inner ? o->b : l->b);
+#if NRMI_FIXED
+        if (!inner && how & NRMI_LATE)
+            y = NRMI_OP(nrmi_added)(to, c->to_late, y, m, part);
+#endif
         if (!inner && how & NRMI_RECTIFIED)
             y = nrmi_relu(y);
     }
@@ -10057,16 +10105,18 @@ static NRMI_INLINE size_t NRMI_OP(nrmi_asked)(const nrmi_chunk *c, int what, int
                                               const nrmi_line *at, size_t j, nrmi_v *all)
 {
 #if NRMI_FIXED
-    const int kept = what == NRMI_Y ? NRMI_KEPT : 0, scaled = what == NRMI_Y ? NRMI_SCALED : 0;
-    const int come = how & (NRMI_ADDED | kept | scaled), stream = how & NRMI_STREAMED;
+    const int scaled = what == NRMI_Y ? NRMI_SCALED : 0, stream = how & NRMI_STREAMED;
+    const int come = how & (NRMI_ADDED | NRMI_KEPT | NRMI_LATE | scaled);
     const int acts = how & NRMI_RECTIFIED;
     if (how & NRMI_HALVED)
         return NRMI_OP(nrmi_in_order)(c, what, NRMI_HALVED | acts | (how & scaled), at, j, all);
     if (come == NRMI_ADDED)
         return NRMI_OP(nrmi_in_order)(c, what, NRMI_ADDED | acts | stream, at, j, all);
-    if (kept && come == (NRMI_ADDED | NRMI_KEPT))
+    if (what == NRMI_Y && come == NRMI_LATE)
+        return NRMI_OP(nrmi_in_order)(c, what, NRMI_LATE | acts | stream, at, j, all);
+    if (what == NRMI_Y && come == (NRMI_ADDED | NRMI_KEPT))
         return NRMI_OP(nrmi_in_order)(c, what, NRMI_ADDED | NRMI_KEPT | acts | stream, at, j, all);
-    if (what == NRMI_Y && come)
+    if (come)
         return NRMI_OP(nrmi_in_order)(c, what, how & ~NRMI_HALVED, at, j, all);
     if (acts)
         return NRMI_OP(nrmi_in_order)(c, what, NRMI_RECTIFIED | stream, at, j, all);
@@ -10233,14 +10283,16 @@ static NRMI_INLINE size_t NRMI_OP(nrmi_whole)(const nrmi_chunk *c, int what, int
     const int first = inner ? NRMI_PAIRED : NRMI_RECTIFIED;
     const int second = what == NRMI_DX && inner ? NRMI_GIVING : NRMI_STREAMED;
     const int rest = what == NRMI_DX && inner ? how & NRMI_STREAMED : 0;
-    const int kept = what == NRMI_Y ? NRMI_KEPT : 0, scaled = what == NRMI_Y ? NRMI_SCALED : 0;
-    const int come = inner ? 0 : how & (NRMI_ADDED | kept | scaled);
+    const int scaled = what == NRMI_Y ? NRMI_SCALED : 0;
+    const int come = inner ? 0 : how & (NRMI_ADDED | NRMI_KEPT | NRMI_LATE | scaled);
     const int asked = how & (NRMI_RECTIFIED | NRMI_STREAMED);
     if (come == NRMI_ADDED)
         return NRMI_OP(nrmi_vectors)(c, what, inner, NRMI_ADDED | asked, r, j, all);
-    if (kept && come == (NRMI_ADDED | NRMI_KEPT))
+    if (what == NRMI_Y && come == NRMI_LATE)
+        return NRMI_OP(nrmi_vectors)(c, what, inner, NRMI_LATE | asked, r, j, all);
+    if (what == NRMI_Y && come == (NRMI_ADDED | NRMI_KEPT))
         return NRMI_OP(nrmi_vectors)(c, what, inner, NRMI_ADDED | NRMI_KEPT | asked, r, j, all);
-    if (what == NRMI_Y && come)
+    if (come)
         return NRMI_OP(nrmi_vectors)(c, what, inner, how, r, j, all);
     if (how & first && how & second)
         return NRMI_OP(nrmi_vectors)(c, what, inner, rest | first | second, r, j, all);
