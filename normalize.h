@@ -3465,8 +3465,8 @@ static void nrmi_start(const nrmi_call *q, nrmi_job *j, size_t *places)
     j->t.apart = !(f & NRMI_NEEDS_DY) || (j->t.out != j->t.x && j->t.out != j->t.res &&
                                           j->t.out != j->t.dy && j->t.out != j->t.dsum);
     if (j->t.out == j->t.x || j->t.out == j->t.res || j->t.out == j->t.dy ||
-        j->t.out == a->add || j->t.out == a->gate || j->t.turns)
-        j->t.stream = 0;
+        j->t.out == a->add || j->t.out == a->gate || j->t.turns || (j->inner && j->t.dsum))
+        j->t.stream = 0; /* it is read or written once more */
     j->gamma = nrmi_reads_gamma(q) ? (const unsigned char *)a->gamma : NULL;
     j->beta = nrmi_reads_beta(q) ? (const unsigned char *)a->beta : NULL;
     j->dgamma = (unsigned char *)a->dgamma;
@@ -3686,23 +3686,19 @@ static int nrmi_makes_out(const nrmi_tile *t)
 {
     return t->out || t->dres || !t->dy;
 }
-/* dadd that is no input of what may have to be computed again. */
-static int nrmi_gives_dadd(const nrmi_tile *t)
-{
-    const nrm_args *a = t->call->a;
-    return t->relu && !a->dgate && nrmi_makes_out(t) && a->dadd != a->x && a->dadd != a->add &&
-           a->dadd != a->dsum;
-}
 /* Whether the kernels do all that comes between CHANNEL's tensors and them: NRMI_MORE. */
 static int nrmi_takes_more(const nrmi_tile *t)
 {
-    if (!t->call->set->f32->more || t->dtype != NRM_F32 || t->turns || t->dres || t->tiny ||
-        t->call->q8 || t->inner)
+    if (!t->call->set->f32->more || t->dtype != NRM_F32 || t->turns || t->tiny || t->call->q8 ||
+        t->inner)
         return 0;
     if (t->acts && !t->relu && !t->late)
         return 0;
-    return !t->dy ||
-           (!t->res && !t->frozen && t->apart && (!t->gives || nrmi_gives_dadd(t)));
+    if (!t->dy)
+        return 1;
+    if (t->gives && (!t->relu || t->call->a->dadd == t->call->a->add)) /* add is read again */
+        return 0;
+    return !t->res && !t->frozen && t->apart; /* no dx is not apart */
 }
 
 static size_t nrmi_most_lanes(const nrmi_tile *t, int wide)
@@ -3976,7 +3972,7 @@ static int nrmi_more_of(const nrmi_tile *t, const nrmi_kernels *k, int what, int
         return (takes && t->res ? NRMI_ADDED : 0) | (takes && t->sum ? NRMI_KEPT : 0) | late | relu;
     if (!gradient || t->frozen || t->tiny || !k->more || what != NRMI_CHANNEL || !relu ||
         (t->gives && !takes))
-        return takes && !sums && gradient && t->dsum ? NRMI_ADDED : 0;
+        return takes && !sums && t->dsum ? NRMI_ADDED : 0;
     if (sums)
         return late | relu;
     return (takes && t->dsum ? NRMI_ADDED : 0) | (t->gives ? NRMI_KEPT : 0) | late | relu;
@@ -6992,7 +6988,7 @@ static unsigned char *nrmi_sum_room(const nrmi_job *j)
         return NULL;
     if (t->sum)
         return t->sum;
-    if (j->w.column || t->turns || q->q8 || t->z_dtype != t->dtype || t->out == q->a->add ||
+    if (j->w.column || t->turns || q->q8 || t->out == q->a->add ||
         t->out == q->a->gate || j->xp.line != j->yp.line || j->xp.sample != j->yp.sample)
         return NULL;
     return t->out;
@@ -7044,7 +7040,7 @@ static NRMI_NOINLINE void nrmi_add_first(const nrmi_job *j, const nrmi_forward *
     a.g = g;
     a.count = count;
     a.pieces = j->pool && planes < nrmi_tasks(j) ? nrmi_tasks(j) / planes : 1;
-    if (j->pool && count * nrmi_group_values(j) >= nrmi_cut())
+    if (j->pool)
         nrmi_on_pool(j, planes * a.pieces, nrmi_add_unit, &a);
     else
         for (a.pieces = 1, i = 0; i < planes; i++)
@@ -7444,7 +7440,7 @@ static void nrmi_aim_together(nrmi_together *g, size_t row, size_t rows, size_t 
                        : (const void *)g->ones;
     c->lines = rows;
     c->n = n;
-    c->stream = t->stream && n > 32 && !t->dsum;
+    c->stream = t->stream && n > 32;
     c->mh = g->mh + g->slot;
     c->ml = g->ml + g->slot;
     c->s = g->s + g->slot;
@@ -7525,12 +7521,14 @@ static int nrmi_dx_together(nrmi_together *g, size_t row, size_t rows, size_t fr
     nrmi_chunk *c = &g->c;
     size_t i;
     g->j->q->set->f32->map[NRMI_DX][0][1](c);
-    for (i = 0; t->dsum && c->finite && i < rows; i++) {
+    if (!c->finite)
+        return 0;
+    for (i = 0; t->dsum && i < rows; i++) {
         unsigned char *const dx = (unsigned char *)c->out + 4 * i * c->out_step;
         const size_t at = (row + i * g->stride) * g->j->w.group_step.x + from;
         nrmi_add_values(g->j->q->set, NRM_F32, dx, dx, t->dsum + 4 * at, n);
     }
-    return c->finite;
+    return 1;
 }
 
 /* What `rows` rows from row `row` on add to dgamma and dbeta of the columns from g->from on; in the
@@ -9865,10 +9863,11 @@ static NRMI_INLINE void NRMI_OP(nrmi_lane_of)(const nrmi_chunk *c, int what, int
         l->p = NRMI_OP(nrmi_pick)(c->p, i, place);
         l->q = NRMI_OP(nrmi_pick)(c->q, i, place);
         l->o = NRMI_OP(nrmi_pick)(c->o, i, place);
-        if (NRMI_FIXED && !inner && how & NRMI_RECTIFIED)
+        if (NRMI_FIXED && how & NRMI_RECTIFIED) {
+            l->s = NRMI_OP(nrmi_pick)(c->s, i, place);
             l->b = NRMI_OP(nrmi_pick)(c->b, i, place);
-        if (NRMI_TWIN_SUMS(what, inner) ? c->level != NULL
-                                        : NRMI_FIXED && !inner && how & NRMI_RECTIFIED)
+        }
+        if (NRMI_TWIN_SUMS(what, inner) && c->level)
             l->s = NRMI_OP(nrmi_pick)(c->s, i, place);
     } else if (!inner) {
         l->b = NRMI_OP(nrmi_pick)(c->b, i, place);
@@ -9911,11 +9910,16 @@ static NRMI_INLINE void NRMI_OP(nrmi_next_line)(const nrmi_chunk *c, int what, n
     l->out += c->out_step * NRMI_OP(nrmi_bytes)(c->half_out);
 }
 
+#if NRMI_FIXED
+#define NRMI_TAKES(what, inner) ((inner) ? 0 : NRMI_MORE)
+#else
+#define NRMI_TAKES(what, inner) ((what) == NRMI_Y && !(inner) ? NRMI_RECTIFIED : 0)
+#endif
 static NRMI_INLINE int NRMI_OP(nrmi_how)(const nrmi_chunk *c, int what, int inner, int halves)
 {
-    const int more = inner ? 0 : NRMI_FIXED ? NRMI_MORE : what == NRMI_Y ? NRMI_RECTIFIED : 0;
+    (void)what;
     return (halves ? NRMI_HALVED : 0) | (c->k ? NRMI_SCALED : 0) |
-           (c->stream ? NRMI_STREAMED : 0) | (c->more & more);
+           (c->stream ? NRMI_STREAMED : 0) | (c->more & NRMI_TAKES(what, inner));
 }
 
 #if NRMI_FIXED
@@ -10877,6 +10881,7 @@ static const nrmi_kernels NRMI_OP(nrmi_kernels) = {
 #undef NRMI_HALVES
 #undef NRMI_FIXED
 #undef NRMI_MASKS
+#undef NRMI_TAKES
 #undef NRMI_PANEL
 #undef NRMI_TWIN
 #undef NRMI_TWINS

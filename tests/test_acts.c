@@ -1,7 +1,8 @@
 /* test_acts.c - what networks put around a norm, to the bit: each activation by its formula, add,
  * gate and their gradients by what they are made of, NaN, infinities and zeros of both signs, each
- * output asked for alone; every storage type, instruction set and layout. That statistics and sums
- * come out right under them is for the tests that ask the oracle.
+ * output asked for alone; every storage type, instruction set and layout. ReLU's gradient where it
+ * leaves float on its way. That statistics and sums come out right under them is for the tests that
+ * ask the oracle.
  */
 #include "../normalize.h"
 
@@ -343,7 +344,44 @@ static void test_isolated(nrm_dtype type, nrm_isa isa, nrm_layout layout, nrm_ac
               type_get(type, y[1], 8) < -1e38, "a gate of Inf and an add of +-Inf give infinities");
 }
 
-/* ---- 5 nothing there, and what reduces ------------------------------------------------------- */
+/* ---- 5 ReLU's gradient where statistics move ------------------------------------------------- */
+
+/* Of float: dx that overflows on its way, where y passes and where it does not, with add, dsum and
+   dadd; as scalar code has it, which takes another way. dadd is the same without dx. */
+static void test_far(nrm_isa isa, nrm_layout layout)
+{
+    static float x[VALUES], add[VALUES], dy[VALUES], dsum[VALUES], dx[2][VALUES], dadd[2][VALUES];
+    float gamma[CHANNELS], beta[CHANNELS], sums[2][2 * CHANNELS];
+    double mean[CHANNELS], rstd[CHANNELS];
+    const size_t next = layout == NRM_NHWC ? CHANNELS : 1; /* of one channel */
+    gen g = gen_seed(12);
+    scene s;
+    size_t i;
+    int k;
+    fill(&g, NRM_F32, add, 0), fill(&g, NRM_F32, dy, 0), fill(&g, NRM_F32, dsum, 0);
+    for (i = 0; i < VALUES; ++i) x[i] = i / next % 2 ? 1000 : -1000;
+    for (i = 0; i < CHANNELS; ++i) mean[i] = 0, rstd[i] = 1e-3, gamma[i] = 10, beta[i] = 0;
+    for (i = 0; i < 3; ++i) x[i * next] = 0, add[i * next] = i < 2 ? 1 : -1;
+    dy[0] = dy[2 * next] = 3e38f, dy[next] = -3e38f;
+    scene_of(&s, NRM_F32, isa, layout, NRM_RELU);
+    s.a.running_mean = s.a.running_var = NULL, s.a.mean = mean, s.a.rstd = rstd;
+    s.a.gamma = gamma, s.a.beta = beta, s.a.x = x, s.a.dy = dy, s.a.add = add, s.a.dsum = dsum;
+    for (k = 0; k < 2; ++k) {
+        s.a.isa = k ? isa : NRM_SCALAR;
+        s.a.dx = dx[k], s.a.dadd = dadd[k], s.a.dgamma = sums[k], s.a.dbeta = sums[k] + CHANNELS;
+        check(nrm_backward(&s.d, &s.a) == NRM_OK, "backward: status");
+    }
+    expect(NRM_F32, dx[1], dx[0], 1, "dx beyond float", &s);
+    expect(NRM_F32, dadd[1], dadd[0], 1, "dadd beside it", &s);
+    check(!memcmp(sums[0], sums[1], sizeof sums[0]), "dgamma and dbeta beside it");
+    check(dx[0][0] > 2e36f && dx[0][next] < -2e36f && fabsf(dx[0][2 * next]) < 1e36f,
+          "dx is %g, %g, %g", dx[0][0], dx[0][next], dx[0][2 * next]);
+    s.a.dx = NULL, s.a.dsum = NULL, s.a.dadd = dadd[0], memset(dadd[0], 0, sizeof dadd[0]);
+    check(nrm_backward(&s.d, &s.a) == NRM_OK, "backward without dx: status");
+    expect(NRM_F32, dadd[0], dadd[1], 1, "dadd without dx", &s);
+}
+
+/* ---- 6 nothing there, and what reduces ------------------------------------------------------- */
 
 /* No samples: nothing is read and nothing written, wherever the pointers lead. */
 static void test_empty(nrm_dtype type)
@@ -392,6 +430,7 @@ static void test_type(nrm_dtype type, nrm_isa isa)
         test_silu_ends(type, isa, (nrm_layout)layout);
         test_dadd_is_dy(type, isa, (nrm_layout)layout);
         test_equals(type, isa, (nrm_layout)layout);
+        if (type == NRM_F32) test_far(isa, (nrm_layout)layout);
         for (act = 0; act < ACTS; ++act) {
             if (!type_is_half(type)) test_made_of(type, isa, (nrm_layout)layout, (nrm_act)act);
             test_alone(type, isa, (nrm_layout)layout, (nrm_act)act);
