@@ -6420,8 +6420,8 @@ static int nrmi_sums_fit(const nrmi_job *j, int what, const double *p, const dou
 }
 
 /* Whether the map takes more lanes side by side than the sums: lines of usual floats or halves that
-   the kernels take as they lie. Whole lines, or 1024 lanes of longer ones, are fetched ahead by memory:
-   batch inference of 32x1024x14x14 in NHWC took 6.9 times as long by 256 lanes (Zen 3). */
+   the kernels take as they lie. Whole lines, or 1024 lanes of longer ones, are fetched ahead by
+   memory: batch inference of 32x1024x14x14 in NHWC took 6.9 times as long by 256 lanes (Zen 3). */
 static int nrmi_goes_broad(const nrmi_job *j)
 {
     const nrmi_tile *t = &j->t;
