@@ -3639,6 +3639,8 @@ typedef struct nrmi_work {
     float *scale;                /* q8: the largest |y| of each lane, then its scale, ...       */
     int round;                   /* ... found in round 1, used in round 2; 0: no q8             */
     size_t most;                 /* packed values at once                                       */
+    size_t shift;                /* bytes from a line of the cache to coefficients by place, as
+                                    to what they make: neither is read or written across two   */
     nrmi_chunk c, again;         /* for the kernel, and, of gradients, for y once more          */
     unsigned char *z, *w;        /* packed x and dy                                             */
     unsigned char *u, *e;        /* packed y before it acts; add, gate, dgate                   */
@@ -3850,9 +3852,10 @@ static void nrmi_prepare_usual(nrmi_work *w, int sums, nrmi_room *room)
 }
 
 /* Coefficients of lanes: whole vectors are read of them, so what follows the last is 0. */
-static unsigned char *nrmi_take_lanes(nrmi_room *room, size_t bytes, size_t used)
+static unsigned char *nrmi_take_lanes(const nrmi_work *w, nrmi_room *room, size_t bytes,
+                                      size_t used)
 {
-    unsigned char *const p = nrmi_take(room, bytes);
+    unsigned char *const p = nrmi_take(room, bytes + w->shift) + w->shift;
     memset(p + used, 0, bytes - used);
     return p;
 }
@@ -3868,8 +3871,8 @@ static void nrmi_prepare(nrmi_work *w, int sums, nrmi_room *room)
     if (w->what == NRMI_PARAM) {
         if (!t->acts)
             return;
-        w->again.g = nrmi_take_lanes(room, bytes, used);
-        w->again.b = nrmi_take_lanes(room, bytes, used);
+        w->again.g = nrmi_take_lanes(w, room, bytes, used);
+        w->again.b = nrmi_take_lanes(w, room, bytes, used);
         w->again.g_step = w->again.b_step = 1;
         for (i = 0; i < t->lanes; i++) {
             nrmi_put(w->k, w->again.g, i, t->g[i]);
@@ -3877,32 +3880,32 @@ static void nrmi_prepare(nrmi_work *w, int sums, nrmi_room *room)
         }
         return;
     }
-    w->c.mh = nrmi_take_lanes(room, bytes, used);
+    w->c.mh = nrmi_take_lanes(w, room, bytes, used);
     if (w->what != NRMI_MOMENTS) {
-        w->c.ml = nrmi_take_lanes(room, bytes, used);
-        w->c.r = nrmi_take_lanes(room, bytes, used);
+        w->c.ml = nrmi_take_lanes(w, room, bytes, used);
+        w->c.r = nrmi_take_lanes(w, room, bytes, used);
     }
     if (dx || (sums ? w->gradient && !channel : channel && (is_double || t->tiny)))
-        w->c.k = nrmi_take_lanes(room, bytes, used);
+        w->c.k = nrmi_take_lanes(w, room, bytes, used);
     if (dx) {
-        w->c.p = nrmi_take_lanes(room, bytes, used);
-        w->c.q = nrmi_take_lanes(room, bytes, used);
-        w->c.o = nrmi_take_lanes(room, bytes, used);
+        w->c.p = nrmi_take_lanes(w, room, bytes, used);
+        w->c.q = nrmi_take_lanes(w, room, bytes, used);
+        w->c.o = nrmi_take_lanes(w, room, bytes, used);
     } else if (!sums && channel) {
-        w->c.b = nrmi_take_lanes(room, bytes, used);
+        w->c.b = nrmi_take_lanes(w, room, bytes, used);
     }
     if (w->gradient && t->frozen && !sums) { /* dx = (dy * r) * k */
         memset((void *)(uintptr_t)w->c.mh, 0, bytes);
         w->c.ml = w->c.mh;
     }
     if (w->gradient && t->acts) {
-        w->again.mh = nrmi_take_lanes(room, bytes, used);
-        w->again.ml = nrmi_take_lanes(room, bytes, used);
-        w->again.r = nrmi_take_lanes(room, bytes, used);
+        w->again.mh = nrmi_take_lanes(w, room, bytes, used);
+        w->again.ml = nrmi_take_lanes(w, room, bytes, used);
+        w->again.r = nrmi_take_lanes(w, room, bytes, used);
         if (channel) {
-            w->again.b = nrmi_take_lanes(room, bytes, used);
+            w->again.b = nrmi_take_lanes(w, room, bytes, used);
             if (is_double || t->tiny)
-                w->again.k = nrmi_take_lanes(room, bytes, used);
+                w->again.k = nrmi_take_lanes(w, room, bytes, used);
         }
     }
     if (!is_double && !t->odd) {
@@ -3959,6 +3962,13 @@ static void nrmi_lanes_from(const nrmi_work *w, const nrmi_chunk *all, nrmi_chun
     if (w->what == NRMI_CHANNEL)
         NRMI_FROM(b);
 #undef NRMI_FROM
+}
+
+/* Bytes from a line of the cache to a coefficient of the first value of out, if it lies as far from
+   one as the value, in coefficients. */
+static size_t nrmi_shift_of(const unsigned char *out, size_t size, size_t coefficient)
+{
+    return (uintptr_t)out % 64 / size * coefficient % 64;
 }
 
 /* What of NRMI_MORE the kernels do. */
@@ -4035,6 +4045,8 @@ static void nrmi_open_work(nrmi_work *w, const nrmi_tile *t, const nrmi_kernels 
         for (i = 0; i < 2 * NRMI_PIECE; i++)
             nrmi_put(k, w->units, i, i < NRMI_PIECE ? 0 : 1);
     }
+    if (w->place && !sums && !w->packs_out)
+        w->shift = nrmi_shift_of(t->out, t->size, k->size);
     if (t->coefs)
         nrmi_lanes_from(w, t->coefs, &w->c, 0);
     else
@@ -4050,7 +4062,8 @@ static void nrmi_open_work(nrmi_work *w, const nrmi_tile *t, const nrmi_kernels 
     if (w->packs_dy || (gradient && t->dsum && !adds))
         w->w = nrmi_take(room, packed);
     if (q8)
-        w->scale = (float *)(void *)nrmi_take_lanes(room, 4 * ((t->lanes + 15) & ~(size_t)15), 0);
+        w->scale = (float *)(void *)nrmi_take_lanes(w, room, 4 * ((t->lanes + 15) & ~(size_t)15),
+                                                    0);
     w->u = gradient && nrmi_crowded(t, k->is_double) ? nrmi_take(room, packed) : w->w;
     if (q8 || (acts && (w->u != w->w || (!gradient && !sums && w->packs_out))))
         w->e = nrmi_take(room, packed);
@@ -5320,10 +5333,10 @@ static void nrmi_repeat(const nrmi_work *w, const void *array, size_t times, siz
         memcpy(to + times * bytes, to, w->k->size * ahead);
 }
 
-/* Lines that follow one another: `times` of them are one. What is stored past the caches begins on
-   a line of the cache, so the first `ahead` values come by themselves, as does what is left: with
-   both ends of each line through the caches, inference of 32x64x56x56 took 6 times as long for
-   tensors as malloc aligns them (Zen 3). */
+/* Lines that follow one another: `times` of them are one. It begins on a line of the cache, so the
+   first `ahead` values come by themselves, as does what is left: with both ends of each line stored
+   in part, inference as malloc aligns took 6 times as long for 32x64x56x56, past the caches, and
+   1.7 times for 1x64x112x112, in them (Zen 3). */
 static void nrmi_map_joined(nrmi_work *w, size_t times, size_t ahead)
 {
     const nrmi_tile *const t = w->t;
@@ -5401,9 +5414,10 @@ static NRMI_NOINLINE void nrmi_map_in(nrmi_room *room, const nrmi_tile *given,
     t.times = 1;
     if (joins && !t.coefs)
         t.times = nrmi_least(nrmi_most_lanes(&t, k->is_double) / t.lanes, t.len);
-    if (t.stream && t.column && (uintptr_t)t.out % 64) {
-        ahead = joins ? (64 - (uintptr_t)t.out % 64) / t.size : 0;
-        t.stream = (unsigned char)joins;
+    if (t.column && (uintptr_t)t.out % 64) {
+        const int shifts = joins && t.size > 2 && t.len * t.lanes > 256;
+        ahead = shifts ? (64 - (uintptr_t)t.out % 64) / t.size : 0;
+        t.stream &= (unsigned char)shifts;
     }
     nrmi_open_work(&w, &t, k, what, gradient, 0, room);
     for (;; w.round++) {
@@ -6470,11 +6484,12 @@ typedef struct nrmi_broad {
 enum { NRMI_BROAD_STEP = NRMI_BROAD + 32 }; /* what follows the last is read as well */
 
 /* Its arrays: four of y, seven of dx, or, with ReLU, nine of fewer lanes. */
-static void nrmi_open_broad(nrmi_broad *w, unsigned char *space, int gradient, int masked)
+static void nrmi_open_broad(nrmi_broad *w, unsigned char *space, size_t shift, int gradient,
+                            int masked)
 {
     const size_t step = 4 * (masked ? NRMI_BROAD_STEP * 7 / 9 / 16 * 16 : NRMI_BROAD_STEP);
     nrmi_chunk *c = &w->c;
-    unsigned char *const at = space + (64 - (uintptr_t)space % 64) % 64;
+    unsigned char *const at = space + (64 - (uintptr_t)space % 64) % 64 + shift;
     memset(c, 0, sizeof *c);
     w->lanes = 0;
     c->mh = at;
@@ -6920,10 +6935,10 @@ static NRMI_NOINLINE int nrmi_broad_stats(nrmi_broad *w, const nrmi_job *j, cons
 static NRMI_NOINLINE int nrmi_forward_broad(const nrmi_job *j, const nrmi_running *r, size_t o,
                                            size_t g, size_t count)
 {
-    unsigned char space[4 * 4 * NRMI_BROAD_STEP + 64];
+    unsigned char space[4 * 4 * NRMI_BROAD_STEP + 128];
     nrmi_broad w;
     size_t at, n;
-    nrmi_open_broad(&w, space, 0, 0);
+    nrmi_open_broad(&w, space, nrmi_shift_of(j->t.out, j->t.size, 4), 0, 0);
     for (at = 0; at < count; at += n) {
         n = nrmi_least(count - at, nrmi_piece_groups(j));
         if (!nrmi_broad_stats(&w, j, r, o, g + at, n))
@@ -8047,11 +8062,11 @@ static NRMI_NOINLINE size_t nrmi_broad_sums(const nrmi_job *j, size_t o, size_t 
 static NRMI_NOINLINE int nrmi_broad_dx(const nrmi_job *j, size_t o, size_t g, size_t count,
                                       const double *p, const double *q)
 {
-    unsigned char space[7 * 4 * NRMI_BROAD_STEP + 64];
+    unsigned char space[7 * 4 * NRMI_BROAD_STEP + 128];
     double mean[NRMI_AT_ONCE + 8], rstd[NRMI_AT_ONCE + 8];
     nrmi_broad w;
     size_t at, n;
-    nrmi_open_broad(&w, space, 1, j->t.relu);
+    nrmi_open_broad(&w, space, nrmi_shift_of(j->t.out, j->t.size, 4), 1, j->t.relu);
     for (at = 0; at < count; at += n) {
         n = nrmi_few_groups(j, count - at);
         nrmi_read_stats(j, o, g + at, n, mean, rstd);
@@ -8232,11 +8247,11 @@ static void nrmi_known_stats(const nrmi_job *j, size_t g, size_t count, double *
 /* By broad lines. 0: one of them is not of the usual kind. */
 static NRMI_NOINLINE int nrmi_known_broad(const nrmi_job *j, size_t g, size_t count)
 {
-    unsigned char space[4 * 4 * NRMI_BROAD_STEP + 64];
+    unsigned char space[4 * 4 * NRMI_BROAD_STEP + 128];
     double mean[NRMI_AT_ONCE + 8], rstd[NRMI_AT_ONCE + 8];
     nrmi_broad w;
     size_t at, n;
-    nrmi_open_broad(&w, space, 0, 0);
+    nrmi_open_broad(&w, space, nrmi_shift_of(j->t.out, j->t.size, 4), 0, 0);
     for (at = 0; at < count; at += n) {
         n = nrmi_few_groups(j, count - at);
         nrmi_known_stats(j, g + at, n, mean, rstd);
