@@ -3,8 +3,8 @@
 # Two modules: a browser without SIMD128 takes the second one, and it is timed beside the first.
 # Without the compiler there are none, and the check is skipped.
 PLAY_CC   ?= clang-16
-PLAY_FLAGS = --target=wasm32-wasi -mexec-model=reactor -std=gnu99 -O2 $(WARNINGS) \
-    -Wl,--strip-all -Wl,-z,stack-size=1048576
+PLAY_FLAGS = --target=wasm32-wasi -mexec-model=reactor -std=gnu99 -O2 -fno-unroll-loops \
+    $(WARNINGS) -Wl,--strip-all -Wl,-z,stack-size=1048576
 PLAY_FROM := docs/play/play.c tests/test_golden_hashes.c normalize.h bench/shapes.h \
     bench/textbook.h $(HEADERS) make/play.mk
 
