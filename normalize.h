@@ -6457,10 +6457,9 @@ static int nrmi_goes_broad(const nrmi_job *j)
     if (!w->column || j->inner || t->dtype == NRM_F64 || t->packs || t->turns || j->q->lengths ||
         j->q->d->affine_per_sample || t->x_size != t->size)
         return 0;
-    if ((t->res || t->sum || t->dsum || (backward && t->acts)) && !nrmi_takes_more(t))
+    if ((t->res || t->sum || t->dsum || t->gives || (backward && t->acts)) && !nrmi_takes_more(t))
         return 0;
-    if (backward && (!t->out || (t->gives && !nrmi_takes_more(t)) || t->dres || t->frozen ||
-                     !t->apart))
+    if (backward && (!t->out || t->dres || t->frozen || !t->apart))
         return 0;
     return w->groups * w->fold > most && w->fold <= NRMI_LANES && lane.x == 1 && lane.y == 1 &&
            w->group_step.x == w->fold && w->group_step.y == w->fold &&
@@ -7068,7 +7067,7 @@ static NRMI_NOINLINE void nrmi_add_first(const nrmi_job *j, const nrmi_forward *
     if (j->pool)
         nrmi_on_pool(j, planes * a.pieces, nrmi_add_unit, &a);
     else
-        for (a.pieces = 1, i = 0; i < planes; i++)
+        for (i = 0; i < planes; i++)
             nrmi_add_unit(j, &a, i);
 }
 
