@@ -7012,8 +7012,8 @@ static unsigned char *nrmi_sum_room(const nrmi_job *j)
         return NULL;
     if (t->sum)
         return t->sum;
-    if (j->w.column || t->turns || q->q8 || t->out == q->a->add ||
-        t->out == q->a->gate || j->xp.line != j->yp.line || j->xp.sample != j->yp.sample)
+    if (j->w.column || t->turns || q->q8 || q->a->y == q->a->add || q->a->y == q->a->gate ||
+        j->xp.line != j->yp.line || j->xp.sample != j->yp.sample)
         return NULL;
     return t->out;
 }
