@@ -872,6 +872,13 @@ NRM_API float nrm_f16_to_f32(uint16_t);  /* exact */
 #define NRMI_RARELY(condition) (condition)
 #endif
 
+/* Asks for a line of the cache that will be stored to; the address need not be one. */
+#if defined(__GNUC__)
+#define NRMI_FETCH(address) __builtin_prefetch((const void *)(address), 1)
+#else
+#define NRMI_FETCH(address) ((void)(address))
+#endif
+
 /* Reads before it come before those after it. Where a block's dy was read first and then its x,
    backward of rows from memory took 1.1 to 1.4 times as long as where they took turns (Zen 3). */
 #if NRMI_GNU
@@ -3372,15 +3379,15 @@ static void nrmi_start_pool(const nrmi_call *q, nrmi_job *j)
 }
 
 /* Whether stores may go past the caches: all lines of the output begin at the same place of a line
-   of the cache, so that all but its ends are whole lines. Where many lines are stored to both ways,
-   that is slow: 1.5 to 3 times for planes of 14 x 14, 2.1 times for rows of 128 floats (Zen 4). */
+   of the cache, so that all but its ends are whole lines. Where lines are short, too much is stored
+   through the caches as well: planes of 14 x 14 took 1.5 to 3 times as long (Zen 4). */
 static int nrmi_lines_whole(const nrmi_call *q, const nrmi_job *j)
 {
     const nrm_pitch *pitch = q->verb->flags & NRMI_NEEDS_DY ? &q->xp : &q->yp;
     const size_t line = j->s > 1 || j->layout == NRM_NCHW ? pitch->line : 0;
     const uintptr_t out = (uintptr_t)j->t.out;
     return (q->size * (line | pitch->sample)) % 64 == 0 && out % q->size == 0 &&
-           (out % 64 == 0 || j->w.column || q->size * j->w.len >= 2048);
+           (out % 64 == 0 || j->w.column || q->size * j->w.len >= 512);
 }
 
 /* What one position, or one channel, makes alike: the layouts, if it lies so in x and y. */
@@ -10032,12 +10039,47 @@ static NRMI_INLINE void NRMI_OP(nrmi_element)(const nrmi_chunk *c, int what, int
         nrmi_store(to, y);
 }
 
+/* Past the caches go whole lines of them; halves do not. With AVX2, whose vector is half of one,
+   layer norm of 4096x768 16 bytes off a line took 1.4 times as long where a first or last vector
+   did so alone (Zen 3). */
+static NRMI_INLINE size_t NRMI_OP(nrmi_unit)(const nrmi_chunk *c)
+{
+    const size_t line = 64 / sizeof(nrmi_a);
+    return NRMI_W > 1 && NRMI_W < line && c->stream && !c->half_out ? line : NRMI_W;
+}
+/* Where whole vectors from place j on end, which go past the caches by whole lines. */
+static NRMI_INLINE size_t NRMI_OP(nrmi_end)(const nrmi_chunk *c, size_t j)
+{
+    return c->n - ((c->n - j) & (NRMI_OP(nrmi_unit)(c) - 1));
+}
 /* Places before the output's next line of cache; short lines in the caches do without. */
 static NRMI_INLINE size_t NRMI_OP(nrmi_head)(const nrmi_chunk *c, int halves, const nrmi_line *at)
 {
     const size_t size = NRMI_OP(nrmi_bytes)(halves ? c->half_out : 0);
-    const size_t past = (uintptr_t)at->out / size % NRMI_W;
-    return past && c->n > (c->stream ? 2u : 8u) * NRMI_W ? NRMI_W - past : 0;
+    const size_t unit = NRMI_OP(nrmi_unit)(c), past = (uintptr_t)at->out / size & (unit - 1);
+    return past && c->n > (c->stream ? 2 * unit : 8u * NRMI_W) ? unit - past : 0;
+}
+/* Where lines are stored past the caches, their ends, if they are parts of lines of the cache, are
+   not, and each would wait for memory. Those 4 lines after l, and after the next one of two, are
+   asked for: rows of 128 floats, 16 bytes off a line, take 0.7 of the time (Zen 3). */
+static NRMI_INLINE void NRMI_OP(nrmi_fetch_ends)(const nrmi_chunk *c, const nrmi_line *l, int two)
+{
+    const size_t step = c->out_step * sizeof(nrmi_a);
+    if (NRMI_W == 1 || !c->stream || c->half_out || (uintptr_t)l->out % 64 == 0)
+        return;
+    NRMI_FETCH((uintptr_t)l->out + 4 * step);
+    if (two)
+        NRMI_FETCH((uintptr_t)l->out + 5 * step);
+}
+/* Of n places, those before `head` and from j on come as parts of vectors: the mask of the part at
+   place i, and the place of the next. */
+static NRMI_INLINE nrmi_m NRMI_OP(nrmi_part)(size_t i, size_t head, size_t n)
+{
+    return nrmi_mask(nrmi_least((i < head ? head : n) - i, NRMI_W));
+}
+static NRMI_INLINE size_t NRMI_OP(nrmi_next_part)(size_t i, size_t head, size_t j)
+{
+    return i >= head || (NRMI_W * sizeof(nrmi_a) < 64 && i + NRMI_W < head) ? i + NRMI_W : j;
 }
 
 /* Vectors side by side, from place j on, of `lines` lines: the coefficients of places stay in
@@ -10105,17 +10147,17 @@ static NRMI_INLINE void NRMI_OP(nrmi_places)(const nrmi_chunk *c, int what, int 
     for (j = head; j + vectors * NRMI_W <= n; j += vectors * NRMI_W)
         NRMI_OP(nrmi_panel)(c, what, inner, vectors, &at, line, lines, j, nrmi_mask(NRMI_W), 0,
                             all);
-    for (i = head ? 0 : j; i < n; i = i < head ? j : i + NRMI_W) {
-        const nrmi_m m = nrmi_mask(i < head ? head : nrmi_least(n - i, NRMI_W));
+    for (i = head ? 0 : j; i < n; i = NRMI_OP(nrmi_next_part)(i, head, j)) {
+        const nrmi_m m = NRMI_OP(nrmi_part)(i, head, n);
         NRMI_OP(nrmi_panel)(c, what, inner, 1, &at, line, lines, i, m, 1, all);
     }
 }
 
-/* Whole vectors of places, from place j on; returns where they end. */
+/* Whole vectors of places, from place j to `end`, which is returned. */
 static NRMI_INLINE size_t NRMI_OP(nrmi_in_order)(const nrmi_chunk *c, int what, int how,
-                                                 const nrmi_line *at, size_t j, nrmi_v *all)
+                                                 const nrmi_line *at, size_t j, size_t end,
+                                                 nrmi_v *all)
 {
-    const size_t end = c->n - (c->n - j) % NRMI_W;
     const nrmi_m m = nrmi_mask(NRMI_W);
     nrmi_other o;
     nrmi_lane l;
@@ -10124,7 +10166,7 @@ static NRMI_INLINE size_t NRMI_OP(nrmi_in_order)(const nrmi_chunk *c, int what, 
         NRMI_OP(nrmi_lane_of)(c, what, 0, how, j, 1, &l);
         NRMI_OP(nrmi_element)(c, what, 0, how, &l, &o, at, j, m, 0, all, NULL);
     }
-    return j;
+    return end;
 }
 
 /* The same, with what does not change asked before the loop: what comes with the tensor, y's second
@@ -10132,27 +10174,30 @@ static NRMI_INLINE size_t NRMI_OP(nrmi_in_order)(const nrmi_chunk *c, int what, 
 static NRMI_INLINE size_t NRMI_OP(nrmi_asked)(const nrmi_chunk *c, int what, int how,
                                               const nrmi_line *at, size_t j, nrmi_v *all)
 {
+    const size_t end = NRMI_OP(nrmi_end)(c, j);
 #if NRMI_FIXED
     const int scaled = what == NRMI_Y ? NRMI_SCALED : 0, stream = how & NRMI_STREAMED;
     const int come = how & (NRMI_ADDED | NRMI_KEPT | NRMI_LATE | scaled);
     const int acts = how & NRMI_RECTIFIED;
     if (how & NRMI_HALVED)
-        return NRMI_OP(nrmi_in_order)(c, what, NRMI_HALVED | acts | (how & scaled), at, j, all);
+        return NRMI_OP(nrmi_in_order)(c, what, NRMI_HALVED | acts | (how & scaled), at, j, end,
+                                      all);
     if (come == NRMI_ADDED)
-        return NRMI_OP(nrmi_in_order)(c, what, NRMI_ADDED | acts | stream, at, j, all);
+        return NRMI_OP(nrmi_in_order)(c, what, NRMI_ADDED | acts | stream, at, j, end, all);
     if (what == NRMI_Y && come == NRMI_LATE)
-        return NRMI_OP(nrmi_in_order)(c, what, NRMI_LATE | acts | stream, at, j, all);
+        return NRMI_OP(nrmi_in_order)(c, what, NRMI_LATE | acts | stream, at, j, end, all);
     if (what == NRMI_Y && come == (NRMI_ADDED | NRMI_KEPT))
-        return NRMI_OP(nrmi_in_order)(c, what, NRMI_ADDED | NRMI_KEPT | acts | stream, at, j, all);
+        return NRMI_OP(nrmi_in_order)(c, what, NRMI_ADDED | NRMI_KEPT | acts | stream, at, j, end,
+                                      all);
     if (come)
-        return NRMI_OP(nrmi_in_order)(c, what, how & ~NRMI_HALVED, at, j, all);
+        return NRMI_OP(nrmi_in_order)(c, what, how & ~NRMI_HALVED, at, j, end, all);
     if (acts)
-        return NRMI_OP(nrmi_in_order)(c, what, NRMI_RECTIFIED | stream, at, j, all);
+        return NRMI_OP(nrmi_in_order)(c, what, NRMI_RECTIFIED | stream, at, j, end, all);
     if (stream)
-        return NRMI_OP(nrmi_in_order)(c, what, NRMI_STREAMED, at, j, all);
-    return NRMI_OP(nrmi_in_order)(c, what, 0, at, j, all);
+        return NRMI_OP(nrmi_in_order)(c, what, NRMI_STREAMED, at, j, end, all);
+    return NRMI_OP(nrmi_in_order)(c, what, 0, at, j, end, all);
 #else
-    return NRMI_OP(nrmi_in_order)(c, what, how, at, j, all);
+    return NRMI_OP(nrmi_in_order)(c, what, how, at, j, end, all);
 #endif
 }
 
@@ -10168,9 +10213,10 @@ static NRMI_INLINE void NRMI_OP(nrmi_straight)(const nrmi_chunk *c, int what, in
     o.g = o.b = nrmi_set1(0);
     for (line = 0; line < c->lines; line++) {
         head = NRMI_OP(nrmi_head)(c, NRMI_HALVES, &at);
+        NRMI_OP(nrmi_fetch_ends)(c, &at, 0);
         j = NRMI_OP(nrmi_asked)(c, what, how, &at, head, all);
-        for (i = head ? 0 : j; i < c->n; i = i < head ? j : c->n) {
-            const nrmi_m m = nrmi_mask(i < head ? head : c->n - i);
+        for (i = head ? 0 : j; i < c->n; i = NRMI_OP(nrmi_next_part)(i, head, j)) {
+            const nrmi_m m = NRMI_OP(nrmi_part)(i, head, c->n);
             NRMI_OP(nrmi_lane_of)(c, what, 0, how, i, 1, &l);
             NRMI_OP(nrmi_element)(c, what, 0, how, &l, &o, &at, i, m, 1, all, NULL);
         }
@@ -10272,11 +10318,11 @@ static NRMI_INLINE void NRMI_OP(nrmi_place)(const nrmi_chunk *c, int what, int i
 #endif
 }
 
-/* Whole vectors of floats from place j on; returns where they end. */
+/* Whole vectors of floats, from place j to `end`, which is returned. */
 static NRMI_INLINE size_t NRMI_OP(nrmi_vectors)(const nrmi_chunk *c, int what, int inner, int how,
-                                                const nrmi_twin *r, size_t j, nrmi_v *all)
+                                                const nrmi_twin *r, size_t j, size_t end,
+                                                nrmi_v *all)
 {
-    const size_t end = c->n - (c->n - j) % NRMI_W;
     const nrmi_m m = nrmi_mask(NRMI_W);
     const size_t g_step = NRMI_W & (0 - c->g_step), b_step = NRMI_W & (0 - c->b_step);
     size_t g = j & (0 - c->g_step), b = j & (0 - c->b_step);
@@ -10299,7 +10345,7 @@ static NRMI_INLINE size_t NRMI_OP(nrmi_vectors)(const nrmi_chunk *c, int what, i
         }
         NRMI_OP(nrmi_place)(c, what, inner, how, r, &o, j, m, 0, all);
     }
-    return j;
+    return end;
 }
 
 /* The same, with two questions answered before the loop, and not for each vector: half of the
@@ -10307,6 +10353,7 @@ static NRMI_INLINE size_t NRMI_OP(nrmi_vectors)(const nrmi_chunk *c, int what, i
 static NRMI_INLINE size_t NRMI_OP(nrmi_whole)(const nrmi_chunk *c, int what, int inner, int how,
                                               const nrmi_twin *r, size_t j, nrmi_v *all)
 {
+    const size_t end = NRMI_OP(nrmi_end)(c, j);
 #if NRMI_FIXED
     const int first = inner ? NRMI_PAIRED : NRMI_RECTIFIED;
     const int second = what == NRMI_DX && inner ? NRMI_GIVING : NRMI_STREAMED;
@@ -10315,22 +10362,23 @@ static NRMI_INLINE size_t NRMI_OP(nrmi_whole)(const nrmi_chunk *c, int what, int
     const int come = inner ? 0 : how & (NRMI_ADDED | NRMI_KEPT | NRMI_LATE | scaled);
     const int asked = how & (NRMI_RECTIFIED | NRMI_STREAMED);
     if (come == NRMI_ADDED)
-        return NRMI_OP(nrmi_vectors)(c, what, inner, NRMI_ADDED | asked, r, j, all);
+        return NRMI_OP(nrmi_vectors)(c, what, inner, NRMI_ADDED | asked, r, j, end, all);
     if (what == NRMI_Y && come == NRMI_LATE)
-        return NRMI_OP(nrmi_vectors)(c, what, inner, NRMI_LATE | asked, r, j, all);
+        return NRMI_OP(nrmi_vectors)(c, what, inner, NRMI_LATE | asked, r, j, end, all);
     if (what == NRMI_Y && come == (NRMI_ADDED | NRMI_KEPT))
-        return NRMI_OP(nrmi_vectors)(c, what, inner, NRMI_ADDED | NRMI_KEPT | asked, r, j, all);
+        return NRMI_OP(nrmi_vectors)(c, what, inner, NRMI_ADDED | NRMI_KEPT | asked, r, j, end,
+                                     all);
     if (come)
-        return NRMI_OP(nrmi_vectors)(c, what, inner, how, r, j, all);
+        return NRMI_OP(nrmi_vectors)(c, what, inner, how, r, j, end, all);
     if (how & first && how & second)
-        return NRMI_OP(nrmi_vectors)(c, what, inner, rest | first | second, r, j, all);
+        return NRMI_OP(nrmi_vectors)(c, what, inner, rest | first | second, r, j, end, all);
     if (how & first)
-        return NRMI_OP(nrmi_vectors)(c, what, inner, rest | first, r, j, all);
+        return NRMI_OP(nrmi_vectors)(c, what, inner, rest | first, r, j, end, all);
     if (how & second)
-        return NRMI_OP(nrmi_vectors)(c, what, inner, rest | second, r, j, all);
-    return NRMI_OP(nrmi_vectors)(c, what, inner, rest, r, j, all);
+        return NRMI_OP(nrmi_vectors)(c, what, inner, rest | second, r, j, end, all);
+    return NRMI_OP(nrmi_vectors)(c, what, inner, rest, r, j, end, all);
 #else
-    return NRMI_OP(nrmi_vectors)(c, what, inner, how, r, j, all);
+    return NRMI_OP(nrmi_vectors)(c, what, inner, how, r, j, end, all);
 #endif
 }
 
@@ -10343,6 +10391,7 @@ static NRMI_INLINE void NRMI_OP(nrmi_along)(const nrmi_chunk *c, int what, int i
     size_t i, j, head;
     NRMI_OP(nrmi_open_twin)(c, what, inner, how, line, at, &r);
     head = n <= 2 * NRMI_W ? 0 : NRMI_OP(nrmi_head)(c, how & NRMI_HALVED, &r.at);
+    NRMI_OP(nrmi_fetch_ends)(c, &r.at, how & NRMI_PAIRED);
     o.g = o.b = nrmi_set1(0);
     j = head;
     if (how & NRMI_HALVED)
@@ -10354,8 +10403,8 @@ static NRMI_INLINE void NRMI_OP(nrmi_along)(const nrmi_chunk *c, int what, int i
         }
     else
         j = NRMI_OP(nrmi_whole)(c, what, inner, how, &r, j, all);
-    for (i = head ? 0 : j; i < n; i = i < head ? j : n) {
-        const nrmi_m m = nrmi_mask(i < head ? head : n - i);
+    for (i = head ? 0 : j; i < n; i = NRMI_OP(nrmi_next_part)(i, head, j)) {
+        const nrmi_m m = NRMI_OP(nrmi_part)(i, head, n);
         if (inner)
             o = NRMI_OP(nrmi_other_of)(c, what, how & NRMI_HALVED, i, 1, m, 1);
         NRMI_OP(nrmi_place)(c, what, inner, how, &r, &o, i, m, 1, all);
