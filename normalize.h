@@ -10382,6 +10382,16 @@ static NRMI_INLINE size_t NRMI_OP(nrmi_whole)(const nrmi_chunk *c, int what, int
 #endif
 }
 
+/* Whether the ends of a line may be whole vectors that reach over places that are done: these come
+   out alike once more, unless it is themselves that they are made of. Of planes of 7 x 7 inference
+   takes 0.7 of the time that parts of vectors take (AVX2, Zen 3). */
+static NRMI_INLINE int NRMI_OP(nrmi_overlaps)(const nrmi_chunk *c, int inner, int how,
+                                              const nrmi_line *at)
+{
+    return NRMI_W > 1 && !inner && !(how & ~(NRMI_SCALED | NRMI_RECTIFIED)) && c->n >= NRMI_W &&
+           at->out != at->x && at->out != at->dy;
+}
+
 static NRMI_INLINE void NRMI_OP(nrmi_along)(const nrmi_chunk *c, int what, int inner, int how,
                                             size_t line, nrmi_line *at, nrmi_v *all)
 {
@@ -10403,6 +10413,13 @@ static NRMI_INLINE void NRMI_OP(nrmi_along)(const nrmi_chunk *c, int what, int i
         }
     else
         j = NRMI_OP(nrmi_whole)(c, what, inner, how, &r, j, all);
+    if (NRMI_OP(nrmi_overlaps)(c, inner, how, &r.at)) {
+        size_t ends = (head > 0) + (j < n);
+        for (i = head ? 0 : n - NRMI_W; ends > 0; ends--, i = n - NRMI_W)
+            NRMI_OP(nrmi_place)(c, what, inner, how & (NRMI_SCALED | NRMI_RECTIFIED), &r, &o, i,
+                                nrmi_mask(NRMI_W), 0, all);
+        return;
+    }
     for (i = head ? 0 : j; i < n; i = NRMI_OP(nrmi_next_part)(i, head, j)) {
         const nrmi_m m = NRMI_OP(nrmi_part)(i, head, n);
         if (inner)
