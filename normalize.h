@@ -9539,10 +9539,9 @@ static NRMI_INLINE void NRMI_OP(nrmi_row_block)(const nrmi_chunk *c, int what,
         } else if (NRMI_W == 1) {
             NRMI_TREE(t, (n - h + 15) / 16, NRMI_WHOLE);
         } else {
-            if (left)
+            if (left > h)
                 rest = NRMI_OP(nrmi_term)(c, what, 1, s, &last, h, h, at + done + h,
-                                          nrmi_mask(left > h ? nrmi_least(left - h, NRMI_W) : 0),
-                                          1);
+                                          nrmi_mask(nrmi_least(left - h, NRMI_W)), 1);
             NRMI_TREE(t, (n + 15) / 16, NRMI_STEP);
         }
 #undef NRMI_WHOLE
