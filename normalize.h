@@ -10383,7 +10383,7 @@ static NRMI_INLINE size_t NRMI_OP(nrmi_whole)(const nrmi_chunk *c, int what, int
 
 /* Whether the ends of a line may be whole vectors that reach over places that are done: these come
    out alike once more, unless it is themselves that they are made of. Inference of planes of 7 x 7
-   took 0.85 of the time with parts of vectors (AVX2, Zen 3). */
+   takes 0.85 of the time that parts of vectors take (AVX2, Zen 3). */
 static NRMI_INLINE int NRMI_OP(nrmi_overlaps)(const nrmi_chunk *c, int inner, int how,
                                               const nrmi_line *at)
 {
