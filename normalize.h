@@ -10483,7 +10483,7 @@ static NRMI_INLINE void NRMI_OP(nrmi_map)(nrmi_chunk *given, int what, int place
     for (line = 0; place && !straight && line < c->lines; line += each)
         NRMI_OP(nrmi_places)(c, what, inner, line, nrmi_least(c->lines - line, each), &all);
     at = NRMI_OP(nrmi_line_of)(c, what, 0);
-    brief = NRMI_FIXED && !place && !inner && c->n >= NRMI_W && c->n <= 8 * NRMI_W &&
+    brief = NRMI_FIXED && !place && !inner && c->n >= NRMI_W && c->n <= 16 * NRMI_W &&
             !(how & ~(what == NRMI_Y ? NRMI_RECTIFIED : NRMI_SCALED));
     if (brief && how & NRMI_RECTIFIED)
         NRMI_OP(nrmi_short_lines)(c, what, NRMI_RECTIFIED, &all);
