@@ -10413,7 +10413,7 @@ static NRMI_INLINE void NRMI_OP(nrmi_along)(const nrmi_chunk *c, int what, int i
     else
         j = NRMI_OP(nrmi_whole)(c, what, inner, how, &r, j, all);
     if (NRMI_OP(nrmi_overlaps)(c, inner, how, &r.at)) {
-        size_t ends = (head > 0) + (j < n);
+        int ends = (head > 0) + (j < n);
         for (i = head ? 0 : n - NRMI_W; ends > 0; ends--, i = n - NRMI_W)
             NRMI_OP(nrmi_place)(c, what, inner, how & (NRMI_SCALED | NRMI_RECTIFIED), &r, &o, i,
                                 nrmi_mask(NRMI_W), 0, all);
