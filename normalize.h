@@ -10063,12 +10063,11 @@ static NRMI_INLINE size_t NRMI_OP(nrmi_head)(const nrmi_chunk *c, int halves, co
    asked for: rows of 128 floats, 16 bytes off a line, take 0.7 of the time (Zen 3). */
 static NRMI_INLINE void NRMI_OP(nrmi_fetch_ends)(const nrmi_chunk *c, const nrmi_line *l, int two)
 {
-    const size_t step = c->out_step * sizeof(nrmi_a);
     if (NRMI_W == 1 || !c->stream || c->half_out || (uintptr_t)l->out % 64 == 0)
         return;
-    NRMI_FETCH((uintptr_t)l->out + 4 * step);
+    NRMI_FETCH((uintptr_t)l->out + 4 * c->out_step * sizeof(nrmi_a));
     if (two)
-        NRMI_FETCH((uintptr_t)l->out + 5 * step);
+        NRMI_FETCH((uintptr_t)l->out + 5 * c->out_step * sizeof(nrmi_a));
 }
 /* Of n places, those before `head` and from j on come as parts of vectors: the mask of the part at
    place i, and the place of the next. */
