@@ -873,7 +873,7 @@ NRM_API float nrm_f16_to_f32(uint16_t);  /* exact */
 #endif
 
 /* Asks for a line of the cache that will be stored to; the address need not be one. */
-#if defined(__GNUC__)
+#if NRMI_GNU
 #define NRMI_FETCH(address) __builtin_prefetch((const void *)(address), 1)
 #else
 #define NRMI_FETCH(address) ((void)(address))
