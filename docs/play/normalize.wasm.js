@@ -4,7 +4,7 @@
 const built = {
 version: '0.2.0',
 compiler: 'clang version 16',
-code: '651588842a380a6f94154eb58984deb25f9ee956cb05ec8a5c4dbffb7dd2551d',
+code: '09b381a17b9346c82374af017a7afbf84150be1553dbd8980c86a65bf1c4a8c1',
 simd: `
 H4sIAAAAAAACA9y9C5wdx1kn2s/z6vOac848zzyqe0bSPPS05ZHkl9RjS/JIlu2YwOXeXdb2jU3so4liyUKYtawZ2Y4RYBIx
 GrMGAlGcgE2IQCTBeIkfQzZLDGR3BRsW717vrpZNcr2Qy2ohv7uG68nc7/991X36zIxk2bEhrOwz3V1d9VXV966qr6qNux74
