@@ -10475,8 +10475,9 @@ static NRMI_INLINE void NRMI_OP(nrmi_map)(nrmi_chunk *given, int what, int place
     const int how = NRMI_OP(nrmi_how)(c, what, inner, half) | gives;
     const int straight = place && !inner && (how & NRMI_MORE ||
                                              (c->in_order && (what == NRMI_DX || !c->k)));
+    const int brief = NRMI_FIXED && !place && !inner && c->n >= NRMI_W && c->n <= 16 * NRMI_W &&
+                      !(how & ~(what == NRMI_Y ? NRMI_RECTIFIED : NRMI_SCALED));
     size_t line, i;
-    int brief;
     if (!halves)
         chunk.half = chunk.half_out = 0;
     if (straight)
@@ -10484,8 +10485,6 @@ static NRMI_INLINE void NRMI_OP(nrmi_map)(nrmi_chunk *given, int what, int place
     for (line = 0; place && !straight && line < c->lines; line += each)
         NRMI_OP(nrmi_places)(c, what, inner, line, nrmi_least(c->lines - line, each), &all);
     at = NRMI_OP(nrmi_line_of)(c, what, 0);
-    brief = NRMI_FIXED && !place && !inner && c->n >= NRMI_W && c->n <= 16 * NRMI_W &&
-            !(how & ~(what == NRMI_Y ? NRMI_RECTIFIED : NRMI_SCALED));
     if (brief && how & NRMI_RECTIFIED)
         NRMI_OP(nrmi_short_lines)(c, what, NRMI_RECTIFIED, &all);
     else if (brief)
