@@ -277,9 +277,9 @@
    }
 
   Nothing is allocated. Each thread needs at most 64 KiB of stack, beside what your pool takes
-  (compiled without optimization: 128 KiB by gcc, 256 KiB by clang). Of the C library only memcpy,
-  memmove and memset are called, and sqrt where it is no instruction. Without <string.h> or <math.h>
-  it compiles all the same (but gcc's intrinsics on x86 include <stdlib.h>).
+  (compiled without optimization, 96 KiB). Of the C library only memcpy, memmove and memset are
+  called, and sqrt where it is no instruction. Without <string.h> or <math.h> it compiles all the
+  same (but gcc's intrinsics on x86 include <stdlib.h>).
 
  -- A8 Options: define them before including -----------------------------------------------------
 
@@ -825,11 +825,16 @@ NRM_API float nrm_f16_to_f32(uint16_t);  /* exact */
 #endif
 
 /* noclone: when gcc 12 at -O3 -fno-signed-zeros (part of -Ofast) copies a function for a constant,
-   it takes 0.0 and -0.0 for the same, in spite of the pragma. */
-#if defined(__clang__)
+   it takes 0.0 and -0.0 for the same, in spite of the pragma. Without optimization calls stay
+   calls: written out, they took gcc 12 seven times as long to compile (20 s), 4.4 MB of object
+   instead of 0.4, and twice the stack, and were no faster. */
+#if NRMI_GNU && !defined(__OPTIMIZE__)
+#define NRMI_INLINE __attribute__((unused))
+#define NRMI_NOINLINE __attribute__((unused))
+#elif defined(__clang__)
 #define NRMI_INLINE inline __attribute__((always_inline, unused))
 #define NRMI_NOINLINE __attribute__((noinline, unused))
-#elif defined(__GNUC__)
+#elif NRMI_GNU
 #define NRMI_INLINE inline __attribute__((always_inline, unused))
 #define NRMI_NOINLINE __attribute__((noinline, noclone, unused))
 #elif defined(_MSC_VER)
@@ -854,16 +859,6 @@ NRM_API float nrm_f16_to_f32(uint16_t);  /* exact */
 #define NRMI_ASK_AVX512 1
 #else
 #define NRMI_ASK_AVX512 0
-#endif
-
-/* Vectors side by side and the widening of halves are written out; without optimization each would
-   take stack of its own. */
-#if defined(__GNUC__) && !defined(__OPTIMIZE__)
-#define NRMI_WRITTEN_OUT 0
-#define NRMI_SELDOM NRMI_NOINLINE
-#else
-#define NRMI_WRITTEN_OUT 1
-#define NRMI_SELDOM NRMI_INLINE
 #endif
 
 #if defined(__GNUC__)
@@ -1972,11 +1967,11 @@ static NRMI_INLINE __m256i nrmi_halves_avx512(int dtype, __m512 x)
 }
 NRMI_DO(nrmi_half_put_avx512, (int dtype, void *p, __m512 x),
         _mm256_storeu_si256((__m256i *)p, nrmi_halves_avx512(dtype, x)))
-static NRMI_SELDOM __m512 nrmi_half_part_avx512(int dtype, const void *p, __mmask16 m)
+static NRMI_INLINE __m512 nrmi_half_part_avx512(int dtype, const void *p, __mmask16 m)
 {
     return nrmi_floats_avx512(dtype, _mm256_maskz_loadu_epi16(m, p));
 }
-static NRMI_SELDOM void nrmi_half_put_part_avx512(int dtype, void *p, __m512 x, __mmask16 m)
+static NRMI_INLINE void nrmi_half_put_part_avx512(int dtype, void *p, __m512 x, __mmask16 m)
 {
     _mm256_mask_storeu_epi16(p, m, nrmi_halves_avx512(dtype, x));
 }
@@ -7397,7 +7392,7 @@ typedef struct nrmi_together {
    whatever turns up can be computed again. */
 static int nrmi_goes_together(const nrmi_job *j)
 {
-    if (!nrmi_plain_rows(j) || j->w.outer != 1 || !NRMI_WRITTEN_OUT ||
+    if (!nrmi_plain_rows(j) || j->w.outer != 1 ||
         (j->s > 1 && j->s < NRMI_SMALL) || j->q->d->kind == NRM_GROUP ||
         (j->w.len > NRMI_TOGETHER / 2 && j->q->a->accumulate))
         return 0;
@@ -9078,7 +9073,7 @@ typedef struct nrmi_stats {
 } nrmi_stats;
 
 /* What does not change along a line is asked before it, and each answer has a loop of its own. */
-#define NRMI_FIXED (NRMI_WRITTEN_OUT && !NRMI_DOUBLE && NRMI_W > 1)
+#define NRMI_FIXED (!NRMI_DOUBLE && NRMI_W > 1)
 
 #ifndef NRMI_LANES_ALONE /* D1 to D4 */
 
@@ -9111,10 +9106,8 @@ static NRMI_INLINE nrmi_v NRMI_OP(nrmi_data)(int half, const void *p, size_t i, 
 #if NRMI_HALVES
     if (NRMI_RARELY(half != 0)) {
         const unsigned char *at = (const unsigned char *)p + 2 * i;
-#if NRMI_WRITTEN_OUT
         if (!part)
             return NRMI_OP1(nrmi_half_get)(half, at);
-#endif
         return NRMI_OP1(nrmi_half_part)(half, at, m);
     }
 #else
@@ -9154,7 +9147,7 @@ static NRMI_INLINE nrmi_v NRMI_OP(nrmi_deviation)(nrmi_v x, nrmi_v mh, nrmi_v ml
 
 #if !NRMI_DOUBLE
 /* z of whole vectors of halves, x + res if there is one, rounded as stored; and the way back. */
-static NRMI_SELDOM void NRMI_OP(nrmi_pack_half)(float *z, const unsigned char *x,
+static NRMI_INLINE void NRMI_OP(nrmi_pack_half)(float *z, const unsigned char *x,
                                                 const unsigned char *res, size_t n, int dtype)
 {
     uint16_t half[NRMI_W];
@@ -9169,7 +9162,7 @@ static NRMI_SELDOM void NRMI_OP(nrmi_pack_half)(float *z, const unsigned char *x
         nrmi_store(z + i, v);
     }
 }
-static NRMI_SELDOM void NRMI_OP(nrmi_unpack_half)(unsigned char *to, const float *v, size_t n,
+static NRMI_INLINE void NRMI_OP(nrmi_unpack_half)(unsigned char *to, const float *v, size_t n,
                                                   int dtype)
 {
     size_t i;
@@ -9327,7 +9320,7 @@ static NRMI_INLINE nrmi_v NRMI_OP(nrmi_masked)(const nrmi_chunk *c, int late, co
 
 /* What the two sums add up: d and d*d of the pilot, or dy' (INNER: t) and dy' * xhat. `along` is
    where the coefficients of the other side are; missing values count as +0. */
-static NRMI_SELDOM nrmi_two NRMI_OP(nrmi_term)(const nrmi_chunk *c, int what, int row,
+static NRMI_INLINE nrmi_two NRMI_OP(nrmi_term)(const nrmi_chunk *c, int what, int row,
                                                const nrmi_stats *of_lane, const nrmi_from *at,
                                                size_t x_at, size_t dy_at, size_t along, nrmi_m m,
                                                int part)
@@ -9400,7 +9393,7 @@ static NRMI_NOINLINE void NRMI_OP(nrmi_row_floats)(nrmi_a *to, const unsigned ch
     NRMI_OP(nrmi_pack_halves)(to, from, NULL, n, dtype);
 }
 /* Vectors of a column, `leap` from one to the next; and the first n values of each. */
-static NRMI_SELDOM void NRMI_OP(nrmi_floats_of)(nrmi_a *to, const unsigned char *from,
+static NRMI_INLINE void NRMI_OP(nrmi_floats_of)(nrmi_a *to, const unsigned char *from,
                                                 size_t vectors, size_t leap, int dtype)
 {
     size_t i;
@@ -9867,7 +9860,7 @@ static NRMI_NOINLINE void NRMI_OP(nrmi_row_pilots)(nrmi_chunk *c)
 
 /* Lines whose coefficients of places are the same are mapped two at a time, which loads these once
    for both. */
-#define NRMI_TWIN (NRMI_WRITTEN_OUT && !NRMI_DOUBLE)
+#define NRMI_TWIN (!NRMI_DOUBLE)
 #define NRMI_TWINS(inner) (NRMI_TWIN && (inner))
 /* ... and dx of two rows gives what they add to dbeta and dgamma. */
 #define NRMI_TWIN_SUMS(what, inner) (NRMI_TWINS(inner) && (what) == NRMI_DX)
@@ -10082,8 +10075,7 @@ static NRMI_INLINE size_t NRMI_OP(nrmi_next_part)(size_t i, size_t head, size_t 
 
 /* Vectors side by side, from place j on, of `lines` lines: the coefficients of places stay in
    registers, of which the larger vectors have 32. */
-#define NRMI_PANEL \
-    (!NRMI_WRITTEN_OUT || NRMI_W == 1 ? 1 : NRMI_W * sizeof(nrmi_a) == 64 ? 4 : 2)
+#define NRMI_PANEL (NRMI_W == 1 ? 1 : NRMI_W * sizeof(nrmi_a) == 64 ? 4 : 2)
 static NRMI_INLINE void NRMI_OP(nrmi_panel)(const nrmi_chunk *c, int what, int inner,
                                             size_t vectors, const nrmi_line *first, size_t line,
                                             size_t lines, size_t j, nrmi_m m, int part,
@@ -10095,13 +10087,9 @@ static NRMI_INLINE void NRMI_OP(nrmi_panel)(const nrmi_chunk *c, int what, int i
     const int h = NRMI_OP(nrmi_how)(c, what, inner, NRMI_HALVES) & ~NRMI_MORE;
     nrmi_line at = *first;
     nrmi_other o;
-    nrmi_lane l0;
+    nrmi_lane l0, l1, l2, l3;
     size_t i;
-#if NRMI_WRITTEN_OUT
-    nrmi_lane l1, l2, l3;
-#endif
     NRMI_OP(nrmi_lane_of)(c, what, inner, h, j, 1, &l0);
-#if NRMI_WRITTEN_OUT
     l1 = l2 = l3 = l0;
     if (vectors > 1)
         NRMI_OP(nrmi_lane_of)(c, what, inner, h, j + NRMI_W, 1, &l1);
@@ -10109,15 +10097,11 @@ static NRMI_INLINE void NRMI_OP(nrmi_panel)(const nrmi_chunk *c, int what, int i
         NRMI_OP(nrmi_lane_of)(c, what, inner, h, j + 2 * NRMI_W, 1, &l2);
         NRMI_OP(nrmi_lane_of)(c, what, inner, h, j + 3 * NRMI_W, 1, &l3);
     }
-#else
-    (void)vectors;
-#endif
     o.g = o.b = nrmi_set1(0);
     for (i = 0; i < lines; i++) {
         if (inner)
             o = NRMI_OP(nrmi_other_of)(c, what, 0, line + i, 0, m, 0);
         NRMI_OP(nrmi_element)(c, what, inner, h, &l0, &o, &at, j, m, part, all, NULL);
-#if NRMI_WRITTEN_OUT
         if (vectors > 1)
             NRMI_OP(nrmi_element)(c, what, inner, h, &l1, &o, &at, j + NRMI_W, m, part, all, NULL);
         if (vectors > 2) {
@@ -10126,7 +10110,6 @@ static NRMI_INLINE void NRMI_OP(nrmi_panel)(const nrmi_chunk *c, int what, int i
             NRMI_OP(nrmi_element)(c, what, inner, h, &l3, &o, &at, j + 3 * NRMI_W, m, part,
                                   all, NULL);
         }
-#endif
         at.x += x_step;
         at.dy += dy_step;
         at.out += out_step;
@@ -10516,7 +10499,7 @@ typedef struct nrmi_bell {
 #else
 #define NRMI_MAGIC 12582912.0f /* 1.5 * 2^23 */
 #endif
-static NRMI_SELDOM nrmi_bell NRMI_OP(nrmi_bell_of)(nrmi_v v)
+static NRMI_INLINE nrmi_bell NRMI_OP(nrmi_bell_of)(nrmi_v v)
 {
     const nrmi_v magic = nrmi_set1(NRMI_MAGIC), zero = nrmi_set1(0);
 #if NRMI_DOUBLE
@@ -10576,7 +10559,7 @@ static NRMI_INLINE nrmi_v NRMI_OP(nrmi_silu_slope)(const nrmi_bell *e, nrmi_v v)
 }
 
 /* act(v), or w times its slope at v, or +0 where that is flat. */
-static NRMI_SELDOM nrmi_v NRMI_OP(nrmi_acted)(const nrmi_acting *a, int act, nrmi_v v)
+static NRMI_INLINE nrmi_v NRMI_OP(nrmi_acted)(const nrmi_acting *a, int act, nrmi_v v)
 {
     const nrmi_v three = nrmi_set1(3), six = nrmi_set1(6);
     nrmi_bell e;
@@ -10602,7 +10585,7 @@ static NRMI_SELDOM nrmi_v NRMI_OP(nrmi_acted)(const nrmi_acting *a, int act, nrm
     default: return v;
     }
 }
-static NRMI_SELDOM nrmi_v NRMI_OP(nrmi_sloped)(const nrmi_acting *a, int act, nrmi_v v, nrmi_v w)
+static NRMI_INLINE nrmi_v NRMI_OP(nrmi_sloped)(const nrmi_acting *a, int act, nrmi_v v, nrmi_v w)
 {
     const nrmi_v zero = nrmi_set1(0), three = nrmi_set1(3);
     nrmi_bell e;
@@ -10656,7 +10639,7 @@ static NRMI_INLINE void NRMI_OP(nrmi_act_all)(const nrmi_acting *given, int act,
             NRMI_OP(nrmi_act_at)(a, act, slope, line, i, nrmi_mask(i < head ? head : n - i), 1);
     }
 }
-#if NRMI_DOUBLE || !NRMI_WRITTEN_OUT /* seldom used: asked for each vector */
+#if NRMI_DOUBLE /* seldom used: asked for each vector */
 #define NRMI_FOR_ACT(slope) NRMI_OP(nrmi_act_all)(a, a->act, slope);
 #else
 #define NRMI_FOR_ACT(slope)                                                       \

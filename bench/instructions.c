@@ -11,11 +11,11 @@
 #ifndef _POSIX_C_SOURCE
 #define _POSIX_C_SOURCE 200112L /* posix_memalign */
 #endif
-#define NORMALIZE_IMPLEMENTATION
 #include "../normalize.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <valgrind/callgrind.h>
 
 #define ALIGNMENT 64

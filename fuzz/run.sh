@@ -75,7 +75,7 @@ build()
 # How to see a finding again: the first that is said of it.
 failed()  # TARGET FILE
 {
-    echo "# $1 failed; again: make build/cut/replay && build/cut/replay --print --target $1 $2"
+    echo "# $1 failed; again: make build/gcc/replay && build/gcc/replay --print --target $1 $2"
 }
 
 fuzz_one()  # TARGET SECONDS

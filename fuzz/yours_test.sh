@@ -70,7 +70,7 @@ LIMIT=0.01 expect 'right.c, with a limit that it does not keep' 1 'above 0.01 un
     $examples/right.c 0.3
 
 # With every type and option nothing is said that is not so.
-YOURS_FLAGS='-DOURS_LINKED build/cut/normalize.o' ENGINE=loop PROBLEMS=12000 expect \
+YOURS_FLAGS='-DOURS_LINKED build/gcc/inside.o' ENGINE=loop PROBLEMS=12000 expect \
     'normalize.h itself' 0 'within 1 unit' 'layer    backward' 'f16, NCHW' 'all 7' -- \
     $examples/ours.c
 

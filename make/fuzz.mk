@@ -40,14 +40,14 @@ fuzz-corpus: ## Put what both have found into fuzz/corpus, minimised
 	@fuzz/run.sh merge $(FUZZ_TARGETS)
 
 .PHONY: replay search
-replay: build/cut/replay ## Run fuzz/corpus and fuzz/found through the fuzz targets
-	@$(PROVE) 'build/cut/replay $(CORPUS)'
-search: build/cut/search build/cut/adversary ## Look for the largest errors: SECONDS=60 SEED=1
+replay: build/gcc/replay ## Run fuzz/corpus and fuzz/found through the fuzz targets
+	@$(PROVE) 'build/gcc/replay $(CORPUS)'
+search: build/gcc/search build/gcc/adversary ## Look for the largest errors: SECONDS=60 SEED=1
 	@mkdir -p build/worst
 	@echo "inputs drawn and improved: $(SECONDS) seconds"
-	@build/cut/search --seconds $(SECONDS) --seed $(SEED) --keep build/worst
+	@build/gcc/search --seconds $(SECONDS) --seed $(SEED) --keep build/worst
 	@echo "inputs built against the sums: 8 seconds for their patterns, then $(SECONDS)"
-	@build/cut/adversary --seconds $(SECONDS) --seed $(SEED) --keep build/worst
+	@build/gcc/adversary --seconds $(SECONDS) --seed $(SEED) --keep build/worst
 
 # ---- Functions of others ------------------------------------------------------------------------
 #
@@ -70,5 +70,5 @@ fuzz-yours: ## Fuzz a norm of your own: YOURS=mine.c SECONDS=60 YOURS_FLAGS= LIM
 .PHONY: check-yours
 check-yours: ## fuzz-yours on functions that are right and wrong; OSS-Fuzz's build script
 	$(call TAKES,half a minute)
-	@$(MAKE) -s build/yours/loop.o build/cut/normalize.o
+	@$(MAKE) -s build/yours/loop.o build/gcc/inside.o
 	@$(PROVE) fuzz/oss_fuzz_test.sh fuzz/yours_test.sh

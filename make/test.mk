@@ -8,12 +8,12 @@ CORPUS        := fuzz/corpus fuzz/found
 
 # INCLUDE=later leaves tests/include/run.sh to make check-include, which runs all of it.
 .PHONY: test build-test
-build-test: $(TEST_PROGRAMS) build/cut/replay $(ONE_PROCESS) $(PNG_EXAMPLE) $(WHICH_NORM)
+build-test: $(TEST_PROGRAMS) build/gcc/replay $(ONE_PROCESS) $(PNG_EXAMPLE) $(WHICH_NORM)
 test: ## Build and run the tests (gcc and clang) and the examples
 	$(call TAKES,4 minutes from nothing)
 	$(PARALLEL) build-test
 	@status=0; \
-	$(PROVE) $(TEST_PROGRAMS) 'build/cut/replay $(CORPUS)' $(ONE_PROCESS:%='status %') \
+	$(PROVE) $(TEST_PROGRAMS) 'build/gcc/replay $(CORPUS)' $(ONE_PROCESS:%='status %') \
 	    'needs deps:libpng-config status $(PNG_EXAMPLE) $(PNG_EXAMPLE).png' \
 	    'status $(WHICH_NORM) --quick' || status=1; \
 	[ '$(INCLUDE)' = later ] || JOBS=$(JOBS) $(PROVE) 'tests/include/run.sh quick' || status=1; \

@@ -10,11 +10,11 @@
  * in pools.
  */
 
-/* Bytes for each thread. Without optimization, inlined calls share no room. */
+/* Bytes for each thread. Without optimization, the variables of a function share no room. */
 #ifdef __OPTIMIZE__
 #define STACK_LIMIT 65536
 #else
-#define STACK_LIMIT 262144
+#define STACK_LIMIT 98304
 #endif
 
 #if !defined(_DEFAULT_SOURCE)

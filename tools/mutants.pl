@@ -13,8 +13,8 @@
 # machine does not compile.
 #
 # Each is built without optimization, which takes seconds, and run through quick tests; if these
-# notice nothing it is built with -O1, where loops are written out that are loops without, and run
-# through everything else; at last with sanitizers, which see what is read beyond an array and then
+# notice nothing it is built with -O1, which runs in a seventh of the time, and run through
+# everything else; at last with sanitizers, which see what is read beyond an array and then
 # not used. A crash and a hang are noticed too. Survivors fail, unless
 # tools/mutants.txt says why nothing could notice them. In a sample of fewer than 100, which is
 # drawn anew whenever the header changes, they are only shown, half must be noticed, and what is

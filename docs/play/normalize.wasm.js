@@ -4,7 +4,7 @@
 const built = {
 version: '0.2.0',
 compiler: 'clang version 16',
-code: '1acf1fecf5e64a25313031201a337f526ab4b97d901e8fef2b477e10cceda22d',
+code: 'f618ce751ab764bf1640f9414b02627cb5e4a1b482cb36f0f69566999b05e4e9',
 simd: `
 H4sIAAAAAAACA9y9C5wdxXkn2s/z6vOac848zzyqe0bSjEZPECMJBFIPSGIkBJg4ubl3NwtcQwxHYxkJRSGL0IwAEyUhtjIa
 siRxYhk7gThWotgOYWMeE683Jol3V8k6G3Yvu6vNYi6b+Ga1iX93SS7jud//+6r79JkZCYEhcVZwprurq76q+t5V9VW1cef9

@@ -491,7 +491,7 @@ stack_painted() # compiler level [job that made the object]
 {
     local object=$dir/o.o limit=65536 # as in tests/test_stack.c
     need "$1"
-    [ "$2" != -O0 ] || limit=262144
+    [ "$2" != -O0 ] || limit=98304
     if [ $# = 3 ]; then
         until [ -e "$out/$3/status" ]; do sleep 0.2; done
         object=$out/$3/o.o
