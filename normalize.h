@@ -6818,7 +6818,7 @@ static void nrmi_open_rows(nrmi_rows *w, const nrmi_job *j)
     w->c.n = j->w.len;
     w->c.half = j->t.x_size == 2 ? j->t.dtype : 0;
     w->c.half_out = j->t.size == 2 ? j->t.dtype : 0;
-    w->c.half_param = j->q->param == NRM_F32 || !j->inner ? 0 : (int)j->q->param;
+    w->c.half_param = (int)j->q->param;
     w->c.stream = j->t.stream && j->w.len > 32;
     w->c.more = j->t.relu ? NRMI_RECTIFIED : 0;
     w->c.stat_step = 1;
@@ -7437,7 +7437,7 @@ static void nrmi_open_together(nrmi_together *g, const nrmi_job *j)
     memset(g->mean, 0, sizeof g->mean);
     memset(g->rstd, 0, sizeof g->rstd);
     memset(c, 0, sizeof *c);
-    c->half_param = j->q->param == NRM_F32 ? 0 : (int)j->q->param;
+    c->half_param = (int)j->q->param;
     nrmi_ones(g->ones, c->half_param);
     g->slot = 0;
     nrmi_room_together(g);
@@ -10034,12 +10034,12 @@ static NRMI_INLINE void NRMI_OP(nrmi_element)(const nrmi_chunk *c, int what, int
 /* Past the caches go whole lines of them; halves do not. With AVX2, whose vector is half of one,
    layer norm of 4096x768 16 bytes off a line took 1.4 times as long where a first or last vector
    did so alone (Zen 3). */
+#define NRMI_UNIT(stream) (NRMI_W > 1 && (stream) ? 64 / sizeof(nrmi_a) : NRMI_W)
 static NRMI_INLINE size_t NRMI_OP(nrmi_unit)(const nrmi_chunk *c)
 {
-    const size_t line = 64 / sizeof(nrmi_a);
-    return NRMI_W > 1 && NRMI_W < line && c->stream && !c->half_out ? line : NRMI_W;
+    return NRMI_UNIT(c->stream && !c->half_out);
 }
-/* Where whole vectors from place j on end, which go past the caches by whole lines. */
+/* Where whole vectors from place j on end. */
 static NRMI_INLINE size_t NRMI_OP(nrmi_end)(const nrmi_chunk *c, size_t j)
 {
     return c->n - ((c->n - j) & (NRMI_OP(nrmi_unit)(c) - 1));
@@ -10052,15 +10052,15 @@ static NRMI_INLINE size_t NRMI_OP(nrmi_head)(const nrmi_chunk *c, int halves, co
     return past && c->n > (c->stream ? 2 * unit : 8u * NRMI_W) ? unit - past : 0;
 }
 /* Where lines are stored past the caches, their ends, if they are parts of lines of the cache, are
-   not, and each would wait for memory. Those 4 lines after l, and after the next one of two, are
-   asked for: rows of 128 floats, 16 bytes off a line, take 0.7 of the time (Zen 3). */
-static NRMI_INLINE void NRMI_OP(nrmi_fetch_ends)(const nrmi_chunk *c, const nrmi_line *l, int two)
+   not, and each would wait for memory. Those 4 lines after the one at `out`, and after the next one
+   of two, are asked for: rows of 128 floats, 16 bytes off a line, take 0.7 of the time (Zen 3). */
+static NRMI_INLINE void NRMI_OP(nrmi_fetch_ends)(const void *out, size_t step, int stream, int two)
 {
-    if (NRMI_W == 1 || !c->stream || c->half_out || (uintptr_t)l->out % 64 == 0)
+    if (NRMI_W == 1 || !stream || (uintptr_t)out % 64 == 0)
         return;
-    NRMI_FETCH((uintptr_t)l->out + 4 * c->out_step * sizeof(nrmi_a));
+    NRMI_FETCH((uintptr_t)out + 4 * step * sizeof(nrmi_a));
     if (two)
-        NRMI_FETCH((uintptr_t)l->out + 5 * c->out_step * sizeof(nrmi_a));
+        NRMI_FETCH((uintptr_t)out + 5 * step * sizeof(nrmi_a));
 }
 /* Of n places, those before `head` and from j on come as parts of vectors: the mask of the part at
    place i, and the place of the next. */
@@ -10194,7 +10194,7 @@ static NRMI_INLINE void NRMI_OP(nrmi_straight)(const nrmi_chunk *c, int what, in
     o.g = o.b = nrmi_set1(0);
     for (line = 0; line < c->lines; line++) {
         head = NRMI_OP(nrmi_head)(c, NRMI_HALVES, &at);
-        NRMI_OP(nrmi_fetch_ends)(c, &at, 0);
+        NRMI_OP(nrmi_fetch_ends)(at.out, c->out_step, c->stream && !c->half_out, 0);
         j = NRMI_OP(nrmi_asked)(c, what, how, &at, head, all);
         for (i = head ? 0 : j; i < c->n; i = NRMI_OP(nrmi_next_part)(i, head, j)) {
             const nrmi_m m = NRMI_OP(nrmi_part)(i, head, c->n);
@@ -10383,7 +10383,8 @@ static NRMI_INLINE void NRMI_OP(nrmi_along)(const nrmi_chunk *c, int what, int i
     size_t i, j, head;
     NRMI_OP(nrmi_open_twin)(c, what, inner, how, line, at, &r);
     head = n <= 2 * NRMI_W ? 0 : NRMI_OP(nrmi_head)(c, how & NRMI_HALVED, &r.at);
-    NRMI_OP(nrmi_fetch_ends)(c, &r.at, how & NRMI_PAIRED);
+    NRMI_OP(nrmi_fetch_ends)(r.at.out, c->out_step, c->stream && !c->half_out,
+                             how & NRMI_PAIRED);
     o.g = o.b = nrmi_set1(0);
     j = head;
     if (how & NRMI_HALVED)
@@ -10628,15 +10629,19 @@ static NRMI_INLINE void NRMI_OP(nrmi_act_at)(const nrmi_acting *a, int act, int 
 static NRMI_INLINE void NRMI_OP(nrmi_act_all)(const nrmi_acting *given, int act, int slope)
 {
     const nrmi_acting acting = *given, *const a = &acting;
-    const size_t n = a->n;
-    size_t line, i, j, head;
+    const int stream = !slope && a->stream;
+    const size_t n = a->n, unit = NRMI_UNIT(stream);
+    size_t line, i, j;
     for (line = 0; line < a->lines; line++) {
-        const size_t out = (uintptr_t)a->out / sizeof(nrmi_a) + line * a->out_step;
-        head = !slope && a->stream && out % NRMI_W ? NRMI_W - out % NRMI_W : 0;
-        for (j = head; j + NRMI_W <= n; j += NRMI_W)
+        const unsigned char *const out = a->out + sizeof(nrmi_a) * line * a->out_step;
+        const size_t past = (uintptr_t)out / sizeof(nrmi_a);
+        const size_t head = stream ? (0 - past) & (unit - 1) : 0;
+        const size_t end = n - ((n - head) & (unit - 1));
+        NRMI_OP(nrmi_fetch_ends)(out, a->out_step, stream, 0);
+        for (j = head; j < end; j += NRMI_W)
             NRMI_OP(nrmi_act_at)(a, act, slope, line, j, nrmi_mask(NRMI_W), 0);
-        for (i = head ? 0 : j; i < n; i = i < head ? j : n)
-            NRMI_OP(nrmi_act_at)(a, act, slope, line, i, nrmi_mask(i < head ? head : n - i), 1);
+        for (i = head ? 0 : j; i < n; i = NRMI_OP(nrmi_next_part)(i, head, j))
+            NRMI_OP(nrmi_act_at)(a, act, slope, line, i, NRMI_OP(nrmi_part)(i, head, n), 1);
     }
 }
 #if NRMI_DOUBLE /* seldom used: asked for each vector */
@@ -10989,6 +10994,7 @@ static const nrmi_kernels NRMI_OP(nrmi_kernels) = {
 #undef NRMI_FIXED
 #undef NRMI_MASKS
 #undef NRMI_TAKES
+#undef NRMI_UNIT
 #undef NRMI_PANEL
 #undef NRMI_TWIN
 #undef NRMI_TWINS

@@ -11,9 +11,9 @@
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
 /* AROUND: SiLU, add and gate, whose gradients lie over them when all is in place. SKIP: add and
-   RELU; CUT: RELU. TURNED: y in the other layout; SHORT: samples of s / 2 positions. */
+   RELU; CUT: RELU; SOFT: SiLU. TURNED: y in the other layout; SHORT: samples of s / 2 positions. */
 enum option { IN_PLACE = 1, WIDE_CHANNEL = 2, SHIFTED = 4, ODD = 8, AROUND = 16, SKIP = 32,
-              TURNED = 64, SHORT = 128, CUT = 256 };
+              TURNED = 64, SHORT = 128, CUT = 256, SOFT = 512 };
 
 typedef struct large {
     const char *name;
@@ -54,6 +54,10 @@ static const large list[] = {
     {"rows of 800 bf16", NRM_LAYER, NRM_NHWC, NRM_BF16, 8000, 800, 1, 0},
     {"columns of 256 channels, f16", NRM_BATCH, NRM_NHWC, NRM_F16, 130, 256, 196, 0},
     {"rows of 768 doubles", NRM_LAYER, NRM_NHWC, NRM_F64, 2100, 768, 1, 0},
+    {"rows of 777, SiLU, from the middle of a line on", NRM_LAYER, NRM_NHWC, NRM_F32, 4100, 777, 1,
+     SOFT | SHIFTED},
+    {"planes of 16 x 16, SiLU, from the middle of a line on", NRM_BATCH, NRM_NCHW, NRM_F32, 62, 200,
+     256, SOFT | SHIFTED},
     {"rows of 768, add and gate", NRM_RMS, NRM_NHWC, NRM_F32, 4096, 768, 1, AROUND},
     {"columns of 256 channels, add and gate", NRM_BATCH, NRM_NHWC, NRM_BF16, 130, 256, 196,
      AROUND | SHIFTED},
@@ -162,7 +166,9 @@ static bed run(const large *l, nrm_isa isa, const void *gamma, const void *beta)
     d.kind = l->kind, d.layout = l->layout, d.dtype = l->type, d.eps = 1e-5;
     d.n = l->n, d.c = l->c, d.s = l->s;
     if (l->options & IN_PLACE) b.y = b.x, b.dx = b.dy, b.dadd = b.add, b.dgate = b.gate;
-    d.act = l->options & AROUND ? NRM_SILU : l->options & (SKIP | CUT) ? NRM_RELU : NRM_IDENTITY;
+    d.act = l->options & (AROUND | SOFT) ? NRM_SILU
+            : l->options & (SKIP | CUT)  ? NRM_RELU
+                                         : NRM_IDENTITY;
     a.add = l->options & SKIP ? b.dy : b.add, a.gate = b.gate;
     a.isa = isa, a.x = b.x, a.y = b.y, a.gamma = gamma, a.beta = beta;
     a.mean = b.mean, a.rstd = b.rstd;
