@@ -8,8 +8,8 @@
 # an object of all instruction sets takes twenty seconds: both levels, both languages, and each
 # option that takes away an instruction set; options that take away types show what they do in the
 # scalar code. What is asked of symbols alone is compiled without optimization, but by gcc, whose
-# optimiser warns as well. Jobs run side by side; each writes its log under build/include, and is reported in
-# order.
+# optimiser warns as well. Jobs run side by side; each writes its log under build/include, and is
+# reported in order.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
