@@ -10035,9 +10035,13 @@ static NRMI_INLINE void NRMI_OP(nrmi_element)(const nrmi_chunk *c, int what, int
    layer norm of 4096x768 16 bytes off a line took 1.4 times as long where a first or last vector
    did so alone (Zen 3). */
 #define NRMI_UNIT(stream) (NRMI_W > 1 && (stream) ? 64 / sizeof(nrmi_a) : NRMI_W)
+static NRMI_INLINE int NRMI_OP(nrmi_streams)(const nrmi_chunk *c)
+{
+    return c->stream && !c->half_out;
+}
 static NRMI_INLINE size_t NRMI_OP(nrmi_unit)(const nrmi_chunk *c)
 {
-    return NRMI_UNIT(c->stream && !c->half_out);
+    return NRMI_UNIT(NRMI_OP(nrmi_streams)(c));
 }
 /* Where whole vectors from place j on end. */
 static NRMI_INLINE size_t NRMI_OP(nrmi_end)(const nrmi_chunk *c, size_t j)
@@ -10194,7 +10198,7 @@ static NRMI_INLINE void NRMI_OP(nrmi_straight)(const nrmi_chunk *c, int what, in
     o.g = o.b = nrmi_set1(0);
     for (line = 0; line < c->lines; line++) {
         head = NRMI_OP(nrmi_head)(c, NRMI_HALVES, &at);
-        NRMI_OP(nrmi_fetch_ends)(at.out, c->out_step, c->stream && !c->half_out, 0);
+        NRMI_OP(nrmi_fetch_ends)(at.out, c->out_step, NRMI_OP(nrmi_streams)(c), 0);
         j = NRMI_OP(nrmi_asked)(c, what, how, &at, head, all);
         for (i = head ? 0 : j; i < c->n; i = NRMI_OP(nrmi_next_part)(i, head, j)) {
             const nrmi_m m = NRMI_OP(nrmi_part)(i, head, c->n);
@@ -10383,7 +10387,7 @@ static NRMI_INLINE void NRMI_OP(nrmi_along)(const nrmi_chunk *c, int what, int i
     size_t i, j, head;
     NRMI_OP(nrmi_open_twin)(c, what, inner, how, line, at, &r);
     head = n <= 2 * NRMI_W ? 0 : NRMI_OP(nrmi_head)(c, how & NRMI_HALVED, &r.at);
-    NRMI_OP(nrmi_fetch_ends)(r.at.out, c->out_step, c->stream && !c->half_out,
+    NRMI_OP(nrmi_fetch_ends)(r.at.out, c->out_step, NRMI_OP(nrmi_streams)(c),
                              how & NRMI_PAIRED);
     o.g = o.b = nrmi_set1(0);
     j = head;
