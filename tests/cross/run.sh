@@ -138,13 +138,11 @@ check_tools()
     machine "$empty" >"$dir/compiler" 2>&1 || skip "cannot run an empty program: $(first_error)"
 }
 
-# The library as the header $1 has it, into the object $2; make test has some of them. Of flags it
-# is asked what they do to results: AVX-512, a third of its time, is left out where nothing runs it.
+# The library as the header $1 has it, into the object $2; make test has some of them.
 library()
 {
-    local made= warnings= left_out=
+    local made= warnings=
     [ "$1" != tests/support/inside.h ] || warnings="-Wall -Wextra"
-    [ "$group" != flags ] || has_flags avx512f || left_out=-DNRM_NO_AVX512
     case "$build $1" in
     "gcc -O2 -std=gnu99 normalize.h") made=build/gcc/normalize.o ;;
     "clang -O2 -std=gnu99 normalize.h") made=build/clang/normalize.o ;; # with line tables
@@ -153,7 +151,7 @@ library()
         cp "$made" "$2"
         return
     fi
-    compiler $warnings $left_out -DNORMALIZE_IMPLEMENTATION $language -c "$1" -o "$2"
+    compiler $warnings -DNORMALIZE_IMPLEMENTATION $language -c "$1" -o "$2"
     local status=$?
     head -n 40 "$dir/compiler" >>"$dir/says"
     return $status
@@ -225,7 +223,7 @@ has_flags()
 
 run_row()
 {
-    local name=${names[$1]} group=${groups[$1]} build run what=${tests[$1]} best=${bests[$1]}
+    local name=${names[$1]} build run what=${tests[$1]} best=${bests[$1]}
     local dir=$out/${names[$1]} tap=cross_${names[$1]//[^A-Za-z0-9]/_}
     local start=$SECONDS language="-x c" runs_here=1 test result=equal
     rm -rf "$dir" "$tap_dir/$tap"_*.tap
