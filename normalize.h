@@ -959,7 +959,8 @@ enum { NRMI_Y, NRMI_DX };
    MORE is what comes with CHANNEL's tensors, in the same reading: a residual is added to x, or dsum
    to dx; the sum is kept, or dadd; add comes after y, late; y is that of ReLU, or dy counts where
    that is not flat (MASKED: in sums). Through packed values, batch inference of 32x64x56x56 with
-   ReLU took 1.6 times as long in NCHW and twice in NHWC, backward 2 and 2.3 times (Zen 3). */
+   ReLU took 1.6 times as long in NCHW and twice in NHWC, backward 2 and 2.3 times (Zen 3).
+   BARE: rows of RMS, without a mean, P and dbeta. */
 enum {
     NRMI_HALVED = 1,
     NRMI_SCALED = 2,
@@ -970,7 +971,8 @@ enum {
     NRMI_KEPT = 64,
     NRMI_LATE = 128,
     NRMI_RECTIFIED = 256,
-    NRMI_MORE = 480
+    NRMI_MORE = 480,
+    NRMI_BARE = 512
 };
 
 typedef struct nrmi_tile {
@@ -1040,6 +1042,7 @@ typedef struct nrmi_chunk {
     int half, half_out;               /* x and dy, out: halves of this type as they lie, or 0   */
     int half_param;                   /* INNER of rows: the same of gamma and beta              */
     int in_order;                     /* maps: line by line, as they follow one another         */
+    int bare;                         /* rows of RMS: mh, ml, p are 0; no first but of INNER    */
     int more;                         /* of NRMI_MORE                                           */
     uintptr_t to_added, to_kept, to_late; /* bytes: x to the residual and to sum, out to add; or
                                              out to dsum, dy to dadd and to add                 */
@@ -3340,7 +3343,7 @@ static void nrmi_find_pilots(const nrmi_job *j, size_t o, size_t *at)
     const int planes = j->kind == NRM_BATCH && j->q->lengths;
     const size_t len = nrmi_len_in(j, o);
     size_t i;
-    if (nrmi_sums_are_pilots(j, o))
+    if (j->kind == NRM_RMS || nrmi_sums_are_pilots(j, o))
         return;
     for (i = 0; i < 32; i++) {
         size_t value = (size_t)(golden[i] * m), list = 0;
@@ -6821,6 +6824,7 @@ static void nrmi_open_rows(nrmi_rows *w, const nrmi_job *j)
     w->c.half_param = (int)j->q->param;
     w->c.stream = j->t.stream && j->w.len > 32;
     w->c.more = j->t.relu ? NRMI_RECTIFIED : 0;
+    w->c.bare = j->kind == NRM_RMS ? NRMI_BARE : 0;
     w->c.stat_step = 1;
     w->c.mh = w->l.mh = w->mh;
     w->c.ml = w->l.ml = w->ml;
@@ -7370,7 +7374,7 @@ typedef struct nrmi_together {
     size_t each, stride; /* so many rows at once, each so many after the one before             */
     size_t most, from, n; /* the columns from..from+n, at most so many, add to dgamma and dbeta */
     int alone;           /* all rows are done at once                                           */
-    int tree;            /* ... and are one block of 8: its tree is the sum                     */
+    int tree;            /* all rows are one block of 8: its tree is the sum                    */
     int phases;          /* blocks of 128 rows with 16 phases, not of 8                         */
     int late;            /* phases: all dx of a block, then what it adds to dgamma and dbeta    */
     size_t slot;         /* late: where in mh, ml, s these rows are                             */
@@ -7433,7 +7437,7 @@ static void nrmi_open_together(nrmi_together *g, const nrmi_job *j)
     while (g->each > 2 && 2 * j->t.size * g->each > NRMI_FIRST_CACHE / j->w.len)
         g->each /= 2;
     g->alone = g->planes == 1 && g->rows <= g->each;
-    g->tree = g->alone && g->rows <= 8 && !j->q->a->accumulate;
+    g->tree = g->planes == 1 && g->rows <= 8 && !j->q->a->accumulate;
     memset(g->mean, 0, sizeof g->mean);
     memset(g->rstd, 0, sizeof g->rstd);
     memset(c, 0, sizeof *c);
@@ -7449,6 +7453,7 @@ static void nrmi_open_together(nrmi_together *g, const nrmi_job *j)
     c->o = g->o;
     c->g_step = j->gamma != NULL;
     c->stat_step = 1;
+    c->bare = j->kind == NRM_RMS && !j->dbeta ? NRMI_BARE : 0;
 }
 
 /* Points the chunk at columns from..from+n of `rows` rows from row `row` on. */
@@ -9319,7 +9324,8 @@ static NRMI_INLINE nrmi_v NRMI_OP(nrmi_masked)(const nrmi_chunk *c, int late, co
 }
 
 /* What the two sums add up: d and d*d of the pilot, or dy' (INNER: t) and dy' * xhat. `along` is
-   where the coefficients of the other side are; missing values count as +0. */
+   where the coefficients of the other side are; missing values count as +0. row: of rows; 2: BARE
+   ones. */
 static NRMI_INLINE nrmi_two NRMI_OP(nrmi_term)(const nrmi_chunk *c, int what, int row,
                                                const nrmi_stats *of_lane, const nrmi_from *at,
                                                size_t x_at, size_t dy_at, size_t along, nrmi_m m,
@@ -9338,10 +9344,12 @@ static NRMI_INLINE nrmi_two NRMI_OP(nrmi_term)(const nrmi_chunk *c, int what, in
     }
     if (what == NRMI_MOMENTS) {
         x = NRMI_OP(nrmi_read)(at->x, x_at, m, part);
-        t.a = nrmi_sub(x, s.mh);
+        t.a = row == 2 ? x : nrmi_sub(x, s.mh);
         if (part)
             t.a = nrmi_keep(t.a, m);
         t.b = nrmi_mul(t.a, t.a);
+        if (row == 2)
+            t.a = nrmi_set1(0);
         return t;
     }
     if (what == NRMI_PARAM)
@@ -9354,7 +9362,7 @@ static NRMI_INLINE nrmi_two NRMI_OP(nrmi_term)(const nrmi_chunk *c, int what, in
         g = NRMI_OP(nrmi_spread_of)(c->g, along * c->g_step);
     if (what == NRMI_INNER)
         t.a = nrmi_mul(t.a, nrmi_mul(g, s.k));
-    d = NRMI_OP(nrmi_deviation)(x, s.mh, s.ml);
+    d = row == 2 ? x : NRMI_OP(nrmi_deviation)(x, s.mh, s.ml);
     if (what == NRMI_MASKED)
         t.a = NRMI_OP(nrmi_masked)(c, c->more & NRMI_LATE, at->dy + dy_at * sizeof(nrmi_a), t.a, d,
                                    s.k, s.b, m, part);
@@ -9547,7 +9555,7 @@ static NRMI_INLINE void NRMI_OP(nrmi_row_block)(const nrmi_chunk *c, int what,
 
 #if NRMI_FIXED
 /* The same of whole steps of floats, of which nothing has to be asked: 0.6 of the instructions. */
-static NRMI_INLINE void NRMI_OP(nrmi_usual_block)(const nrmi_chunk *c, int what,
+static NRMI_INLINE void NRMI_OP(nrmi_usual_block)(const nrmi_chunk *c, int what, int row,
                                                   const nrmi_stats *s, const nrmi_from *from,
                                                   size_t at, size_t steps, nrmi_a *first,
                                                   nrmi_a *second)
@@ -9557,7 +9565,7 @@ static NRMI_INLINE void NRMI_OP(nrmi_usual_block)(const nrmi_chunk *c, int what,
     for (h = 0; h < 16; h += NRMI_W) {
         nrmi_two t;
 #define NRMI_WHOLE(j)                                                                         \
-    NRMI_OP(nrmi_term)(c, what, 1, s, from, h + 16 * (j), h + 16 * (j), at + h + 16 * (j), all, 0)
+    NRMI_OP(nrmi_term)(c, what, row, s, from, h + 16 * (j), h + 16 * (j), at + h + 16 * (j), all, 0)
         NRMI_TREE(t, steps, NRMI_WHOLE);
 #undef NRMI_WHOLE
         nrmi_store(first + h, t.a);
@@ -9597,11 +9605,16 @@ static NRMI_INLINE void NRMI_OP(nrmi_block)(const nrmi_chunk *c, int what, const
 #if NRMI_FIXED
     if (n == NRMI_BLOCK && (what != NRMI_INNER || from.g_step)) {
         from.g_step = 1;
-        NRMI_OP(nrmi_usual_block)(c, what, s, &from, at, 8, first, second);
+        if ((what == NRMI_MOMENTS || what == NRMI_INNER) && c->bare) {
+            NRMI_IN_ORDER; /* else all of x is read before the question */
+            NRMI_OP(nrmi_usual_block)(c, what, 2, s, &from, at, 8, first, second);
+            return;
+        }
+        NRMI_OP(nrmi_usual_block)(c, what, 1, s, &from, at, 8, first, second);
         return;
     }
     if (n % 16 == 0 && what != NRMI_MASKED) {
-        NRMI_OP(nrmi_usual_block)(c, what, s, &from, at, n / 16, first, second);
+        NRMI_OP(nrmi_usual_block)(c, what, 1, s, &from, at, n / 16, first, second);
         return;
     }
 #endif
@@ -9934,7 +9947,7 @@ static NRMI_INLINE void NRMI_OP(nrmi_next_line)(const nrmi_chunk *c, int what, n
 }
 
 #if NRMI_FIXED
-#define NRMI_TAKES(c, what, inner) ((inner) ? 0 : (c)->more & NRMI_MORE)
+#define NRMI_TAKES(c, what, inner) ((inner) ? (c)->bare : (c)->more & NRMI_MORE)
 #else
 #define NRMI_TAKES(c, what, inner) ((what) == NRMI_Y && !(inner) ? (c)->more & NRMI_RECTIFIED : 0)
 #endif
@@ -9980,7 +9993,7 @@ static NRMI_INLINE void NRMI_OP(nrmi_element)(const nrmi_chunk *c, int what, int
     if (what == NRMI_Y && !inner && how & NRMI_KEPT)
         NRMI_OP(nrmi_kept)(c, at->x + j * sizeof(nrmi_a), x, m, part);
 #endif
-    d = NRMI_OP(nrmi_deviation)(x, l->mh, l->ml);
+    d = inner && how & NRMI_BARE ? x : NRMI_OP(nrmi_deviation)(x, l->mh, l->ml);
     if (what == NRMI_DX) {
         w = NRMI_OP(nrmi_data)(half, at->dy, j, m, part);
 #if NRMI_FIXED
@@ -9991,7 +10004,9 @@ static NRMI_INLINE void NRMI_OP(nrmi_element)(const nrmi_chunk *c, int what, int
             NRMI_OP(nrmi_kept)(c, at->dy + j * sizeof(nrmi_a), w, m, part);
 #endif
         y = nrmi_mul(w, inner ? nrmi_mul(o->g, l->k) : l->k);
-        y = nrmi_sub(nrmi_sub(y, l->p), nrmi_mul(nrmi_mul(d, l->r), l->q));
+        if (!(inner && how & NRMI_BARE))
+            y = nrmi_sub(y, l->p);
+        y = nrmi_sub(y, nrmi_mul(nrmi_mul(d, l->r), l->q));
         y = nrmi_mul(y, l->o);
         if (NRMI_TWINS(inner) && more && how & NRMI_GIVING) {
             more->a = w;
@@ -10210,13 +10225,14 @@ static NRMI_INLINE void NRMI_OP(nrmi_straight)(const nrmi_chunk *c, int what, in
 }
 
 /* Lines that are mapped at once, one or two; and where what they give goes: the level that is added
-   to it, if one is, and the level that takes it, if it is not carried further. */
+   to it, if one is, and the level that takes it. */
 typedef struct nrmi_twin {
     nrmi_lane l, k;
     nrmi_line at, next;
     size_t number;
     const nrmi_a *add;
     nrmi_a *put;
+    int last; /* of a tree */
 } nrmi_twin;
 
 static NRMI_INLINE void NRMI_OP(nrmi_open_twin)(const nrmi_chunk *c, int what, int inner, int how,
@@ -10234,52 +10250,72 @@ static NRMI_INLINE void NRMI_OP(nrmi_open_twin)(const nrmi_chunk *c, int what, i
         NRMI_OP(nrmi_next_line)(c, what, at);
     }
     r->add = r->put = NULL;
-    if (how & NRMI_GIVING && of & 1)
-        r->add = NRMI_OP(nrmi_level)(c, of / 2, 0);
-    if (how & NRMI_GIVING && of != 3 && r->number + 1 != c->phases)
-        r->put = NRMI_OP(nrmi_level)(c, of / 2, 0);
-    else if (how & NRMI_GIVING && of < 2 && c->top && !(c->block & 1))
-        r->put = NRMI_OP(nrmi_level)(c, 2, 0);
+    r->last = of == 3 || r->number + 1 == c->phases;
+    if (!(how & NRMI_GIVING))
+        return;
+    r->put = NRMI_OP(nrmi_level)(c, of / 2, 0);
+    if (of & 1)
+        r->add = r->put;
 }
 
 #if NRMI_TWIN
-static NRMI_INLINE void NRMI_OP(nrmi_put_level)(const nrmi_chunk *c, nrmi_a *level, nrmi_two t,
-                                                nrmi_m m, int part)
+static NRMI_INLINE void NRMI_OP(nrmi_put_level)(const nrmi_chunk *c, int how, nrmi_a *level,
+                                                nrmi_two t, nrmi_m m, int part)
 {
     if (part) {
         nrmi_store_part(level, nrmi_keep(t.a, m), m);
         nrmi_store_part(level + c->level_step, nrmi_keep(t.b, m), m);
-    } else {
+        return;
+    }
+    if (!(how & NRMI_BARE))
         nrmi_store(level, t.a);
-        nrmi_store(level + c->level_step, t.b);
+    nrmi_store(level + c->level_step, t.b);
+}
+static NRMI_INLINE nrmi_two NRMI_OP(nrmi_and_level)(const nrmi_chunk *c, int how,
+                                                    const nrmi_a *level, nrmi_two t)
+{
+    if (!(how & NRMI_BARE))
+        t.a = nrmi_add(nrmi_load(level), t.a);
+    t.b = nrmi_add(nrmi_load(level + c->level_step), t.b);
+    return t;
+}
+/* What pairs of rows add to dbeta and dgamma: the tree over 8 rows, whose two levels the loops fill.
+   This adds up what came to them last, of pair `number`, at `from`: that is the sum of the tree,
+   and goes to the run, or, as phase c->block, up c->top levels of phases. */
+static NRMI_INLINE void NRMI_OP(nrmi_carry_to)(const nrmi_chunk *c, int how, size_t number,
+                                               const nrmi_a *from, size_t adds, nrmi_a *put)
+{
+    const size_t n = c->n;
+    size_t j, k;
+    for (j = 0; j < n; j += NRMI_W) {
+        nrmi_two t;
+        t.a = how & NRMI_BARE ? nrmi_set1(0) : nrmi_load(from + j);
+        t.b = nrmi_load(from + c->level_step + j);
+        if (number % 4 > 1)
+            t = NRMI_OP(nrmi_and_level)(c, how, NRMI_OP(nrmi_level)(c, 0, j), t);
+        for (k = 0; k < adds; k++)
+            t = NRMI_OP(nrmi_and_level)(c, how, NRMI_OP(nrmi_level)(c, 2 + k, j), t);
+        if (put) {
+            NRMI_OP(nrmi_put_level)(c, how, put + j, t, nrmi_mask(n % NRMI_W), n - j < NRMI_W);
+            continue;
+        }
+        if (!(how & NRMI_BARE))
+            nrmi_tally(c->first + j, t.a);
+        nrmi_tally(c->second + j, t.b);
     }
 }
-/* What pairs of rows add to dbeta and dgamma: the tree over 8 rows, then, as phase c->block,
-   that over c->top levels of phases, then to the run. */
-static NRMI_INLINE void NRMI_OP(nrmi_add_twin)(const nrmi_chunk *c, const nrmi_twin *r, size_t j,
-                                               nrmi_two t, nrmi_m m, int part)
+static NRMI_NOINLINE void NRMI_OP(nrmi_carry)(const nrmi_chunk *c, int how, size_t number,
+                                              const nrmi_a *from)
 {
-    size_t k;
-    if (r->add) {
-        nrmi_two w;
-        w.a = nrmi_load(r->add + j);
-        w.b = nrmi_load(r->add + c->level_step + j);
-        t = NRMI_OP(nrmi_both)(w, t);
-    }
-    if (!NRMI_RARELY(!r->put)) {
-        NRMI_OP(nrmi_put_level)(c, r->put + j, t, m, part);
-        return;
-    }
-    if (r->number % 4 > 1)
-        t = NRMI_OP(nrmi_with_level)(c, 0, j, t);
-    for (k = 0; k < c->top && (c->block >> k & 1); k++)
-        t = NRMI_OP(nrmi_with_level)(c, 2 + k, j, t);
-    if (k < c->top) {
-        NRMI_OP(nrmi_put_level)(c, NRMI_OP(nrmi_level)(c, 2 + k, j), t, m, part);
-        return;
-    }
-    nrmi_tally(c->first + j, part ? nrmi_keep(t.a, m) : t.a);
-    nrmi_tally(c->second + j, part ? nrmi_keep(t.b, m) : t.b);
+    size_t adds = 0;
+    while (adds < c->top && c->block >> adds & 1)
+        adds++;
+    if (adds < c->top)
+        NRMI_OP(nrmi_carry_to)(c, how, number, from, adds, NRMI_OP(nrmi_level)(c, 2 + adds, 0));
+    else if (how & NRMI_BARE)
+        NRMI_OP(nrmi_carry_to)(c, NRMI_BARE, number, from, adds, NULL);
+    else
+        NRMI_OP(nrmi_carry_to)(c, 0, number, from, adds, NULL);
 }
 #endif
 
@@ -10298,8 +10334,11 @@ static NRMI_INLINE void NRMI_OP(nrmi_place)(const nrmi_chunk *c, int what, int i
             t = NRMI_OP(nrmi_both)(t, u);
     }
 #if NRMI_TWIN
-    if (how & NRMI_GIVING)
-        NRMI_OP(nrmi_add_twin)(c, r, j, t, m, part);
+    if (how & NRMI_GIVING) {
+        if (r->add)
+            t = NRMI_OP(nrmi_and_level)(c, how, r->add + j, t);
+        NRMI_OP(nrmi_put_level)(c, how, r->put + j, t, m, part);
+    }
 #endif
 }
 
@@ -10343,9 +10382,18 @@ static NRMI_INLINE size_t NRMI_OP(nrmi_whole)(const nrmi_chunk *c, int what, int
     const int first = inner ? NRMI_PAIRED : NRMI_RECTIFIED;
     const int second = what == NRMI_DX && inner ? NRMI_GIVING : NRMI_STREAMED;
     const int rest = what == NRMI_DX && inner ? how & NRMI_STREAMED : 0;
+    const int bare = inner ? how & NRMI_BARE : 0;
     const int scaled = what == NRMI_Y ? NRMI_SCALED : 0;
     const int come = inner ? 0 : how & (NRMI_ADDED | NRMI_KEPT | NRMI_LATE | scaled);
     const int asked = how & (NRMI_RECTIFIED | NRMI_STREAMED);
+    if (bare && (what == NRMI_DX) == !!(how & second)) {
+        if (how & first)
+            return NRMI_OP(nrmi_vectors)(c, what, inner,
+                                         rest | NRMI_BARE | first | (what == NRMI_DX ? second : 0),
+                                         r, j, end, all);
+        if (what == NRMI_Y)
+            return NRMI_OP(nrmi_vectors)(c, what, inner, NRMI_BARE, r, j, end, all);
+    }
     if (come == NRMI_ADDED)
         return NRMI_OP(nrmi_vectors)(c, what, inner, NRMI_ADDED | asked, r, j, end, all);
     if (what == NRMI_Y && come == NRMI_LATE)
@@ -10360,7 +10408,7 @@ static NRMI_INLINE size_t NRMI_OP(nrmi_whole)(const nrmi_chunk *c, int what, int
     if (how & first)
         return NRMI_OP(nrmi_vectors)(c, what, inner, rest | first, r, j, end, all);
     if (how & second)
-        return NRMI_OP(nrmi_vectors)(c, what, inner, rest | second, r, j, end, all);
+        return NRMI_OP(nrmi_vectors)(c, what, inner, rest | bare | second, r, j, end, all);
     return NRMI_OP(nrmi_vectors)(c, what, inner, rest, r, j, end, all);
 #else
     return NRMI_OP(nrmi_vectors)(c, what, inner, how, r, j, end, all);
@@ -10414,6 +10462,10 @@ static NRMI_INLINE void NRMI_OP(nrmi_along)(const nrmi_chunk *c, int what, int i
             o = NRMI_OP(nrmi_other_of)(c, what, how & NRMI_HALVED, i, 1, m, 1);
         NRMI_OP(nrmi_place)(c, what, inner, how, &r, &o, i, m, 1, all);
     }
+#if NRMI_TWIN
+    if (NRMI_TWIN_SUMS(what, inner) && how & NRMI_GIVING && r.last)
+        NRMI_OP(nrmi_carry)(c, how, r.number, r.put);
+#endif
 }
 
 /* Short lines, with nothing asked for each: inference of planes of 7 x 7 takes 0.6 of the time. The
@@ -10460,7 +10512,8 @@ static NRMI_INLINE void NRMI_OP(nrmi_map)(nrmi_chunk *given, int what, int place
         NRMI_TWINS(inner) && (what == NRMI_Y || each > 2 || c->level) ? 2 : 1;
     const int half = halves && (c->half | c->half_out) != 0;
     const int gives = NRMI_TWIN_SUMS(what, inner) && c->level ? NRMI_GIVING : 0;
-    const int how = NRMI_OP(nrmi_how)(c, what, inner, half) | gives;
+    const int how =
+        (NRMI_OP(nrmi_how)(c, what, inner, half) | gives) & (place ? ~NRMI_BARE : ~0);
     const int straight = place && !inner && (how & NRMI_MORE ||
                                              (c->in_order && (what == NRMI_DX || !c->k)));
     const int brief = NRMI_FIXED && !place && !inner && c->n >= NRMI_W && c->n <= 16 * NRMI_W &&
@@ -10691,13 +10744,18 @@ static NRMI_NOINLINE void NRMI_OP(nrmi_times)(void *to, const void *more, size_t
 #if !NRMI_DOUBLE
 static int NRMI_OP(nrmi_all_within)(const unsigned char *values, size_t count, double limit)
 {
-    nrmi_v most = nrmi_set1(0); /* by the bits of |x|, which order like the values */
-    size_t i;
-    for (i = 0; i + NRMI_W <= count; i += NRMI_W)
+    nrmi_v most = nrmi_set1(0), more = most; /* by the bits of |x|, which order like the values */
+    size_t i = 0;
+    for (; i + 4 * NRMI_W <= count; i += 4 * NRMI_W) {
         most = NRMI_OP(nrmi_larger)(most, nrmi_load(values + i * 4));
-    if (i < count)
-        most = NRMI_OP(nrmi_larger)(most,
-                                    nrmi_load_part(values + i * 4, nrmi_mask(count - i)));
+        more = NRMI_OP(nrmi_larger)(more, nrmi_load(values + (i + NRMI_W) * 4));
+        most = NRMI_OP(nrmi_larger)(most, nrmi_load(values + (i + 2 * NRMI_W) * 4));
+        more = NRMI_OP(nrmi_larger)(more, nrmi_load(values + (i + 3 * NRMI_W) * 4));
+    }
+    most = NRMI_OP(nrmi_larger)(most, more);
+    for (; i < count; i += NRMI_W)
+        most = NRMI_OP(nrmi_larger)(
+            most, nrmi_load_part(values + i * 4, nrmi_mask(nrmi_least(count - i, NRMI_W))));
     return NRMI_OP(nrmi_within)(most, (float)limit);
 }
 #endif
