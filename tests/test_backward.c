@@ -449,6 +449,24 @@ static void test_large(nrm_kind kind, int running, const char *what)
     group_end();
 }
 
+/* Rows whose dgamma and dbeta are summed in stripes of columns, or in several walks; RMS without
+   dbeta in a way of its own. */
+static void test_wide(nrm_kind kind)
+{
+    static const shape wide[] = {{"", 5, 1025, 1, 1},  {"", 8, 1100, 1, 1}, {"", 9, 2300, 1, 1},
+                                 {"", 20, 4500, 1, 1}, {"", 3, 2600, 2, 1}};
+    static const unsigned options[] = {0, OPT_PARTIAL, OPT_PARTIAL | OPT_NO_GAMMA,
+                                       OPT_PARTIAL | OPT_PITCH | OPT_DSUM};
+    const shape long_list = {"", 1030, 1040, 1, 1};
+    size_t i, j;
+    group("%s: rows of many columns", kind_name[kind]);
+    for (i = 0; i < COUNT_OF(wide); ++i)
+        for (j = 0; j < COUNT_OF(options); ++j)
+            both_layouts(&wide[i], kind, options[j], ordinary[j], GEN_NORMAL, 0);
+    run_gradient(&long_list, kind, NRM_NHWC, OPT_PARTIAL, GEN_NORMAL, GEN_NORMAL, next_seed++, 0);
+    group_end();
+}
+
 int main(int argc, char **argv)
 {
     int kind, running;
@@ -468,6 +486,8 @@ int main(int argc, char **argv)
             test_around((nrm_kind)kind, running, what, running ? 36 : 54);
             test_large((nrm_kind)kind, running, what);
         }
+    test_wide(NRM_LAYER);
+    test_wide(NRM_RMS);
     ref_print_table();
     return done_testing();
 }

@@ -13,7 +13,7 @@
 /* AROUND: SiLU, add and gate, whose gradients lie over them when all is in place. SKIP: add and
    RELU; CUT: RELU; SOFT: SiLU. TURNED: y in the other layout; SHORT: samples of s / 2 positions. */
 enum option { IN_PLACE = 1, WIDE_CHANNEL = 2, SHIFTED = 4, ODD = 8, AROUND = 16, SKIP = 32,
-              TURNED = 64, SHORT = 128, CUT = 256, SOFT = 512 };
+              TURNED = 64, SHORT = 128, CUT = 256, SOFT = 512, NO_DBETA = 1024 };
 
 typedef struct large {
     const char *name;
@@ -37,7 +37,9 @@ static const large list[] = {
     {"rows of 32", NRM_LAYER, NRM_NHWC, NRM_F32, 100000, 32, 1, 0},
     {"rows of 32, from the middle of a line on", NRM_LAYER, NRM_NHWC, NRM_F32, 100000, 32, 1,
      SHIFTED},
-    {"rows of 8192, one at a time", NRM_RMS, NRM_NHWC, NRM_F32, 390, 8192, 1, 0},
+    {"rows of 8192, one at a time", NRM_RMS, NRM_NHWC, NRM_F32, 390, 8192, 1, NO_DBETA},
+    {"rows of 2300", NRM_RMS, NRM_NHWC, NRM_F32, 2800, 2300, 1, NO_DBETA | SHIFTED},
+    {"rows of 2304", NRM_LAYER, NRM_NHWC, NRM_F32, 2800, 2304, 1, 0},
     {"rows of 777", NRM_RMS, NRM_NHWC, NRM_F32, 4100, 777, 1, 0},
     {"planes of 28 x 28", NRM_BATCH, NRM_NCHW, NRM_F32, 63, 64, 784, 0},
     {"planes of 28 x 28, in place", NRM_BATCH, NRM_NCHW, NRM_F32, 63, 64, 784, IN_PLACE},
@@ -178,7 +180,8 @@ static bed run(const large *l, nrm_isa isa, const void *gamma, const void *beta)
         memcpy(b.y, b.x, b.bytes);
         fill(l->type, b.x, values_of(l), 1);
     }
-    a.dy = b.dy, a.dx = b.dx, a.dgamma = b.dgamma, a.dbeta = b.dbeta;
+    a.dy = b.dy, a.dx = b.dx, a.dgamma = b.dgamma;
+    a.dbeta = l->options & NO_DBETA ? NULL : b.dbeta;
     a.dadd = b.dadd, a.dgate = b.dgate;
     check(nrm_backward(&d, &a) == NRM_OK, "backward");
     return b;
