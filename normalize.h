@@ -7433,9 +7433,11 @@ static void nrmi_widen_together(nrmi_together *g)
     const size_t each = (sizeof g->space - levels) / (8 * (size_t)g->sums);
     if (g->phases || g->j->w.len <= g->most)
         return;
+    g->each = 8;
+    if (g->tree) /* whose walks read other columns */
+        return;
     g->single = g->c.bare && g->j->q->set->f32->more;
     g->most = ((g->single ? each : each / 2) - 32) / 16 * 16;
-    g->each = 8;
 }
 
 static void nrmi_open_together(nrmi_together *g, const nrmi_job *j)
@@ -7452,7 +7454,7 @@ static void nrmi_open_together(nrmi_together *g, const nrmi_job *j)
     g->each = g->phases && !g->late ? 8 : NRMI_GROUP_ROWS;
     while (g->each > 2 && 2 * j->t.size * g->each > NRMI_FIRST_CACHE / j->w.len)
         g->each /= 2;
-    g->tree = g->planes == 1 && g->rows <= 8 && j->w.len <= g->most && !j->q->a->accumulate;
+    g->tree = g->planes == 1 && g->rows <= 8 && !j->q->a->accumulate;
     g->levels = g->phases ? 12 : g->tree ? 6 : 4;
     memset(c, 0, sizeof *c);
     c->bare = j->kind == NRM_RMS && !j->dbeta ? NRMI_BARE : 0;
@@ -7713,7 +7715,7 @@ static int nrmi_columns_together(nrmi_together *g)
     const size_t stripe = nrmi_least(g->n, g->stripe);
     int k;
     for (k = 0; k < (g->tree ? 1 : 2 * g->sums); k++)
-        memset(nrmi_together_sum(g, k / 2, k % 2), 0, 8 * g->n);
+        memset(nrmi_together_sum(g, k / 2, k % 2), 0, g->tree ? 4 * g->n + 64 : 8 * g->n);
     /* both ends of the levels are stored to in part, which memory sanitizers do not see */
     for (k = 0; k < g->levels; k++) {
         float *const level = g->level + (size_t)k * g->c.level_step;
@@ -10257,7 +10259,7 @@ typedef struct nrmi_twin {
     size_t number;
     const nrmi_a *add;
     nrmi_a *put;
-    int last; /* of a tree */
+    int last; /* of a tree, which is to be carried on */
 } nrmi_twin;
 
 static NRMI_INLINE void NRMI_OP(nrmi_open_twin)(const nrmi_chunk *c, int what, int inner, int how,
@@ -10281,6 +10283,10 @@ static NRMI_INLINE void NRMI_OP(nrmi_open_twin)(const nrmi_chunk *c, int what, i
     r->put = NRMI_OP(nrmi_level)(c, of / 2, 0);
     if (of & 1)
         r->add = r->put;
+    if (r->last && of < 2 && c->top && !(c->block & 1)) { /* nothing to carry */
+        r->put = NRMI_OP(nrmi_level)(c, 2, 0);
+        r->last = 0;
+    }
 }
 
 #if NRMI_TWIN
@@ -10412,12 +10418,10 @@ static NRMI_INLINE size_t NRMI_OP(nrmi_whole)(const nrmi_chunk *c, int what, int
     const int come = inner ? 0 : how & (NRMI_ADDED | NRMI_KEPT | NRMI_LATE | scaled);
     const int asked = how & (NRMI_RECTIFIED | NRMI_STREAMED);
     if (bare && (what == NRMI_DX) == !!(how & second)) {
+        const int given = rest | NRMI_BARE | (what == NRMI_DX ? second : 0);
         if (how & first)
-            return NRMI_OP(nrmi_vectors)(c, what, inner,
-                                         rest | NRMI_BARE | first | (what == NRMI_DX ? second : 0),
-                                         r, j, end, all);
-        if (what == NRMI_Y)
-            return NRMI_OP(nrmi_vectors)(c, what, inner, NRMI_BARE, r, j, end, all);
+            return NRMI_OP(nrmi_vectors)(c, what, inner, given | first, r, j, end, all);
+        return NRMI_OP(nrmi_vectors)(c, what, inner, given, r, j, end, all);
     }
     if (come == NRMI_ADDED)
         return NRMI_OP(nrmi_vectors)(c, what, inner, NRMI_ADDED | asked, r, j, end, all);
@@ -10433,7 +10437,7 @@ static NRMI_INLINE size_t NRMI_OP(nrmi_whole)(const nrmi_chunk *c, int what, int
     if (how & first)
         return NRMI_OP(nrmi_vectors)(c, what, inner, rest | first, r, j, end, all);
     if (how & second)
-        return NRMI_OP(nrmi_vectors)(c, what, inner, rest | bare | second, r, j, end, all);
+        return NRMI_OP(nrmi_vectors)(c, what, inner, rest | second, r, j, end, all);
     return NRMI_OP(nrmi_vectors)(c, what, inner, rest, r, j, end, all);
 #else
     return NRMI_OP(nrmi_vectors)(c, what, inner, how, r, j, end, all);
