@@ -9974,7 +9974,7 @@ static NRMI_INLINE void NRMI_OP(nrmi_next_line)(const nrmi_chunk *c, int what, n
 }
 
 #if NRMI_FIXED
-#define NRMI_TAKES(c, what, inner) ((inner) ? (c)->bare : (c)->more & NRMI_MORE)
+#define NRMI_TAKES(c, what, inner) ((inner) ? (c)->bare & NRMI_BARE : (c)->more & NRMI_MORE)
 #else
 #define NRMI_TAKES(c, what, inner) ((what) == NRMI_Y && !(inner) ? (c)->more & NRMI_RECTIFIED : 0)
 #endif
@@ -10277,9 +10277,10 @@ static NRMI_INLINE void NRMI_OP(nrmi_open_twin)(const nrmi_chunk *c, int what, i
         NRMI_OP(nrmi_next_line)(c, what, at);
     }
     r->add = r->put = NULL;
-    r->last = of == 3 || r->number + 1 == c->phases;
-    if (!(how & NRMI_GIVING))
+    r->last = 0;
+    if (!NRMI_TWIN_SUMS(what, inner) || !(how & NRMI_GIVING))
         return;
+    r->last = of == 3 || r->number + 1 == c->phases;
     r->put = NRMI_OP(nrmi_level)(c, of / 2, 0);
     if (of & 1)
         r->add = r->put;
