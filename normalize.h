@@ -10311,9 +10311,9 @@ static NRMI_INLINE nrmi_two NRMI_OP(nrmi_and_level)(const nrmi_chunk *c, int how
     t.b = nrmi_add(nrmi_load(level + c->level_step), t.b);
     return t;
 }
-/* What pairs of rows add to dbeta and dgamma: the tree over 8 rows, whose two levels the loops fill.
-   This adds up what came to them last, of pair `number`, at `from`: that is the sum of the tree,
-   and goes to the run, or, as phase c->block, up c->top levels of phases. */
+/* What pairs of rows add to dbeta and dgamma: the tree over 8 rows, whose two levels the loops of
+   dx fill. With what its last pair, `number`, has left at `from`, this makes the sum of the tree,
+   which goes to the run or, as phase c->block, up c->top levels of phases. */
 static NRMI_INLINE void NRMI_OP(nrmi_carry_to)(const nrmi_chunk *c, int how, size_t number,
                                                const nrmi_a *from, size_t adds, nrmi_a *put)
 {
