@@ -960,7 +960,7 @@ enum { NRMI_Y, NRMI_DX };
    to dx; the sum is kept, or dadd; add comes after y, late; y is that of ReLU, or dy counts where
    that is not flat (MASKED: in sums). Through packed values, batch inference of 32x64x56x56 with
    ReLU took 1.6 times as long in NCHW and twice in NHWC, backward 2 and 2.3 times (Zen 3).
-   BARE: rows of RMS, without a mean, P and dbeta. */
+   BARE: rows of RMS in float, without a mean, P and dbeta. */
 enum {
     NRMI_HALVED = 1,
     NRMI_SCALED = 2,
@@ -7436,7 +7436,7 @@ static void nrmi_widen_together(nrmi_together *g)
     g->each = 8;
     if (g->tree) /* whose walks read other columns */
         return;
-    g->single = g->c.bare && g->j->q->set->f32->more;
+    g->single = g->c.bare && g->j->q->set->f32->more && g->j->t.size == 4;
     g->most = ((g->single ? each : each / 2) - 32) / 16 * 16;
 }
 
@@ -9974,15 +9974,17 @@ static NRMI_INLINE void NRMI_OP(nrmi_next_line)(const nrmi_chunk *c, int what, n
 }
 
 #if NRMI_FIXED
-#define NRMI_TAKES(c, what, inner) ((inner) ? (c)->bare & NRMI_BARE : (c)->more & NRMI_MORE)
+#define NRMI_TAKES(c, what, inner, halves) \
+    (!(inner) ? (c)->more & NRMI_MORE : (halves) ? 0 : (c)->bare & NRMI_BARE)
 #else
-#define NRMI_TAKES(c, what, inner) ((what) == NRMI_Y && !(inner) ? (c)->more & NRMI_RECTIFIED : 0)
+#define NRMI_TAKES(c, what, inner, halves) \
+    ((what) == NRMI_Y && !(inner) ? (c)->more & NRMI_RECTIFIED : 0)
 #endif
 static NRMI_INLINE int NRMI_OP(nrmi_how)(const nrmi_chunk *c, int what, int inner, int halves)
 {
     (void)what;
     return (halves ? NRMI_HALVED : 0) | (c->k ? NRMI_SCALED : 0) |
-           (c->stream ? NRMI_STREAMED : 0) | NRMI_TAKES(c, what, inner);
+           (c->stream ? NRMI_STREAMED : 0) | NRMI_TAKES(c, what, inner, halves);
 }
 
 #if NRMI_FIXED
@@ -10130,7 +10132,7 @@ static NRMI_INLINE void NRMI_OP(nrmi_panel)(const nrmi_chunk *c, int what, int i
     const size_t size = NRMI_OP(nrmi_bytes)(c->half);
     const size_t x_step = c->x_step * size, dy_step = c->dy_step * size;
     const size_t out_step = c->out_step * NRMI_OP(nrmi_bytes)(c->half_out);
-    const int h = NRMI_OP(nrmi_how)(c, what, inner, NRMI_HALVES) & ~NRMI_MORE;
+    const int h = NRMI_OP(nrmi_how)(c, what, inner, NRMI_HALVES) & ~(NRMI_MORE | NRMI_BARE);
     nrmi_line at = *first;
     nrmi_other o;
     nrmi_lane l0, l1, l2, l3;
@@ -10474,7 +10476,7 @@ static NRMI_INLINE void NRMI_OP(nrmi_along)(const nrmi_chunk *c, int what, int i
             const nrmi_m m = nrmi_mask(NRMI_W);
             if (inner)
                 o = NRMI_OP(nrmi_other_of)(c, what, 1, j, 1, m, 0);
-            NRMI_OP(nrmi_place)(c, what, inner, how, &r, &o, j, m, 0, all);
+            NRMI_OP(nrmi_place)(c, what, inner, how & ~NRMI_BARE, &r, &o, j, m, 0, all);
         }
     else
         j = NRMI_OP(nrmi_whole)(c, what, inner, how, &r, j, all);

@@ -144,7 +144,8 @@ static void make(const struct call *k, nrm_isa isa, nrm_desc *d, nrm_args *a)
     if (k->flags & SLICE) free(a->y), a->y = (void *)(uintptr_t)a->x;
     if (k->flags & FUSED) a->residual = values(k->dtype, volume), a->sum = values(k->dtype, volume);
     a->gamma = values(held, k->c), a->beta = values(held, k->c);
-    a->dgamma = values(held, k->c), a->dbeta = values(held, k->c);
+    a->dgamma = values(held, k->c);
+    a->dbeta = k->kind == NRM_RMS ? NULL : values(held, k->c); /* as others have it */
     a->mean = (double *)values(NRM_F64, most), a->rstd = (double *)values(NRM_F64, most);
     if (k->verb != INFER) return;
     a->running_mean = values(held, k->c), a->running_var = values(held, k->c);
