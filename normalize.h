@@ -1042,7 +1042,8 @@ typedef struct nrmi_chunk {
     int half, half_out;               /* x and dy, out: halves of this type as they lie, or 0   */
     int half_param;                   /* INNER of rows: the same of gamma and beta              */
     int in_order;                     /* maps: line by line, as they follow one another         */
-    int bare;                         /* rows of RMS: mh, ml, p are 0; no first but of INNER    */
+    int bare;                         /* BARE, or 0: mh, ml and p are 0, and of first only P is
+                                         read                                                   */
     int more;                         /* of NRMI_MORE                                           */
     uintptr_t to_added, to_kept, to_late; /* bytes: x to the residual and to sum, out to add; or
                                              out to dsum, dy to dadd and to add                 */
