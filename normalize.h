@@ -9749,6 +9749,11 @@ static NRMI_INLINE nrmi_two NRMI_OP(nrmi_with_level)(const nrmi_chunk *c, size_t
     w.b = nrmi_load(l + c->level_step);
     return NRMI_OP(nrmi_both)(w, s);
 }
+/* Whole vectors of fewer than 8 steps have code of their own, without masks, where these lists are
+   often so long: layer norm of 96 channels in NCHW takes 0.75 of the time, its backward 0.9. */
+#define NRMI_UNMASKED(what)    \
+    ((what) == NRMI_MOMENTS || \
+     (NRMI_FIXED && ((what) == NRMI_CHANNEL || (what) == NRMI_INNER)))
 static NRMI_INLINE void NRMI_OP(nrmi_column_phase)(const nrmi_chunk *c, int what, size_t phase)
 {
     const size_t from = phase * c->stride;
@@ -9790,7 +9795,7 @@ static NRMI_INLINE void NRMI_OP(nrmi_column_phase)(const nrmi_chunk *c, int what
     NRMI_OP(nrmi_term)(c, what, 0, &l, &at, bx * (i), by * (i), from + c->apart * (i), part, 1)
         if (steps == 8 && c->n - j >= NRMI_W) {
             NRMI_TREE(s, 8, NRMI_WHOLE);
-        } else if (NRMI_W == 1) {
+        } else if (NRMI_W == 1 || (NRMI_UNMASKED(what) && c->n - j >= NRMI_W)) {
             NRMI_TREE(s, steps, NRMI_WHOLE);
         } else {
             const nrmi_m part = nrmi_mask(nrmi_least(c->n - j, NRMI_W));
