@@ -10156,7 +10156,8 @@ static NRMI_INLINE void NRMI_OP(nrmi_panel)(const nrmi_chunk *c, int what, int i
             o = NRMI_OP(nrmi_other_of)(c, what, 0, line + i, 0, m, 0);
         NRMI_OP(nrmi_element)(c, what, inner, how, &l0, &o, &at, j, m, part, all, NULL);
         if (vectors > 1)
-            NRMI_OP(nrmi_element)(c, what, inner, how, &l1, &o, &at, j + NRMI_W, m, part, all, NULL);
+            NRMI_OP(nrmi_element)(c, what, inner, how, &l1, &o, &at, j + NRMI_W, m, part, all,
+                                  NULL);
         if (vectors > 2) {
             NRMI_OP(nrmi_element)(c, what, inner, how, &l2, &o, &at, j + 2 * NRMI_W, m, part,
                                   all, NULL);
