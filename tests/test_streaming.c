@@ -54,6 +54,8 @@ static const large list[] = {
     {"columns of 100 channels, in place", NRM_BATCH, NRM_NHWC, NRM_F32, 65, 100, 500, IN_PLACE},
     {"columns of 48 channels", NRM_BATCH, NRM_NHWC, NRM_F32, 66, 48, 1033, 0},
     {"rows of 800 bf16", NRM_LAYER, NRM_NHWC, NRM_BF16, 8000, 800, 1, 0},
+    {"rows of 1200 bf16", NRM_RMS, NRM_NHWC, NRM_BF16, 10500, 1200, 1, NO_DBETA},
+    {"columns of 3136 positions", NRM_LAYER, NRM_NCHW, NRM_F32, 22, 96, 3136, 0},
     {"columns of 256 channels, f16", NRM_BATCH, NRM_NHWC, NRM_F16, 130, 256, 196, 0},
     {"rows of 768 doubles", NRM_LAYER, NRM_NHWC, NRM_F64, 2100, 768, 1, 0},
     {"rows of 777, SiLU, from the middle of a line on", NRM_LAYER, NRM_NHWC, NRM_F32, 4100, 777, 1,
