@@ -10280,7 +10280,7 @@ typedef struct nrmi_twin {
 static NRMI_INLINE void NRMI_OP(nrmi_open_twin)(const nrmi_chunk *c, int what, int inner, int how,
                                                 size_t line, nrmi_line *at, nrmi_twin *r)
 {
-    const size_t of = (c->phase + line / 2) % 4;
+    size_t of;
     r->number = c->phase + line / 2;
     r->at = r->next = *at;
     NRMI_OP(nrmi_lane_of)(c, what, inner, how, line * c->stat_step, 0, &r->l);
@@ -10295,6 +10295,7 @@ static NRMI_INLINE void NRMI_OP(nrmi_open_twin)(const nrmi_chunk *c, int what, i
     r->last = 0;
     if (!NRMI_TWIN_SUMS(what, inner) || !(how & NRMI_GIVING))
         return;
+    of = r->number % 4;
     r->last = of == 3 || r->number + 1 == c->phases;
     r->put = NRMI_OP(nrmi_level)(c, of / 2, 0);
     if (of & 1)
@@ -10381,7 +10382,8 @@ static NRMI_INLINE void NRMI_OP(nrmi_place)(const nrmi_chunk *c, int what, int i
             t = NRMI_OP(nrmi_both)(t, u);
     }
 #if NRMI_TWIN
-    if (how & NRMI_GIVING) {
+    if (NRMI_TWIN_SUMS(what, inner) && how & NRMI_GIVING) {
+        NRM_ASSERT(r->put);
         if (r->add)
             t = NRMI_OP(nrmi_and_level)(c, how, r->add + j, t);
         NRMI_OP(nrmi_put_level)(c, how, r->put + j, t, m, part);
