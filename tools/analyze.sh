@@ -19,8 +19,8 @@ rm -rf $out/*
 printf '#define NORMALIZE_IMPLEMENTATION\n#include "normalize.h"\n' >$out/implementation.c
 
 # One instruction set of two kernel texts is enough to read them: -DNRM_NO_AVX512. Without __SSE2__
-# cppcheck, which knows no intrinsics, reads the scalar code. What NRM_ASSERT says, which check-include
-# holds while it runs, clang-tidy may take as given.
+# cppcheck, which knows no intrinsics, reads the scalar code. What NRM_ASSERT says, to which
+# check-include holds a run of the code, clang-tidy may take as given.
 clang_tidy_header()
 {
     clang-tidy --quiet --extra-arg=-Xclang --extra-arg=-analyzer-opt-analyze-headers \
