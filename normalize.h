@@ -9740,14 +9740,14 @@ static NRMI_INLINE nrmi_a *NRMI_OP(nrmi_level)(const nrmi_chunk *c, size_t k, si
 {
     return (nrmi_a *)c->level + 2 * k * c->level_step + i;
 }
-static NRMI_INLINE nrmi_two NRMI_OP(nrmi_with_level)(const nrmi_chunk *c, size_t k, size_t i,
-                                                     nrmi_two s)
+/* What lies at `level` and s; where it is BARE, of the second sum alone. */
+static NRMI_INLINE nrmi_two NRMI_OP(nrmi_with_level)(const nrmi_chunk *c, int how,
+                                                     const nrmi_a *level, nrmi_two s)
 {
-    const nrmi_a *l = NRMI_OP(nrmi_level)(c, k, i);
-    nrmi_two w;
-    w.a = nrmi_load(l);
-    w.b = nrmi_load(l + c->level_step);
-    return NRMI_OP(nrmi_both)(w, s);
+    if (!(how & NRMI_BARE))
+        s.a = nrmi_add(nrmi_load(level), s.a);
+    s.b = nrmi_add(nrmi_load(level + c->level_step), s.b);
+    return s;
 }
 /* Whole vectors of fewer than 8 steps have code of their own, without masks, where these lists are
    often so long: layer norm of 96 channels in NCHW takes 0.75 of the time, its backward 0.9. */
@@ -9804,7 +9804,7 @@ static NRMI_INLINE void NRMI_OP(nrmi_column_phase)(const nrmi_chunk *c, int what
 #undef NRMI_WHOLE
 #undef NRMI_PART
         for (k = 0; k < adds; k++)
-            s = NRMI_OP(nrmi_with_level)(c, k, j, s);
+            s = NRMI_OP(nrmi_with_level)(c, 0, NRMI_OP(nrmi_level)(c, k, j), s);
         if (put) {
             nrmi_store(put + j, s.a);
             nrmi_store(put + c->level_step + j, s.b);
@@ -9836,7 +9836,7 @@ static NRMI_NOINLINE void NRMI_OP(nrmi_column_rest)(nrmi_chunk *c)
         s.b = nrmi_load(NRMI_OP(nrmi_level)(c, k, j) + c->level_step);
         for (k++; k < 4; k++)
             if (c->phases >> k & 1)
-                s = NRMI_OP(nrmi_with_level)(c, k, j, s);
+                s = NRMI_OP(nrmi_with_level)(c, 0, NRMI_OP(nrmi_level)(c, k, j), s);
         nrmi_tally(c->first + j, s.a);
         nrmi_tally(c->second + j, s.b);
     }
@@ -9980,17 +9980,19 @@ static NRMI_INLINE void NRMI_OP(nrmi_next_line)(const nrmi_chunk *c, int what, n
 }
 
 #if NRMI_FIXED
-#define NRMI_TAKES(c, what, inner, halves) \
-    (!(inner) ? (c)->more & NRMI_MORE : (halves) ? 0 : (c)->bare & NRMI_BARE)
+#define NRMI_TAKES(c, what, place, inner, halves) \
+    (!(inner) ? (c)->more & NRMI_MORE : (place) || (halves) ? 0 : (c)->bare & NRMI_BARE)
 #else
-#define NRMI_TAKES(c, what, inner, halves) \
+#define NRMI_TAKES(c, what, place, inner, halves) \
     ((what) == NRMI_Y && !(inner) ? (c)->more & NRMI_RECTIFIED : 0)
 #endif
-static NRMI_INLINE int NRMI_OP(nrmi_how)(const nrmi_chunk *c, int what, int inner, int halves)
+static NRMI_INLINE int NRMI_OP(nrmi_how)(const nrmi_chunk *c, int what, int place, int inner,
+                                         int halves)
 {
     (void)what;
+    (void)place;
     return (halves ? NRMI_HALVED : 0) | (c->k ? NRMI_SCALED : 0) |
-           (c->stream ? NRMI_STREAMED : 0) | NRMI_TAKES(c, what, inner, halves);
+           (c->stream ? NRMI_STREAMED : 0) | NRMI_TAKES(c, what, place, inner, halves);
 }
 
 #if NRMI_FIXED
@@ -10178,7 +10180,7 @@ static NRMI_INLINE void NRMI_OP(nrmi_places)(const nrmi_chunk *c, int what, int 
     const nrmi_line at = NRMI_OP(nrmi_line_of)(c, what, line);
     const size_t vectors = NRMI_PANEL, n = c->n;
     const size_t head = NRMI_OP(nrmi_head)(c, NRMI_HALVES, &at);
-    const int how = NRMI_OP(nrmi_how)(c, what, inner, NRMI_HALVES) & ~(NRMI_MORE | NRMI_BARE);
+    const int how = NRMI_OP(nrmi_how)(c, what, 1, inner, NRMI_HALVES) & ~NRMI_MORE;
     /* layer norm of 8x384x14x14 in NCHW takes 0.87 of the time so; others gain nothing */
     const int plain =
         NRMI_FIXED && inner && what == NRMI_Y && !c->half && !c->half_out && !c->stream;
@@ -10319,14 +10321,6 @@ static NRMI_INLINE void NRMI_OP(nrmi_put_level)(const nrmi_chunk *c, int how, nr
         nrmi_store(level, t.a);
     nrmi_store(level + c->level_step, t.b);
 }
-static NRMI_INLINE nrmi_two NRMI_OP(nrmi_and_level)(const nrmi_chunk *c, int how,
-                                                    const nrmi_a *level, nrmi_two t)
-{
-    if (!(how & NRMI_BARE))
-        t.a = nrmi_add(nrmi_load(level), t.a);
-    t.b = nrmi_add(nrmi_load(level + c->level_step), t.b);
-    return t;
-}
 /* What pairs of rows add to dbeta and dgamma: the tree over 8 rows, whose two levels the loops of
    dx fill. With what its last pair, `number`, has left at `from`, this makes the sum of the tree,
    which goes to the run or, as phase c->block, up c->top levels of phases. */
@@ -10340,9 +10334,9 @@ static NRMI_INLINE void NRMI_OP(nrmi_carry_to)(const nrmi_chunk *c, int how, siz
         t.a = how & NRMI_BARE ? nrmi_set1(0) : nrmi_load(from + j);
         t.b = nrmi_load(from + c->level_step + j);
         if (number % 4 > 1)
-            t = NRMI_OP(nrmi_and_level)(c, how, NRMI_OP(nrmi_level)(c, 0, j), t);
+            t = NRMI_OP(nrmi_with_level)(c, how, NRMI_OP(nrmi_level)(c, 0, j), t);
         for (k = 0; k < adds; k++)
-            t = NRMI_OP(nrmi_and_level)(c, how, NRMI_OP(nrmi_level)(c, 2 + k, j), t);
+            t = NRMI_OP(nrmi_with_level)(c, how, NRMI_OP(nrmi_level)(c, 2 + k, j), t);
         if (put) {
             NRMI_OP(nrmi_put_level)(c, how, put + j, t, nrmi_mask(n % NRMI_W), n - j < NRMI_W);
             continue;
@@ -10385,7 +10379,7 @@ static NRMI_INLINE void NRMI_OP(nrmi_place)(const nrmi_chunk *c, int what, int i
     if (NRMI_TWIN_SUMS(what, inner) && how & NRMI_GIVING) {
         NRM_ASSERT(r->put);
         if (r->add)
-            t = NRMI_OP(nrmi_and_level)(c, how, r->add + j, t);
+            t = NRMI_OP(nrmi_with_level)(c, how, r->add + j, t);
         NRMI_OP(nrmi_put_level)(c, how, r->put + j, t, m, part);
     }
 #endif
@@ -10559,8 +10553,7 @@ static NRMI_INLINE void NRMI_OP(nrmi_map)(nrmi_chunk *given, int what, int place
         NRMI_TWINS(inner) && (what == NRMI_Y || each > 2 || c->level) ? 2 : 1;
     const int half = halves && (c->half | c->half_out) != 0;
     const int gives = NRMI_TWIN_SUMS(what, inner) && c->level ? NRMI_GIVING : 0;
-    const int how =
-        (NRMI_OP(nrmi_how)(c, what, inner, half) | gives) & (place ? ~NRMI_BARE : ~0);
+    const int how = NRMI_OP(nrmi_how)(c, what, place, inner, half) | gives;
     const int straight = place && !inner && (how & NRMI_MORE ||
                                              (c->in_order && (what == NRMI_DX || !c->k)));
     const int brief = NRMI_FIXED && !place && !inner && c->n >= NRMI_W && c->n <= 16 * NRMI_W &&
