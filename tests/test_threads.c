@@ -217,7 +217,7 @@ static const hard_shape hard_shapes[] = {
     {"batch norm, 300 features of few rows", NRM_BATCH, 130, 300, 1, 1, RUNNING | ALONE},
     {"layer norm, one long row", NRM_LAYER, 1, 70001, 1, 1, 0},
     {"layer norm, two long rows", NRM_LAYER, 2, 30000, 1, 1, RESIDUAL},
-    {"layer norm, one image", NRM_LAYER, 1, 5000, 7, 1, 0},
+    {"layer norm, one image", NRM_LAYER, 1, 2100, 7, 1, 0},
     {"layer norm, many rows", NRM_LAYER, 5000, 12, 1, 1, 0},
     {"layer norm, many positions", NRM_LAYER, 3, 20, 900, 1, 0},
     {"layer norm, gamma for each sample", NRM_LAYER, 3, 40, 300, 1, PER_SAMPLE},

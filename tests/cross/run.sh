@@ -233,8 +233,8 @@ run_row()
     case $run in
     'cpu '*)
         if ! has_flags ${run#cpu }; then
-            echo "compiled, but not run: this processor has not all of ${run#cpu }" >>"$dir/says"
-            what=compiled
+            echo "compiled (-O0), not run: this processor has not all of ${run#cpu }" >>"$dir/says"
+            what=compiled build="$build -O0"
         fi
         run=-
         ;;
