@@ -919,6 +919,21 @@ void *memcpy(void *, const void *, size_t);
 void *memset(void *, int, size_t);
 #endif
 
+/* For what has more than 32 bytes, of a size that gcc 12 finds out: it clears and copies that by
+   rep stos and rep movs, which take so long to begin that they were 6 to 26% of a small call
+   (Zen 3). */
+static NRMI_NOINLINE void nrmi_zero(void *to, size_t bytes)
+{
+    const volatile size_t unknown = bytes;
+    memset(to, 0, unknown);
+}
+
+static NRMI_NOINLINE void nrmi_copy(void *to, const void *from, size_t bytes)
+{
+    const volatile size_t unknown = bytes;
+    memcpy(to, from, unknown);
+}
+
 /* ---- C3 Tiles, chunks, kernels -------------------------------------------------------------- */
 
 /* NUMERICS, "Order". These three numbers are part of the promise. */
@@ -3434,7 +3449,7 @@ static void nrmi_start(const nrmi_call *q, nrmi_job *j, size_t *places)
     const nrm_args *a = q->a;
     const unsigned f = q->verb->flags;
     const size_t values = q->positions * d->c;
-    memset(j, 0, sizeof *j);
+    nrmi_zero(j, sizeof *j);
     j->q = q;
     j->kind = d->kind;
     j->inner = d->kind == NRM_LAYER || d->kind == NRM_RMS;
@@ -3813,7 +3828,7 @@ static void nrmi_prepare_usual(nrmi_work *w, int sums, nrmi_room *room)
     const nrmi_tile *t = w->t;
     const int channel = w->what == NRMI_CHANNEL;
     nrmi_lanes l;
-    memset(&l, 0, sizeof l);
+    nrmi_zero(&l, sizeof l);
     l.n = t->lanes;
     l.mean = t->mean;
     l.rstd = t->rstd;
@@ -4016,7 +4031,7 @@ static void nrmi_open_work(nrmi_work *w, const nrmi_tile *t, const nrmi_kernels 
                                       (!sums && (t->frozen || t->dres || t->dsum))));
     const int converts = !direct && nrmi_converts(t, k->is_double);
     const int converts_x = !direct && t->x_dtype != (k->is_double ? NRM_F64 : NRM_F32);
-    memset(w, 0, sizeof *w);
+    nrmi_zero(w, sizeof *w);
     w->t = t;
     w->k = k;
     w->what = what;
@@ -4133,8 +4148,9 @@ static NRMI_NOINLINE void nrmi_y_of_halves(const nrmi_kernels *k, const nrmi_chu
     const size_t pad = (nrmi_least(c->n, NRMI_Y_SPACE) + 15) & ~(size_t)15;
     const size_t step = c->stat_step;
     float space[NRMI_Y_SPACE];
-    nrmi_chunk f = *c;
+    nrmi_chunk f;
     size_t line, at;
+    nrmi_copy(&f, c, sizeof f);
     f.stream = 0;
     f.out_step = c->half_out ? pad : c->out_step;
     for (line = 0; line < c->lines; line += f.lines) {
@@ -4433,7 +4449,7 @@ static nrmi_acting nrmi_acting_by(const nrmi_tile *t)
     const nrm_desc *d = t->call->d;
     const int f64 = t->dtype == NRM_F64;
     nrmi_acting a;
-    memset(&a, 0, sizeof a);
+    nrmi_zero(&a, sizeof a);
     a.act = (int)d->act;
     a.slope = f64 ? d->act_slope : nrmi_as_float(d->act_slope);
     a.low = f64 ? d->act_low : nrmi_as_float(d->act_low);
@@ -4583,8 +4599,9 @@ static void nrmi_front_slope(nrmi_work *w, const nrmi_span *s, size_t y_at)
 {
     const nrmi_tile *t = w->t;
     const nrmi_kernels *k = w->k;
-    nrmi_chunk c = w->again;
+    nrmi_chunk c;
     nrmi_acting a;
+    nrmi_copy(&c, &w->again, sizeof c);
     c.lines = s->lines;
     c.n = s->n;
     c.x = w->c.x;
@@ -4785,11 +4802,12 @@ static void nrmi_column_block(nrmi_work *w, size_t p, size_t from, size_t lines)
         c->dy_step = w->t->y_step;
         sums(c);
     } else {
-        const nrmi_chunk all = w->again;
         const size_t phases = c->phases;
+        nrmi_chunk all;
+        nrmi_copy(&all, &w->again, sizeof all);
         for (c->phases = 1; c->phase < phases; c->phase++, s.from += c->stride) {
             s.lines = few ? nrmi_least(lines - 8 * c->phase, 8) : (lines - c->phase + 15) / 16;
-            w->again = all;
+            nrmi_copy(&w->again, &all, sizeof all);
             if (w->t->acts)
                 nrmi_shift_along(w, &w->again, c->phase * c->stride, 1);
             nrmi_front(w, &s);
@@ -4798,7 +4816,7 @@ static void nrmi_column_block(nrmi_work *w, size_t p, size_t from, size_t lines)
             sums(c);
         }
         c->phases = phases;
-        w->again = all;
+        nrmi_copy(&w->again, &all, sizeof all);
     }
     if (!few && c->phases < 16)
         w->k->rest(c);
@@ -4808,7 +4826,8 @@ static void nrmi_column_block(nrmi_work *w, size_t p, size_t from, size_t lines)
 static void nrmi_make_xhat(nrmi_work *w)
 {
     const void *const ones = w->units + w->k->size * NRMI_PIECE;
-    nrmi_chunk m = w->again, *c = &w->c;
+    nrmi_chunk m, *c = &w->c;
+    nrmi_copy(&m, &w->again, sizeof m);
     m.lines = c->lines;
     m.n = c->n;
     m.x = m.out = w->z;
@@ -4828,9 +4847,11 @@ static NRMI_NOINLINE void nrmi_row_pieces(nrmi_work *w, nrmi_span *s, size_t fro
     nrmi_kernel *const sums = w->k->sums[0][param ? NRMI_CHANNEL : nrmi_summed(w)];
     const size_t most = w->most, lanes = w->t->lanes;
     const size_t piece = copies || w->t->turns ? (size_t)NRMI_PIECE : most;
-    const nrmi_chunk mine = w->c, agains = w->again;
     double *const run = w->run;
+    nrmi_chunk mine, agains;
     size_t at, end, i;
+    nrmi_copy(&mine, &w->c, sizeof mine);
+    nrmi_copy(&agains, &w->again, sizeof agains);
     for (; count > 0; from += end, count -= end) {
         end = nrmi_least(count, NRMI_RUN);
         memset(run, 0, 16 * lanes);
@@ -4860,8 +4881,8 @@ static NRMI_NOINLINE void nrmi_row_pieces(nrmi_work *w, nrmi_span *s, size_t fro
             b[i] += run[lanes + i];
         }
     }
-    w->c = mine;
-    w->again = agains;
+    nrmi_copy(&w->c, &mine, sizeof mine);
+    nrmi_copy(&w->again, &agains, sizeof agains);
 }
 
 /* Values from..from+count of plane p, added to the sums of the lanes of a row tile. What has to be
@@ -4960,7 +4981,7 @@ static NRMI_NOINLINE void nrmi_sum_cells(const nrmi_tile *given, const nrmi_kern
     double *a, *b;
     size_t cell, i;
     if (keeps) {
-        kept = *given;
+        nrmi_copy(&kept, given, sizeof kept);
         nrmi_take_kept(&kept);
         t = &kept;
     }
@@ -5317,24 +5338,23 @@ static void nrmi_map_column(nrmi_work *w)
 }
 
 /* A column tile of CHANNEL as it lies in memory: lines that follow one another are one plane. */
-static nrmi_tile nrmi_in_order(const nrmi_tile *given)
+static void nrmi_in_order(nrmi_tile *t)
 {
-    nrmi_tile t = *given;
-    if (t.lens)
-        return t;
-    if (t.planes > 1 && t.x_plane < t.x_step) {
-        t.planes = given->len;
-        t.len = given->planes;
-        t.x_plane = given->x_step;
-        t.y_plane = given->y_step;
-        t.x_step = given->x_plane;
-        t.y_step = given->y_plane;
+    const size_t len = t->len, x_step = t->x_step, y_step = t->y_step;
+    if (t->lens)
+        return;
+    if (t->planes > 1 && t->x_plane < t->x_step) {
+        t->len = t->planes;
+        t->planes = len;
+        t->x_step = t->x_plane;
+        t->y_step = t->y_plane;
+        t->x_plane = x_step;
+        t->y_plane = y_step;
     }
-    if (t.planes > 1 && t.x_plane == t.len * t.x_step && t.y_plane == t.len * t.y_step) {
-        t.len *= t.planes;
-        t.planes = 1;
+    if (t->planes > 1 && t->x_plane == t->len * t->x_step && t->y_plane == t->len * t->y_step) {
+        t->len *= t->planes;
+        t->planes = 1;
     }
-    return t;
 }
 
 /* Makes coefficients of a line those of `times` lines, which are then one, and begins once more. */
@@ -5356,10 +5376,13 @@ static void nrmi_repeat(const nrmi_work *w, const void *array, size_t times, siz
 static void nrmi_map_joined(nrmi_work *w, size_t times, size_t ahead)
 {
     const nrmi_tile *const t = w->t;
-    const nrmi_chunk mine = w->c, agains = w->again, *const chunks[2] = {&mine, &agains};
+    nrmi_chunk mine, agains;
+    const nrmi_chunk *const chunks[2] = {&mine, &agains};
     const size_t line = times * t->lanes, all = t->len * t->lanes, lines = (all - ahead) / line;
     const size_t from[4] = {0, ahead, ahead + lines * line, all};
     int i, k;
+    nrmi_copy(&mine, &w->c, sizeof mine);
+    nrmi_copy(&agains, &w->again, sizeof agains);
     for (i = 0; !t->coefs && i < 2; i++) {
         const nrmi_chunk *c = chunks[i];
         const void *const arrays[8] = {c->mh, c->r, c->k, c->p, c->q, c->o, c->b, c->ml};
@@ -5372,7 +5395,7 @@ static void nrmi_map_joined(nrmi_work *w, size_t times, size_t ahead)
         nrmi_tile some;
         if (!count)
             continue;
-        some = *t;
+        nrmi_copy(&some, t, sizeof some);
         nrmi_shift_tile(t->call, &some, from[part], from[part]);
         some.lanes = part == 1 ? line : count;
         some.x_step = some.y_step = some.lanes;
@@ -5391,9 +5414,11 @@ static void nrmi_map_joined(nrmi_work *w, size_t times, size_t ahead)
 static void nrmi_map_rows(nrmi_work *w)
 {
     const nrmi_tile *t = w->t;
-    const nrmi_chunk mine = w->c, agains = w->again;
     size_t piece = t->len, lines = t->lanes, len, band, end;
+    nrmi_chunk mine, agains;
     nrmi_span s;
+    nrmi_copy(&mine, &w->c, sizeof mine);
+    nrmi_copy(&agains, &w->again, sizeof agains);
     s.apart = 1;
     if (w->packs_x || w->packs_dy || w->packs_out) {
         piece = t->turns ? nrmi_least(w->most, NRMI_ACROSS) : w->most;
@@ -5414,8 +5439,8 @@ static void nrmi_map_rows(nrmi_work *w)
                 }
             }
         }
-    w->c = mine;
-    w->again = agains;
+    nrmi_copy(&w->c, &mine, sizeof mine);
+    nrmi_copy(&w->again, &agains, sizeof agains);
 }
 
 /* y or dx of a tile; with q8 in two rounds. */
@@ -5423,10 +5448,14 @@ static NRMI_NOINLINE void nrmi_map_in(nrmi_room *room, const nrmi_tile *given,
                                       const nrmi_kernels *k, int what, int gradient)
 {
     const int columns = given->column && what == NRMI_CHANNEL;
-    nrmi_tile t = columns ? nrmi_in_order(given) : *given;
-    const int joins = columns && t.planes == 1 && t.x_step == t.lanes && t.y_step == t.lanes;
     size_t ahead = 0;
+    nrmi_tile t;
     nrmi_work w;
+    int joins;
+    nrmi_copy(&t, given, sizeof t);
+    if (columns)
+        nrmi_in_order(&t);
+    joins = columns && t.planes == 1 && t.x_step == t.lanes && t.y_step == t.lanes;
     t.times = 1;
     if (joins && !t.coefs)
         t.times = nrmi_least(nrmi_most_lanes(&t, k->is_double) / t.lanes, t.len);
@@ -5570,59 +5599,57 @@ static void nrmi_set_planes(nrmi_tile *t, size_t planes)
 }
 
 /* Points a tile at lane (g, f) of sample o, plane p. */
-static nrmi_tile nrmi_aim(const nrmi_job *j, size_t o, size_t p, size_t g, size_t f)
+static void nrmi_aim(nrmi_tile *t, const nrmi_job *j, size_t o, size_t p, size_t g, size_t f)
 {
     const nrmi_walk *w = &j->w;
     const size_t x =
         o * w->outer_step.x + p * w->plane_step.x + g * w->group_step.x + f * w->fold_step.x;
     const size_t y =
         o * w->outer_step.y + p * w->plane_step.y + g * w->group_step.y + f * w->fold_step.y;
-    nrmi_tile t = j->t;
     nrmi_step lane;
-    nrmi_shift_tile(j->q, &t, x, y);
-    t.column = (unsigned char)w->column;
-    t.few = (unsigned char)w->few;
-    if (w->column && t.size == 2) /* 16 halves are half a line of cache */
-        t.stream = 0;
+    nrmi_copy(t, &j->t, sizeof *t);
+    nrmi_shift_tile(j->q, t, x, y);
+    t->column = (unsigned char)w->column;
+    t->few = (unsigned char)w->few;
+    if (w->column && t->size == 2) /* 16 halves are half a line of cache */
+        t->stream = 0;
     lane = w->fold == 1 ? w->group_step : w->fold_step;
-    t.x_step = w->column ? w->len_step.x : lane.x;
-    t.y_step = w->column ? w->len_step.y : lane.y;
-    t.y_next = !t.turns ? 1 : w->column ? lane.y : w->len_step.y;
-    t.x_plane = w->plane_step.x;
-    t.y_plane = w->plane_step.y;
-    t.len = nrmi_len_in(j, o);
+    t->x_step = w->column ? w->len_step.x : lane.x;
+    t->y_step = w->column ? w->len_step.y : lane.y;
+    t->y_next = !t->turns ? 1 : w->column ? lane.y : w->len_step.y;
+    t->x_plane = w->plane_step.x;
+    t->y_plane = w->plane_step.y;
+    t->len = nrmi_len_in(j, o);
     if (j->kind == NRM_BATCH && j->q->lengths)
-        t.lens = j->q->lengths + sizeof(size_t) * p;
+        t->lens = j->q->lengths + sizeof(size_t) * p;
     if (j->inner) {
         const size_t at = j->q->d->affine_per_sample ? o * j->all_c : 0;
-        t.gamma = nrmi_shift(j->gamma, nrmi_size(j->q->param) * at);
-        t.beta = nrmi_shift(j->beta, nrmi_size(j->q->param) * at);
-        t.offset = j->gamma ? j->q->d->gamma_offset : 0;
+        t->gamma = nrmi_shift(j->gamma, nrmi_size(j->q->param) * at);
+        t->beta = nrmi_shift(j->beta, nrmi_size(j->q->param) * at);
+        t->offset = j->gamma ? j->q->d->gamma_offset : 0;
         if (j->q->d->affine_per_sample)
-            t.forced = (unsigned char)nrmi_uncomfortable_params(j, at);
+            t->forced = (unsigned char)nrmi_uncomfortable_params(j, at);
     }
-    nrmi_set_planes(&t, w->planes);
-    return t;
+    nrmi_set_planes(t, w->planes);
 }
 
 /* The tile of lanes from..from+count of a stretch. */
-static nrmi_tile nrmi_part(const nrmi_stretch *v, size_t from, size_t count)
+static void nrmi_part(nrmi_tile *t, const nrmi_stretch *v, size_t from, size_t count)
 {
     const size_t x = from * (v->t.column ? 1 : v->t.x_step);
     const size_t y = from * (v->t.column ? v->t.y_next : v->t.y_step);
-    nrmi_tile t = v->t;
-    nrmi_shift_tile(v->j->q, &t, x, y);
-    t.scales = nrmi_shift(t.scales, 4 * from);
-    t.lanes = count;
-    if (t.mean) {
-        t.mean += from;
-        t.rstd += from;
+    nrmi_copy(t, &v->t, sizeof *t);
+    nrmi_shift_tile(v->j->q, t, x, y);
+    t->scales = nrmi_shift(t->scales, 4 * from);
+    t->lanes = count;
+    if (t->mean) {
+        t->mean += from;
+        t->rstd += from;
     }
-    t.g = v->t.g ? v->g + from : NULL;
-    t.b = v->t.b ? v->b + from : NULL;
-    t.p = v->p + from;
-    t.q = v->q + from;
-    return t;
+    t->g = v->t.g ? v->g + from : NULL;
+    t->b = v->t.b ? v->b + from : NULL;
+    t->p = v->p + from;
+    t->q = v->q + from;
 }
 
 /* Lanes per stretch that keep whole groups, and how many groups. A row walk wants what it reads
@@ -5655,7 +5682,7 @@ static void nrmi_open(nrmi_stretch *v, const nrmi_job *j, size_t o, size_t p, si
                       size_t g, size_t f, size_t count)
 {
     v->j = j;
-    v->t = nrmi_aim(j, o, p, g, f);
+    nrmi_aim(&v->t, j, o, p, g, f);
     nrmi_set_planes(&v->t, planes);
     if (j->q->q8)
         v->t.scales = (unsigned char *)j->q->a->q8_scale + 4 * (o * j->w.groups + g);
@@ -5885,8 +5912,9 @@ static NRMI_NOINLINE void nrmi_on_pool(const nrmi_job *j, size_t units, nrmi_uni
                                        void *context)
 {
     const nrm_pool *pool = j->pool;
-    nrmi_job one = *j;
+    nrmi_job one;
     nrmi_spread s;
+    nrmi_copy(&one, j, sizeof one);
     one.pool = NULL;
     s.j = &one;
     s.unit = unit;
@@ -6084,7 +6112,7 @@ static void nrmi_map_lanes(const nrmi_stretch *v, int gradient)
         const nrmi_kernels *k;
         nrmi_tile t;
         to = nrmi_lanes_until(v, from);
-        t = nrmi_part(v, from, to - from);
+        nrmi_part(&t, v, from, to - from);
         if (v->wide[from] == NRMI_IN_DOUBLE)
             NRMI_TRACE(NRMI_TRACE_WIDE_APPLY);
         k = nrmi_kernels_for(v->j, v->wide[from] == NRMI_IN_DOUBLE, &t);
@@ -6096,13 +6124,13 @@ static void nrmi_map_lanes(const nrmi_stretch *v, int gradient)
 /* ---- C16 Statistics ------------------------------------------------------------------- */
 
 /* A tile of the sums of d and d*d around pilots, of values times `scale` if that is not 0. */
-static nrmi_tile nrmi_moment_tile(const nrmi_job *j, double scale, size_t o, size_t g, size_t f)
+static void nrmi_moment_tile(nrmi_tile *t, const nrmi_job *j, double scale, size_t o, size_t g,
+                             size_t f)
 {
-    nrmi_tile t = nrmi_aim(j, o, 0, g, f);
-    t.sum = NULL;
-    t.acts = 0;
-    t.scale = scale;
-    return t;
+    nrmi_aim(t, j, o, 0, g, f);
+    t->sum = NULL;
+    t->acts = 0;
+    t->scale = scale;
 }
 
 /* Of groups of several lanes. */
@@ -6118,7 +6146,8 @@ static NRMI_NOINLINE void nrmi_fold_moment_sums(const nrmi_job *j, const nrmi_ke
     for (i = 0; i < count; i++)
         first[i] = second[i] = 0;
     for (from = 0; from < lanes; from += n) {
-        nrmi_tile t = nrmi_moment_tile(j, scale, o, g + group, f);
+        nrmi_tile t;
+        nrmi_moment_tile(&t, j, scale, o, g + group, f);
         n = t.lanes = nrmi_least(lanes - from, nrmi_most_lanes(&t, nrmi_sums_packed(&t, k)));
         t.mean = pilots;
         nrmi_give_lanes(pilots, pilot + group, n, fold, f);
@@ -6154,7 +6183,8 @@ static NRMI_NOINLINE void nrmi_moment_sums(const nrmi_job *j, const nrmi_kernels
         return;
     }
     for (from = 0; from < count;) {
-        nrmi_tile t = nrmi_moment_tile(j, scale, o, g + from, 0);
+        nrmi_tile t;
+        nrmi_moment_tile(&t, j, scale, o, g + from, 0);
         t.lanes = nrmi_least(count - from, nrmi_most_lanes(&t, nrmi_sums_packed(&t, k)));
         t.mean = pilot + from;
         nrmi_reduce_tile(j, k, &t, NRMI_MOMENTS, first + from, second + from);
@@ -6193,7 +6223,7 @@ static NRMI_NOINLINE void nrmi_line_pilots(const nrmi_tile *t, const nrmi_kernel
     nrmi_packing p;
     nrmi_chunk c;
     size_t line, n, l;
-    memset(&c, 0, sizeof c);
+    nrmi_zero(&c, sizeof c);
     c.out = out;
     c.at = packs ? nrmi_upward_at : at;
     for (line = 0; line < t->lanes; line += n) {
@@ -6227,7 +6257,7 @@ static NRMI_NOINLINE void nrmi_column_pilots(const nrmi_tile *t, const nrmi_kern
     size_t packed[32], lane, i, n;
     nrmi_packing p;
     nrmi_chunk c;
-    memset(&c, 0, sizeof c);
+    nrmi_zero(&c, sizeof c);
     c.out = out;
     for (lane = 0; lane < t->lanes; lane += n) {
         n = nrmi_least(t->lanes - lane, NRMI_SIDE);
@@ -6262,7 +6292,7 @@ static void nrmi_pilots(const nrmi_job *j, const nrmi_kernels *k, double scale, 
     size_t i, p = 0;
     while (!at && j->kind == NRM_BATCH && !nrmi_length(j, p)) /* an empty sample has no value */
         p++;
-    t = nrmi_aim(j, o, p, g, 0);
+    nrmi_aim(&t, j, o, p, g, 0);
     t.lanes = count;
     t.column = (unsigned char)(w->column && w->group_step.x == 1);
     t.x_step = w->group_step.x;
@@ -6505,7 +6535,7 @@ static void nrmi_open_broad(nrmi_broad *w, unsigned char *space, size_t shift, i
     const size_t step = 4 * (masked ? NRMI_BROAD_STEP * 7 / 9 / 16 * 16 : NRMI_BROAD_STEP);
     nrmi_chunk *c = &w->c;
     unsigned char *const at = space + (64 - (uintptr_t)space % 64) % 64 + shift;
-    memset(c, 0, sizeof *c);
+    nrmi_zero(c, sizeof *c);
     w->lanes = 0;
     c->mh = at;
     c->ml = at + step;
@@ -6552,7 +6582,7 @@ static NRMI_NOINLINE int nrmi_broad_coefs(nrmi_broad *w, const nrmi_job *j, size
     double p[NRMI_AT_ONCE + 8], q[NRMI_AT_ONCE + 8];
     nrmi_lanes l;
     size_t from;
-    memset(&l, 0, sizeof l);
+    nrmi_zero(&l, sizeof l);
     l.of = p_of ? NRMI_OF_DX : NRMI_OF_Y;
     l.mean = mean;
     l.rstd = rstd;
@@ -6605,8 +6635,9 @@ static void nrmi_map_broad(const nrmi_broad *w, const nrmi_job *j, size_t o, siz
 {
     const nrmi_chunk *c = &w->c;
     const void *const arrays[9] = {c->mh, c->ml, c->r, c->b, c->k, c->p, c->q, c->o, c->s};
-    nrmi_tile t = nrmi_aim(j, o, 0, g, 0);
+    nrmi_tile t;
     size_t i, k;
+    nrmi_aim(&t, j, o, 0, g, 0);
     for (i = 0; i < 9; i++) { /* they begin once more, for whole lines that begin elsewhere */
         float *const array = (float *)(uintptr_t)arrays[i];
         for (k = 0; array && k < 16; k++)
@@ -6735,7 +6766,7 @@ static nrm_status nrmi_running_end(const nrmi_job *j, nrmi_running *r, double m)
         for (k = 0; k < n; k++)
             variance[k] = nrmi_f64_at(j->rstd, i + k) / m;
         nrmi_roots(j->q->set->f32, variance, n, j->q->d->eps);
-        memcpy(j->rstd + 8 * i, variance, 8 * n);
+        nrmi_copy(j->rstd + 8 * i, variance, 8 * n);
     }
     return r->all_finite ? NRM_OK : NRM_ERR_NONFINITE;
 }
@@ -6792,8 +6823,7 @@ static int nrmi_row_stats(nrmi_rows *w, const nrmi_job *j, size_t o, size_t g, s
     const int exact = (nrmi_bits(w->q.m) & 0x000fffffffffffffu) == 0; /* of a power of two */
     size_t i;
     if (j->kind == NRM_RMS) {
-        for (i = 0; i < rows; i++)
-            w->pilot[i] = 0;
+        nrmi_zero(w->pilot, 8 * rows);
     } else if (nrmi_sums_are_pilots(j, o)) {
         k->totals(&w->c);
         for (i = 0; i < rows; i++) {
@@ -6803,10 +6833,10 @@ static int nrmi_row_stats(nrmi_rows *w, const nrmi_job *j, size_t o, size_t g, s
     } else {
         nrmi_pilots(j, k, 0, j->pilot_at, o, g, rows, w->pilot);
     }
-    for (i = 0; i < rows; i++) {
+    for (i = 0; i < rows; i++)
         w->mh[i] = (float)w->pilot[i];
-        w->first[i] = w->second[i] = 0;
-    }
+    nrmi_zero(w->first, 8 * rows);
+    nrmi_zero(w->second, 8 * rows);
     k->sums[0][NRMI_MOMENTS](&w->c);
     w->q.n = w->l.n = rows;
     return k->judge(&w->q) && k->comfortable(&w->l);
@@ -6815,8 +6845,8 @@ static int nrmi_row_stats(nrmi_rows *w, const nrmi_job *j, size_t o, size_t g, s
 static void nrmi_open_rows(nrmi_rows *w, const nrmi_job *j)
 {
     size_t i;
-    memset(&w->c, 0, sizeof w->c);
-    memset(&w->l, 0, sizeof w->l);
+    nrmi_zero(&w->c, sizeof w->c);
+    nrmi_zero(&w->l, sizeof w->l);
     w->c.x_step = j->w.group_step.x;
     w->c.out_step = j->w.group_step.y;
     w->c.n = j->w.len;
@@ -6882,9 +6912,9 @@ static NRMI_NOINLINE size_t nrmi_forward_rows(const nrmi_job *j, size_t o, size_
         if (!nrmi_row_stats(&r, j, o, g, rows))
             return g;
         if (j->mean)
-            memcpy(j->mean + at, r.mean, 8 * rows);
+            nrmi_copy(j->mean + at, r.mean, 8 * rows);
         if (j->rstd)
-            memcpy(j->rstd + at, r.rstd, 8 * rows);
+            nrmi_copy(j->rstd + at, r.rstd, 8 * rows);
         k->coefs(&r.l);
         nrmi_run_map(k, NRMI_Y, 0, j->inner, &r.c);
     }
@@ -7183,8 +7213,10 @@ static NRMI_NOINLINE void nrmi_give_all(const nrmi_job *j, unsigned char *to, si
 static void nrmi_lane_sums(const nrmi_stretch *v, int what, int wide, size_t from, size_t count,
                            double *p, double *q)
 {
-    nrmi_tile t = nrmi_part(v, from, count);
-    const nrmi_kernels *k = nrmi_kernels_for(v->j, wide == NRMI_IN_DOUBLE, &t);
+    const nrmi_kernels *k;
+    nrmi_tile t;
+    nrmi_part(&t, v, from, count);
+    k = nrmi_kernels_for(v->j, wide == NRMI_IN_DOUBLE, &t);
     t.tiny = wide == NRMI_TINY;
     if (wide == NRMI_IN_DOUBLE)
         NRMI_TRACE(NRMI_TRACE_WIDE_SUMS);
@@ -7351,8 +7383,8 @@ static void nrmi_inner_unit(const nrmi_job *j, void *context, size_t unit)
     nrmi_open(&v, j, o, 0, 1, g, 0, count);
     nrmi_read_stats(j, o, g, count, mean, rstd);
     nrmi_fill(&v, 0, o, 0, g, 0, mean, rstd, g);
-    memset(v.p, 0, sizeof v.p);
-    memset(v.q, 0, sizeof v.q);
+    nrmi_zero(v.p, sizeof v.p);
+    nrmi_zero(v.q, sizeof v.q);
     if (j->dgamma || j->dbeta) /* whose sums have met every dy */
         nrmi_take_kept(&v.t);
     if (j->t.out || j->t.dres)
@@ -7457,12 +7489,12 @@ static void nrmi_open_together(nrmi_together *g, const nrmi_job *j)
         g->each /= 2;
     g->tree = g->planes == 1 && g->rows <= 8 && !j->q->a->accumulate;
     g->levels = g->phases ? 12 : g->tree ? 6 : 4;
-    memset(c, 0, sizeof *c);
+    nrmi_zero(c, sizeof *c);
     c->bare = j->kind == NRM_RMS && !j->dbeta ? NRMI_BARE : 0;
     nrmi_widen_together(g);
     g->alone = g->planes == 1 && g->rows <= g->each;
-    memset(g->mean, 0, sizeof g->mean);
-    memset(g->rstd, 0, sizeof g->rstd);
+    nrmi_zero(g->mean, sizeof g->mean);
+    nrmi_zero(g->rstd, sizeof g->rstd);
     c->half_param = (int)j->q->param;
     nrmi_ones(g->ones, c->half_param);
     g->slot = 0;
@@ -7506,7 +7538,7 @@ static int nrmi_stats_together(nrmi_together *g, nrmi_lanes *l, size_t row, size
 {
     const nrmi_job *j = g->j;
     size_t i;
-    memset(l, 0, sizeof *l);
+    nrmi_zero(l, sizeof *l);
     l->n = rows;
     l->of = NRMI_OF_SUMS;
     for (i = 0; i < rows; i++) {
@@ -7536,8 +7568,8 @@ static int nrmi_sums_together(nrmi_together *g, nrmi_lanes *l, size_t row, size_
     nrmi_aim_together(g, row, rows, 0, g->j->w.len);
     g->c.first = g->big_p;
     g->c.second = g->big_q;
-    memset(g->big_p, 0, sizeof g->big_p);
-    memset(g->big_q, 0, sizeof g->big_q);
+    nrmi_zero(g->big_p, sizeof g->big_p);
+    nrmi_zero(g->big_q, sizeof g->big_q);
     k->sums[0][NRMI_INNER](&g->c);
     l->p = g->big_p;
     l->q = g->big_q;
@@ -7553,7 +7585,8 @@ static int nrmi_sums_together(nrmi_together *g, nrmi_lanes *l, size_t row, size_
    `stride` after the one before. */
 static void nrmi_param_together(nrmi_together *g, size_t rows, size_t apart, size_t stride)
 {
-    nrmi_chunk param = g->c;
+    nrmi_chunk param;
+    nrmi_copy(&param, &g->c, sizeof param);
     param.level = g->level + 4 * param.level_step;
     param.r = param.s;
     param.x_leap = apart * param.x_step;
@@ -7655,7 +7688,7 @@ static int nrmi_phases_together(nrmi_together *g, size_t row, size_t rows)
     for (i = 0; !g->late && i < phases; i++)
         if (!nrmi_block_together(g, row + i, (rows - i + 15) / 16, i))
             return 0;
-    rest = g->c;
+    nrmi_copy(&rest, &g->c, sizeof rest);
     rest.n = g->n;
     rest.level = g->level + 4 * rest.level_step;
     rest.phases = phases;
@@ -7849,8 +7882,8 @@ static NRMI_NOINLINE void nrmi_channel_dx(const nrmi_job *j, size_t o, size_t g,
                 nrmi_give_pq(j, p_of + group, q_of + group, v.lanes, f, whole ? v.g : NULL, v.p,
                              v.q);
             } else { /* of frozen statistics */
-                memset(v.p, 0, sizeof v.p);
-                memset(v.q, 0, sizeof v.q);
+                nrmi_zero(v.p, sizeof v.p);
+                nrmi_zero(v.q, sizeof v.q);
             }
             nrmi_gradient_lanes(&v);
         }
@@ -7879,8 +7912,8 @@ static void nrmi_large_group_unit(const nrmi_job *j, void *context, size_t unit)
     nrmi_stretch v;
     size_t o, i;
     (void)context;
-    memset(kp, 0, sizeof kp);
-    memset(kq, 0, sizeof kq);
+    nrmi_zero(kp, sizeof kp);
+    nrmi_zero(kq, sizeof kq);
     v.lanes = nrmi_least(w->fold - from, most);
     for (o = 0; o < w->outer; o++) {
         nrmi_read_stats(j, o, g, 1, &mean, &rstd);
@@ -7949,8 +7982,8 @@ static void nrmi_open_slopes(nrmi_slopes *s, const nrmi_job *j)
     const nrmi_step step = j->w.fold > 1 ? j->w.fold_step : j->w.group_step;
     nrmi_chunk *c = &s->c;
     nrmi_lanes *l = &s->l;
-    memset(c, 0, sizeof *c);
-    memset(l, 0, sizeof *l);
+    nrmi_zero(c, sizeof *c);
+    nrmi_zero(l, sizeof *l);
     c->x_step = c->out_step = step.x;
     c->dy_step = step.y;
     c->n = j->w.len;
@@ -8008,8 +8041,8 @@ static int nrmi_row_dx(nrmi_slopes *s, const nrmi_job *j, size_t count)
     const double m = (double)values;
     double *const p = s->of_group[0], *const q = s->of_group[1];
     size_t i;
-    for (i = 0; i < count; i++)
-        p[i] = q[i] = 0;
+    nrmi_zero(p, 8 * count);
+    nrmi_zero(q, 8 * count);
     nrmi_add_lanes(p, s->first, s->gamma, rows, fold, 0);
     nrmi_add_lanes(q, s->second, s->gamma, rows, fold, 0);
     NRMI_ONE_BY_ONE
@@ -8660,8 +8693,8 @@ static nrm_status nrmi_short(nrm_kind kind, nrm_layout layout, size_t n, size_t 
 {
     nrm_desc d;
     nrm_args a;
-    memset(&d, 0, sizeof d);
-    memset(&a, 0, sizeof a);
+    nrmi_zero(&d, sizeof d);
+    nrmi_zero(&a, sizeof a);
     d.kind = kind;
     d.layout = layout;
     d.n = n;
@@ -8708,8 +8741,8 @@ NRM_API nrm_status nrm_batchnorm_infer(float *y, const float *x, size_t n, size_
 {
     nrm_desc d;
     nrm_args a;
-    memset(&d, 0, sizeof d);
-    memset(&a, 0, sizeof a);
+    nrmi_zero(&d, sizeof d);
+    nrmi_zero(&a, sizeof a);
     d.kind = NRM_BATCH;
     d.layout = layout;
     d.n = n;

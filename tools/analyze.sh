@@ -41,8 +41,8 @@ declared()
     esac
 }
 
-# Of tests and examples 40,000 states of a function, where clang's own limit is 225,000: all that was
-# found there is found, in a quarter of the time. In the header the limit is clang's.
+# Of tests and examples 40,000 states of a function, where clang's own limit is 225,000: all that
+# was found there is found, in a quarter of the time. In the header the limit is clang's.
 clang_tidy()
 {
     clang-tidy --quiet --extra-arg=-Xclang --extra-arg=-analyzer-config --extra-arg=-Xclang \

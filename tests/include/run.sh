@@ -8,8 +8,8 @@
 # an object of all instruction sets takes twenty seconds: all levels, both languages, and each
 # option that takes away an instruction set; options that take away types show what they do in the
 # scalar code, by gcc with -O2, whose optimiser warns as well. What is asked of symbols alone is
-# compiled without optimization, and an object that has answered one question is asked others. Jobs run side by side; each writes its log under build/include, and is
-# reported in order.
+# compiled without optimization, and an object that has answered one question is asked others. Jobs
+# run side by side; each writes its log under build/include, and is reported in order.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
