@@ -5457,8 +5457,8 @@ static NRMI_NOINLINE void nrmi_map_in(nrmi_room *room, const nrmi_tile *given,
         nrmi_in_order(&t);
     joins = columns && t.planes == 1 && t.x_step == t.lanes && t.y_step == t.lanes;
     t.times = 1;
-    if (joins && !t.coefs)
-        t.times = nrmi_least(nrmi_most_lanes(&t, k->is_double) / t.lanes, t.len);
+    if (joins && !t.coefs) /* of few lines few, for coefficients have to be repeated as often */
+        t.times = nrmi_least(nrmi_most_lanes(&t, k->is_double) / t.lanes, t.len / 16 + 1);
     if (t.column && (uintptr_t)t.out % 64) {
         const int shifts = joins && t.size > 2 && t.len * t.lanes > 256;
         ahead = shifts ? (64 - (uintptr_t)t.out % 64) / t.size : 0;
@@ -5667,12 +5667,15 @@ static size_t nrmi_groups_at_once(const nrmi_job *j, size_t keep)
     /* short pieces of planes that lie far apart cost more than what leaves the second cache: batch
        norm training of 32x256x14x14 took 1060 to 1550 us, and so 380 to 580 (Zen 4) */
     const size_t kept = w->planes > 1 && keep <= NRMI_TWICE ? 8 * keep : keep;
-    const size_t fit = kept / j->q->size / w->planes / w->fold / w->len;
     /* lanes that are transposed share lines of cache: so many that they fill some */
     const size_t least = j->t.turns ? (NRMI_ACROSS + w->fold - 1) / w->fold : 1;
+    size_t fit;
     if (!solid)
         return 1;
-    if (w->column || fit > most)
+    if (w->column)
+        return most;
+    fit = kept / j->q->size / w->planes / w->fold / w->len;
+    if (fit > most)
         return most;
     return fit > least ? fit : nrmi_least(least, most);
 }
