@@ -3269,28 +3269,26 @@ static nrmi_step nrmi_step_of(const nrmi_job *j, char code, size_t q)
     return step;
 }
 
-static nrmi_walk nrmi_walk_of(const nrmi_job *j, nrm_kind kind)
+static void nrmi_walk_of(nrmi_walk *w, const nrmi_job *j, nrm_kind kind)
 {
     const size_t q = kind == NRM_GROUP ? j->c / j->groups : 0;
     const nrm_kind row = kind == NRM_RMS ? NRM_LAYER : kind;
     const int few = j->s < NRMI_SMALL && !j->q->d->affine_per_sample && !j->q->lengths;
     const struct nrmi_axes *r = nrmi_axes;
-    nrmi_walk w;
     while (r->kind != row || r->layout != j->layout || (r->few != 2 && r->few != few))
         r++;
-    w.column = r->column;
-    w.few = r->few == 1;
-    w.outer = nrmi_size_of(j, r->sizes[0], q);
-    w.groups = nrmi_size_of(j, r->sizes[1], q);
-    w.fold = nrmi_size_of(j, r->sizes[2], q);
-    w.planes = nrmi_size_of(j, r->sizes[3], q);
-    w.len = nrmi_size_of(j, r->sizes[4], q);
-    w.outer_step = nrmi_step_of(j, r->steps[0], q);
-    w.group_step = nrmi_step_of(j, r->steps[1], q);
-    w.fold_step = nrmi_step_of(j, r->steps[2], q);
-    w.plane_step = nrmi_step_of(j, r->steps[3], q);
-    w.len_step = nrmi_step_of(j, r->steps[4], q);
-    return w;
+    w->column = r->column;
+    w->few = r->few == 1;
+    w->outer = nrmi_size_of(j, r->sizes[0], q);
+    w->groups = nrmi_size_of(j, r->sizes[1], q);
+    w->fold = nrmi_size_of(j, r->sizes[2], q);
+    w->planes = nrmi_size_of(j, r->sizes[3], q);
+    w->len = nrmi_size_of(j, r->sizes[4], q);
+    w->outer_step = nrmi_step_of(j, r->steps[0], q);
+    w->group_step = nrmi_step_of(j, r->steps[1], q);
+    w->fold_step = nrmi_step_of(j, r->steps[2], q);
+    w->plane_step = nrmi_step_of(j, r->steps[3], q);
+    w->len_step = nrmi_step_of(j, r->steps[4], q);
 }
 
 /* Samples that follow one another like the groups of one sample are groups of one sample. Only of
@@ -3499,7 +3497,7 @@ static void nrmi_start(const nrmi_call *q, nrmi_job *j, size_t *places)
     j->mean = d->kind == NRM_RMS ? NULL : (unsigned char *)a->mean;
     j->rstd = (unsigned char *)a->rstd;
     j->stat_step = 1;
-    j->w = nrmi_walk_of(j, j->kind);
+    nrmi_walk_of(&j->w, j, j->kind);
     if (j->inner && !d->affine_per_sample && !q->lengths)
         nrmi_join_samples(&j->w);
     if (q->empty || !q->positions)
@@ -3550,7 +3548,7 @@ static void nrmi_group_as_layer(nrmi_job *j, size_t g)
     j->mean = nrmi_shift(j->mean, 8 * g);
     j->rstd = nrmi_shift(j->rstd, 8 * g);
     j->stat_step = j->groups;
-    j->w = nrmi_walk_of(j, NRM_LAYER);
+    nrmi_walk_of(&j->w, j, NRM_LAYER);
     if (!j->q->d->affine_per_sample && !j->q->lengths)
         nrmi_join_samples(&j->w);
     nrmi_find_pilots(j, 0, j->pilot_at);
@@ -7306,7 +7304,7 @@ static nrmi_params_job nrmi_params_of(const nrmi_job *all)
     r.j.kind = per_sample ? NRM_INSTANCE : NRM_BATCH;
     r.few = !per_sample && all->s < NRMI_SMALL && !all->q->lengths;
     r.forced = all->t.forced && all->t.acts;
-    r.j.w = nrmi_walk_of(&r.j, r.j.kind);
+    nrmi_walk_of(&r.j.w, &r.j, r.j.kind);
     if (r.few && all->q->d->kind == NRM_GROUP) { /* in order of samples, as with any s */
         r.few = 0;
         r.j.w.planes = all->n;
