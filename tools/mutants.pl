@@ -15,14 +15,14 @@
 # Each is built without optimization, which takes seconds, and run through quick tests; if these
 # notice nothing it is built with -O1, which runs in a seventh of the time, and run through
 # everything else; at last with sanitizers, which see what is read beyond an array and then not
-# used. A crash and a hang are noticed too. Survivors fail, unless
-# tools/mutants.txt says why nothing could notice them. In a sample of fewer than 100, which is
-# drawn anew whenever the header changes, they are only shown, half must be noticed, and what is
-# listed is not drawn: it takes minutes to survive once more.
+# used. A crash and a hang are noticed too. Survivors fail, unless tools/mutants.txt says why
+# nothing could notice them; what it lists must be in the header. In a sample of fewer than 100,
+# which is drawn anew whenever the header changes, they are only shown, half must be noticed, and
+# what is listed is not drawn: it takes minutes to survive once more.
 use strict;
 use warnings;
 use List::Util qw(min max shuffle);
-use POSIX qw(:sys_wait_h);
+use POSIX qw(:sys_wait_h uname);
 
 my $header = 'normalize.h';
 my $known = 'tools/mutants.txt';
@@ -134,7 +134,7 @@ sub balanced { my ($text) = @_; return ($text =~ tr/(//) == ($text =~ tr/)//) }
 
 # All changes to the implementation: {line, in: the function, at: offset, length, text, was, is}.
 sub all_changes {
-    my ($text, $listed) = @_;
+    my ($text) = @_;
     my $compiled = compiled_lines();
     my ($number, $at, $function, $on, $macro, $live, @found) = (0, 0, '', 0, 0, 0);
     my @lines = split /\n/, $text;
@@ -163,7 +163,7 @@ sub all_changes {
                 length => $c->[1], text => $c->[2], was => bare($line, $code));
             substr(my $is = $line, $c->[0], $c->[1]) = $c->[2];
             $change{is} = bare($is, code_of($is));
-            push @found, \%change unless $listed->(\%change);
+            push @found, \%change;
         }
     }
     return @found;
@@ -214,6 +214,18 @@ sub reason {
             && fits($change->{is}, $b->{becomes});
     }
     return undef;
+}
+
+# Blocks that no change of the header fits: it has become another since.
+sub unused {
+    my ($blocks, @changes) = @_;
+    my @left = @$blocks;
+    for my $change (@changes) {
+        @left = grep { !(fits($change->{in}, $_->{in}) && fits($change->{was}, $_->{line})
+            && fits($change->{is}, $_->{becomes})) } @left;
+        last if !@left;
+    }
+    return @left;
 }
 
 # ---- Choice -------------------------------------------------------------------------------------
@@ -494,15 +506,24 @@ sub table {
     my $enough = $share >= $asked;
     printf "%s %d - %.1f%% of %d mutants are noticed, at least %d%% are asked of so many\n",
         $enough ? 'ok' : 'not ok', $done + 1, $share, $other, $asked;
-    print '1..', $done + 1, "\n";
     return $enough && ($all < 100 || $nothing == $listed_ones);
+}
+
+sub list_is_right {
+    my @stale = (uname())[4] eq 'x86_64' ? unused(\@blocks, @_) : (); # others compile other lines
+    print STDERR "# not in $header:\nin: $_->{in}\nline: $_->{line}\nbecomes: $_->{becomes}\n\n"
+        for @stale;
+    print @stale ? 'not ok ' : 'ok ', $done + 2, " - $known lists changes of $header\n";
+    print '1..', $done + 2, "\n";
+    return !@stale;
 }
 
 $| = 1;
 my $text = slurp($header);
 my $lines_only = $option{MUTANTS} >= 100; # of the list: lines that are not changed at all
-my @changes = grep { index("$_->{in}\n$_->{was}", $option{ONLY}) >= 0 }
-    all_changes($text, sub { defined reason(\@blocks, $_[0], $lines_only) });
+my @all = all_changes($text);
+my @changes = grep { index("$_->{in}\n$_->{was}", $option{ONLY}) >= 0
+    && !defined reason(\@blocks, $_, $lines_only) } @all;
 die "no changes to lines with '$option{ONLY}'\n" if !@changes;
 my %lines = map { $_->{line} => 1 } @changes;
 $option{MUTANTS} = min($option{MUTANTS}, scalar keys %lines);
@@ -515,4 +536,5 @@ if ($option{LIST}) {
 }
 prepare();
 run_all($text, @pieces);
-exit(table() ? 0 : 1);
+my $enough = table();
+exit(list_is_right(@all) && $enough ? 0 : 1);
