@@ -674,9 +674,11 @@ static inline void relate_acts(const fuzz_case *f, gen *g)
 {
     problem *p = problem_copy(f->p);
     p->given &= ~RUNNING;
-    check_acts(p, NRM_CLIP, NRM_RELU, 0, g);
-    if (comfortable_parameters(p)) check_acts(p, NRM_CLIP, NRM_IDENTITY, -INFINITY, g);
-    if (comfortable_parameters(p)) check_acts(p, NRM_LEAKY_RELU, NRM_IDENTITY, 0, g);
+    if (comfortable_parameters(p)) {
+        check_acts(p, NRM_CLIP, NRM_RELU, 0, g);
+        check_acts(p, NRM_CLIP, NRM_IDENTITY, -INFINITY, g);
+        check_acts(p, NRM_LEAKY_RELU, NRM_IDENTITY, 0, g);
+    }
     problem_free(p);
 }
 
